@@ -1,0 +1,40 @@
+# sdkportal: `make demo` shows it, `make test` checks it. Every step installs what it needs.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v /usr/bin/python3.11 || command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin
+WORKERS ?= 4
+
+.PHONY: demo demo-reset test lint types imports check bench clean
+
+demo: $(VENV)/.installed
+	@$(RUN)/python -m testbed.demo
+
+demo-reset: $(VENV)/.installed
+	@$(RUN)/python -m testbed.demo --reset
+
+test: $(VENV)/.installed chromium
+	$(RUN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.installed
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+
+types: $(VENV)/.installed
+	SDK_DEMO=1 $(RUN)/mypy sdkportal mailbox addressbook transport testbed
+
+imports: $(VENV)/.installed
+	SDK_DEMO=1 $(RUN)/lint-imports
+
+check: test lint types imports
+
+.PHONY: chromium
+chromium:
+	@scripts/install chromium
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install
+	@scripts/install venv "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) var staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,67 @@
+"""Configuration read from environment variables: typed, with errors that say what to set."""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The variable's value, or the default; without a default, an error that names it."""
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(f"Set the environment variable {name}; see docs/production.md.")
+    return default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = os.environ.get(name, "").strip().lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not what it is set to.")
+
+
+def number(name: str, default: int) -> int:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return default
+    try:
+        return int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list from a comma-separated value."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def path(name: str, default: Path) -> Path:
+    return Path(os.environ.get(name, "").strip() or default)
+
+
+def database(name: str, default: str) -> dict[str, object]:
+    """Django's database settings from `postgresql://user:password@host:port/name?host=/socket/dir`."""
+    url = urlsplit(text(name, default))
+    if url.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured(f"{name} must begin with postgresql://")
+    query = dict(pair.partition("=")[::2] for pair in url.query.split("&") if pair)
+    host = unquote(query.pop("host", "") or url.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.lstrip("/")),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": host,
+        "PORT": str(url.port or query.pop("port", "")),
+        "CONN_MAX_AGE": number("SDK_DATABASE_CONNECTION_AGE", 60),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {key: unquote(value) for key, value in query.items()},
+    }

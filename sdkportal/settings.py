@@ -1,0 +1,248 @@
+"""Settings of a node, all from environment variables; docs/production.md lists them.
+
+`SDK_DEMO=1` gives defaults that suit one machine and a browser on it; without it whatever is
+needed for security has to be set.
+"""
+
+from pathlib import Path
+
+from . import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEMO = env.flag("SDK_DEMO")
+DEBUG = env.flag("SDK_DEBUG")
+
+SECRET_KEY = env.text("SDK_SECRET_KEY", "for-demo-and-tests-only" if DEMO else None)
+ALLOWED_HOSTS = env.words("SDK_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEMO else "")
+CSRF_TRUSTED_ORIGINS = env.words("SDK_TRUSTED_ORIGINS")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "mozilla_django_oidc",
+    "rest_framework",
+    "transport.federation",
+    "transport.access_point",
+    "transport.message_service",
+    "addressbook",
+    "mailbox",
+    "sdkportal.apps.PortalConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "sdkportal.security.ContentSecurityPolicyMiddleware",
+]
+
+# The access point's process serves AS4 and nothing else: sdkportal.wsgi_access_point sets this.
+ROOT_URLCONF = env.text("SDK_URLCONF", "sdkportal.urls")
+WSGI_APPLICATION = "sdkportal.wsgi.application"
+ASGI_APPLICATION = "sdkportal.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Where things are kept -------------------------------------------------------------------
+
+DATABASES = {"default": env.database("SDK_DATABASE_URL", "postgresql:///sdkportal")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")
+MEDIA_ROOT = DATA_DIR / "payloads"
+# Files on their way: never in storage, removed when the work that made them ends.
+SDK_WORK_DIR = env.path("SDK_WORK_DIR", DATA_DIR / "work")
+FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path("SDK_STATIC_DIR", BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES: dict[str, dict[str, object]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+if env.text("SDK_S3_BUCKET", ""):
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": env.text("SDK_S3_BUCKET"),
+            "endpoint_url": env.text("SDK_S3_ENDPOINT", "") or None,
+            "default_acl": "private",
+            "querystring_auth": True,
+            "file_overwrite": False,
+        },
+    }
+if DEMO or DEBUG:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    WHITENOISE_USE_FINDERS = True
+
+# --- Celery: the broker only wakes workers, the database is the truth ------------------------
+
+CELERY_BROKER_URL = env.text("SDK_BROKER_URL", "redis://localhost:6379/0")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 900
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Tasks publish without waiting for a broker that is away: the sweeper finds what was missed.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TIMEZONE = "UTC"
+SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
+SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
+
+# --- Language and time -----------------------------------------------------------------------
+
+LANGUAGE_CODE = "sv"
+LANGUAGES = [("sv", "Svenska"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Europe/Stockholm"
+USE_I18N = True
+USE_TZ = True
+
+# --- People ----------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "mailbox.Person"
+AUTHENTICATION_BACKENDS = ["mailbox.login.EidBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+OIDC_ISSUER = env.text("SDK_OIDC_ISSUER", "")
+OIDC_OP_AUTHORIZATION_ENDPOINT = env.text("SDK_OIDC_AUTHORIZATION_ENDPOINT", f"{OIDC_ISSUER}/authorize")
+OIDC_OP_TOKEN_ENDPOINT = env.text("SDK_OIDC_TOKEN_ENDPOINT", f"{OIDC_ISSUER}/token")
+OIDC_OP_USER_ENDPOINT = env.text("SDK_OIDC_USERINFO_ENDPOINT", f"{OIDC_ISSUER}/userinfo")
+OIDC_OP_JWKS_ENDPOINT = env.text("SDK_OIDC_JWKS_ENDPOINT", f"{OIDC_ISSUER}/jwks")
+OIDC_OP_LOGOUT_ENDPOINT = env.text("SDK_OIDC_END_SESSION_ENDPOINT", f"{OIDC_ISSUER}/end_session")
+OIDC_RP_CLIENT_ID = env.text("SDK_OIDC_CLIENT_ID", "sdkportal")
+OIDC_RP_CLIENT_SECRET = env.text("SDK_OIDC_CLIENT_SECRET", "")
+# PEM of the key for private_key_jwt; with it no client secret is sent.
+SDK_OIDC_CLIENT_KEY = env.text("SDK_OIDC_CLIENT_KEY", "")
+OIDC_RP_SIGN_ALGO = env.text("SDK_OIDC_SIGNING_ALGORITHM", "RS256")
+OIDC_RP_SCOPES = env.text(
+    "SDK_OIDC_SCOPES",
+    "openid profile https://id.oidc.se/scope/naturalPersonInfo https://id.oidc.se/scope/naturalPersonOrgId",
+)
+OIDC_USE_PKCE = True
+OIDC_STORE_ID_TOKEN = True
+OIDC_RP_IDP_SIGN_KEY = None
+# The claim that says who the person is, and the levels of assurance that are enough.
+SDK_OIDC_PERSON_CLAIM = env.text("SDK_OIDC_PERSON_CLAIM", "https://id.oidc.se/claim/personalIdentityNumber")
+SDK_OIDC_ACCEPTED_ACR = env.words(
+    "SDK_OIDC_ACCEPTED_ACR",
+    "http://id.elegnamnden.se/loa/1.0/loa3,http://id.elegnamnden.se/loa/1.0/loa4,http://id.sambi.se/loa/loa3",
+)
+
+SESSION_COOKIE_AGE = env.number("SDK_SESSION_SECONDS", 3600 * 4)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = not DEMO
+CSRF_COOKIE_SECURE = not DEMO
+# Two nodes of the demo share a host name: their cookies must not overwrite each other.
+SESSION_COOKIE_NAME = env.text("SDK_COOKIE_PREFIX", "sdk") + "_session"
+CSRF_COOKIE_NAME = env.text("SDK_COOKIE_PREFIX", "sdk") + "_csrf"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if not DEMO:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.number("SDK_HSTS_SECONDS", 31536000)
+    SECURE_SSL_REDIRECT = env.flag("SDK_SSL_REDIRECT", True)
+    SECURE_REDIRECT_EXEMPT = [r"^halsa/"]
+
+# --- The federation --------------------------------------------------------------------------
+
+# Directories with CA certificates (PEM or DER, any depth); C1.5 and ../certs of the federation.
+SDK_TRUST_DIR = env.path("SDK_TRUST_DIR", DATA_DIR / "trust")
+SDK_ACCESS_POINT_CA_DIR = SDK_TRUST_DIR / "access-points"
+SDK_SMP_CA_DIR = SDK_TRUST_DIR / "smp"
+SDK_ORGANISATION_CA_DIR = SDK_TRUST_DIR / "organisations"
+SDK_TLS_CA_FILE = env.text("SDK_TLS_CA_FILE", "")
+SDK_FEDERATION_ID = env.text("SDK_FEDERATION_ID", "urn:fdc:digg.se:edelivery:federation:sdk")
+# Zone of the federation's SML, below which `<hash>.iso6523-actorid-upis` stands.
+SDK_SML_ZONE = env.text("SDK_SML_ZONE", "sml.example")
+# `host:port` of name servers to ask instead of the machine's own.
+SDK_DNS_SERVERS = env.words("SDK_DNS_SERVERS")
+SDK_METADATA_CACHE_SECONDS = env.number("SDK_METADATA_CACHE_SECONDS", 600)
+SDK_HTTP_TIMEOUT_SECONDS = env.number("SDK_HTTP_TIMEOUT_SECONDS", 10)
+# When neither CRL nor OCSP can be reached: 0 waits and tries again (the default), a number of
+# seconds uses an answer that much past its nextUpdate.
+SDK_REVOCATION_GRACE_SECONDS = env.number("SDK_REVOCATION_GRACE_SECONDS", 0)
+SDK_ADDRESS_BOOK_URL = env.text("SDK_ADDRESS_BOOK_URL", "")
+
+# --- Access point ----------------------------------------------------------------------------
+
+SDK_ACCESS_POINT_KEY = env.text("SDK_ACCESS_POINT_KEY", "")
+SDK_ACCESS_POINT_CERTIFICATE = env.text("SDK_ACCESS_POINT_CERTIFICATE", "")
+# PEM files with key and certificate, for renewal: still opened with, never signed with.
+SDK_ACCESS_POINT_OLD_KEYS = env.words("SDK_ACCESS_POINT_OLD_KEYS")
+SDK_TLS_CLIENT_CERTIFICATE = env.text("SDK_TLS_CLIENT_CERTIFICATE", "")
+SDK_TLS_CLIENT_KEY = env.text("SDK_TLS_CLIENT_KEY", "")
+SDK_MAX_TRANSFER_BYTES = env.number("SDK_MAX_TRANSFER_BYTES", 160 * 1024 * 1024)
+SDK_RESEND_LIMIT = env.number("SDK_RESEND_LIMIT", 4)
+SDK_RESEND_WINDOW_SECONDS = env.number("SDK_RESEND_WINDOW_SECONDS", 720)
+SDK_AS4_TIMEOUT_SECONDS = env.number("SDK_AS4_TIMEOUT_SECONDS", 60)
+
+# --- Message service -------------------------------------------------------------------------
+
+SDK_ACCESS_POINT_ADAPTER = env.text(
+    "SDK_ACCESS_POINT_ADAPTER", "transport.access_point.adapter.OwnAccessPoint"
+)
+SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "mailbox.client.BuiltInClient")
+SDK_MAX_MESSAGE_BYTES = env.number("SDK_MAX_MESSAGE_BYTES", 30 * 1024 * 1024)
+SDK_ACCEPTED_CONTENT_TYPES = env.words(
+    "SDK_ACCEPTED_CONTENT_TYPES",
+    "application/pdf,text/plain,image/png,image/jpeg,image/tiff,"
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document,"
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
+    "application/vnd.oasis.opendocument.text",
+)
+SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
+# A worker's claim on a piece of work; after it the sweeper lets another take over.
+SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 120)
+
+# --- Log -------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"fields": {"()": "sdkportal.logs.FieldFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "fields"}},
+    "root": {"handlers": ["stderr"], "level": env.text("SDK_LOG_LEVEL", "INFO")},
+    "loggers": {"django.server": {"propagate": True}},
+}

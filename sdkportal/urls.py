@@ -1,0 +1,12 @@
+"""The pages of the message client and of administration."""
+
+from django.urls import include, path
+
+from . import health
+
+urlpatterns = [
+    path("halsa/", health.liveness, name="health"),
+    path("halsa/klar", health.readiness, name="ready"),
+    path("", include("mailbox.urls")),
+    path("", include("addressbook.urls")),
+]

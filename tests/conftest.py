@@ -1,0 +1,15 @@
+"""What any test may ask for."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The federation's specifications, schemas and examples; skips where they are missing."""
+    if not SHARED.is_dir():
+        pytest.skip("the federation's files are not at ../shared")
+    return SHARED

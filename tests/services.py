@@ -1,0 +1,56 @@
+"""An early pytest plugin: starts the run's PostgreSQL and Valkey before Django reads its settings.
+
+Run pytest as `python -m pytest`, which puts the checkout on the path.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from testbed.services import Postgres, Valkey, free_port
+
+
+class _Services:
+    """Owned by the process that steers the run; xdist's workers inherit the addresses."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="sdkportal-tests-"))
+        self.postgres = Postgres(self.directory / "postgres")
+        self.valkey = Valkey(self.directory / "valkey", free_port())
+
+    def start(self) -> None:
+        self.postgres.start()
+        self.postgres.ensure_database("sdkportal")
+        self.valkey.start()
+        os.environ["SDK_TEST_SERVICES"] = str(self.directory)
+        os.environ["SDK_DEMO"] = "1"
+        os.environ["SDK_DATABASE_URL"] = self.postgres.url("sdkportal")
+        os.environ["SDK_BROKER_URL"] = self.valkey.url
+        os.environ["SDK_DATA_DIR"] = str(self.directory / "data")
+
+    def stop(self) -> None:
+        self.valkey.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.environ.pop("SDK_TEST_SERVICES", None)
+
+
+_running: list[_Services] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, object, object]:
+    if "SDK_TEST_SERVICES" not in os.environ:
+        services = _Services()
+        services.start()
+        _running.append(services)
+    return (yield)
+
+
+def pytest_unconfigure() -> None:
+    while _running:
+        _running.pop().stop()

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class AccessPointConfig(AppConfig):
+    name = "transport.access_point"

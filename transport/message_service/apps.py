@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class MessageServiceConfig(AppConfig):
+    name = "transport.message_service"
