@@ -126,6 +126,23 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
+CELERY_BEAT_SCHEDULE = {
+    "access point: resume what no worker holds": {
+        "task": "transport.access_point.tasks.sweep",
+        "schedule": SDK_SWEEP_SECONDS,
+        "options": {"expires": SDK_SWEEP_SECONDS},
+    },
+    "message service: resume what no worker holds": {
+        "task": "transport.message_service.tasks.sweep",
+        "schedule": SDK_SWEEP_SECONDS,
+        "options": {"expires": SDK_SWEEP_SECONDS},
+    },
+    "address book: fetch what has changed": {
+        "task": "addressbook.tasks.synchronise",
+        "schedule": SDK_ADDRESS_BOOK_SYNC_SECONDS,
+        "options": {"expires": SDK_ADDRESS_BOOK_SYNC_SECONDS},
+    },
+}
 
 # --- Language and time -----------------------------------------------------------------------
 
@@ -232,6 +249,8 @@ SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
     "application/vnd.oasis.opendocument.text",
 )
+# Encrypts organisations' private keys in the database.
+SDK_KEY_PASSPHRASE = env.text("SDK_KEY_PASSPHRASE", "for-demo-and-tests-only" if DEMO else "")
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work; after it the sweeper lets another take over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 120)

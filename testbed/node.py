@@ -1,0 +1,222 @@
+"""A node as an operator would run it: its own database, broker, web process, access point and workers.
+
+Used by the demo, the browser tests and the fault tests, so that what they see is what runs.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import requests
+
+from .services import ServiceNotStarted, port_is_taken
+
+PROJECT = Path(__file__).resolve().parent.parent
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+class Role(StrEnum):
+    """What a process of a node does."""
+
+    WEB = "web"
+    ACCESS_POINT = "access-point"
+    WORKER = "worker"
+    BEAT = "beat"
+
+
+@dataclass(frozen=True)
+class NodePorts:
+    """Loopback ports: pages (HTTP) and AS4 (HTTPS)."""
+
+    web: int
+    access_point: int
+
+
+class CommandFailed(Exception):
+    """A management command ended with an error; carries its output."""
+
+
+class Node:
+    """The processes of one node.
+
+    `environment` holds the SDK_* variables; `tls_key` and `tls_certificate` are PEM files for the
+    access point's own HTTPS.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        ports: NodePorts,
+        environment: Mapping[str, str],
+        *,
+        tls_key: Path,
+        tls_certificate: Path,
+        workers: int = 2,
+    ) -> None:
+        self.name = name
+        self.ports = ports
+        self.directory = directory
+        self._tls = (tls_key, tls_certificate)
+        self._workers = workers
+        self._processes: dict[Role, subprocess.Popen[bytes]] = {}
+        self.environment = {
+            **os.environ,
+            "SDK_DEMO": "1",
+            "SDK_DATA_DIR": str(directory / "data"),
+            "SDK_COOKIE_PREFIX": name,
+            "DJANGO_SETTINGS_MODULE": "sdkportal.settings",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        (directory / "log").mkdir(parents=True, exist_ok=True)
+
+    @property
+    def url(self) -> str:
+        """Where the pages are."""
+        return f"http://localhost:{self.ports.web}"
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command; its output, or `CommandFailed` with it."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandFailed(f"{self.name}: manage.py {arguments[0]}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def run_module(self, module: str, *arguments: str) -> str:
+        """Run one of the testbed's modules in this node's environment; its output."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandFailed(f"{self.name}: {module}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def start(self, *roles: Role) -> None:
+        """Start the processes and return when they answer."""
+        chosen = roles or tuple(Role)
+        for role in chosen:
+            self._spawn(role)
+        self.wait_until_ready(*chosen)
+
+    def wait_until_ready(self, *roles: Role) -> None:
+        """Return when web and access point answer; raises `ServiceNotStarted` naming the log."""
+        for role in roles:
+            if role is Role.WEB:
+                self._wait_for(role, f"http://127.0.0.1:{self.ports.web}/halsa/klar")
+            elif role is Role.ACCESS_POINT:
+                self._wait_for(role, f"https://127.0.0.1:{self.ports.access_point}/halsa/")
+
+    def stop(self, *roles: Role) -> None:
+        """Ask the processes to end; kill what does not within a few seconds."""
+        chosen = [self._processes.pop(role) for role in roles or tuple(Role) if role in self._processes]
+        for process in chosen:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in chosen:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _kill_group(process)
+
+    def kill(self, role: Role) -> None:
+        """kill -9 the process and its children, as a crash would."""
+        _kill_group(self._processes.pop(role))
+
+    def restart_what_died(self) -> list[Role]:
+        """Start again what ended by itself; the roles that did."""
+        died = [role for role, process in self._processes.items() if process.poll() is not None]
+        for role in died:
+            _kill_group(self._processes[role])
+            self._spawn(role)
+        return died
+
+    def pid(self, role: Role) -> int:
+        return self._processes[role].pid
+
+    def log(self, role: Role) -> Path:
+        """Where the process writes."""
+        return self.directory / "log" / f"{role}.log"
+
+    def _command(self, role: Role) -> Sequence[str]:
+        key, certificate = self._tls
+        celery = [sys.executable, "-m", "celery", "-A", "sdkportal"]
+        match role:
+            case Role.WEB:
+                return [
+                    *(sys.executable, "-m", "uvicorn", "sdkportal.asgi:application"),
+                    *("--host", "127.0.0.1", "--port", str(self.ports.web)),
+                    *("--timeout-graceful-shutdown", "2", "--no-access-log", "--log-level", "warning"),
+                ]
+            case Role.ACCESS_POINT:
+                return [
+                    *(sys.executable, "-m", "gunicorn", "sdkportal.wsgi_access_point:application"),
+                    *("--bind", f"127.0.0.1:{self.ports.access_point}", "--worker-class", "gthread"),
+                    *("--workers", "1", "--threads", "8", "--graceful-timeout", "5", "--no-control-socket"),
+                    *("--keyfile", str(key), "--certfile", str(certificate), "--log-level", "warning"),
+                ]
+            case Role.WORKER:
+                return [
+                    *celery,
+                    *("worker", "--concurrency", str(self._workers), "--hostname", f"{self.name}@%h"),
+                    *("--loglevel", "info", "--without-gossip", "--without-mingle"),
+                ]
+            case Role.BEAT:
+                schedule = self.directory / "beat-schedule"
+                return [*celery, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "warning"]
+
+    def _spawn(self, role: Role) -> None:
+        port = {Role.WEB: self.ports.web, Role.ACCESS_POINT: self.ports.access_point}.get(role)
+        if port is not None and port_is_taken(port):
+            raise ServiceNotStarted(f"port {port} for {self.name}'s {role} is taken")
+        with self.log(role).open("ab") as output:
+            self._processes[role] = subprocess.Popen(
+                self._command(role),
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _wait_for(self, role: Role, url: str) -> None:
+        process = self._processes[role]
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                # Only whether it answers matters here, so its certificate does not.
+                if requests.get(url, timeout=2, verify=False).ok:
+                    return
+            except requests.RequestException:
+                pass
+            time.sleep(0.1)
+        raise ServiceNotStarted(f"{self.name}'s {role} did not start; see {self.log(role)}")
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
