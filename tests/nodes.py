@@ -1,0 +1,113 @@
+"""Two whole nodes in a federation of their own, for browser and fault tests.
+
+Tests that use `two_nodes` carry `pytest.mark.xdist_group("nodes")`, so that one pair serves them all.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psycopg
+import pytest
+from testbed.federation import Federation
+
+from testbed import sample
+from testbed.demo import prepare_node
+from testbed.node import PROJECT, Node, NodePorts
+from testbed.services import Postgres, Valkey, free_port
+
+_PATIENCE_SECONDS = 90.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NodeUnderTest:
+    """A running node, with a way into its database."""
+
+    node: Node
+    organisation: sample.NodeSample
+    database_url: str
+    broker: Valkey
+
+    def query(self, statement: str, *parameters: object) -> list[tuple]:
+        """Rows of one statement, in a connection of its own."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+
+@dataclass(frozen=True)
+class TwoNodes:
+    """Håbo kommun and Arbetsförmedlingen, and the federation they are in."""
+
+    habo: NodeUnderTest
+    arbetsformedlingen: NodeUnderTest
+    federation: Federation
+
+
+def eventually(question: Callable[[], T], *, what: str, seconds: float = _PATIENCE_SECONDS) -> T:
+    """The first true answer; an error that says what was waited for in vain."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+
+
+@pytest.fixture(scope="session")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Generator[TwoNodes, None, None]:
+    directory = Path(os.environ["SDK_TEST_SERVICES"]) / "nodes"
+    directory.mkdir()
+    postgres = Postgres(directory.parent / "postgres")
+    postgres.start()
+    federation = Federation(directory / "federation")
+    federation.prepare()
+    log = directory / "federation.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "testbed.federation", str(directory / "federation")],
+            cwd=PROJECT,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    started: list[NodeUnderTest] = []
+    try:
+        federation.wait_until_ready(process, log)
+        for organisation in sample.NODES:
+            started.append(_start(directory / organisation.slug, organisation, federation, postgres))
+        for one in started:
+            one.node.manage("sync_address_book")
+        yield TwoNodes(*started, federation)
+    finally:
+        for one in started:
+            one.node.stop()
+            one.broker.stop()
+        process.terminate()
+        process.wait(15)
+
+
+def _start(
+    directory: Path, organisation: sample.NodeSample, federation: Federation, postgres: Postgres
+) -> NodeUnderTest:
+    broker = Valkey(directory / "valkey", free_port())
+    broker.start()
+    name = f"node_{organisation.slug}"
+    postgres.ensure_database(name)
+    url = postgres.url(name)
+    node = prepare_node(
+        directory,
+        NodePorts(web=free_port(), access_point=free_port()),
+        organisation,
+        federation,
+        database_url=url,
+        broker_url=broker.url,
+    )
+    node.start()
+    return NodeUnderTest(node, organisation, url, broker)

@@ -1,0 +1,45 @@
+"""What validation says: facts about places, with the codes of a message receipt.
+
+A finding's text is written from the rule alone. It never quotes what stands at the place.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Orsakskod (C3.2.4 section 4.2)."""
+
+    SV = "SV"
+    BV = "BV"
+    SIG = "SIG"
+
+
+class Detail(StrEnum):
+    """Detaljkod (B1.3.3 section 5.3)."""
+
+    STRUCTURE = "structure"
+    INVARIANT = "invariant"
+    FORBIDDEN = "forbidden"
+    TOO_LONG = "too-long"
+    DUPLICATE = "duplicate"
+    NOT_SUPPORTED = "not-supported"
+    NOT_FOUND = "not-found"
+    SECURITY = "security"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that a document breaks, and where.
+
+    `xpath` uses the prefixes of the specifications (tns, x, xha, xhb, app, cac, cbc) and positions.
+    `reason` and `detail` are None for a rule that no receipt answers for (a broken receipt, AS4).
+    `is_note` marks what is worth saying but breaks nothing.
+    """
+
+    rule: str
+    xpath: str
+    text: str
+    reason: Reason | None = None
+    detail: Detail | None = None
+    is_note: bool = False

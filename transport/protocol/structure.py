@@ -1,0 +1,190 @@
+"""Element structure as tables: which children, in which order, how often, with which text.
+
+Says about a document what an XML Schema of sequences says, and where. The tables are written from
+the specifications' own tables, one for each document type, beside its rules.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+Emit = Callable[[etree._Element, str], None]
+TextCheck = Callable[[str], bool]
+
+_XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
+_XML_WHITESPACE: Final = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One particle of a sequence; `most` None means any number."""
+
+    tag: str
+    type: "Type"
+    least: int = 1
+    most: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """What an element may hold: a sequence of children, or text.
+
+    `text` None means that it holds no text but whitespace. `others` allows elements of other
+    namespaces after the sequence (`xs:any namespace="##other"`). What an `opaque` element holds is
+    looked at elsewhere.
+    """
+
+    children: tuple[Child, ...] = ()
+    text: TextCheck | None = None
+    attributes: frozenset[str] = frozenset()
+    others: bool = False
+    opaque: bool = False
+
+
+def any_text(_: str) -> bool:
+    return True
+
+
+def text_up_to(length: int) -> TextCheck:
+    """At most so many characters, counted as XML Schema does."""
+    return lambda text: len(text) <= length
+
+
+def is_boolean(text: str) -> bool:
+    """xs:boolean after whitespace collapse."""
+    return text.strip(_XML_WHITESPACE) in {"true", "false", "1", "0"}
+
+
+_DATE = r"(?P<year>-?(?:[1-9][0-9]{3,}|0[0-9]{3}))-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
+_ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))?"
+_DATE_TIME_PATTERN: Final = re.compile(_DATE + "T" + _TIME + _ZONE)
+_DATE_PATTERN: Final = re.compile(_DATE + _ZONE)
+_TIME_PATTERN: Final = re.compile(_TIME + _ZONE)
+
+
+def is_date_time(text: str) -> bool:
+    """xs:dateTime after whitespace collapse."""
+    match = _DATE_TIME_PATTERN.fullmatch(text.strip(_XML_WHITESPACE))
+    return match is not None and _date_exists(match) and _time_exists(match)
+
+
+def is_date(text: str) -> bool:
+    """xs:date after whitespace collapse."""
+    match = _DATE_PATTERN.fullmatch(text.strip(_XML_WHITESPACE))
+    return match is not None and _date_exists(match)
+
+
+def is_time(text: str) -> bool:
+    """xs:time after whitespace collapse."""
+    match = _TIME_PATTERN.fullmatch(text.strip(_XML_WHITESPACE))
+    return match is not None and _time_exists(match)
+
+
+def _date_exists(match: re.Match[str]) -> bool:
+    year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
+    if year == 0 or not 1 <= month <= 12:
+        return False
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = (31, 29 if is_leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
+    return 1 <= day <= days
+
+
+def _time_exists(match: re.Match[str]) -> bool:
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"])
+    if hour == 24:
+        return minute == second == 0 and not int(match["fraction"] or 0)
+    return hour < 24 and minute < 60 and second < 60
+
+
+def check_structure(root: etree._Element, tag: str, kind: Type, emit: Emit) -> None:
+    """Call `emit(element, text)` for everything that is not as the tables say."""
+    if root.tag != tag:
+        emit(root, "the root element is not the one that this document type has")
+        return
+    _check_element(root, kind, emit)
+
+
+def _check_element(element: etree._Element, kind: Type, emit: Emit) -> None:
+    if kind.opaque:
+        return
+    _check_attributes(element, kind, emit)
+    children = [child for child in element if isinstance(child.tag, str)]
+    if kind.text is not None:
+        for child in children:
+            emit(child, "an element is not allowed inside a value")
+        if not kind.text(_own_text(element)):
+            emit(element, "the value does not have the form of its type")
+        return
+    if _own_text(element).strip(_XML_WHITESPACE):
+        emit(element, "text is not allowed between the elements here")
+    _check_sequence(element, children, kind, emit)
+
+
+def _check_sequence(element: etree._Element, children: list[etree._Element], kind: Type, emit: Emit) -> None:
+    position = 0
+    for particle in kind.children:
+        count = 0
+        while position < len(children) and children[position].tag == particle.tag:
+            if particle.most is not None and count == particle.most:
+                break
+            _check_element(children[position], particle.type, emit)
+            position += 1
+            count += 1
+        if count < particle.least:
+            name = etree.QName(particle.tag).localname
+            emit(element, f"the element {name} is missing, repeated or not in its place")
+    own_namespace = etree.QName(element).namespace
+    for child in children[position:]:
+        if kind.others and etree.QName(child).namespace not in (own_namespace, None):
+            continue
+        emit(child, "this element is not allowed here")
+
+
+def _check_attributes(element: etree._Element, kind: Type, emit: Emit) -> None:
+    for name in element.attrib:
+        if str(name).startswith(_XSI):
+            if str(name) not in {_XSI + "schemaLocation", _XSI + "noNamespaceSchemaLocation"}:
+                emit(element, "xsi:type and xsi:nil are not allowed here")
+            continue
+        if str(name) not in kind.attributes:
+            emit(element, "an attribute is not allowed here")
+
+
+def _own_text(element: etree._Element) -> str:
+    return "".join(_own_text_pieces(element))
+
+
+def _own_text_pieces(element: etree._Element) -> Iterator[str]:
+    if element.text:
+        yield element.text
+    for child in element:
+        if child.tail:
+            yield child.tail
+
+
+def path_of(element: etree._Element, prefixes: Mapping[str, str]) -> str:
+    """An XPath to the element: the specifications' prefixes, positions where there are siblings."""
+    steps: list[str] = []
+    current: etree._Element | None = element
+    while current is not None:
+        steps.append(_step(current, prefixes))
+        current = current.getparent()
+    return "/" + "/".join(reversed(steps))
+
+
+def _step(element: etree._Element, prefixes: Mapping[str, str]) -> str:
+    name = etree.QName(element)
+    prefix = prefixes.get(name.namespace or "")
+    if prefix is not None:
+        label = f"{prefix}:{name.localname}" if prefix else name.localname
+    else:
+        label = f"*[local-name()='{name.localname}']"
+    parent = element.getparent()
+    if parent is None:
+        return label
+    same = [sibling for sibling in parent if sibling.tag == element.tag]
+    return f"{label}[{same.index(element) + 1}]" if len(same) > 1 else label
