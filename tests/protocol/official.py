@@ -11,6 +11,15 @@ from lxml import etree
 from tests.protocol.schematron import failed_rules
 
 EXTENSION_NAMESPACE = "urn:example:elsewhere"
+_TEXTS = (
+    *("x", "TRUE", "true", " 1 ", "not-a-uuid", "REJECTED", "ACCEPTED", "BV", "12:00:00", "2024-13-01"),
+    *(
+        "2024-02-30T00:00:00Z",
+        "2024-02-29T10:00:00.5Z",
+        "2024-02-29T24:00:00Z",
+        "2024-02-29T10:00:00.123+02:00",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +103,7 @@ def _lengthen(target, chance) -> None:
 
 
 def _replace_text(target, chance) -> None:
-    target.text = chance.choice(
-        ["x", "TRUE", "true", " 1 ", "2024-02-30T00:00:00Z", "2024-02-29T10:00:00.5Z", "2024-02-29T24:00:00Z",
-         "2024-02-29T10:00:00.123+02:00", "not-a-uuid", "REJECTED", "ACCEPTED", "BV", "12:00:00", "2024-13-01"]
-    )  # fmt: skip
+    target.text = chance.choice(_TEXTS)
 
 
 def _add_attribute(target, chance) -> None:

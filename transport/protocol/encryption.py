@@ -1,0 +1,196 @@
+"""XML encryption of a payload: AES-256-CBC under RSA-OAEP-MGF1P, as streams (C3.2.2 section 3.4).
+
+CBC has no integrity of its own. It is safe here because the envelope's signature is verified first,
+and because every failure to decrypt looks and takes the same.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import pybase64
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from lxml import etree
+
+from .canonical import AlgorithmNotAllowed
+from .errors import ProtocolError
+from .identifiers import AES256_CBC, NS_DS, NS_XENC, RSA_OAEP_MGF1P, SHA1, XENC_CONTENT, XENC_ELEMENT
+from .signature import SignatureInvalid, certificate_text, read_certificate
+
+_BLOCK: Final = 16
+_KEY_BYTES: Final = 32
+# A multiple of three and of the block: base64 of one chunk joins that of the next.
+_CHUNK: Final = 48 * 1024
+_DS: Final = f"{{{NS_DS}}}"
+_XENC: Final = f"{{{NS_XENC}}}"
+# Named by the standard (xmlenc-core 5.4.2); OAEP does not rest on SHA-1 being free of collisions.
+_OAEP: Final = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)  # noqa: S303
+
+
+class NotDecryptable(ProtocolError):
+    """The payload could not be decrypted. One error for every cause; never tell a sender more."""
+
+
+class EncryptionMalformed(ProtocolError):
+    """EncryptedData does not have the profile's structure; `element` names the place."""
+
+    def __init__(self, element: str) -> None:
+        self.element = element
+        super().__init__(f"EncryptedData has no valid {element}")
+
+
+def write_encrypted_data(session_key: bytes, certificate: x509.Certificate, cipher_value: str) -> bytes:
+    """Canonical `xenc:EncryptedData` for the holder of the certificate; raises `EncryptionMalformed`
+    for a certificate without an RSA key."""
+    key = certificate.public_key()
+    if not isinstance(key, RSAPublicKey):
+        raise EncryptionMalformed("RSA key in the recipient's certificate")
+    wrapped = base64.b64encode(key.encrypt(session_key, _OAEP)).decode()
+    return (
+        f'<xenc:EncryptedData xmlns:xenc="{NS_XENC}" Type="{XENC_ELEMENT}">'
+        f'<xenc:EncryptionMethod Algorithm="{AES256_CBC}"></xenc:EncryptionMethod>'
+        f'<ds:KeyInfo xmlns:ds="{NS_DS}"><xenc:EncryptedKey>'
+        f'<xenc:EncryptionMethod Algorithm="{RSA_OAEP_MGF1P}">'
+        f'<ds:DigestMethod Algorithm="{SHA1}"></ds:DigestMethod></xenc:EncryptionMethod>'
+        f"<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{certificate_text(certificate)}"
+        f"</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+        f"<xenc:CipherData><xenc:CipherValue>{wrapped}</xenc:CipherValue></xenc:CipherData>"
+        f"</xenc:EncryptedKey></ds:KeyInfo>"
+        f"<xenc:CipherData><xenc:CipherValue>{cipher_value}</xenc:CipherValue></xenc:CipherData>"
+        f"</xenc:EncryptedData>"
+    ).encode()
+
+
+def encrypt_base64(session_key: bytes, source: BinaryIO, write: Callable[[bytes], None]) -> None:
+    """Encrypt the stream and hand its base64 to `write`, piece by piece: IV, blocks, padding."""
+    initial = os.urandom(_BLOCK)
+    encryptor = Cipher(algorithms.AES(session_key), modes.CBC(initial)).encryptor()
+    buffer = bytearray(_CHUNK + 2 * _BLOCK)
+    pending = initial
+    size = 0
+    while chunk := source.read(_CHUNK):
+        size += len(chunk)
+        count = encryptor.update_into(chunk, buffer)
+        pending += buffer[:count]
+        cut = len(pending) - len(pending) % 3
+        write(pybase64.b64encode(pending[:cut]))
+        pending = pending[cut:]
+    missing = _BLOCK - size % _BLOCK
+    last = encryptor.update(os.urandom(missing - 1) + bytes([missing])) + encryptor.finalize()
+    write(pybase64.b64encode(pending + last))
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedKey:
+    """How the session key is wrapped, and for whom. `algorithm_error` waits until it matters."""
+
+    wrapped: bytes
+    certificate: x509.Certificate | None
+
+    def unwrap(self, keys: Sequence[RSAPrivateKey]) -> bytes:
+        """The session key, or a random one where none of the keys opens it."""
+        fallback = os.urandom(_KEY_BYTES)
+        found: bytes | None = None
+        for key in self._in_order(keys):
+            try:
+                opened = key.decrypt(self.wrapped, _OAEP)
+            except ValueError:
+                continue
+            if found is None and len(opened) == _KEY_BYTES:
+                found = opened
+        return found or fallback
+
+    def _in_order(self, keys: Sequence[RSAPrivateKey]) -> Sequence[RSAPrivateKey]:
+        """Only the certificate's own key where we hold it, else all of them."""
+        if self.certificate is None:
+            return keys
+        public = self.certificate.public_key()
+        return [key for key in keys if key.public_key() == public] or keys
+
+
+def read_encrypted_key(encrypted_data: etree._Element) -> EncryptedKey:
+    """Check EncryptedData's structure and algorithms; raises `EncryptionMalformed`, `AlgorithmNotAllowed`."""
+    kind = encrypted_data.get("Type", XENC_ELEMENT)
+    if kind not in (XENC_ELEMENT, XENC_CONTENT):
+        raise AlgorithmNotAllowed(kind)
+    _require(encrypted_data, AES256_CBC)
+    key = _only(encrypted_data, f"{_DS}KeyInfo/{_XENC}EncryptedKey", "EncryptedKey")
+    method = _require(key, RSA_OAEP_MGF1P)
+    digest = method.find(_DS + "DigestMethod")
+    if digest is not None and digest.get("Algorithm") != SHA1:
+        raise AlgorithmNotAllowed(digest.get("Algorithm", ""))
+    value = _only(key, f"{_XENC}CipherData/{_XENC}CipherValue", "CipherValue of the key")
+    try:
+        wrapped = base64.b64decode("".join((value.text or "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise EncryptionMalformed("CipherValue of the key") from None
+    included = key.find(f"{_DS}KeyInfo/{_DS}X509Data/{_DS}X509Certificate")
+    try:
+        certificate = read_certificate(included.text) if included is not None else None
+    except SignatureInvalid:
+        raise EncryptionMalformed("X509Certificate") from None
+    return EncryptedKey(wrapped, certificate)
+
+
+def decrypt_base64(session_key: bytes, pieces: Callable[[], bytes], out: BinaryIO) -> None:
+    """Decrypt base64 that `pieces` gives until it gives nothing; raises `NotDecryptable`.
+
+    The caller has verified the signature over exactly this text.
+    """
+    carry = b""
+    decryptor = None
+    held = b""
+    buffer = bytearray(_CHUNK * 2)
+    while text := pieces():
+        data = carry + text
+        cut = len(data) - len(data) % 4
+        carry, data = data[cut:], data[:cut]
+        try:
+            decoded = pybase64.b64decode(data, validate=True)
+        except ValueError:
+            raise NotDecryptable("payload not decryptable") from None
+        if decryptor is None:
+            decoded = held + decoded
+            if len(decoded) < _BLOCK:
+                held = decoded
+                continue
+            decryptor = Cipher(algorithms.AES(session_key), modes.CBC(decoded[:_BLOCK])).decryptor()
+            decoded, held = decoded[_BLOCK:], b""
+        if len(buffer) < len(decoded) + 2 * _BLOCK:
+            buffer = bytearray(len(decoded) + 2 * _BLOCK)
+        count = decryptor.update_into(decoded, buffer)
+        plain = held + buffer[:count]
+        # The last block stays back until it is known to be the last.
+        keep = min(len(plain), _BLOCK)
+        out.write(plain[: len(plain) - keep])
+        held = plain[len(plain) - keep :]
+    if carry or decryptor is None:
+        raise NotDecryptable("payload not decryptable")
+    try:
+        decryptor.finalize()
+    except ValueError:
+        raise NotDecryptable("payload not decryptable") from None
+    if len(held) != _BLOCK or not 1 <= held[-1] <= _BLOCK:
+        raise NotDecryptable("payload not decryptable")
+    out.write(held[: _BLOCK - held[-1]])
+
+
+def _require(parent: etree._Element, algorithm: str) -> etree._Element:
+    method = _only(parent, _XENC + "EncryptionMethod", "EncryptionMethod")
+    if method.get("Algorithm") != algorithm:
+        raise AlgorithmNotAllowed(method.get("Algorithm", ""))
+    return method
+
+
+def _only(parent: etree._Element, path: str, name: str) -> etree._Element:
+    found = parent.findall(path)
+    if len(found) != 1:
+        raise EncryptionMalformed(name)
+    return found[0]
