@@ -1,0 +1,174 @@
+"""Finding participants: DNS, then SMP, then judging who signed the answer (C3.4.1, C3.4.2, C3.4.5).
+
+Verified answers are kept for SDK_METADATA_CACHE_SECONDS, never longer.
+"""
+
+import logging
+from datetime import timedelta
+
+import dns.exception
+import dns.resolver
+from cryptography import x509
+from django.conf import settings
+from django.utils import timezone
+
+from ..protocol.certificates import CertificateUntrusted, RevocationUnknown
+from ..protocol.discovery import Naptr, NoServiceRecord, bdxl_name, metadata_url, smp_base_url
+from ..protocol.errors import ProtocolError
+from ..protocol.identifiers import (
+    MESSAGE_RECEIPT,
+    PROCESS_ID,
+    PROCESS_SCHEME,
+    SDK_MESSAGE,
+    DocumentType,
+    ParticipantId,
+)
+from ..protocol.service_metadata import (
+    Endpoint,
+    ServiceMetadata,
+    SignedServiceMetadata,
+    endpoint_for,
+    read_service_metadata,
+)
+from . import http, trust
+from .cache import AnswerCache
+from .errors import (
+    CertificateNotPublished,
+    DocumentTypeNotServed,
+    LookupUnavailable,
+    MetadataUntrusted,
+    ParticipantUnknown,
+)
+
+logger = logging.getLogger(__name__)
+_MAX_REDIRECTS = 1
+_NOT_FOUND = 404
+
+
+def service_metadata(participant: ParticipantId, document_type: DocumentType) -> ServiceMetadata:
+    """What the federation's SMP says about a participant and a document type.
+
+    Raises `ParticipantUnknown`, `DocumentTypeNotServed`, `MetadataUntrusted`, `LookupUnavailable`.
+    """
+    cache = AnswerCache()
+    key = f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}"
+    kept = cache.get(key)
+    if kept is not None:
+        return _judged(_read(kept, participant, document_type))
+    url = metadata_url(_smp_of(participant), participant, document_type)
+    for _ in range(_MAX_REDIRECTS + 1):
+        answer = _fetched(url)
+        signed = _read(answer, participant, document_type)
+        if signed.redirect is None:
+            metadata = _judged(signed)
+            until = timezone.now() + timedelta(seconds=settings.SDK_METADATA_CACHE_SECONDS)
+            cache.put(key, answer, until)
+            return metadata
+        _judge_signer(signed)
+        url = signed.redirect
+    raise MetadataUntrusted("the SMP redirects more than once")
+
+
+def endpoint_of(
+    participant: ParticipantId,
+    document_type: DocumentType,
+    process_id: str = PROCESS_ID,
+    process_scheme: str = PROCESS_SCHEME,
+) -> Endpoint:
+    """The access point that takes the document type for the participant now.
+
+    Its certificate has not been judged yet. Raises as `service_metadata`, `DocumentTypeNotServed` too
+    where nothing of the federation's transport profile is active.
+    """
+    metadata = service_metadata(participant, document_type)
+    endpoint = endpoint_for(metadata, process_id, process_scheme, timezone.now())
+    if endpoint is None:
+        raise DocumentTypeNotServed("no active endpoint of the federation's transport profile")
+    return endpoint
+
+
+def encryption_certificates_of(participant: ParticipantId) -> tuple[x509.Certificate, ...]:
+    """What to encrypt messages to the participant with, the newest first (C3.4.5 section 3)."""
+    return _newest_first(service_metadata(participant, SDK_MESSAGE).encryption_certificates)
+
+
+def signing_certificates_of(participant: ParticipantId) -> tuple[x509.Certificate, ...]:
+    """What the participant signs with, the newest first: published for the receipt's type (C3.4.5 3)."""
+    return _newest_first(service_metadata(participant, MESSAGE_RECEIPT).signing_certificates)
+
+
+def forget(participant: ParticipantId, document_type: DocumentType) -> None:
+    """Drop what is kept, so that the next question is asked anew: after a renewal, say."""
+    AnswerCache().drop(f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}")
+
+
+def _newest_first(certificates: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:
+    if not certificates:
+        raise CertificateNotPublished("no certificate of the kind in CertPub")
+    return tuple(sorted(certificates, key=lambda item: item.not_valid_before_utc, reverse=True))
+
+
+def _smp_of(participant: ParticipantId) -> str:
+    name = bdxl_name(participant, settings.SDK_SML_ZONE)
+    try:
+        answer = _resolver().resolve(name, "NAPTR", lifetime=settings.SDK_HTTP_TIMEOUT_SECONDS)
+        records = [
+            Naptr(
+                record.order,
+                record.preference,
+                record.flags.decode("ascii", "replace"),
+                record.service.decode("ascii", "replace"),
+                record.regexp.decode("utf-8", "replace"),
+            )
+            for record in answer
+        ]
+        return smp_base_url(records)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, NoServiceRecord):
+        raise ParticipantUnknown("not registered in the SML") from None
+    except dns.exception.DNSException as error:
+        raise LookupUnavailable(f"DNS: {type(error).__name__}") from None
+
+
+def _resolver() -> dns.resolver.Resolver:
+    if not settings.SDK_DNS_SERVERS:
+        return dns.resolver.Resolver()
+    resolver = dns.resolver.Resolver(configure=False)
+    servers = [server.rpartition(":") for server in settings.SDK_DNS_SERVERS]
+    resolver.nameservers = [host for host, _, _ in servers]
+    resolver.nameserver_ports = {host: int(port) for host, _, port in servers}
+    return resolver
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        return http.fetch(url)
+    except http.Refused as refused:
+        if refused.status == _NOT_FOUND:
+            raise DocumentTypeNotServed("the SMP knows no such document type") from None
+        raise LookupUnavailable(f"SMP: HTTP {refused.status}") from None
+    except http.NoAnswer as error:
+        raise LookupUnavailable(f"SMP: {error}") from None
+
+
+def _read(data: bytes, participant: ParticipantId, document_type: DocumentType) -> SignedServiceMetadata:
+    try:
+        return read_service_metadata(data, participant, document_type)
+    except ProtocolError as error:
+        logger.warning("metadata refused", extra={"fields": {"participant": participant, "why": error}})
+        raise MetadataUntrusted(str(error)) from None
+
+
+def _judge_signer(signed: SignedServiceMetadata) -> None:
+    try:
+        trust.check_smp(signed.signing_certificate)
+    except CertificateUntrusted as error:
+        raise MetadataUntrusted(str(error)) from None
+    except RevocationUnknown as error:
+        raise LookupUnavailable(str(error)) from None
+
+
+def _judged(signed: SignedServiceMetadata) -> ServiceMetadata:
+    _judge_signer(signed)
+    if signed.metadata is None:
+        raise MetadataUntrusted("a redirect where metadata was expected")
+    return signed.metadata

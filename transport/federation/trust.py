@@ -1,0 +1,62 @@
+"""Which certificates this node trusts: the CAs in SDK_TRUST_DIR, revocation asked of their services."""
+
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography import x509
+from django.conf import settings
+from django.utils import timezone
+
+from ..protocol.certificates import CertificateChecker, CertificateUnreadable, Purpose, load_certificates
+from ..protocol.revocation import FetchFailed, RevocationChecker
+from . import http
+from .cache import AnswerCache
+
+
+def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
+    """Judge another access point's certificate (C3.2.1 2.10 a to d).
+
+    Raises `CertificateUntrusted`, `RevocationUnknown`.
+    """
+    _checker(settings.SDK_ACCESS_POINT_CA_DIR).check(certificate, purpose)
+
+
+def check_smp(certificate: x509.Certificate) -> None:
+    """Judge the certificate that signed service metadata (C3.2.1 2.10 f, g)."""
+    _checker(settings.SDK_SMP_CA_DIR).check(certificate, Purpose.SIGNING)
+
+
+def check_organisation(certificate: x509.Certificate, purpose: Purpose) -> None:
+    """Judge an organisation's signing or encryption certificate (C3.2.2 3.5 a)."""
+    _checker(settings.SDK_ORGANISATION_CA_DIR).check(certificate, purpose)
+
+
+def _checker(directory: Path) -> CertificateChecker:
+    """Built once for each state of the directory: a CA that is added counts without a restart."""
+    files = tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
+    state = tuple((path, path.stat().st_mtime_ns) for path in files)
+    return _built(state)
+
+
+@lru_cache(maxsize=16)
+def _built(state: tuple[tuple[Path, int], ...]) -> CertificateChecker:
+    authorities: list[x509.Certificate] = []
+    for path, _ in state:
+        try:
+            authorities += load_certificates(path.read_bytes())
+        except CertificateUnreadable:
+            raise CertificateUnreadable(f"{path} holds no certificate in PEM or DER") from None
+    revocation = RevocationChecker(
+        _fetch,
+        AnswerCache(),
+        grace=timedelta(seconds=settings.SDK_REVOCATION_GRACE_SECONDS),
+    )
+    return CertificateChecker(authorities, revocation, timezone.now)
+
+
+def _fetch(url: str, request: bytes | None) -> bytes:
+    try:
+        return http.fetch(url, request, content_type="application/ocsp-request")
+    except (http.NoAnswer, http.Refused) as error:
+        raise FetchFailed(type(error).__name__) from None

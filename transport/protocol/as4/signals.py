@@ -1,0 +1,196 @@
+"""Receipt and error signals (ebMS 3.0 5.2.3, 6; AS4 1.0 5.1.8; ebbp-signals)."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from lxml import etree
+
+from ..identifiers import C14N_EXCLUSIVE, NS_DS
+from ..safe_xml import SMALL_DOCUMENT, XmlRefused, parse
+from . import names, soap
+from .errors import INVALID_HEADER, INVALID_RECEIPT, As4Error
+from .messages import ErrorSignal, Receipt, ReportedError, SignedReference
+from .mime import content_type_of
+from .security import (
+    PROFILE,
+    SignatureAlgorithms,
+    VerifiedSignature,
+    binary_token,
+    elements_by_id,
+    reference_to,
+    sha256,
+    signature,
+    verify_element,
+    verify_signature,
+)
+
+CONTENT_TYPE: Final = f"{names.SOAP}; charset=UTF-8"
+_MAX_TEXT: Final = 500
+_MAX_ERRORS: Final = 20
+
+
+def write_receipt(
+    ref_to_message_id: str,
+    references: Sequence[SignedReference],
+    *,
+    message_id: str,
+    timestamp: datetime,
+    signing_key: RSAPrivateKey,
+    signing_certificate: x509.Certificate,
+) -> bytes:
+    """A signed receipt with NonRepudiationInformation: every reference of the message, as it was."""
+    information = "".join(
+        f"<ebbp:MessagePartNRInformation>{reference.xml.decode()}</ebbp:MessagePartNRInformation>"
+        for reference in references
+    )
+    content = (
+        f"<eb:SignalMessage>{soap.signal_info(message_id, timestamp, ref_to_message_id)}<eb:Receipt>"
+        f'<ebbp:NonRepudiationInformation xmlns:ebbp="{names.NS_EBBP}" xmlns:ds="{NS_DS}">'
+        f"{information}</ebbp:NonRepudiationInformation></eb:Receipt></eb:SignalMessage>"
+    )
+    return _signed(content, signing_key, signing_certificate)
+
+
+def write_error(
+    error: As4Error,
+    *,
+    message_id: str,
+    timestamp: datetime,
+    signing_key: RSAPrivateKey,
+    signing_certificate: x509.Certificate,
+) -> bytes:
+    """A signed error signal with one eb:Error of severity failure."""
+    ref = error.ref_to_message_id
+    about = f" refToMessageInError={quoteattr(ref)}" if ref else ""
+    content = (
+        f"<eb:SignalMessage>{soap.signal_info(message_id, timestamp, ref)}"
+        f'<eb:Error errorCode="{error.kind.code}" severity="failure" origin="ebMS" '
+        f'shortDescription="{error.kind.short_description}" category="{error.kind.category}" '
+        f"errorDetail={quoteattr(error.detail)}{about}>"
+        f'<eb:Description xml:lang="en">{escape(error.detail)}</eb:Description></eb:Error></eb:SignalMessage>'
+    )
+    return _signed(content, signing_key, signing_certificate)
+
+
+def read_signal(
+    content_type: str,
+    body: bytes,
+    *,
+    sent_references: Sequence[SignedReference],
+    sent_message_id: str,
+    check_signer: Callable[[x509.Certificate], None],
+) -> Receipt | ErrorSignal:
+    """What another access point answered.
+
+    A receipt is returned only when its signature holds, its signer passes `check_signer` and it covers
+    everything that was sent. Raises `As4Error` EBMS:0302 for one that does not, EBMS:0009 for what is no
+    signal; what `check_signer` raises goes through.
+    """
+    root = _signal_root(content_type, body)
+    messaging, _, _ = soap.header_of(root)
+    signal = messaging.find(names.EB + "SignalMessage")
+    if signal is None:
+        raise As4Error(INVALID_HEADER, "the answer is no signal message")
+    if signal.find(names.EB + "Error") is not None:
+        return error_signal(signal)
+    receipt = signal.find(names.EB + "Receipt")
+    if receipt is None:
+        raise As4Error(INVALID_HEADER, "the answer is neither a receipt nor an error")
+    try:
+        verified = verify_signal(root, PROFILE)
+    except As4Error as error:
+        raise As4Error(INVALID_RECEIPT, error.detail, sent_message_id) from None
+    check_signer(verified.certificate)
+    ref = (signal.findtext(f"{names.EB}MessageInfo/{names.EB}RefToMessageId") or "").strip()
+    if ref != sent_message_id:
+        raise As4Error(INVALID_RECEIPT, "the receipt is for another message", sent_message_id)
+    _check_coverage(receipt, sent_references, sent_message_id)
+    identity = (signal.findtext(f"{names.EB}MessageInfo/{names.EB}MessageId") or "").strip()
+    return Receipt(identity, ref, soap.moment_of(signal))
+
+
+def verify_signal(root: etree._Element, algorithms: SignatureAlgorithms) -> VerifiedSignature:
+    """Verify that a signal's signature holds and covers Messaging; raises `As4Error`."""
+    messaging, _, security = soap.header_of(root)
+    if security is None:
+        raise As4Error(INVALID_RECEIPT, "the signal is not signed")
+    by_id = elements_by_id(root)
+    verified = verify_signature(security, by_id, algorithms)
+    covered = []
+    for reference in verified.references:
+        element = by_id.get(reference.signed.uri.removeprefix("#"))
+        if element is None:
+            raise As4Error(INVALID_RECEIPT, "the signature refers to something that is not here")
+        verify_element(reference, element)
+        covered.append(element)
+    if messaging not in covered:
+        raise As4Error(INVALID_RECEIPT, "the signature does not cover Messaging")
+    return verified
+
+
+def error_signal(signal: etree._Element) -> ErrorSignal:
+    """The values of an error signal."""
+    info = signal.find(names.EB + "MessageInfo")
+    identity = info.findtext(names.EB + "MessageId") if info is not None else None
+    ref = info.findtext(names.EB + "RefToMessageId") if info is not None else None
+    errors = [
+        ReportedError(
+            _short(error.get("errorCode")),
+            _short(error.get("shortDescription")),
+            _short(error.get("severity")),
+            _short(error.get("errorDetail")),
+        )
+        for error in signal.findall(names.EB + "Error")[:_MAX_ERRORS]
+    ]
+    return ErrorSignal(_short(identity) or None, _short(ref) or None, tuple(errors))
+
+
+def _signal_root(content_type: str, body: bytes) -> etree._Element:
+    media_type, _ = content_type_of(content_type)
+    if media_type not in {names.SOAP, "text/xml", "application/xml"}:
+        raise As4Error(INVALID_HEADER, "the answer is not a SOAP message")
+    try:
+        return parse(body, SMALL_DOCUMENT)
+    except XmlRefused as refusal:
+        raise As4Error(INVALID_HEADER, str(refusal)) from None
+
+
+def _check_coverage(receipt: etree._Element, sent: Sequence[SignedReference], message_id: str) -> None:
+    """Every reference that was sent stands in the receipt with its digest, and nothing else does."""
+    path = f"{names.EBBP}NonRepudiationInformation/{names.EBBP}MessagePartNRInformation/{names.DS}Reference"
+    told: dict[str, str] = {}
+    for element in receipt.findall(path):
+        digest = "".join((element.findtext(names.DS + "DigestValue") or "").split())
+        told[element.get("URI", "")] = digest
+    expected = {reference.uri: reference for reference in sent}
+    if set(told) != set(expected):
+        raise As4Error(INVALID_RECEIPT, "the receipt does not cover exactly what was sent", message_id)
+    for uri, reference in expected.items():
+        written = parse(reference.xml).findtext(names.DS + "DigestValue")
+        if told[uri] != written:
+            raise As4Error(INVALID_RECEIPT, "a digest in the receipt does not fit", message_id)
+
+
+def _signed(content: str, key: RSAPrivateKey, certificate: x509.Certificate) -> bytes:
+    # Ids are unique within the document, which is all that they have to be.
+    messaging = soap.write_messaging(content, "_messaging")
+    body = soap.body("_body")
+    references = (
+        reference_to("#_body", sha256(body), C14N_EXCLUSIVE),
+        reference_to("#_messaging", sha256(messaging), C14N_EXCLUSIVE),
+    )
+    security = (
+        f'<wsse:Security xmlns:wsse="{names.NS_WSSE}" xmlns:wsu="{names.NS_WSU}" '
+        f'xmlns:env="{names.NS_ENV}" env:mustUnderstand="true">{binary_token(certificate, "_token")}'
+        f"{signature(references, key, '_token')}</wsse:Security>"
+    )
+    return soap.envelope(messaging, security, body)
+
+
+def _short(text: str | None) -> str:
+    """A stranger's text for a log: one line, bounded."""
+    return " ".join((text or "").split())[:_MAX_TEXT]

@@ -1,0 +1,197 @@
+"""Judging a certificate: path to a configured CA, validity, key usage, revocation (C1.5, C3.2.1 2.10).
+
+Every configured CA certificate is an anchor: a federation trusts issuers, not whatever a root may
+have issued besides them. Path building is pyca/cryptography's.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509.oid import NameOID
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from .errors import ProtocolError
+
+if TYPE_CHECKING:
+    from .revocation import RevocationChecker
+
+MINIMUM_RSA_BITS: Final = 2048
+_PEM_MARK: Final = b"-----BEGIN CERTIFICATE-----"
+
+
+class Cause(StrEnum):
+    """Why a certificate is not trusted."""
+
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    UNKNOWN_ISSUER = "not issued by a CA of this environment"
+    KEY_USAGE = "not made for this use"
+    WEAK_KEY = "key too weak"
+    REVOKED = "revoked"
+
+
+class CertificateUntrusted(ProtocolError):
+    """A certificate is not to be trusted; no later attempt changes that."""
+
+    def __init__(self, cause: Cause, certificate: x509.Certificate) -> None:
+        self.cause = cause
+        self.fingerprint = fingerprint(certificate)
+        super().__init__(f"certificate {self.fingerprint[:16]}: {cause}")
+
+
+class RevocationUnknown(ProtocolError):
+    """Nobody could be asked whether the certificate is revoked. It may pass: try again later."""
+
+    def __init__(self, certificate: x509.Certificate) -> None:
+        self.fingerprint = fingerprint(certificate)
+        super().__init__(f"certificate {self.fingerprint[:16]}: revocation could not be checked")
+
+
+class CertificateUnreadable(ProtocolError):
+    """Bytes that hold no certificate."""
+
+
+class Purpose(StrEnum):
+    """What a key is used for; its certificate's key usage has to allow it where it has one."""
+
+    SIGNING = "signing"
+    ENCRYPTION = "encryption"
+
+
+def load_certificates(data: bytes) -> list[x509.Certificate]:
+    """The certificates of a PEM bundle, or the one of a DER file; raises `CertificateUnreadable`."""
+    try:
+        if _PEM_MARK in data:
+            return x509.load_pem_x509_certificates(data)
+        return [x509.load_der_x509_certificate(data)]
+    except ValueError:
+        raise CertificateUnreadable("not a certificate in PEM or DER") from None
+
+
+def common_name(certificate: x509.Certificate) -> str | None:
+    """The subject's CN: an access point's party id (C3.2.1 2.3.1 j)."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else None
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of the certificate, in hexadecimal."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+class CertificateChecker:
+    """Judges certificates against a set of CAs.
+
+    `clock` gives the present (aware). Without `revocation` nothing is asked about revocation.
+    """
+
+    def __init__(
+        self,
+        authorities: Iterable[x509.Certificate],
+        revocation: "RevocationChecker | None",
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._anchors = [certificate for certificate in authorities if _is_authority(certificate)]
+        self._revocation = revocation
+        self._clock = clock
+
+    def check(
+        self,
+        certificate: x509.Certificate,
+        purpose: Purpose,
+        *,
+        intermediates: Sequence[x509.Certificate] = (),
+        at: datetime | None = None,
+    ) -> list[x509.Certificate]:
+        """The path from the certificate to its anchor.
+
+        `at` judges as of another time than now. Raises `CertificateUntrusted`, `RevocationUnknown`.
+        """
+        moment = at or self._clock()
+        if moment > certificate.not_valid_after_utc:
+            raise CertificateUntrusted(Cause.EXPIRED, certificate)
+        if moment < certificate.not_valid_before_utc:
+            raise CertificateUntrusted(Cause.NOT_YET_VALID, certificate)
+        _check_key(certificate, purpose)
+        path = self._path(certificate, intermediates, moment)
+        if self._revocation is not None:
+            for subject, issuer in pairwise(path):
+                if self._revocation.is_revoked(subject, issuer, moment):
+                    raise CertificateUntrusted(Cause.REVOKED, subject)
+        return path
+
+    def _path(
+        self, certificate: x509.Certificate, intermediates: Sequence[x509.Certificate], moment: datetime
+    ) -> list[x509.Certificate]:
+        if not self._anchors:
+            raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate)
+        verifier = (
+            PolicyBuilder()
+            .store(Store(self._anchors))
+            .time(moment.replace(tzinfo=None))
+            .extension_policies(ca_policy=_AUTHORITY, ee_policy=ExtensionPolicy.permit_all())
+            .build_client_verifier()
+        )
+        try:
+            path = list(verifier.verify(certificate, list(intermediates)).chain)
+        except VerificationError:
+            raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate) from None
+        if len(path) < 2:
+            # An authority's own certificate is no party's certificate.
+            raise CertificateUntrusted(Cause.KEY_USAGE, certificate)
+        return path
+
+
+def _require_authority(_: Policy, __: x509.Certificate, constraints: x509.BasicConstraints) -> None:
+    if not constraints.ca:
+        raise ValueError("not a CA")
+
+
+def _require_cert_sign(_: Policy, __: x509.Certificate, usage: x509.KeyUsage | None) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("may not sign certificates")
+
+
+# The federation's function and access point certificates need no subject alternative name, which
+# the library's web defaults ask for; of issuers it asks what RFC 5280 does.
+_AUTHORITY: Final = (
+    ExtensionPolicy.permit_all()
+    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _require_authority)
+    .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _require_cert_sign)
+)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _check_key(certificate: x509.Certificate, purpose: Purpose) -> None:
+    key = certificate.public_key()
+    if not isinstance(key, RSAPublicKey) or key.key_size < MINIMUM_RSA_BITS:
+        raise CertificateUntrusted(Cause.WEAK_KEY, certificate)
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if purpose is Purpose.SIGNING:
+        is_allowed = usage.digital_signature or usage.content_commitment
+    else:
+        is_allowed = usage.key_encipherment or usage.data_encipherment
+    if not is_allowed:
+        raise CertificateUntrusted(Cause.KEY_USAGE, certificate)

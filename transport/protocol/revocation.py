@@ -1,0 +1,287 @@
+"""Revocation by CRL and by OCSP, the one standing in for the other.
+
+The policy, in this order: an answer in the cache that is still valid; the CRL; the OCSP responder;
+an answer in the cache that ended less than `grace` ago. When none of them speaks the certificate's
+standing is unknown, and the caller waits (`RevocationUnknown`): never silently trusted.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+
+from .certificates import RevocationUnknown, fingerprint
+
+# Clocks of others may be a little ahead of ours.
+CLOCK_SKEW: Final = timedelta(minutes=5)
+_MAX_SOURCES: Final = 4
+_KNOWN_CRITICAL: Final = (x509.IssuingDistributionPoint,)
+
+
+class FetchFailed(Exception):
+    """What `Fetch` raises when it has no answer."""
+
+
+Fetch = Callable[[str, bytes | None], bytes]
+"""Get a URL, or post an OCSP request to it; raises `FetchFailed`."""
+
+
+class RevocationCache(Protocol):
+    """Keeps CRLs and OCSP answers as they came; every use verifies them again."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+    def put(self, key: str, answer: bytes, until: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    is_revoked: bool
+    until: datetime
+
+
+class RevocationChecker:
+    """Asks CRLs and OCSP responders that certificates name, and remembers what they said."""
+
+    def __init__(self, fetch: Fetch, cache: RevocationCache, *, grace: timedelta = timedelta(0)) -> None:
+        self._fetch = fetch
+        self._cache = cache
+        self._grace = grace
+
+    def is_revoked(self, certificate: x509.Certificate, issuer: x509.Certificate, moment: datetime) -> bool:
+        """Whether the certificate is revoked; raises `RevocationUnknown`."""
+        sources = [*_lists(certificate, issuer), *_responders(certificate, issuer)]
+        for source in sources:
+            answer = source.read(self._cache.get(source.key), moment)
+            if answer is not None and answer.until >= moment:
+                return answer.is_revoked
+        for source in sources:
+            answer = self._ask(source, moment)
+            if answer is not None and answer.until >= moment:
+                return answer.is_revoked
+        for source in sources:
+            answer = source.read(self._cache.get(source.key), moment)
+            if answer is not None and answer.until + self._grace >= moment:
+                return answer.is_revoked
+        raise RevocationUnknown(certificate)
+
+    def _ask(self, source: "_Source", moment: datetime) -> _Answer | None:
+        try:
+            data = self._fetch(source.url, source.request())
+        except FetchFailed:
+            return None
+        answer = source.read(data, moment)
+        if answer is not None:
+            self._cache.put(source.key, data, answer.until + self._grace)
+        return answer
+
+
+class _Source(Protocol):
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+    def request(self) -> bytes | None: ...
+
+    def read(self, data: bytes | None, moment: datetime) -> _Answer | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A CRL at a URL."""
+
+    url: str
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+
+    @property
+    def key(self) -> str:
+        return f"crl {fingerprint(self.issuer)} {self.url}"
+
+    def request(self) -> bytes | None:
+        return None
+
+    def read(self, data: bytes | None, moment: datetime) -> _Answer | None:
+        """What a CRL says; None where it is not a complete, current CRL of the issuer."""
+        if not data:
+            return None
+        try:
+            crl = _load_crl(data)
+            if crl.issuer != self.issuer.subject or not _signed_by(crl, self.issuer):
+                return None
+            until, since = crl.next_update_utc, crl.last_update_utc
+            if until is None or since > moment + CLOCK_SKEW or not _is_complete(crl):
+                return None
+            found = crl.get_revoked_certificate_by_serial_number(self.certificate.serial_number)
+            return _Answer(found is not None and not _is_lifted(found), until)
+        except (ValueError, UnsupportedAlgorithm):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Responder:
+    """An OCSP responder."""
+
+    url: str
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+
+    @property
+    def key(self) -> str:
+        return f"ocsp {fingerprint(self.certificate)} {self.url}"
+
+    def request(self) -> bytes | None:
+        # SHA-1 only names the issuer here; some responders know no other hash (RFC 5019 2.1.1).
+        builder = ocsp.OCSPRequestBuilder().add_certificate(self.certificate, self.issuer, hashes.SHA1())  # noqa: S303
+        return builder.build().public_bytes(serialization.Encoding.DER)
+
+    def read(self, data: bytes | None, moment: datetime) -> _Answer | None:
+        """What a response says; None where it is not a current answer about this certificate."""
+        if not data:
+            return None
+        try:
+            response = ocsp.load_der_ocsp_response(data)
+            if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+                return None
+            if not self._is_signed(response, moment):
+                return None
+            return self._single(response, moment)
+        except (ValueError, UnsupportedAlgorithm):
+            return None
+
+    def _single(self, response: ocsp.OCSPResponse, moment: datetime) -> _Answer | None:
+        for single in response.responses:
+            if single.serial_number != self.certificate.serial_number or not self._is_issuer(single):
+                continue
+            if single.this_update_utc > moment + CLOCK_SKEW:
+                return None
+            # Without nextUpdate newer information is always there (RFC 6960 4.2.2.1).
+            until = single.next_update_utc or single.this_update_utc + CLOCK_SKEW
+            if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+                return None
+            return _Answer(single.certificate_status is ocsp.OCSPCertStatus.REVOKED, until)
+        return None
+
+    def _is_issuer(self, single: ocsp.OCSPSingleResponse) -> bool:
+        expected = (
+            ocsp.OCSPRequestBuilder()
+            .add_certificate(self.certificate, self.issuer, single.hash_algorithm)
+            .build()
+        )
+        return (
+            single.issuer_key_hash == expected.issuer_key_hash
+            and single.issuer_name_hash == expected.issuer_name_hash
+        )
+
+    def _is_signed(self, response: ocsp.OCSPResponse, moment: datetime) -> bool:
+        for signer in (self.issuer, *response.certificates):
+            if signer is not self.issuer and not self._is_delegate(signer, moment):
+                continue
+            algorithm = response.signature_hash_algorithm
+            if algorithm and _verifies(signer, response.signature, response.tbs_response_bytes, algorithm):
+                return True
+        return False
+
+    def _is_delegate(self, signer: x509.Certificate, moment: datetime) -> bool:
+        """Issued by the same CA, for signing OCSP answers (RFC 6960 4.2.2.2)."""
+        if not signer.not_valid_before_utc <= moment <= signer.not_valid_after_utc:
+            return False
+        try:
+            signer.verify_directly_issued_by(self.issuer)
+            usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+            return False
+        return ExtendedKeyUsageOID.OCSP_SIGNING in usage
+
+
+def _lists(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[_Source]:
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return
+    urls = [
+        name.value
+        for point in points
+        for name in point.full_name or ()
+        if isinstance(name, x509.UniformResourceIdentifier) and point.crl_issuer is None
+    ]
+    for url in urls[:_MAX_SOURCES]:
+        if url.startswith(("http://", "https://")):
+            yield _List(url, certificate, issuer)
+
+
+def _responders(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[_Source]:
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except x509.ExtensionNotFound:
+        return
+    urls = [
+        description.access_location.value
+        for description in access
+        if description.access_method == AuthorityInformationAccessOID.OCSP
+        and isinstance(description.access_location, x509.UniformResourceIdentifier)
+    ]
+    for url in urls[:_MAX_SOURCES]:
+        if url.startswith(("http://", "https://")):
+            yield _Responder(url, certificate, issuer)
+
+
+def _load_crl(data: bytes) -> x509.CertificateRevocationList:
+    if data.lstrip().startswith(b"-----BEGIN"):
+        return x509.load_pem_x509_crl(data)
+    return x509.load_der_x509_crl(data)
+
+
+def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    key = issuer.public_key()
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return False
+    return crl.is_signature_valid(key)
+
+
+def _is_complete(crl: x509.CertificateRevocationList) -> bool:
+    """Covers every certificate of its issuer that could be asked about: no delta, not indirect."""
+    for extension in crl.extensions:
+        value = extension.value
+        if isinstance(value, x509.DeltaCRLIndicator):
+            return False
+        if isinstance(value, x509.IssuingDistributionPoint):
+            only_some = value.only_some_reasons or value.only_contains_attribute_certs
+            if value.indirect_crl or only_some or value.only_contains_ca_certs:
+                return False
+        elif extension.critical and not isinstance(value, _KNOWN_CRITICAL):
+            return False
+    return True
+
+
+def _is_lifted(entry: x509.RevokedCertificate) -> bool:
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return False
+    return reason is x509.ReasonFlags.remove_from_crl
+
+
+def _verifies(
+    signer: x509.Certificate, signature: bytes, data: bytes, algorithm: hashes.HashAlgorithm
+) -> bool:
+    key = signer.public_key()
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, data, ec.ECDSA(algorithm))
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True

@@ -1,0 +1,223 @@
+"""Service metadata as SMP signs it, with the certificates that CertPub adds (SMP 1.0, C3.4.1, C3.4.5).
+
+The answer's own signature is verified here; whether its signer is the federation's SMP is for the
+caller to judge, by `signing_certificate`.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from lxml import etree
+
+from .errors import ProtocolError
+from .identifiers import (
+    CERTPUB_ENCRYPTION,
+    CERTPUB_EXTENSION,
+    CERTPUB_SIGNING,
+    NS_SMB,
+    NS_SMC,
+    NS_SMP,
+    PARTICIPANT_SCHEME,
+    TRANSPORT_PROFILE,
+    DocumentType,
+    ParticipantId,
+    ParticipantIdInvalid,
+)
+from .safe_xml import SMALL_DOCUMENT, parse
+from .signature import verify_document
+
+_SMP: Final = f"{{{NS_SMP}}}"
+_SMC: Final = f"{{{NS_SMC}}}"
+_SMB: Final = f"{{{NS_SMB}}}"
+
+
+class MetadataMalformed(ProtocolError):
+    """Signed metadata that does not say what it has to; `element` names the place."""
+
+    def __init__(self, element: str) -> None:
+        self.element = element
+        super().__init__(f"the service metadata has no valid {element}")
+
+
+class MetadataForAnother(ProtocolError):
+    """The metadata is about another participant or document type than was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An access point that takes a document type for a process."""
+
+    process_id: str
+    process_scheme: str
+    transport_profile: str
+    url: str
+    certificate: x509.Certificate
+    active_from: datetime | None
+    active_until: datetime | None
+
+    def is_active(self, moment: datetime) -> bool:
+        """Whether the endpoint may be used at the time."""
+        return (self.active_from is None or self.active_from <= moment) and (
+            self.active_until is None or moment <= self.active_until
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceMetadata:
+    """What the SMP says about one document type of a participant."""
+
+    participant: ParticipantId
+    document_type: DocumentType
+    endpoints: tuple[Endpoint, ...]
+    signing_certificates: tuple[x509.Certificate, ...]
+    encryption_certificates: tuple[x509.Certificate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedServiceMetadata:
+    """Metadata whose signature holds. `redirect` is set instead of `metadata` where another SMP has it."""
+
+    signing_certificate: x509.Certificate
+    metadata: ServiceMetadata | None
+    redirect: str | None = None
+
+
+def read_service_metadata(
+    data: bytes, participant: ParticipantId, document_type: DocumentType
+) -> SignedServiceMetadata:
+    """Verify and read a SignedServiceMetadata that was asked for with these two.
+
+    Raises `XmlRefused`, `SignatureMissing`, `SignatureInvalid`, `AlgorithmNotAllowed`,
+    `MetadataMalformed`, `MetadataForAnother`.
+    """
+    root = parse(data, SMALL_DOCUMENT)
+    if root.tag != _SMP + "SignedServiceMetadata":
+        raise MetadataMalformed("root element SignedServiceMetadata")
+    signer = verify_document(root)
+    body = _one(root, "ServiceMetadata")
+    redirect = body.find(_SMP + "Redirect")
+    if redirect is not None:
+        return SignedServiceMetadata(signer, None, _url(redirect.get("href"), "Redirect"))
+    information = _one(body, "ServiceInformation")
+    metadata = _metadata(information)
+    if metadata.participant != participant or metadata.document_type != document_type:
+        raise MetadataForAnother("the service metadata is not what was asked for")
+    return SignedServiceMetadata(signer, metadata)
+
+
+def endpoint_for(
+    metadata: ServiceMetadata, process_id: str, process_scheme: str, moment: datetime
+) -> Endpoint | None:
+    """The active endpoint of the federation's transport profile; None where there is none."""
+    for endpoint in metadata.endpoints:
+        is_process = (endpoint.process_id, endpoint.process_scheme) == (process_id, process_scheme)
+        if is_process and endpoint.transport_profile == TRANSPORT_PROFILE and endpoint.is_active(moment):
+            return endpoint
+    return None
+
+
+def _metadata(information: etree._Element) -> ServiceMetadata:
+    who = _one(information, "ParticipantIdentifier")
+    what = _one(information, "DocumentIdentifier")
+    if who.get("scheme") != PARTICIPANT_SCHEME:
+        raise MetadataMalformed("ParticipantIdentifier scheme")
+    try:
+        participant = ParticipantId.parse(who.text or "")
+    except ParticipantIdInvalid:
+        raise MetadataMalformed("ParticipantIdentifier") from None
+    return ServiceMetadata(
+        participant,
+        DocumentType((what.text or "").strip(), what.get("scheme", "")),
+        tuple(_endpoints(information)),
+        tuple(_published(information, CERTPUB_SIGNING)),
+        tuple(_published(information, CERTPUB_ENCRYPTION)),
+    )
+
+
+def _endpoints(information: etree._Element) -> list[Endpoint]:
+    found = []
+    for process in information.findall(f"{_SMP}ProcessList/{_SMP}Process"):
+        identity = _one(process, "ProcessIdentifier")
+        for endpoint in process.findall(f"{_SMP}ServiceEndpointList/{_SMP}Endpoint"):
+            found.append(
+                Endpoint(
+                    (identity.text or "").strip(),
+                    identity.get("scheme", ""),
+                    endpoint.get("transportProfile", ""),
+                    _url(endpoint.findtext(_SMP + "EndpointURI"), "EndpointURI"),
+                    _certificate(endpoint.findtext(_SMP + "Certificate"), "Certificate"),
+                    _moment(endpoint, "ServiceActivationDate"),
+                    _moment(endpoint, "ServiceExpirationDate"),
+                )
+            )
+    return found
+
+
+def _published(information: etree._Element, type_code: str) -> list[x509.Certificate]:
+    """Certificates of a type in CertPub's extensions (C3.4.5 2.2.2)."""
+    found = []
+    for extension in information.findall(_SMP + "Extension"):
+        if (extension.findtext(_SMP + "ExtensionID") or "").strip() != CERTPUB_EXTENSION:
+            continue
+        for certificate in extension.findall(_SMC + "Certificate"):
+            if (certificate.findtext(_SMB + "TypeCode") or "").strip() == type_code:
+                text = certificate.findtext(_SMB + "ContentBinaryObject")
+                found.append(_certificate(text, "ContentBinaryObject"))
+    return found
+
+
+def _certificate(text: str | None, element: str) -> x509.Certificate:
+    """DER in base64; PEM armour around it, inside or outside that base64, is tolerated."""
+    value = _without_armour((text or "").strip())
+    try:
+        data = base64.b64decode("".join(value.split()), validate=True)
+        if data.lstrip().startswith(b"-----BEGIN"):
+            certificate = x509.load_pem_x509_certificate(data)
+        else:
+            certificate = x509.load_der_x509_certificate(data)
+        certificate.public_key()
+    except (ValueError, binascii.Error, UnsupportedAlgorithm):
+        raise MetadataMalformed(element) from None
+    return certificate
+
+
+def _without_armour(text: str) -> str:
+    lines = [line for line in text.splitlines() if not line.strip().startswith("-----")]
+    return "\n".join(lines)
+
+
+def _url(text: str | None, element: str) -> str:
+    url = (text or "").strip()
+    parts = urlsplit(url)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not url.isascii()
+        or not url.isprintable()
+    ):
+        raise MetadataMalformed(element)
+    return url
+
+
+def _moment(endpoint: etree._Element, name: str) -> datetime | None:
+    text = (endpoint.findtext(_SMP + name) or "").strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise MetadataMalformed(name) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _one(parent: etree._Element, name: str) -> etree._Element:
+    found = parent.findall(_SMP + name)
+    if len(found) != 1:
+        raise MetadataMalformed(name)
+    return found[0]
