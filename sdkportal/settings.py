@@ -252,8 +252,8 @@ SDK_ACCEPTED_CONTENT_TYPES = env.words(
 # Encrypts organisations' private keys in the database.
 SDK_KEY_PASSPHRASE = env.text("SDK_KEY_PASSPHRASE", "for-demo-and-tests-only" if DEMO else "")
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
-# A worker's claim on a piece of work; after it the sweeper lets another take over.
-SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 120)
+# A worker's claim on a piece of work, renewed while it works; after it another takes over.
+SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)
 
 # --- Log -------------------------------------------------------------------------------------
 

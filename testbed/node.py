@@ -3,6 +3,7 @@
 Used by the demo, the browser tests and the fault tests, so that what they see is what runs.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -183,7 +184,16 @@ class Node:
                 ]
             case Role.BEAT:
                 schedule = self.directory / "beat-schedule"
-                return [*celery, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "warning"]
+                return [
+                    *celery,
+                    "beat",
+                    "--schedule",
+                    str(schedule),
+                    "--pidfile",
+                    "",
+                    "--loglevel",
+                    "warning",
+                ]
 
     def _spawn(self, role: Role) -> None:
         port = {Role.WEB: self.ports.web, Role.ACCESS_POINT: self.ports.access_point}.get(role)
@@ -215,8 +225,6 @@ class Node:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

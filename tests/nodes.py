@@ -14,10 +14,10 @@ from typing import TypeVar
 
 import psycopg
 import pytest
-from testbed.federation import Federation
 
 from testbed import sample
 from testbed.demo import prepare_node
+from testbed.federation import Federation
 from testbed.node import PROJECT, Node, NodePorts
 from testbed.services import Postgres, Valkey, free_port
 

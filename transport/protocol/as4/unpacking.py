@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 from lxml import etree
 
 from ..canonical import AlgorithmNotAllowed
@@ -331,7 +332,7 @@ class _Unpacker:
                 data = self._inflate.unconsumed_tail
                 if self._inflate.eof:
                     break
-        except isal_zlib.error:
+        except IsalError:
             raise As4Error(DECOMPRESSION_FAILURE, "a part is not gzip") from None
         if self._inflate.unused_data:
             raise As4Error(DECOMPRESSION_FAILURE, "a part goes on after its gzip ends")

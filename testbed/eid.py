@@ -1,0 +1,237 @@
+"""A test e-ID: an OpenID Connect provider where one chooses a person, without a password.
+
+Authorization code with PKCE; the client authenticates by a secret or by private_key_jwt.
+"""
+
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import ClientMixin, list_to_scope, scope_to_list
+from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
+from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oidc.core import OpenIDCode, UserInfo
+from flask import Blueprint, Flask, Response, abort, jsonify, redirect, render_template, request
+from joserfc import jwk, jwt
+from joserfc.errors import JoseError
+
+from .register import Register
+
+CLIENT_ID = "sdkportal"
+CLIENT_SECRET = "not-a-secret-in-a-testbed"
+_CLAIM = "https://id.oidc.se/claim/"
+_CODE_SECONDS = 120
+_TOKEN_SECONDS = 300
+
+
+class _Client(ClientMixin):
+    """The one client: every node of the testbed."""
+
+    def __init__(self, keys: Path) -> None:
+        self._keys = keys
+
+    def get_client_id(self) -> str:
+        return CLIENT_ID
+
+    def get_default_redirect_uri(self) -> None:
+        return None
+
+    def get_allowed_scope(self, scope: str) -> str:
+        return list_to_scope([item for item in scope_to_list(scope) or [] if item])
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return redirect_uri.startswith(("http://localhost:", "http://127.0.0.1:"))
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        return secrets.compare_digest(client_secret, CLIENT_SECRET)
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method in {"client_secret_post", "client_secret_basic"}
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == "authorization_code"
+
+
+class _Code:
+    """An authorization code and what it was given for."""
+
+    def __init__(self, code: str, asked: Any, subject: str) -> None:
+        self.code = code
+        self.subject = subject
+        self.redirect_uri = asked.payload.redirect_uri
+        self.scope = asked.payload.scope
+        self.nonce = asked.payload.data.get("nonce")
+        self.code_challenge = asked.payload.data.get("code_challenge")
+        self.code_challenge_method = asked.payload.data.get("code_challenge_method")
+        self.auth_time = int(time.time())
+
+    def get_redirect_uri(self) -> str:
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        return self.scope
+
+    def get_nonce(self) -> str | None:
+        return self.nonce
+
+    def get_auth_time(self) -> int:
+        return self.auth_time
+
+    def get_acr(self) -> None:
+        return None
+
+    def get_amr(self) -> None:
+        return None
+
+
+class EidProvider:
+    """The provider below `/oidc` of an application."""
+
+    def __init__(self, register: Register, issuer: str, key_path: Path) -> None:
+        self._register = register
+        self._issuer = issuer
+        self._codes: dict[str, _Code] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._key = _signing_key(key_path)
+        self._client = _Client(key_path.parent)
+
+    def attach(self, app: Flask) -> None:
+        provider = self
+
+        class Grant(AuthorizationCodeGrant):
+            TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post", "client_secret_basic"]
+
+            def save_authorization_code(self, code: str, asked: Any) -> _Code:
+                kept = _Code(code, asked, asked.user)
+                provider._codes[code] = kept
+                return kept
+
+            def query_authorization_code(self, code: str, client: Any) -> _Code | None:
+                kept = provider._codes.get(code)
+                return kept if kept and time.time() - kept.auth_time < _CODE_SECONDS else None
+
+            def delete_authorization_code(self, authorization_code: _Code) -> None:
+                provider._codes.pop(authorization_code.code, None)
+
+            def authenticate_user(self, authorization_code: _Code) -> str:
+                return authorization_code.subject
+
+        class IdToken(OpenIDCode):
+            def exists_nonce(self, nonce: str, asked: Any) -> bool:
+                return any(code.nonce == nonce for code in provider._codes.values())
+
+            def resolve_client_private_key(self, client: Any) -> Any:
+                return provider._key
+
+            def get_client_algorithm(self, client: Any) -> str:
+                return "RS256"
+
+            def get_client_claims(self, client: Any) -> dict[str, Any]:
+                return {"iss": provider._issuer}
+
+            def get_jwt_config(self, grant: Any = None, client: Any = None) -> dict[str, Any]:
+                return {"key": provider._key, "alg": "RS256", "iss": provider._issuer, "exp": _TOKEN_SECONDS}
+
+            def generate_user_info(self, user: str, scope: str) -> UserInfo:
+                return UserInfo(provider.claims_of(user))
+
+        server = AuthorizationServer(
+            app,
+            query_client=lambda client_id: self._client if client_id == CLIENT_ID else None,
+            save_token=self._save_token,
+        )
+        server.register_grant(Grant, [IdToken(require_nonce=True), CodeChallenge(required=True)])
+        app.register_blueprint(self._pages(server))
+
+    def claims_of(self, subject: str) -> dict[str, Any]:
+        person = self._register.entries("people")[subject]
+        given, _, family = person["name"].partition(" ")
+        return {
+            "sub": secrets.token_hex(8) if not person.get("sub") else person["sub"],
+            "name": person["name"],
+            "given_name": given,
+            "family_name": family,
+            "acr": person["acr"],
+            "auth_time": int(time.time()),
+            _CLAIM + "personalIdentityNumber": subject,
+        }
+
+    def _save_token(self, token: dict[str, Any], asked: Any) -> None:
+        self._tokens[token["access_token"]] = (asked.user, time.time() + _TOKEN_SECONDS)
+
+    def _pages(self, server: AuthorizationServer) -> Blueprint:
+        pages = Blueprint("eid", __name__, url_prefix="/oidc")
+
+        @pages.get("/.well-known/openid-configuration")
+        def configuration() -> Response:
+            return jsonify(
+                issuer=self._issuer,
+                authorization_endpoint=f"{self._issuer}/authorize",
+                token_endpoint=f"{self._issuer}/token",
+                userinfo_endpoint=f"{self._issuer}/userinfo",
+                jwks_uri=f"{self._issuer}/jwks",
+                end_session_endpoint=f"{self._issuer}/end_session",
+                response_types_supported=["code"],
+                subject_types_supported=["public"],
+                id_token_signing_alg_values_supported=["RS256"],
+                code_challenge_methods_supported=["S256"],
+                token_endpoint_auth_methods_supported=["client_secret_post", "client_secret_basic"],
+            )
+
+        @pages.route("/authorize", methods=["GET", "POST"])
+        def authorize() -> Any:
+            grant = server.get_consent_grant(end_user=None)
+            if request.method == "POST":
+                subject = request.form.get("subject", "")
+                if subject not in self._register.entries("people"):
+                    abort(400)
+                return server.create_authorization_response(grant_user=subject, grant=grant)
+            back = request.args["redirect_uri"]
+            cancel = f"{back}?error=access_denied&state={request.args.get('state', '')}"
+            people = list(self._register.entries("people").values())
+            return render_template("choose.html", people=people, cancel=cancel)
+
+        @pages.post("/token")
+        def token() -> Any:
+            return server.create_token_response()
+
+        @pages.get("/userinfo")
+        def userinfo() -> Response:
+            bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            subject, until = self._tokens.get(bearer, ("", 0.0))
+            if not subject or until < time.time():
+                abort(401)
+            return jsonify(self.claims_of(subject))
+
+        @pages.get("/jwks")
+        def jwks() -> Response:
+            return jsonify(keys=[self._key.as_dict(private=False)])
+
+        @pages.get("/end_session")
+        def end_session() -> Any:
+            """Logs out at the provider; returns only to a client that shows an ID token of ours."""
+            back = request.args.get("post_logout_redirect_uri", "")
+            try:
+                jwt.decode(request.args.get("id_token_hint", ""), self._key)
+            except (JoseError, ValueError):
+                abort(400)
+            if not self._client.check_redirect_uri(back):
+                abort(400)
+            return redirect(back)
+
+        return pages
+
+
+def _signing_key(path: Path) -> jwk.RSAKey:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600)
+        made = jwk.RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(8), "use": "sig"})
+        path.write_text(json.dumps(made.as_dict(private=True)))
+    return jwk.RSAKey.import_key(json.loads(path.read_text()))

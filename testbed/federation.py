@@ -1,0 +1,254 @@
+"""The test federation's servers, in a directory and on loopback ports that it remembers.
+
+    python -m testbed.federation DIRECTORY
+
+runs it in the foreground. Another process adds participants and people by the same class: what it
+writes is served at once.
+"""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import requests
+from flask import Flask, Response, abort, request
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from .authorities import Authority, KeyFiles, Validity, load_certificate
+from .book import address_book
+from .eid import CLIENT_ID, CLIENT_SECRET, EidProvider
+from .names import ZONE, start_name_servers
+from .register import Function, Person, Register, functions_as_json
+from .services import ServiceNotStarted, free_port, port_is_taken
+from .smp import signed_service_metadata
+
+_AUTHORITIES = ("access-points", "smp", "organisations", "tls")
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class ParticipantFiles:
+    """An organisation's keys, each for its purpose."""
+
+    signing: KeyFiles
+    encryption: KeyFiles
+
+
+class Federation:
+    """CAs, DNS, SMP, address book and e-ID; `prepare` it once, then `start` it or talk to a running one."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._register = Register(directory / "register.json")
+        self._servers: list = []
+        self._authorities: dict[str, Authority] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self._register.read()['ports']['http']}"
+
+    @property
+    def trust_dir(self) -> Path:
+        """CA certificates as SDK_TRUST_DIR wants them."""
+        return self.directory / "trust"
+
+    @property
+    def tls_ca(self) -> Path:
+        return self._authority("tls").files.certificate
+
+    def prepare(self) -> None:
+        """Make what does not exist yet: ports, CAs, the trust directory."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if "ports" not in self._register.read():
+            ports = {"http": free_port(), "dns": free_port()}
+            self._register.change(lambda state: state.update(ports=ports))
+        for name in _AUTHORITIES:
+            authority = self._authority(name)
+            if name == "tls":
+                continue
+            target = self.trust_dir / name / f"{name}.pem"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(authority.files.certificate.read_bytes())
+        self._authority("smp").issue(self._smp_files(), "SMP0001-SDK-TEST")
+
+    def environment(self) -> dict[str, str]:
+        """The variables that point a node at this federation."""
+        issuer = f"{self.url}/oidc"
+        return {
+            "SDK_TRUST_DIR": str(self.trust_dir),
+            "SDK_TLS_CA_FILE": str(self.tls_ca),
+            "SDK_DNS_SERVERS": f"127.0.0.1:{self._register.read()['ports']['dns']}",
+            "SDK_SML_ZONE": ZONE,
+            "SDK_ADDRESS_BOOK_URL": f"{self.url}/addressbook/api/",
+            "SDK_OIDC_ISSUER": issuer,
+            "SDK_OIDC_CLIENT_ID": CLIENT_ID,
+            "SDK_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+        }
+
+    def add_access_point(self, common_name: str, url: str, *, validity: Validity | None = None) -> KeyFiles:
+        """An access point's key and certificate; SMP tells its URL."""
+        files = self._files("access-point", common_name)
+        self._authority("access-points").issue(files, common_name, validity=validity)
+        self._register.put("access_points", common_name, {"url": url, "certificate": str(files.certificate)})
+        return files
+
+    def add_participant(
+        self,
+        participant_id: str,
+        name: str,
+        access_point: str,
+        functions: Sequence[Function],
+        *,
+        published: bool = True,
+    ) -> ParticipantFiles:
+        """An organisation in address book, SML and SMP; without `published` in the address book only."""
+        organisations = self._authority("organisations")
+        signing = organisations.issue(
+            self._files("signing", participant_id), f"{name} signering", organisation=name
+        )
+        encryption = organisations.issue(
+            self._files("encryption", participant_id), f"{name} kryptering", organisation=name
+        )
+        self._register.put(
+            "participants",
+            participant_id,
+            {
+                "name": name,
+                "access_point": access_point,
+                "functions": functions_as_json(functions),
+                "published": published,
+                "signing": [str(signing.certificate)],
+                "encryption": [str(encryption.certificate)],
+            },
+        )
+        return ParticipantFiles(signing, encryption)
+
+    def change_participant(self, participant_id: str, **changes: object) -> None:
+        """Change what address book, SML or SMP say of an organisation."""
+        entry = dict(self._register.entries("participants")[participant_id])
+        self._register.put("participants", participant_id, {**entry, **changes})
+
+    def add_person(self, person: Person) -> None:
+        self._register.put("people", person.subject, asdict(person))
+
+    def tls_files(self, host: str = "localhost") -> KeyFiles:
+        return self._authority("tls").issue(self._files("tls", host), host, hosts=(host,))
+
+    def issue_organisation_key(
+        self, name: str, common_name: str, *, validity: Validity | None = None
+    ) -> KeyFiles:
+        """A further key of the organisations' CA, in nobody's metadata."""
+        return self._authority("organisations").issue(
+            self._files("extra", name), common_name, validity=validity
+        )
+
+    def revoke(self, authority: str, certificate: Path) -> None:
+        """Put a certificate on its CA's list."""
+        serial = load_certificate(certificate).serial_number
+        revoked = [*self._revoked(authority), serial]
+        self._register.put("revoked", authority, {"serials": [str(number) for number in revoked]})
+
+    def start(self) -> None:
+        """Serve, in threads; raises `ServiceNotStarted` where a remembered port is taken."""
+        ports = self._register.read()["ports"]
+        for port in ports.values():
+            if port_is_taken(port):
+                raise ServiceNotStarted(f"port {port}, which the federation used before, is taken")
+        web: BaseWSGIServer = make_server("127.0.0.1", ports["http"], self._application(), threaded=True)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"])]
+
+    def stop(self) -> None:
+        for server in self._servers:
+            server.shutdown() if isinstance(server, BaseWSGIServer) else server.stop()
+        self._servers = []
+
+    def wait_until_ready(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        """Return when the process that runs this federation answers."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if requests.get(f"{self.url}/oidc/jwks", timeout=2).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.05)
+        raise ServiceNotStarted(f"the federation did not start; see {log}")
+
+    def _application(self) -> Flask:
+        app = Flask("testbed", template_folder=str(Path(__file__).parent / "templates"))
+        app.secret_key = "testbed"
+        register = self._register
+        app.register_blueprint(address_book(register))
+        EidProvider(register, f"{self.url}/oidc", self.directory / "keys" / "eid.json").attach(app)
+
+        @app.get("/smp/<who>/services/<path:what>")
+        def metadata(who: str, what: str) -> Response:
+            participant = who.partition("::")[2].lower()
+            entry = register.entries("participants").get(participant)
+            if entry is None or not entry["published"]:
+                abort(404)
+            access_point = register.entries("access_points")[entry["access_point"]]
+            answer = signed_service_metadata(participant, entry, access_point, what, self._smp_files())
+            if answer is None:
+                abort(404)
+            return Response(answer, content_type="text/xml; charset=UTF-8")
+
+        @app.get("/pki/<name>.crl")
+        def revocation_list(name: str) -> Response:
+            if name not in _AUTHORITIES:
+                abort(404)
+            crl = self._authority(name).revocation_list(self._revoked(name))
+            return Response(crl, content_type="application/pkix-crl")
+
+        @app.post("/pki/<name>/ocsp")
+        def ocsp(name: str) -> Response:
+            if name not in _AUTHORITIES:
+                abort(404)
+            answer = self._authority(name).ocsp_answer(request.get_data(), self._revoked(name))
+            return Response(answer, content_type="application/ocsp-response")
+
+        return app
+
+    def _authority(self, name: str) -> Authority:
+        if name not in self._authorities:
+            self._authorities[name] = Authority(self.directory / "authorities", name, self.url)
+        return self._authorities[name]
+
+    def _revoked(self, name: str) -> list[int]:
+        return [int(serial) for serial in self._register.entries("revoked").get(name, {}).get("serials", ())]
+
+    def _smp_files(self) -> KeyFiles:
+        return self._files("smp", "smp")
+
+    def _files(self, kind: str, name: str) -> KeyFiles:
+        base = self.directory / "keys" / kind / name.replace(":", "_")
+        return KeyFiles(base.with_name(base.name + ".key"), base.with_name(base.name + ".pem"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m testbed.federation DIRECTORY", file=sys.stderr)
+        return 2
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    federation = Federation(Path(arguments[0]))
+    federation.prepare()
+    try:
+        federation.start()
+    except ServiceNotStarted as error:
+        print(f"testbed: {error}", file=sys.stderr)
+        return 1
+    print(f"The test federation answers at {federation.url}", flush=True)
+    stopping.wait()
+    federation.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

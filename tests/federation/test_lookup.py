@@ -1,0 +1,131 @@
+"""Participants are found by DNS and SMP; certificates are judged; nothing is used longer than allowed."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from testbed.authorities import Validity, load_certificate
+from transport.federation import cache, lookup, trust
+from transport.federation.errors import (
+    DocumentTypeNotServed,
+    LookupUnavailable,
+    MetadataUntrusted,
+    ParticipantUnknown,
+)
+from transport.federation.models import CachedAnswer
+from transport.protocol.certificates import Cause, CertificateUntrusted, Purpose, RevocationUnknown
+from transport.protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType, ParticipantId
+
+pytestmark = pytest.mark.xdist_group("federation")
+
+
+def a_participant(federation, **options) -> tuple[ParticipantId, object]:
+    name = f"0203:org-{uuid.uuid4().hex[:8]}.se"
+    federation.add_access_point("AP0009-SDK-TEST", "https://localhost:1/as4")
+    files = federation.add_participant(name, "En organisation", "AP0009-SDK-TEST", [], **options)
+    return ParticipantId(name), files
+
+
+def test_an_endpoint_is_found(in_federation):
+    participant, _ = a_participant(in_federation)
+    endpoint = lookup.endpoint_of(participant, SDK_MESSAGE)
+    assert endpoint.url == "https://localhost:1/as4"
+    trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
+
+
+def test_certificates_are_found_under_their_document_types(in_federation):
+    participant, files = a_participant(in_federation)
+    assert lookup.encryption_certificates_of(participant) == (load_certificate(files.encryption.certificate),)
+    (signing,) = lookup.signing_certificates_of(participant)
+    assert signing == load_certificate(files.signing.certificate)
+    trust.check_organisation(signing, Purpose.SIGNING)
+
+
+def test_a_participant_that_is_not_registered_is_unknown(in_federation):
+    participant, _ = a_participant(in_federation, published=False)
+    with pytest.raises(ParticipantUnknown):
+        lookup.endpoint_of(participant, SDK_MESSAGE)
+
+
+def test_a_type_that_is_not_published_is_not_served(in_federation):
+    participant, _ = a_participant(in_federation)
+    with pytest.raises(DocumentTypeNotServed):
+        lookup.service_metadata(participant, DocumentType("urn:other"))
+
+
+def test_an_answer_is_kept_only_as_long_as_configured(in_federation, settings):
+    participant, _ = a_participant(in_federation)
+    lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    in_federation.change_participant(participant.value, published=False)
+    assert lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    CachedAnswer.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    with pytest.raises(ParticipantUnknown):
+        lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    assert cache.remove_expired() > 0
+
+
+def test_metadata_of_another_smp_is_not_trusted(in_federation, settings, tmp_path):
+    participant, _ = a_participant(in_federation)
+    settings.SDK_SMP_CA_DIR = in_federation.trust_dir / "organisations"
+    with pytest.raises(MetadataUntrusted):
+        lookup.endpoint_of(participant, SDK_MESSAGE)
+
+
+def test_dns_that_is_away_may_pass(in_federation, settings):
+    settings.SDK_DNS_SERVERS = ["127.0.0.1:9"]
+    settings.SDK_HTTP_TIMEOUT_SECONDS = 1
+    with pytest.raises(LookupUnavailable) as unavailable:
+        lookup.endpoint_of(ParticipantId("0203:habo.se"), SDK_MESSAGE)
+    assert unavailable.value.may_pass
+
+
+@pytest.mark.parametrize("source", ["crl", "ocsp"])
+def test_a_revoked_certificate_is_found_by_crl_and_by_ocsp(in_federation, source, monkeypatch):
+    files = in_federation.issue_organisation_key(uuid.uuid4().hex, "Spärrad")
+    certificate = load_certificate(files.certificate)
+    trust.check_organisation(certificate, Purpose.SIGNING)
+    in_federation.revoke("organisations", files.certificate)
+    CachedAnswer.objects.all().delete()
+    fetch = trust.http.fetch
+
+    def only_one_source(url, body=None, **options):
+        if url.endswith(".crl") != (source == "crl"):
+            raise trust.http.NoAnswer("away")
+        return fetch(url, body, **options)
+
+    monkeypatch.setattr(trust.http, "fetch", only_one_source)
+    with pytest.raises(CertificateUntrusted) as untrusted:
+        trust.check_organisation(certificate, Purpose.SIGNING)
+    assert untrusted.value.cause is Cause.REVOKED
+
+
+def test_when_nobody_can_say_the_certificate_waits(in_federation, monkeypatch):
+    files = in_federation.issue_organisation_key(uuid.uuid4().hex, "Ingen svarar")
+
+    def away(url, body=None, **options):
+        raise trust.http.NoAnswer("away")
+
+    CachedAnswer.objects.all().delete()
+    monkeypatch.setattr(trust.http, "fetch", away)
+    with pytest.raises(RevocationUnknown):
+        trust.check_organisation(load_certificate(files.certificate), Purpose.SIGNING)
+
+
+@pytest.mark.parametrize(
+    ("validity", "cause"),
+    [(Validity(-10, -1), Cause.EXPIRED), (Validity(1, 10), Cause.NOT_YET_VALID)],
+)
+def test_validity_is_judged(in_federation, validity, cause):
+    files = in_federation.issue_organisation_key(uuid.uuid4().hex, "Fel tid", validity=validity)
+    with pytest.raises(CertificateUntrusted) as untrusted:
+        trust.check_organisation(load_certificate(files.certificate), Purpose.SIGNING)
+    assert untrusted.value.cause is cause
+
+
+def test_a_certificate_of_another_environment_is_not_trusted(in_federation):
+    files = in_federation.issue_organisation_key(uuid.uuid4().hex, "Fel miljö")
+    with pytest.raises(CertificateUntrusted) as untrusted:
+        trust.check_access_point(load_certificate(files.certificate), Purpose.SIGNING)
+    assert untrusted.value.cause is Cause.UNKNOWN_ISSUER

@@ -1,0 +1,104 @@
+"""Where message service and access point meet, and all that they share.
+
+The message service hands over a sealed envelope and is told of its fate; an access point tells of an
+envelope that has arrived. Whose access point it is, is an adapter's matter (SDK_ACCESS_POINT_ADAPTER).
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.dispatch import Signal
+from django.utils.module_loading import import_string
+
+from .protocol.identifiers import DocumentType, ParticipantId
+
+
+class Outcome(StrEnum):
+    """The fate of a transfer."""
+
+    DELIVERED = "delivered"
+    RESENDING = "resending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingTransfer:
+    """An envelope to be sent. `envelope_name` is a file in the default storage, kept by its owner."""
+
+    reference: UUID
+    envelope_name: str
+    envelope_id: str
+    sender: ParticipantId
+    recipient: ParticipantId
+    document_type: DocumentType
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedEnvelope:
+    """An envelope that an access point has taken, and what its AS4 header said."""
+
+    transfer_id: UUID
+    sender: ParticipantId
+    recipient: ParticipantId
+    document_type: DocumentType
+    conversation_id: str
+    sending_access_point: str
+    arrived_at: datetime
+
+
+class AccessPoint(Protocol):
+    """What an adapter offers the message service."""
+
+    def submit(self, transfer: OutgoingTransfer) -> None:
+        """Take a transfer, in the caller's transaction; the same reference again changes nothing."""
+
+    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+        """What is known of an envelope that arrived."""
+
+    def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
+        """Its bytes, as a seekable file."""
+
+
+transfer_changed = Signal()
+"""Sent in the access point's transaction: `reference` (UUID), `outcome` (Outcome), `cause` (a code)."""
+
+envelope_arrived = Signal()
+"""Sent in the access point's transaction: `transfer_id` (UUID), `recipient`, `document_type`."""
+
+
+@cache
+def _adapter(path: str) -> AccessPoint:
+    adapter: AccessPoint = import_string(path)()
+    return adapter
+
+
+def access_point() -> AccessPoint:
+    """The configured access point."""
+    return _adapter(settings.SDK_ACCESS_POINT_ADAPTER)
+
+
+class ServedParticipants(Protocol):
+    """How an access point learns whom it serves (C3.2.1 2.5 a)."""
+
+    def __call__(self, participant: ParticipantId, document_type: DocumentType) -> bool: ...
+
+
+_served: list[ServedParticipants] = []
+
+
+def register_served(question: ServedParticipants) -> None:
+    """A message service says which participants and message types it takes."""
+    if question not in _served:
+        _served.append(question)
+
+
+def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
+    """Whether any message service here takes this type for this participant."""
+    return any(question(participant, document_type) for question in _served)

@@ -1,0 +1,116 @@
+"""Work that survives its worker: rows with a lease, taken one at a time, found again by a sweeper.
+
+A row is due when `due_at` has come and nobody's lease on it runs. Taking it sets the lease in a
+transaction of its own; the step's own transaction locks the row, checks that the lease is still its
+own, and clears it. A worker that dies leaves a lease that ends by itself.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import close_old_connections, connection, models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another worker has the row now: this one's result is dropped."""
+
+
+class Leased(models.Model):
+    """A row that workers take. `due_at` None means that there is nothing to do."""
+
+    due_at = models.DateTimeField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def due(cls) -> models.QuerySet[Self]:
+        """Rows that somebody should take now, the longest waiting first."""
+        now = timezone.now()
+        free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
+        return cls.objects.filter(free, due_at__lte=now).order_by("due_at")
+
+    @classmethod
+    def take(cls, key: object) -> Self | None:
+        """Take the row, unless it is not due, taken or gone."""
+        with transaction.atomic():
+            row = cls.due().filter(pk=key).select_for_update(skip_locked=True).first()
+            if row is None:
+                return None
+            row.lease = uuid.uuid4()
+            row.lease_until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
+            row.save(update_fields=["lease", "lease_until"])
+            return row
+
+    @contextmanager
+    def step(self) -> Generator[Self, None, None]:
+        """One transaction that ends the work on the row; raises `LeaseLost`.
+
+        Gives the row as it is now, locked. The lease is cleared with whatever else the step changes.
+        """
+        with transaction.atomic():
+            row = type(self).objects.select_for_update().get(pk=self.pk)
+            if row.lease != self.lease:
+                raise LeaseLost(str(self.pk))
+            row.lease = row.lease_until = None
+            yield row
+            row.save()
+
+    @contextmanager
+    def kept(self) -> Generator[None, None, None]:
+        """Keep the lease alive while the body runs, however long it takes.
+
+        The lease itself stays short, so that a worker that dies is missed within seconds.
+        """
+        done = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(done,), daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
+    def _keep(self, done: threading.Event) -> None:
+        interval = settings.SDK_LEASE_SECONDS / 3
+        try:
+            while not done.wait(interval):
+                until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
+                type(self).objects.filter(pk=self.pk, lease=self.lease).update(lease_until=until)
+                close_old_connections()
+        finally:
+            connection.close()
+
+
+def run_due(model: type[Leased], run: Callable[[object], None], *, limit: int = 100) -> int:
+    """Wake a worker for every due row; how many there were. What a sweeper does."""
+    keys = list(model.due().values_list("pk", flat=True)[:limit])
+    for key in keys:
+        run(key)
+    return len(keys)
+
+
+def wake(task: Callable[[str], object], key: object) -> None:
+    """Call a task's `delay` after commit. A broker that is away is no failure: the sweeper will find it."""
+
+    def publish() -> None:
+        try:
+            task(str(key))
+        except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
+            logger.warning("broker away", extra={"fields": {"error": type(error).__name__}})
+
+    transaction.on_commit(publish)
