@@ -96,11 +96,11 @@ class Leased(models.Model):
             connection.close()
 
 
-def run_due(model: type[Leased], run: Callable[[object], None], *, limit: int = 100) -> int:
-    """Wake a worker for every due row; how many there were. What a sweeper does."""
+def run_due(model: type[Leased], task: Callable[[str], object], *, limit: int = 100) -> int:
+    """Wake a worker for every due row, by a task's `delay`; how many there were. What a sweeper does."""
     keys = list(model.due().values_list("pk", flat=True)[:limit])
     for key in keys:
-        run(key)
+        task(str(key))
     return len(keys)
 
 

@@ -1,5 +1,28 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
 class MessageServiceConfig(AppConfig):
     name = "transport.message_service"
+
+    def ready(self) -> None:
+        """Meet the access point: say whom we serve, and listen to what it tells."""
+        from .. import hand_over
+        from . import receiving
+
+        hand_over.register_served(receiving.is_served)
+        hand_over.envelope_arrived.connect(_envelope_arrived, dispatch_uid="message_service")
+        hand_over.transfer_changed.connect(_transfer_changed, dispatch_uid="message_service")
+
+
+def _envelope_arrived(transfer_id: Any, recipient: Any, **_: object) -> None:
+    from . import receiving
+
+    receiving.envelope_arrived(transfer_id, recipient)
+
+
+def _transfer_changed(reference: Any, outcome: Any, cause: str, **_: object) -> None:
+    from . import receiving
+
+    receiving.transfer_changed(reference, outcome, cause)

@@ -332,7 +332,7 @@ class _Unpacker:
                 data = self._inflate.unconsumed_tail
                 if self._inflate.eof:
                     break
-        except IsalError:
+        except IsalError:  # type: ignore[misc]
             raise As4Error(DECOMPRESSION_FAILURE, "a part is not gzip") from None
         if self._inflate.unused_data:
             raise As4Error(DECOMPRESSION_FAILURE, "a part goes on after its gzip ends")

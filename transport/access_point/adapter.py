@@ -1,0 +1,56 @@
+"""This project's own access point, as the message service meets it."""
+
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from ..hand_over import ArrivedEnvelope, OutgoingTransfer
+from ..work import wake
+from .keys import own_keys
+from .models import InboundTransfer, OutboundTransfer
+
+
+class OwnAccessPoint:
+    """Rows in the same database; workers of the same installation."""
+
+    def submit(self, transfer: OutgoingTransfer) -> None:
+        row, _ = OutboundTransfer.objects.get_or_create(
+            reference=transfer.reference,
+            defaults={
+                "as4_message_id": f"{uuid.uuid4()}@{own_keys().party_id}",
+                "conversation_id": transfer.conversation_id,
+                "envelope_id": transfer.envelope_id,
+                "sender": transfer.sender.value,
+                "recipient": transfer.recipient.value,
+                "document_id": transfer.document_type.identifier,
+                "document_scheme": transfer.document_type.scheme,
+                "envelope_name": transfer.envelope_name,
+                "due_at": timezone.now(),
+            },
+        )
+        from .tasks import send
+
+        wake(send.delay, row.pk)
+
+    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+        row = InboundTransfer.objects.get(pk=transfer_id)
+        return ArrivedEnvelope(
+            row.pk,
+            row.sender_id,
+            row.recipient_id,
+            row.document_type,
+            row.conversation_id,
+            row.sending_access_point,
+            row.created_at,
+        )
+
+    @contextmanager
+    def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
+        name = InboundTransfer.objects.values_list("envelope_name", flat=True).get(pk=transfer_id)
+        with default_storage.open(name) as envelope:
+            yield cast(BinaryIO, envelope)

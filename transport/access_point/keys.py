@@ -1,0 +1,58 @@
+"""This access point's own keys, read from the files that the settings name."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from ..protocol.as4.unpacking import DecryptionKey
+from ..protocol.certificates import common_name, load_certificates
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPointKeys:
+    """What this access point signs with, and everything that it opens with."""
+
+    signing_key: RSAPrivateKey
+    certificate: x509.Certificate
+    party_id: str
+    decryption_keys: tuple[DecryptionKey, ...]
+
+
+def own_keys() -> AccessPointKeys:
+    """The keys; read again when a file has changed, since loading one costs more than a small message."""
+    files = [(settings.SDK_ACCESS_POINT_KEY, settings.SDK_ACCESS_POINT_CERTIFICATE)]
+    files += [(path, path) for path in settings.SDK_ACCESS_POINT_OLD_KEYS]
+    if not all(path for pair in files for path in pair):
+        raise ImproperlyConfigured("Set SDK_ACCESS_POINT_KEY and SDK_ACCESS_POINT_CERTIFICATE.")
+    return _loaded(
+        tuple((key, certificate, _changed(key), _changed(certificate)) for key, certificate in files)
+    )
+
+
+@lru_cache(maxsize=4)
+def _loaded(files: tuple[tuple[str, str, int, int], ...]) -> AccessPointKeys:
+    pairs = [
+        DecryptionKey(_key(key), load_certificates(Path(path).read_bytes())[0]) for key, path, _, _ in files
+    ]
+    newest = pairs[0]
+    party = common_name(newest.certificate)
+    if party is None:
+        raise ImproperlyConfigured("The access point's certificate has no common name.")
+    return AccessPointKeys(newest.key, newest.certificate, party, tuple(pairs))
+
+
+def _changed(path: str) -> int:
+    return Path(path).stat().st_mtime_ns
+
+
+def _key(path: str) -> RSAPrivateKey:
+    key = load_pem_private_key(Path(path).read_bytes(), None)
+    if not isinstance(key, RSAPrivateKey):
+        raise ImproperlyConfigured(f"{path} holds no RSA key.")
+    return key

@@ -1,0 +1,105 @@
+"""Transfers and their log."""
+
+import uuid
+from typing import ClassVar, Self
+
+from django.db import models
+
+from ..protocol.identifiers import DocumentType, ParticipantId
+from ..work import Leased
+
+
+class Transfer(models.Model):
+    """What both directions have in common: who, to whom, what."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    as4_message_id = models.CharField(max_length=255)
+    conversation_id = models.CharField(max_length=255)
+    sender = models.CharField(max_length=260, help_text="participant identifier")
+    recipient = models.CharField(max_length=260, help_text="participant identifier")
+    document_id = models.CharField(max_length=500)
+    document_scheme = models.CharField(max_length=100)
+    envelope_name = models.CharField(max_length=300, help_text="file in the default storage")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def document_type(self) -> DocumentType:
+        return DocumentType(self.document_id, self.document_scheme)
+
+    @property
+    def sender_id(self) -> ParticipantId:
+        return ParticipantId(self.sender)
+
+    @property
+    def recipient_id(self) -> ParticipantId:
+        return ParticipantId(self.recipient)
+
+
+class OutboundTransfer(Transfer, Leased):
+    """An envelope to be sent. Its AS4 MessageId is kept across resends (as4-wire-notes)."""
+
+    class State(models.TextChoices):
+        PENDING = "PENDING"
+        DELIVERED = "DELIVERED"
+        FAILED = "FAILED"
+
+    reference = models.UUIDField(unique=True, help_text="the handing-over side's own")
+    envelope_id = models.CharField(max_length=255)
+    state = models.CharField(max_length=10, choices=State, default=State.PENDING)
+    cause = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    first_attempt_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    receipt = models.BinaryField(null=True, help_text="the transport receipt as it came: evidence")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["as4_message_id"], name="outbound_as4_message_id")]
+        indexes = [
+            models.Index(fields=["due_at"], name="outbound_due", condition=models.Q(due_at__isnull=False))
+        ]
+
+
+class InboundTransfer(Transfer):
+    """An envelope that has been taken: on disk and committed before its receipt is signed."""
+
+    sending_access_point = models.CharField(max_length=200, help_text="party id, the certificate's CN")
+    signed_references = models.JSONField(help_text="what was signed, as a receipt repeats it")
+    size = models.BigIntegerField(help_text="bytes")
+    receipt = models.BinaryField(null=True, help_text="the transport receipt as it was first answered")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sending_access_point", "as4_message_id"], name="inbound_once")
+        ]
+
+
+class TransferEvent(models.Model):
+    """The log of C3.4.6 3.4.1: an event a row, never content, kept apart from what it tells of."""
+
+    class Kind(models.TextChoices):
+        SENT = "SENT"
+        DELIVERED = "DELIVERED"
+        RESENDING = "RESENDING"
+        FAILED = "FAILED"
+        RECEIVED = "RECEIVED"
+        DUPLICATE = "DUPLICATE"
+        REFUSED = "REFUSED"
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    as4_message_id = models.CharField(max_length=255, blank=True, db_index=True)
+    conversation_id = models.CharField(max_length=255, blank=True, db_index=True)
+    envelope_id = models.CharField(max_length=255, blank=True, db_index=True)
+    sender = models.CharField(max_length=260, blank=True)
+    recipient = models.CharField(max_length=260, blank=True)
+    document_id = models.CharField(max_length=500, blank=True)
+    sending_access_point = models.CharField(max_length=200, blank=True)
+    receiving_access_point = models.CharField(max_length=200, blank=True)
+    cause = models.CharField(max_length=600, blank=True)

@@ -1,0 +1,21 @@
+"""What workers do for the access point."""
+
+from celery import shared_task
+
+from .. import work, workspace
+from ..federation import cache
+from . import sending
+from .models import OutboundTransfer
+
+
+@shared_task
+def send(transfer_id: str) -> None:
+    sending.send(transfer_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Wake workers for transfers that no worker holds; clear what dead processes left."""
+    work.run_due(OutboundTransfer, send.delay)
+    workspace.remove_stale()
+    cache.remove_expired()

@@ -1,0 +1,53 @@
+"""Changing a message's state: the table of `states` decides, and every change is an event."""
+
+import logging
+
+from .models import Event, IncomingMessage, OutgoingMessage
+from .states import INCOMING, OUTGOING, IncomingState, OutgoingState
+
+logger = logging.getLogger(__name__)
+SYSTEM = "system"
+# What happened without a change of state.
+TRANSPORT_RECEIPT = "TRANSPORT_RECEIPT"
+RECEIPT_MISSING = "RECEIPT_MISSING"
+
+
+class TransitionNotAllowed(Exception):
+    """The state does not follow the one that the message is in."""
+
+
+def may_become(message: OutgoingMessage, state: OutgoingState) -> bool:
+    """Whether the state may follow the one that the message is in."""
+    return state in OUTGOING[OutgoingState(message.state)]
+
+
+def become(message: OutgoingMessage, state: OutgoingState, *, cause: str = "", actor: str = SYSTEM) -> None:
+    """Set the state and write the event; the caller saves the row in the same transaction."""
+    if not may_become(message, state):
+        raise TransitionNotAllowed(f"{message.state} to {state}")
+    message.state = state
+    message.cause = cause[:100]
+    happened(message, state, cause=cause, actor=actor)
+
+
+def happened(message: OutgoingMessage, name: str, *, cause: str = "", actor: str = SYSTEM) -> None:
+    """Write an event."""
+    Event.objects.create(outgoing=message, name=name, cause=cause[:200], actor=actor)
+    _tell("outgoing", message.message_id, name, cause)
+
+
+def incoming_becomes(message: IncomingMessage, state: IncomingState, *, cause: str = "") -> None:
+    """Set the state of an incoming message and write the event."""
+    if state not in INCOMING[IncomingState(message.state)]:
+        raise TransitionNotAllowed(f"{message.state} to {state}")
+    message.state = state
+    message.cause = cause[:100]
+    Event.objects.create(incoming=message, name=state, cause=cause[:200], actor=SYSTEM)
+    _tell("incoming", message.message_id, state, cause)
+
+
+def _tell(direction: str, message_id: object, name: str, cause: str) -> None:
+    fields = {"direction": direction, "message_id": message_id, "event": name}
+    if cause:
+        fields["cause"] = cause
+    logger.info("message", extra={"fields": fields})

@@ -1,0 +1,152 @@
+"""Organisations, their keys, their messages, and what happened to each."""
+
+import uuid
+from typing import ClassVar, Self
+
+from django.db import models
+
+from ..protocol.identifiers import ParticipantId
+from ..work import Leased
+from .states import IncomingState, OutgoingState
+
+
+class Organisation(models.Model):
+    """A participant that this node serves."""
+
+    participant_id = models.CharField(max_length=260, unique=True)
+    name = models.CharField(max_length=256)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    def __str__(self) -> str:
+        return self.participant_id
+
+    @property
+    def participant(self) -> ParticipantId:
+        return ParticipantId(self.participant_id)
+
+
+class OrganisationKey(models.Model):
+    """A key of one organisation for one purpose. Several may be valid at once: sign with the newest,
+    open with any."""
+
+    class Purpose(models.TextChoices):
+        SIGNING = "signing"
+        ENCRYPTION = "encryption"
+
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="keys")
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    private_key = models.TextField(help_text="PKCS#8 in PEM, encrypted with SDK_KEY_PASSPHRASE")
+    certificate = models.TextField(help_text="PEM")
+    fingerprint = models.CharField(max_length=64)
+    valid_from = models.DateTimeField()
+    valid_until = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "purpose", "fingerprint"], name="key_once")
+        ]
+
+
+class OutgoingMessage(Leased):
+    """A message or a message receipt that leaves here."""
+
+    class Kind(models.TextChoices):
+        MESSAGE = "message"
+        RECEIPT = "receipt"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.PROTECT)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.MESSAGE)
+    message_id = models.UUIDField()
+    conversation_id = models.UUIDField()
+    recipient = models.CharField(max_length=260)
+    handling_service_id = models.CharField(max_length=500, blank=True)
+    payload_name = models.CharField(max_length=300)
+    envelope_name = models.CharField(max_length=300, blank=True)
+    state = models.CharField(max_length=24, choices=OutgoingState, default=OutgoingState.SCHEDULED)
+    cause = models.CharField(max_length=100, blank=True)
+    causes = models.JSONField(default=list, help_text="what a REJECTED receipt said")
+    created_at = models.DateTimeField(auto_now_add=True)
+    transport_receipt_at = models.DateTimeField(null=True, blank=True)
+    message_receipt_at = models.DateTimeField(null=True, blank=True)
+    receipt_due_at = models.DateTimeField(null=True, blank=True)
+    receipt_missing_at = models.DateTimeField(null=True, blank=True)
+    message_receipt_name = models.CharField(max_length=300, blank=True, help_text="the signed receipt")
+    answers = models.ForeignKey(
+        "IncomingMessage", models.PROTECT, null=True, blank=True, related_name="receipts"
+    )
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "message_id"], name="outgoing_message_once"),
+            models.UniqueConstraint(fields=["answers"], name="one_receipt_for_a_message"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="outgoing_due", condition=models.Q(due_at__isnull=False)),
+            models.Index(
+                fields=["receipt_due_at"],
+                name="outgoing_receipt_due",
+                condition=models.Q(receipt_due_at__isnull=False),
+            ),
+        ]
+
+
+class IncomingMessage(Leased):
+    """An envelope that arrived for an organisation of ours."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    transfer_id = models.UUIDField(unique=True, help_text="the access point's")
+    organisation = models.ForeignKey(Organisation, models.PROTECT)
+    sender = models.CharField(max_length=260)
+    message_id = models.UUIDField(null=True, blank=True)
+    is_accepted = models.BooleanField(null=True)
+    is_failed_for_sender = models.BooleanField(default=False, help_text="we answered REJECTED")
+    state = models.CharField(max_length=24, choices=IncomingState, default=IncomingState.ARRIVED)
+    cause = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    arrived_at = models.DateTimeField(help_text="ready for technical processing: when it counts as received")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            # B1.3.3 5.3 number 6: an accepted message's id is not accepted again.
+            models.UniqueConstraint(
+                fields=["organisation", "message_id"],
+                condition=models.Q(is_accepted=True),
+                name="incoming_message_once",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="incoming_due", condition=models.Q(due_at__isnull=False)),
+            models.Index(fields=["organisation", "message_id"], name="incoming_message_id"),
+        ]
+
+
+class Event(models.Model):
+    """What happened to a message, when, why, and by whom: never changed, never content."""
+
+    outgoing = models.ForeignKey(OutgoingMessage, models.CASCADE, null=True, related_name="events")
+    incoming = models.ForeignKey(IncomingMessage, models.CASCADE, null=True, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    name = models.CharField(max_length=40, help_text="the state that was entered, or what happened")
+    cause = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(outgoing__isnull=False) ^ models.Q(incoming__isnull=False),
+                name="event_of_one_message",
+            )
+        ]

@@ -1,0 +1,80 @@
+"""An organisation's private keys: encrypted in the database, loaded once for each process."""
+
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+
+from ..protocol.certificates import fingerprint
+from .models import Organisation, OrganisationKey
+
+
+class NoValidKey(Exception):
+    """The organisation has no key for the purpose that is valid now."""
+
+
+class KeyDoesNotFit(Exception):
+    """The private key and the certificate are not a pair of RSA keys."""
+
+
+def signing_pair(organisation: Organisation) -> tuple[RSAPrivateKey, x509.Certificate]:
+    """What to sign with: the newest key that is valid now. Raises `NoValidKey`."""
+    now = timezone.now()
+    key = (
+        organisation.keys.filter(
+            purpose=OrganisationKey.Purpose.SIGNING, valid_from__lte=now, valid_until__gte=now
+        )
+        .order_by("-valid_from", "-id")
+        .first()
+    )
+    if key is None:
+        raise NoValidKey(f"{organisation} has no valid signing key")
+    return _load(key.private_key), x509.load_pem_x509_certificate(key.certificate.encode())
+
+
+def opening_keys(organisation: Organisation) -> list[RSAPrivateKey]:
+    """Everything that may open a message to the organisation, the newest first."""
+    keys = organisation.keys.filter(purpose=OrganisationKey.Purpose.ENCRYPTION).order_by("-valid_from", "-id")
+    return [_load(key.private_key) for key in keys]
+
+
+def add_key(
+    organisation: Organisation,
+    purpose: OrganisationKey.Purpose,
+    key: RSAPrivateKey,
+    certificate: x509.Certificate,
+) -> OrganisationKey:
+    """Keep a key; the same one again changes nothing. Raises `KeyDoesNotFit`."""
+    if certificate.public_key() != key.public_key():
+        raise KeyDoesNotFit("the certificate is not for this private key")
+    if not settings.SDK_KEY_PASSPHRASE:
+        raise ImproperlyConfigured("Set SDK_KEY_PASSPHRASE: it encrypts private keys in the database.")
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(settings.SDK_KEY_PASSPHRASE.encode()),
+    )
+    row, _ = OrganisationKey.objects.get_or_create(
+        organisation=organisation,
+        purpose=purpose,
+        fingerprint=fingerprint(certificate),
+        defaults={
+            "private_key": encrypted.decode(),
+            "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+            "valid_from": certificate.not_valid_before_utc,
+            "valid_until": certificate.not_valid_after_utc,
+        },
+    )
+    return row
+
+
+@lru_cache(maxsize=256)
+def _load(encrypted: str) -> RSAPrivateKey:
+    key = serialization.load_pem_private_key(encrypted.encode(), settings.SDK_KEY_PASSPHRASE.encode())
+    if not isinstance(key, RSAPrivateKey):
+        raise KeyDoesNotFit("not an RSA key")
+    return key

@@ -1,0 +1,59 @@
+"""The states of messages, by the names of B1.4.2 (KV Meddelandestatus), and which may follow which."""
+
+from typing import Final
+
+from django.db.models import TextChoices
+
+
+class OutgoingState(TextChoices):
+    """A message that leaves here."""
+
+    SCHEDULED = "SCHEDULED"
+    SUBMITTED = "SUBMITTED"
+    SCHEDULED_FOR_RESEND = "SCHEDULED_FOR_RESEND"
+    ACKNOWLEDGE = "ACKNOWLEDGE"
+    WAITING_FOR_RECEIPT = "WAITING_FOR_RECEIPT"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    MESSAGE_EXCHANGE_ERROR = "MESSAGE_EXCHANGE_ERROR"
+    ERROR = "ERROR"
+
+
+class IncomingState(TextChoices):
+    """A message that arrived here. ARRIVED is ours: on disk, and not judged yet."""
+
+    ARRIVED = "ARRIVED"
+    RETRIEVED = "RETRIEVED"
+    RECEIPT_SENT = "RECEIPT_SENT"
+    NEW = "NEW"
+    MESSAGE_EXCHANGE_ERROR = "MESSAGE_EXCHANGE_ERROR"
+
+
+_O = OutgoingState
+_I = IncomingState
+
+# A message receipt settles a message whatever was known of its transfer: it may overtake the transport
+# receipt, and it counts when it comes late.
+_SETTLED_BY_RECEIPT: Final = frozenset({_O.ACCEPTED, _O.REJECTED})
+
+OUTGOING: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
+    _O.SCHEDULED: frozenset({_O.SUBMITTED, _O.ERROR}),
+    _O.SUBMITTED: frozenset({_O.SCHEDULED_FOR_RESEND, _O.ACKNOWLEDGE, _O.MESSAGE_EXCHANGE_ERROR})
+    | _SETTLED_BY_RECEIPT,
+    _O.SCHEDULED_FOR_RESEND: frozenset({_O.SCHEDULED_FOR_RESEND, _O.ACKNOWLEDGE, _O.MESSAGE_EXCHANGE_ERROR})
+    | _SETTLED_BY_RECEIPT,
+    _O.ACKNOWLEDGE: frozenset({_O.WAITING_FOR_RECEIPT}) | _SETTLED_BY_RECEIPT,
+    _O.WAITING_FOR_RECEIPT: _SETTLED_BY_RECEIPT,
+    _O.MESSAGE_EXCHANGE_ERROR: _SETTLED_BY_RECEIPT,
+    _O.ERROR: frozenset({_O.MESSAGE_EXCHANGE_ERROR}),
+    _O.ACCEPTED: frozenset(),
+    _O.REJECTED: frozenset(),
+}
+
+INCOMING: Final[dict[IncomingState, frozenset[IncomingState]]] = {
+    _I.ARRIVED: frozenset({_I.RETRIEVED, _I.MESSAGE_EXCHANGE_ERROR}),
+    _I.RETRIEVED: frozenset({_I.RECEIPT_SENT}),
+    _I.RECEIPT_SENT: frozenset({_I.NEW}),
+    _I.NEW: frozenset(),
+    _I.MESSAGE_EXCHANGE_ERROR: frozenset(),
+}

@@ -1,0 +1,48 @@
+"""Directories for files on their way: gone when the work ends, and swept when its process died."""
+
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+_OLDEST_SECONDS = 6 * 3600
+
+
+@contextmanager
+def workspace(purpose: str) -> Generator[Path, None, None]:
+    """A new directory below SDK_WORK_DIR, readable by this user only."""
+    name = f"{purpose}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex}"
+    directory = Path(settings.SDK_WORK_DIR) / name
+    directory.mkdir(mode=0o700, parents=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_stale() -> int:
+    """Remove what processes left that are no more; how many directories there were."""
+    root = Path(settings.SDK_WORK_DIR)
+    if not root.is_dir():
+        return 0
+    stale = [directory for directory in root.iterdir() if directory.is_dir() and _is_stale(directory)]
+    for directory in stale:
+        shutil.rmtree(directory, ignore_errors=True)
+    return len(stale)
+
+
+def _is_stale(directory: Path) -> bool:
+    try:
+        _, host, pid, _ = directory.name.rsplit(".", 3)
+        age = time.time() - directory.stat().st_mtime
+    except (ValueError, FileNotFoundError):
+        return False
+    if host == socket.gethostname() and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        return True
+    return age > _OLDEST_SECONDS
