@@ -1,0 +1,31 @@
+"""What others ask of the address book."""
+
+from .models import FunctionAddress, Organisation
+
+
+def function_address(participant: str, identifier: str) -> FunctionAddress | None:
+    """A function that may be chosen; None where it is gone or was never there."""
+    return (
+        FunctionAddress.objects.select_related("organisation")
+        .filter(
+            organisation__participant_id=participant,
+            organisation__gone_at=None,
+            identifier=identifier,
+            gone_at=None,
+        )
+        .first()
+    )
+
+
+def names_of(participant: str, identifier: str) -> tuple[str, str]:
+    """An organisation's and a function's name for showing, gone or not; the identifiers where unknown."""
+    function = (
+        FunctionAddress.objects.select_related("organisation")
+        .filter(organisation__participant_id=participant, identifier=identifier)
+        .order_by("gone_at")
+        .first()
+    )
+    if function is not None:
+        return function.organisation.name, function.name
+    organisation = Organisation.objects.filter(participant_id=participant).first()
+    return (organisation.name if organisation else participant), identifier

@@ -1,0 +1,116 @@
+"""Finding a function by what people type: any order, Swedish stems, beginnings of words, misspellings.
+
+Two legs over one row a function: full text with Swedish stems (names weigh more than descriptions), and
+trigrams of the names for what the first did not find. Accents count for neither.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from .models import FunctionAddress
+
+CONFIGURATION: Final = "sdk_swedish"
+MINIMUM_LENGTH: Final = 2
+_MAX_WORDS: Final = 8
+_MAX_LENGTH: Final = 100
+_LEAST_SIMILAR: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A function that was found."""
+
+    function: FunctionAddress
+    is_exact: bool
+
+
+_REFRESH: Final = """
+UPDATE addressbook_functionaddress AS f SET
+  words = setweight(to_tsvector('sdk_swedish', f.name), 'A')
+       || setweight(to_tsvector('sdk_swedish', o.name || ' ' || o.alternate_name), 'A')
+       || setweight(to_tsvector('sdk_swedish', concat_ws(' ',
+              (SELECT string_agg(value, ' ') FROM jsonb_array_elements_text(f.categories)),
+              (SELECT string_agg(value, ' ') FROM jsonb_array_elements_text(f.search_words)))), 'B')
+       || setweight(to_tsvector('sdk_swedish', f.description), 'C')
+       -- Words as they are written, so that their beginnings are found while somebody types.
+       || setweight(to_tsvector('sdk_simple', f.name || ' ' || o.name || ' ' || o.alternate_name), 'D'),
+  spelling = lower(unaccent(concat_ws(' ', f.name, o.name, o.alternate_name,
+              (SELECT string_agg(value, ' ') FROM jsonb_array_elements_text(f.categories)),
+              (SELECT string_agg(value, ' ') FROM jsonb_array_elements_text(f.search_words)))))
+FROM addressbook_organisation AS o
+WHERE o.id = f.organisation_id AND f.id = ANY(%s)
+"""
+
+_SEARCH: Final = """
+WITH question AS (
+  SELECT to_tsquery('sdk_swedish', %(stems)s) || to_tsquery('sdk_simple', %(stems)s) AS words,
+         lower(unaccent(%(text)s)) AS spelling
+), found AS (
+  SELECT f.id, 1 AS leg,
+         ts_rank('{0.1, 0.2, 0.5, 1.0}', f.words, question.words)
+           + CASE WHEN lower(unaccent(f.name)) = question.spelling THEN 2
+                  WHEN lower(unaccent(f.name)) LIKE question.spelling || '%%' THEN 1
+                  WHEN f.spelling LIKE '%%' || question.spelling || '%%' THEN 0.5 ELSE 0 END AS rank
+  FROM addressbook_functionaddress f, question
+  WHERE f.gone_at IS NULL AND f.words @@ ({condition})
+  ORDER BY rank DESC, f.id LIMIT %(limit)s
+), alike AS (
+  SELECT f.id, 2 AS leg, word_similarity(question.spelling, f.spelling) AS rank
+  FROM addressbook_functionaddress f, question
+  WHERE f.gone_at IS NULL AND question.spelling <%% f.spelling
+    AND f.id NOT IN (SELECT id FROM found)
+  ORDER BY rank DESC, f.id LIMIT %(limit)s
+)
+SELECT id, leg FROM (SELECT * FROM found UNION ALL SELECT * FROM alike) AS hits
+ORDER BY leg, rank DESC, id LIMIT %(limit)s
+"""
+
+
+def search(text: str, *, limit: int = 20) -> list[Hit]:
+    """The functions that fit best, the most likely first; nothing for less than two characters."""
+    words = _words(text)
+    if not words:
+        return []
+    condition, parameters = _condition(words)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('pg_trgm.word_similarity_threshold', %s, false)", [str(_LEAST_SIMILAR)]
+        )
+        cursor.execute(
+            _SEARCH.replace("{condition}", condition),
+            {**parameters, "text": " ".join(words), "limit": limit},
+        )
+        ranked = cursor.fetchall()
+    rows = FunctionAddress.objects.select_related("organisation").in_bulk([key for key, _ in ranked])
+    return [Hit(rows[key], leg == 1) for key, leg in ranked if key in rows]
+
+
+def refresh_search_columns(functions: QuerySet[FunctionAddress]) -> None:
+    """Write what search looks at, for these rows; in the caller's transaction."""
+    keys = list(functions.values_list("pk", flat=True))
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.execute(_REFRESH, [keys])
+
+
+def _words(text: str) -> list[str]:
+    """The words of a question: letters and digits, at most eight; none where the whole is too short."""
+    words = re.findall(r"[\w]+", text[:_MAX_LENGTH].replace("_", " "))[:_MAX_WORDS]
+    return words if len("".join(words)) >= MINIMUM_LENGTH else []
+
+
+def _condition(words: list[str]) -> tuple[str, dict[str, Any]]:
+    """Every word has to be found, by its stem or as the beginning of a word, in any order."""
+    pieces = []
+    parameters: dict[str, Any] = {}
+    for number, word in enumerate(words):
+        parameters[f"stem{number}"] = word
+        parameters[f"begin{number}"] = f"{word}:*"
+        stem, begin = f"%(stem{number})s", f"%(begin{number})s"
+        pieces.append(f"(plainto_tsquery('sdk_swedish', {stem}) || to_tsquery('sdk_simple', {begin}))")
+    parameters["stems"] = " | ".join(f"{word}:*" for word in words)
+    return " && ".join(pieces), parameters
