@@ -155,6 +155,8 @@ USE_TZ = True
 
 # --- People ----------------------------------------------------------------------------------
 
+# Keys the hash by which people are known; changing it makes everybody unknown.
+SDK_PERSON_KEY = env.text("SDK_PERSON_KEY", SECRET_KEY)
 AUTH_USER_MODEL = "mailbox.Person"
 AUTHENTICATION_BACKENDS = ["mailbox.login.EidBackend"]
 LOGIN_URL = "login"
@@ -176,6 +178,11 @@ OIDC_RP_SCOPES = env.text(
     "openid profile https://id.oidc.se/scope/naturalPersonInfo https://id.oidc.se/scope/naturalPersonOrgId",
 )
 OIDC_USE_PKCE = True
+OIDC_AUTH_REQUEST_EXTRA_PARAMS = {"prompt": "login"}
+OIDC_CALLBACK_CLASS = "mailbox.views.login.Callback"
+OIDC_OP_LOGOUT_URL_METHOD = "mailbox.login.provider_logout_url"
+ALLOW_LOGOUT_GET_METHOD = False
+LOGIN_REDIRECT_URL_FAILURE = "/logga-in/nekad"
 OIDC_STORE_ID_TOKEN = True
 OIDC_RP_IDP_SIGN_KEY = None
 # The claim that says who the person is, and the levels of assurance that are enough.

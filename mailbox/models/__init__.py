@@ -1,3 +1,21 @@
+"""People and memberships; mailboxes and conversations; drafts."""
+
+from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
+from .draft import Draft, DraftAttachment
+from .membership import AdministrativeEvent, Membership, OrganisationRole
 from .person import Person
 
-__all__ = ["Person"]
+__all__ = [
+    "AdministrativeEvent",
+    "Attachment",
+    "Conversation",
+    "Document",
+    "Draft",
+    "DraftAttachment",
+    "FunctionMailbox",
+    "Membership",
+    "Message",
+    "OrganisationRole",
+    "Person",
+    "ReadMark",
+]

@@ -1,0 +1,145 @@
+"""Taking a message from the message service into its function mailbox."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from addressbook.lookup import names_of
+from transport.message_service.clients import Delivered
+from transport.protocol.message import Attention, Party
+from transport.protocol.message import Document as MessageDocument
+
+from . import events, files
+from .models import Attachment, Conversation, Document, FunctionMailbox, Message
+
+_LONGEST = 256
+
+
+def deliver(delivered: Delivered) -> None:
+    """Store a message in the mailbox of the function that it is for; the same again changes nothing."""
+    header = delivered.message.header
+    mailbox = FunctionMailbox.objects.get(
+        participant_id=delivered.participant, address=address_of(header.recipient)
+    )
+    conversation = _conversation(mailbox, delivered)
+    message, created = Message.objects.get_or_create(
+        conversation=conversation,
+        direction=Message.Direction.IN,
+        message_id=UUID(header.message_id),
+        defaults={
+            "ref_to_message_id": UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
+            "subject": (header.label or "")[:_LONGEST],
+            "is_confidential": header.is_confidential,
+            "at": delivered.arrived_at,
+            **counterpart_fields(header.sender, delivered.sender),
+            "sender_references": references_of(header.sender.attention),
+            "recipient_references": references_of(header.recipient.attention),
+            "sender_persons": persons_of(header.sender.attention),
+            "recipient_persons": persons_of(header.recipient.attention),
+        },
+    )
+    if not created:
+        return
+    has_files = store_documents(message, delivered.message.documents)
+    count_in(conversation, message, has_files=has_files)
+    events.announce(mailbox.pk)
+
+
+def count_in(conversation: Conversation, message: Message, *, has_files: bool) -> None:
+    """Let what lists show of a conversation tell of a message that was added."""
+    arrived = {"last_arrived_at": message.at} if message.direction == Message.Direction.IN else {}
+    Conversation.objects.filter(pk=conversation.pk).update(
+        message_count=F("message_count") + 1,
+        last_activity_at=message.at,
+        is_confidential=conversation.is_confidential or message.is_confidential,
+        has_attachments=conversation.has_attachments or has_files,
+        **arrived,
+    )
+
+
+def store_documents(message: Message, documents: tuple[MessageDocument, ...]) -> bool:
+    """Keep the documents in the order of their index; whether there are files among them."""
+    has_files = False
+    for position, document in enumerate(sorted(documents, key=_index), 1):
+        row = Document.objects.create(
+            message=message,
+            position=position,
+            name=(document.name or "")[:500],
+            texts=[text.replace("\0", "") for text in document.texts],
+        )
+        for file in document.files:
+            with file.content.open() as source:
+                stored = files.store(
+                    source, files.safe_name(file.name), file.content_type[:200], "attachments"
+                )
+            Attachment.objects.create(
+                document=row,
+                name=stored.name,
+                content_type=stored.content_type,
+                size=stored.size,
+                sha256=stored.sha256,
+                file_name=stored.file_name,
+            )
+            has_files = True
+    return has_files
+
+
+def counterpart_fields(party: Party, participant: str) -> dict[str, str]:
+    """The other side, by the address book's names, else by what the message says."""
+    address = address_of(party)
+    organisation, function = names_of(participant, address)
+    told = party.attention.sub_organization.label if party.attention else None
+    return {
+        "counterpart_participant": participant,
+        "counterpart_organisation": (party.label if organisation == participant else organisation or "")
+        or participant,
+        "counterpart_address": address,
+        "counterpart_function": ((told if function == address else function) or function)[:_LONGEST],
+    }
+
+
+def address_of(party: Party) -> str:
+    """The function address of a party; empty where it gives none."""
+    return party.attention.sub_organization.identifier.extension.strip() if party.attention else ""
+
+
+def references_of(attention: Attention | None) -> list[dict[str, Any]]:
+    found = attention.references if attention else ()
+    return [
+        {"root": item.identifier.root, "value": item.identifier.extension, "label": item.label or ""}
+        for item in found
+    ]
+
+
+def persons_of(attention: Attention | None) -> list[dict[str, Any]]:
+    found = attention.persons if attention else ()
+    return [
+        {
+            "root": item.identifier.root if item.identifier else "",
+            "value": item.identifier.extension if item.identifier else "",
+            "label": item.label or "",
+        }
+        for item in found
+    ]
+
+
+def _conversation(mailbox: FunctionMailbox, delivered: Delivered) -> Conversation:
+    header = delivered.message.header
+    other = counterpart_fields(header.sender, delivered.sender)
+    conversation, _ = Conversation.objects.select_for_update().get_or_create(
+        mailbox=mailbox,
+        conversation_id=UUID(header.conversation_id),
+        defaults={
+            "subject": (header.label or "")[:_LONGEST],
+            "counterpart": f"{other['counterpart_organisation']}, {other['counterpart_function']}"[:520],
+            "last_activity_at": delivered.arrived_at,
+        },
+    )
+    return conversation
+
+
+def _index(document: MessageDocument) -> tuple[int, int]:
+    """Documents with a number come first, by it; those without keep their order (B1.3.3 4.3.3.1)."""
+    text = (document.index or "").strip()
+    return (0, int(text)) if text.isdecimal() else (1, 0)

@@ -1,0 +1,110 @@
+"""Files that people attach: type and size checked, content in the default storage."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import BinaryIO, Final, cast
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+
+_CHUNK: Final = 64 * 1024
+# What files of a type begin with; a type that is not here is taken at its word.
+_SIGNATURES: Final = {
+    "application/pdf": (b"%PDF-",),
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/tiff": (b"II*\0", b"MM\0*"),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (b"PK\x03\x04",),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (b"PK\x03\x04",),
+    "application/vnd.oasis.opendocument.text": (b"PK\x03\x04",),
+}
+_BY_SUFFIX: Final = {
+    ".pdf": "application/pdf",
+    ".txt": "text/plain",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".odt": "application/vnd.oasis.opendocument.text",
+}
+# Room for the message's own text and structure beside its files.
+_MESSAGE_ROOM: Final = 256 * 1024
+
+
+class FileRefused(Exception):
+    """A file that cannot be attached; `reason` is type, content, empty or size."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file that has been stored; `size` in bytes."""
+
+    name: str
+    content_type: str
+    size: int
+    sha256: str
+    file_name: str
+
+
+def room_for_files() -> int:
+    """How many bytes of files fit in a message: base64 makes four of three (B1.3.3 4.3.3.3)."""
+    return (settings.SDK_MAX_MESSAGE_BYTES - _MESSAGE_ROOM) * 3 // 4
+
+
+def store_upload(upload: UploadedFile, directory: str, *, room: int) -> StoredFile:
+    """Check and store an upload. Raises `FileRefused`."""
+    name = safe_name(upload.name or "")
+    content_type = _BY_SUFFIX.get(PurePath(name).suffix.lower(), "")
+    if content_type not in settings.SDK_ACCEPTED_CONTENT_TYPES:
+        raise FileRefused("type")
+    if not upload.size:
+        raise FileRefused("empty")
+    if upload.size > room:
+        raise FileRefused("size")
+    first = upload.read(16)
+    upload.seek(0)
+    signatures = _SIGNATURES.get(content_type)
+    if signatures is not None and not first.startswith(signatures):
+        raise FileRefused("content")
+    return store(cast(BinaryIO, upload), name, content_type, directory)
+
+
+def store(source: BinaryIO, name: str, content_type: str, directory: str) -> StoredFile:
+    """Store a stream under a name that nobody can guess from its content."""
+    digest = hashlib.sha256()
+    size = 0
+    for chunk in _chunks(source):
+        digest.update(chunk)
+        size += len(chunk)
+    source.seek(0)
+    file_name = default_storage.save(f"{directory}/{digest.hexdigest()[:16]}", File(source))
+    return StoredFile(name, content_type, size, digest.hexdigest(), file_name)
+
+
+def safe_name(name: str) -> str:
+    """A file name without directories, control characters and what other systems refuse."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    cleaned = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(" .")
+    return cleaned[-200:] or "bilaga"
+
+
+def accepted_suffixes() -> list[str]:
+    """What a file picker offers."""
+    accepted = set(settings.SDK_ACCEPTED_CONTENT_TYPES)
+    return [suffix for suffix, content_type in _BY_SUFFIX.items() if content_type in accepted]
+
+
+def _chunks(source: BinaryIO) -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        yield chunk

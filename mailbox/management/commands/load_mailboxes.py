@@ -1,0 +1,47 @@
+"""Load function mailboxes, people and memberships from a file."""
+
+import json
+from mailbox.administration import make_administrator
+from mailbox.models import FunctionMailbox, Membership, Person
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+
+class Command(BaseCommand):
+    help = """Loads function mailboxes, people and memberships; the same again changes nothing.
+The file is JSON:
+{"organisation": "0203:habo.se",
+ "mailboxes": [{"address": "function address", "name": "Name"}],
+ "people": [{"subject": "e-ID claim, such as a personal number", "name": "Name",
+             "mailboxes": ["function address"], "administrator": false}]}"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        try:
+            content = json.loads(file.read_text())
+            with transaction.atomic():
+                self._load(content)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{file} cannot be read: {type(error).__name__}") from None
+        except (KeyError, TypeError) as error:
+            raise CommandError(f"{file}: {error} is missing or not of its form; see --help") from None
+
+    def _load(self, content: dict[str, Any]) -> None:
+        participant = content["organisation"]
+        boxes = {}
+        for item in content["mailboxes"]:
+            boxes[item["address"]], _ = FunctionMailbox.objects.get_or_create(
+                participant_id=participant, address=item["address"], defaults={"name": item["name"]}
+            )
+        for item in content["people"]:
+            person, _ = Person.add(item["subject"], item["name"])
+            for address in item.get("mailboxes", ()):
+                Membership.objects.get_or_create(person=person, mailbox=boxes[address])
+            if item.get("administrator"):
+                make_administrator(participant, person)
+        self.stdout.write(f"{len(boxes)} mailboxes, {len(content['people'])} people")

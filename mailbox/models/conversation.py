@@ -1,0 +1,121 @@
+"""Function mailboxes, and what is in them."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+
+
+class FunctionMailbox(models.Model):
+    """The shared mailbox of a function address."""
+
+    participant_id = models.CharField(max_length=260)
+    address = models.CharField(max_length=500, help_text="the function address: opaque")
+    name = models.CharField(max_length=256)
+    is_open = models.BooleanField(default=True, help_text="a closed mailbox takes no new messages")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["participant_id", "address"], name="mailbox_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Conversation(models.Model):
+    """Messages with one ConversationId, as one mailbox has them. What lists show is kept here."""
+
+    mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="conversations")
+    conversation_id = models.UUIDField()
+    subject = models.CharField(max_length=256, blank=True)
+    counterpart = models.CharField(max_length=520, help_text="organisation and function of the other side")
+    is_confidential = models.BooleanField(default=False)
+    has_attachments = models.BooleanField(default=False)
+    message_count = models.PositiveIntegerField(default=0)
+    last_activity_at = models.DateTimeField()
+    last_arrived_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["mailbox", "conversation_id"], name="conversation_once")
+        ]
+        indexes = [models.Index(fields=["mailbox", "-last_activity_at", "-id"], name="conversation_latest")]
+
+
+class Message(models.Model):
+    """A message in a conversation. What it says about itself, not what is known of its delivery:
+    of that only the state is repeated here, for lists."""
+
+    class Direction(models.TextChoices):
+        IN = "in"
+        OUT = "out"
+
+    conversation = models.ForeignKey(Conversation, models.PROTECT, related_name="messages")
+    direction = models.CharField(max_length=3, choices=Direction)
+    message_id = models.UUIDField(db_index=True)
+    ref_to_message_id = models.UUIDField(null=True, blank=True)
+    subject = models.CharField(max_length=256, blank=True)
+    is_confidential = models.BooleanField()
+    counterpart_participant = models.CharField(max_length=260)
+    counterpart_organisation = models.CharField(max_length=256)
+    counterpart_address = models.CharField(max_length=500, blank=True)
+    counterpart_function = models.CharField(max_length=256, blank=True)
+    sender_references = models.JSONField(default=list, help_text="[{root, value, label}]")
+    recipient_references = models.JSONField(default=list)
+    sender_persons = models.JSONField(default=list)
+    recipient_persons = models.JSONField(default=list)
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField(help_text="arrived, or sent")
+    delivery_state = models.CharField(max_length=24, blank=True)
+    is_receipt_missing = models.BooleanField(default=False)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "direction", "message_id"], name="message_once")
+        ]
+        indexes = [models.Index(fields=["conversation", "at", "id"], name="message_in_order")]
+
+
+class Document(models.Model):
+    """A document of a message: texts in Markdown; its files are attachments."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="documents")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=500, blank=True)
+    texts = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["position"]
+
+
+class Attachment(models.Model):
+    """A file of a document. The content is a file in the default storage."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="attachments")
+    name = models.CharField(max_length=500)
+    content_type = models.CharField(max_length=200)
+    size = models.BigIntegerField(help_text="bytes")
+    sha256 = models.CharField(max_length=64)
+    file_name = models.CharField(max_length=300)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["id"]
+
+
+class ReadMark(models.Model):
+    """Until when a person has seen a conversation: theirs alone."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="read_marks")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "conversation"], name="read_mark_once")]

@@ -1,0 +1,50 @@
+"""Messages that are being written: shared in the mailbox."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+
+from .conversation import FunctionMailbox, Message
+
+
+class Draft(models.Model):
+    """A draft. `version` grows with every change, so that nobody overwrites another's unseen."""
+
+    mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="drafts")
+    answers = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="+")
+    recipient_participant = models.CharField(max_length=260, blank=True)
+    recipient_organisation = models.CharField(max_length=256, blank=True)
+    recipient_address = models.CharField(max_length=500, blank=True)
+    recipient_function = models.CharField(max_length=256, blank=True)
+    subject = models.CharField(max_length=256, blank=True)
+    text = models.TextField(blank=True)
+    is_confidential = models.BooleanField(default=False)
+    reference_kind = models.CharField(max_length=100, blank=True)
+    reference = models.CharField(max_length=256, blank=True)
+    person_name = models.CharField(max_length=256, blank=True, help_text="whom it concerns at the recipient")
+    version = models.PositiveIntegerField(default=1)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["-changed_at"]
+
+
+class DraftAttachment(models.Model):
+    """A file that will go with the message."""
+
+    draft = models.ForeignKey(Draft, models.CASCADE, related_name="attachments")
+    name = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=200)
+    size = models.BigIntegerField(help_text="bytes")
+    sha256 = models.CharField(max_length=64)
+    file_name = models.CharField(max_length=300)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["id"]

@@ -1,0 +1,1 @@
+"""Views only translate between the outside and the modules that know."""

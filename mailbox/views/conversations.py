@@ -1,0 +1,91 @@
+"""Start page, mailboxes, conversations, attachments."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
+from django.db.models import Prefetch
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from transport.message_service.deliveries import deliveries_of
+
+from .. import access, inbox
+from ..ladder import ladder_of, short_state
+from ..markdown import render as render_markdown
+from ..models import Conversation, Document, Message
+
+
+@login_required
+@require_safe
+def start(request: HttpRequest) -> HttpResponse:
+    """The person's mailboxes, and what waits in each."""
+    context = {
+        "mailboxes": inbox.mailboxes_with_counts(request.user),
+        "administers": access.administered_by(request.user),
+    }
+    template = "mailbox/_mailboxes.html" if getattr(request, "htmx", False) else "mailbox/start.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_safe
+def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """The conversations of a mailbox."""
+    box = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+    page = inbox.page_of(box, request.user, request.GET.get("efter", ""))
+    for row in page.conversations:
+        row.state_text = short_state(  # type: ignore[attr-defined]
+            row.last_state or "",  # type: ignore[attr-defined]
+            is_receipt_missing=bool(row.last_receipt_missing),  # type: ignore[attr-defined]
+        )
+    context = {
+        "mailbox": box,
+        "page": page,
+        "drafts": access.drafts_of(request.user).filter(mailbox=box),
+        "is_first": not request.GET.get("efter"),
+    }
+    template = "mailbox/_conversations.html" if getattr(request, "htmx", False) else "mailbox/mailbox.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_safe
+def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """A conversation: every message in order, with what is known of its delivery."""
+    rows = access.conversations_of(request.user).select_related("mailbox")
+    talk = get_object_or_404(rows, pk=conversation_id)
+    context = {"conversation": talk, "mailbox": talk.mailbox, "messages_shown": _messages(talk)}
+    inbox.mark_seen(talk, request.user)
+    is_fragment = getattr(request, "htmx", False)
+    template = "mailbox/_messages.html" if is_fragment else "mailbox/conversation.html"
+    return render(request, template, context)
+
+
+@login_required
+@require_safe
+def attachment(request: HttpRequest, attachment_id: int) -> FileResponse:
+    """An attachment as a download: never shown as part of this application."""
+    row = get_object_or_404(access.attachments_of(request.user), pk=attachment_id)
+    response = FileResponse(
+        default_storage.open(row.file_name),
+        as_attachment=True,
+        filename=row.name,
+        content_type=row.content_type if row.content_type.isascii() else "application/octet-stream",
+    )
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _messages(talk: Conversation) -> list[Message]:
+    documents = Document.objects.prefetch_related("attachments")
+    rows = list(talk.messages.order_by("at", "pk").prefetch_related(Prefetch("documents", documents)))
+    sent = [row.message_id for row in rows if row.direction == Message.Direction.OUT]
+    deliveries = deliveries_of(talk.mailbox.participant_id, sent)
+    for row in rows:
+        row.is_sent = row.direction == Message.Direction.OUT  # type: ignore[attr-defined]
+        delivery = deliveries.get(row.message_id) if row.direction == Message.Direction.OUT else None
+        row.ladder = ladder_of(delivery) if delivery is not None else None  # type: ignore[attr-defined]
+        for document in row.documents.all():
+            document.rendered = [render_markdown(text) for text in document.texts]  # type: ignore[attr-defined]
+    return rows
