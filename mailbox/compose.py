@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, cast
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -96,8 +96,15 @@ class Content:
 
 
 def begin(mailbox: FunctionMailbox, person: Writer) -> Draft:
-    """An empty draft."""
-    return Draft.objects.create(mailbox=mailbox, created_by=person, changed_by=person)
+    """An empty draft; one that the person left empty before is taken up again."""
+    left = written_drafts(Draft.objects.filter(mailbox=mailbox, created_by=person), is_written=False).first()
+    return left or Draft.objects.create(mailbox=mailbox, created_by=person, changed_by=person)
+
+
+def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> QuerySet[Draft]:
+    """Drafts that hold anything, or those that hold nothing."""
+    empty = Q(recipient_address="", subject="", text="", reference="", person_name="", attachments=None)
+    return drafts.filter(~empty if is_written else empty).distinct()
 
 
 def begin_answer(message: MessageRow, person: Writer) -> Draft:

@@ -8,7 +8,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from .access import Viewer, conversations_of, mailboxes_of
-from .models import Conversation, FunctionMailbox, Message, ReadMark
+from .compose import written_drafts
+from .models import Conversation, Draft, FunctionMailbox, Message, ReadMark
 
 PAGE = 25
 
@@ -31,9 +32,11 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
         .annotate(count=Count("pk"))
         .values("count")
     )
+    of_drafts = written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))).order_by()
+    drafts = of_drafts.values("mailbox").annotate(count=Count("pk", distinct=True)).values("count")
     return (
         mailboxes_of(person)
-        .annotate(unread_count=Subquery(unread), draft_count=Count("drafts", distinct=True))
+        .annotate(unread_count=Subquery(unread), draft_count=Subquery(drafts))
         .order_by("name", "pk")
     )
 
@@ -61,7 +64,7 @@ def page_of(mailbox: FunctionMailbox, person: Viewer, after: str = "") -> Page:
 def mark_seen(conversation: Conversation, person: Viewer) -> None:
     """What has arrived until now is not new to this person any more."""
     ReadMark.objects.update_or_create(
-        person=person, conversation=conversation, defaults={"seen_at": timezone.now()}
+        person_id=person.pk, conversation=conversation, defaults={"seen_at": timezone.now()}
     )
 
 
@@ -71,7 +74,7 @@ def _with_unread(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conve
 
 def _seen_by(person: Viewer) -> QuerySet[ReadMark]:
     return ReadMark.objects.filter(
-        conversation=OuterRef("pk"), person_id=person.pk, seen_at__gte=OuterRef("last_arrived_at")
+        conversation=OuterRef("pk"), person_id=person.pk or 0, seen_at__gte=OuterRef("last_arrived_at")
     )
 
 

@@ -155,27 +155,33 @@ def ladder_of(delivery: Delivery) -> Ladder:
     settled = state in (State.ACCEPTED, State.REJECTED)
     has_failed = state in (State.MESSAGE_EXCHANGE_ERROR, State.ERROR)
     problem, advice = _trouble(delivery)
-    return Ladder(
-        (
-            Rung(_("Skickas"), "done" if arrived or settled else "failed" if has_failed else "current",
-                 delivery.created_at),
-            Rung(_("Framme hos mottagarens organisation"),
-                 "done" if arrived or settled else "waiting", arrived),
-            Rung(
-                _("Avvisat av mottagaren") if state is State.REJECTED else _("Mottaget av verksamheten"),
-                "done" if state is State.ACCEPTED
-                else "failed" if state is State.REJECTED
-                else "current" if arrived and not has_failed else "waiting",
-                delivery.message_receipt_at,
-            ),
+    is_rejected = state is State.REJECTED
+    last = "done" if state is State.ACCEPTED else "failed" if is_rejected else "waiting"
+    if last == "waiting" and arrived and not has_failed:
+        last = "current"
+    is_away = bool(arrived) or settled
+    rungs = (
+        Rung(
+            _("Skickat") if is_away else _("Skickas"),
+            "done" if is_away else "failed" if has_failed else "current",
+            delivery.created_at,
         ),
+        Rung(_("Framme hos mottagarens organisation"), "done" if is_away else "waiting", arrived),
+        Rung(
+            _("Avvisat av mottagaren") if is_rejected else _("Mottaget av verksamheten"),
+            last,
+            delivery.message_receipt_at,
+        ),
+    )
+    return Ladder(
+        rungs,
         problem,
         advice,
         tuple(
             (event.at, str(_EVENTS.get(event.name, event.name)), "" if event.actor == SYSTEM else event.actor)
             for event in delivery.events
         ),
-    )  # fmt: skip
+    )
 
 
 def _trouble(delivery: Delivery) -> tuple[str, str]:

@@ -103,6 +103,9 @@ if env.text("SDK_S3_BUCKET", ""):
 if DEMO or DEBUG:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     WHITENOISE_USE_FINDERS = True
+    WHITENOISE_AUTOREFRESH = True
+    # Nothing is collected here, and WhiteNoise warns of a directory that does not exist.
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 # --- Celery: the broker only wakes workers, the database is the truth ------------------------
 
@@ -270,5 +273,10 @@ LOGGING = {
     "formatters": {"fields": {"()": "sdkportal.logs.FieldFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "fields"}},
     "root": {"handlers": ["stderr"], "level": env.text("SDK_LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"propagate": True}},
+    # A task's own events say what it did; that it ran is noise, and tracebacks of requests may hold data.
+    "loggers": {
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+    },
 }

@@ -107,6 +107,7 @@ class Demo:
         directory = self._directory / "federation"
         federation = Federation(directory)
         federation.prepare()
+        sample.populate(federation)
         log = self._directory / "federation.log"
         with log.open("ab") as output:
             process = subprocess.Popen(

@@ -3,6 +3,7 @@
 Authorization code with PKCE; the client authenticates by a secret or by private_key_jwt.
 """
 
+import hashlib
 import json
 import secrets
 import time
@@ -129,14 +130,14 @@ class EidProvider:
             def resolve_client_private_key(self, client: Any) -> Any:
                 return provider._key
 
+            def get_encode_header(self, client: Any) -> dict[str, Any]:
+                return {"alg": "RS256", "kid": provider._key.kid}
+
             def get_client_algorithm(self, client: Any) -> str:
                 return "RS256"
 
             def get_client_claims(self, client: Any) -> dict[str, Any]:
                 return {"iss": provider._issuer}
-
-            def get_jwt_config(self, grant: Any = None, client: Any = None) -> dict[str, Any]:
-                return {"key": provider._key, "alg": "RS256", "iss": provider._issuer, "exp": _TOKEN_SECONDS}
 
             def generate_user_info(self, user: str, scope: str) -> UserInfo:
                 return UserInfo(provider.claims_of(user))
@@ -153,7 +154,7 @@ class EidProvider:
         person = self._register.entries("people")[subject]
         given, _, family = person["name"].partition(" ")
         return {
-            "sub": secrets.token_hex(8) if not person.get("sub") else person["sub"],
+            "sub": hashlib.sha256(subject.encode()).hexdigest()[:32],
             "name": person["name"],
             "given_name": given,
             "family_name": family,

@@ -150,7 +150,7 @@ class Federation:
     def revoke(self, authority: str, certificate: Path) -> None:
         """Put a certificate on its CA's list."""
         serial = load_certificate(certificate).serial_number
-        revoked = [*self._revoked(authority), serial]
+        revoked = sorted({*self._revoked(authority), serial})
         self._register.put("revoked", authority, {"serials": [str(number) for number in revoked]})
 
     def start(self) -> None:

@@ -125,7 +125,7 @@ class Node:
             if role is Role.WEB:
                 self._wait_for(role, f"http://127.0.0.1:{self.ports.web}/halsa/klar")
             elif role is Role.ACCESS_POINT:
-                self._wait_for(role, f"https://127.0.0.1:{self.ports.access_point}/halsa/")
+                self._wait_for(role, f"https://localhost:{self.ports.access_point}/halsa/")
 
     def stop(self, *roles: Role) -> None:
         """Ask the processes to end; kill what does not within a few seconds."""
@@ -215,8 +215,7 @@ class Node:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                # Only whether it answers matters here, so its certificate does not.
-                if requests.get(url, timeout=2, verify=False).ok:
+                if requests.get(url, timeout=2, verify=self.environment["SDK_TLS_CA_FILE"]).ok:
                     return
             except requests.RequestException:
                 pass

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from .federation import Federation
 from .register import Function, Person
 
 _LOA2 = "http://id.elegnamnden.se/loa/1.0/loa2"
@@ -188,3 +189,27 @@ def book_functions(entry: BookEntry) -> tuple[Function, ...]:
         Function(f"sdk:{number}:0203:{domain}", name, f"{name} vid {entry.name}")
         for number, name in enumerate(entry.functions, 1)
     )
+
+
+# Organisations to aim at: what happens there is what goes wrong in real life.
+ACCESS_POINT_DOWN = "0203:regionstockholm.se"
+ACCESS_POINT_REVOKED = "0203:kriminalvarden.se"
+UNKNOWN_TO_SMP = "0203:migrationsverket.se"
+
+
+def populate(federation: Federation) -> None:
+    """The organisations that are in the address book only, with the odd ones among them."""
+    federation.add_access_point("AP0003-SDK-TEST", "https://localhost:9/as4")
+    revoked = federation.add_access_point("AP0004-SDK-TEST", "https://localhost:9/as4")
+    federation.revoke("access-points", revoked.certificate)
+    for entry in BOOK:
+        access_point = (
+            "AP0004-SDK-TEST" if entry.participant_id == ACCESS_POINT_REVOKED else "AP0003-SDK-TEST"
+        )
+        federation.add_participant(
+            entry.participant_id,
+            entry.name,
+            access_point,
+            book_functions(entry),
+            published=entry.participant_id != UNKNOWN_TO_SMP,
+        )

@@ -68,6 +68,7 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Generator[TwoNodes, N
     postgres.start()
     federation = Federation(directory / "federation")
     federation.prepare()
+    sample.populate(federation)
     log = directory / "federation.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

@@ -2,7 +2,6 @@
 
 from typing import cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -164,7 +163,6 @@ def _form(
         "reference_kinds": REFERENCE_KINDS.items(),
         "suffixes": ",".join(accepted_suffixes()),
         "room": room_for_files(),
-        "room_megabytes": settings.SDK_MAX_MESSAGE_BYTES // (1024 * 1024),
         "question": question,
         "hits": search(question) if question else [],
         "is_too_short": 0 < len(question) < MINIMUM_LENGTH,

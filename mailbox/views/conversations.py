@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from transport.message_service.deliveries import deliveries_of
 
 from .. import access, inbox
+from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
 from ..models import Conversation, Document, Message
@@ -41,7 +42,7 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
     context = {
         "mailbox": box,
         "page": page,
-        "drafts": access.drafts_of(request.user).filter(mailbox=box),
+        "drafts": written_drafts(access.drafts_of(request.user).filter(mailbox=box)),
         "is_first": not request.GET.get("efter"),
     }
     template = "mailbox/_conversations.html" if getattr(request, "htmx", False) else "mailbox/mailbox.html"

@@ -1,13 +1,18 @@
 """Pages around logging in."""
 
+import logging
 from typing import Any
 
+import requests
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
 from ..login import REFUSAL, essential_acr
+
+logger = logging.getLogger(__name__)
 
 
 class Begin(OIDCAuthenticationRequestView):
@@ -23,7 +28,11 @@ class Callback(OIDCAuthenticationCallbackView):
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.GET.get("error") == "access_denied":
             request.session[REFUSAL] = {"reason": "cancelled"}
-        response: HttpResponse = super().get(request)
+        try:
+            response: HttpResponse = super().get(request)
+        except (requests.RequestException, SuspiciousOperation) as error:
+            logger.warning("login failed", extra={"fields": {"error": type(error).__name__}})
+            return redirect("login-refused")
         return response
 
 

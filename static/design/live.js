@@ -1,32 +1,49 @@
-/* Live updates: the stream only says "fetch again". Where it is away, the page asks once a minute. */
+/* Live updates: the stream only says "fetch again". Where it is away, the page asks once a minute.
+   What did not change is not touched; focus and opened details stay where they were. */
 (() => {
   "use strict";
   const status = document.getElementById("status");
-  const refresh = () => {
-    document.body.dispatchEvent(new CustomEvent("mailbox-changed", { bubbles: true }));
-  };
+  const TOKEN = /name="csrfmiddlewaretoken" value="[^"]*"/g;
+  const refresh = () => document.body.dispatchEvent(new CustomEvent("mailbox-changed", { bubbles: true }));
   let heard = 0;
-  let first = true;
+
   const stream = new EventSource(document.body.dataset.events);
-  stream.addEventListener("changed", () => {
-    heard = Date.now();
-    // The stream says it once when it opens: what the page shows is that new already.
-    if (first) { first = false; return; }
-    refresh();
-  });
-  stream.addEventListener("error", () => { first = false; });
+  stream.addEventListener("changed", () => { heard = Date.now(); refresh(); });
   setInterval(() => {
     if (stream.readyState !== EventSource.OPEN && Date.now() - heard > 60000) refresh();
   }, 60000);
+  addEventListener("pagehide", () => stream.close());
+
+  const plain = (html) => html.replace(TOKEN, "").replace(/\s+/g, " ").trim();
+  const areas = document.querySelectorAll("[data-live]");
+  const remembered = new WeakMap();
+  // As the server writes it, which is not how the browser gives it back.
+  areas.forEach((area) => remembered.set(area, { html: null, text: area.textContent }));
+
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    const state = remembered.get(event.detail.target);
+    if (!state) return;
+    const area = event.detail.target;
+    const html = plain(event.detail.xhr.responseText);
+    if (state.html === html) { event.detail.shouldSwap = false; return; }
+    state.html = html;
+    state.opened = [...area.querySelectorAll("details")].map((one) => one.open);
+    const focusable = [...area.querySelectorAll("a, button, summary, input")];
+    state.focused = focusable.indexOf(document.activeElement);
+  });
   document.body.addEventListener("htmx:afterSwap", (event) => {
-    const area = event.target;
-    if (!area.dataset.live) return;
-    const now = area.textContent;
-    if (area.dataset.shown !== undefined && area.dataset.shown !== now) {
+    const area = event.detail.target;
+    const state = remembered.get(area);
+    if (!state) return;
+    area.querySelectorAll("details").forEach((one, index) => { if (state.opened[index]) one.open = true; });
+    if (state.focused >= 0) {
+      const again = area.querySelectorAll("a, button, summary, input")[state.focused];
+      if (again) again.focus({ preventScroll: true });
+    }
+    if (state.text.replace(/\s+/g, " ") !== area.textContent.replace(/\s+/g, " ")) {
       status.textContent = "";
       setTimeout(() => { status.textContent = status.dataset.changed; }, 50);
     }
-    area.dataset.shown = now;
+    state.text = area.textContent;
   });
-  addEventListener("pagehide", () => stream.close());
 })();

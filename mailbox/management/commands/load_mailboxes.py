@@ -1,13 +1,14 @@
 """Load function mailboxes, people and memberships from a file."""
 
 import json
-from mailbox.administration import make_administrator
-from mailbox.models import FunctionMailbox, Membership, Person
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+
+from mailbox.administration import make_administrator
+from mailbox.models import FunctionMailbox, Membership, Person
 
 
 class Command(BaseCommand):

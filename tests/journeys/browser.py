@@ -1,0 +1,71 @@
+"""Debian's Chromium, driven by Playwright; and what a person does in it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MILLISECONDS = 20_000
+
+
+@contextmanager
+def chromium() -> Generator[Browser, None, None]:
+    with sync_playwright() as playwright:
+        browser = start(playwright)
+        yield browser
+        browser.close()
+
+
+def start(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_ARGUMENTS)
+
+
+class Caseworker:
+    """A person at a browser of their own, at one node."""
+
+    def __init__(self, browser: Browser, url: str, name: str) -> None:
+        self.context: BrowserContext = browser.new_context(locale="sv-SE", accept_downloads=True)
+        self.context.set_default_timeout(PATIENCE_MILLISECONDS)
+        expect.set_options(timeout=PATIENCE_MILLISECONDS)
+        self.page: Page = self.context.new_page()
+        self.url = url
+        self.name = name
+        self.errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+
+    def log_in(self) -> "Caseworker":
+        self.page.goto(self.url)
+        self.page.get_by_role("link", name="Logga in med e-legitimation").click()
+        self.page.get_by_role("button", name=self.name).click()
+        self.page.wait_for_url(lambda url: url.startswith(self.url) and "/oidc/" not in url)
+        return self
+
+    def open_mailbox(self, name: str) -> None:
+        self.page.goto(self.url)
+        self.page.get_by_role("link", name=name).click()
+        expect(self.page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+    def check_accessibility(self) -> None:
+        """axe finds nothing on the page as it is now."""
+        results = Axe().run(self.page)
+        found = [
+            (violation["id"], [node["html"][:200] for node in violation["nodes"]])
+            for violation in results.response["violations"]
+        ]
+        assert found == [], f"{self.page.url}: {found}"
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.errors, self.errors

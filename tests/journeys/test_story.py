@@ -1,0 +1,217 @@
+"""The whole way: Håbo writes, Arbetsförmedlingen reads and answers, and both see what became of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from testbed.sample_conversations import a_pdf
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
+
+TRAINING = "Avdelningen för arbetsträning"
+RECEPTION = "Socialtjänsten, mottagning"
+
+
+def _write(page: Page, subject: str, pdf: Path) -> None:
+    page.get_by_role("button", name="Skriv meddelande").click()
+    search = page.get_by_label(re.compile("^Till: sök"))
+    search.press_sequentially("arbetstranig")
+    page.get_by_role("radio", name=re.compile(TRAINING)).check()
+    expect(page.get_by_role("heading", name="Till", exact=True)).to_be_visible()
+    expect(page.locator(".recipient")).to_contain_text("Arbetsförmedlingen")
+    page.get_by_label("Ämne", exact=True).fill(subject)
+    page.get_by_label("Meddelande", exact=True).fill(
+        "# Kallelse\n\nVi kallar till **möte** om <script>alert(1)</script>.\n\n* Måndag\n* Tisdag"
+    )
+    page.get_by_label("Omfattas av sekretess").check()
+    page.get_by_label("Sorts beteckning").select_option("Diarienummer")
+    page.get_by_label("Beteckning", exact=True).fill("SN 2026/0117")
+    page.get_by_label("Lägg till filer").set_input_files(str(pdf))
+    expect(page.locator("#attachments")).to_contain_text(pdf.name)
+
+
+def test_a_message_goes_the_whole_way_and_is_answered(two_nodes, caseworker, tmp_path):
+    pdf = tmp_path / "vårdplan.pdf"
+    pdf.write_bytes(a_pdf("Vårdplan"))
+    subject = "Kallelse till möte"
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    nils = caseworker(two_nodes.arbetsformedlingen, "Nils Åberg")
+    nils.open_mailbox(TRAINING)
+    nils.page.evaluate("window.stillHere = true")
+
+    karin.open_mailbox(RECEPTION)
+    karin.check_accessibility()
+    _write(karin.page, subject, pdf)
+    karin.check_accessibility()
+    karin.page.get_by_role("button", name="Skicka", exact=True).click()
+    expect(karin.page.get_by_role("heading", level=1, name=subject)).to_be_visible()
+    karin.page.evaluate("window.stillHere = true")
+
+    # It arrives by itself, without the page being loaded again.
+    link = nils.page.get_by_role("link", name=subject)
+    expect(link).to_be_visible()
+    assert nils.page.evaluate("window.stillHere") is True
+    row = nils.page.locator("li", has=link)
+    expect(row).to_contain_text("Sekretess")
+    expect(row).to_contain_text("Bilaga")
+    expect(row).to_contain_text("Håbo kommun")
+    nils.check_accessibility()
+    link.click()
+
+    message = nils.page.get_by_role("article")
+    expect(message.get_by_role("heading", name="Kallelse", exact=True)).to_be_visible()
+    expect(message.locator("strong", has_text="möte")).to_be_visible()
+    expect(message.get_by_role("listitem").filter(has_text="Måndag")).to_be_visible()
+    expect(message).to_contain_text("<script>alert(1)</script>")
+    expect(message).to_contain_text("SN 2026/0117")
+    with nils.page.expect_download() as download:
+        message.get_by_role("link", name=re.compile("Öppna")).click()
+    assert Path(download.value.path()).read_bytes() == pdf.read_bytes()
+    assert download.value.suggested_filename == "vårdplan.pdf"
+    nils.check_accessibility()
+
+    # The sender sees the transport receipt, then the message receipt, without loading the page again.
+    ladder = karin.page.get_by_label("Leverans", exact=True)
+    expect(ladder.locator("li.done")).to_have_count(3)
+    expect(ladder.locator("li.done").nth(2)).to_contain_text("Mottaget av verksamheten")
+    assert karin.page.evaluate("window.stillHere") is True
+    karin.page.get_by_text("Leveranshistorik").click()
+    history = karin.page.locator(".history li").all_inner_texts()
+    names = [
+        "Lagt för sändning",
+        "lämnat till accesspunkten",
+        "Transportkvittens",
+        "Meddelandekvittens: mottaget",
+    ]
+    positions = [next(n for n, line in enumerate(history) if name in line) for name in names]
+    assert positions[0] == 0
+    assert set(positions) <= set(range(len(history)))
+    karin.check_accessibility()
+
+    message.get_by_role("button", name="Svara").click()
+    nils.page.get_by_label("Meddelande", exact=True).fill("Tack, *måndag* passar.")
+    nils.page.get_by_role("button", name="Skicka", exact=True).click()
+    expect(nils.page.get_by_role("article")).to_have_count(2)
+
+    # The answer comes into the same conversation, with our reference returned.
+    answer = karin.page.get_by_role("article").nth(1)
+    expect(answer).to_contain_text("Från Avdelningen för arbetsträning")
+    expect(answer.locator("em", has_text="måndag")).to_be_visible()
+    expect(answer).to_contain_text("Vår beteckning")
+    expect(answer).to_contain_text("SN 2026/0117")
+    expect(karin.page.get_by_role("article")).to_have_count(2)
+
+
+def test_a_low_level_of_assurance_is_refused_with_a_reason(two_nodes, caseworker):
+    olle = caseworker(two_nodes.habo, "Olle Berg")
+    expect(olle.page.get_by_role("heading", name="Du kunde inte loggas in")).to_be_visible()
+    expect(olle.page.get_by_text("för låg tillitsnivå")).to_be_visible()
+    olle.check_accessibility()
+    olle.errors.clear()
+    olle.page.goto(olle.url)
+    expect(olle.page.get_by_role("link", name="Logga in med e-legitimation")).to_be_visible()
+
+
+def test_logging_out_ends_the_session_here_and_at_the_provider(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.page.get_by_role("button", name="Logga ut").click()
+    expect(karin.page.get_by_role("link", name="Logga in med e-legitimation")).to_be_visible()
+    karin.page.goto(f"{karin.url}/adressbok/")
+    expect(karin.page.get_by_role("link", name="Logga in med e-legitimation")).to_be_visible()
+
+
+def test_a_message_that_cannot_be_delivered_says_why_and_what_to_do(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.open_mailbox(RECEPTION)
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    karin.page.get_by_label(re.compile("^Till: sök")).press_sequentially("migrationsverket")
+    karin.page.get_by_role("radio", name=re.compile("Bosättning")).check()
+    expect(karin.page.locator(".recipient")).to_be_visible()
+    karin.page.get_by_label("Ämne", exact=True).fill("Fråga")
+    karin.page.get_by_label("Meddelande", exact=True).fill("Hej")
+    karin.page.get_by_role("button", name="Skicka", exact=True).click()
+    expect(karin.page.get_by_text("inte ansluten till SDK")).to_be_visible()
+    expect(karin.page.get_by_text("Kontrollera mottagaren i adressboken")).to_be_visible()
+    karin.check_accessibility()
+
+
+def test_what_is_missing_is_told_at_the_top_and_at_the_field_and_nothing_is_lost(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.open_mailbox(RECEPTION)
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    karin.page.get_by_label("Meddelande", exact=True).fill("Det jag skrev")
+    karin.page.get_by_role("button", name="Skicka", exact=True).click()
+    expect(karin.page.get_by_role("alert").first).to_contain_text("Välj en mottagare.")
+    assert karin.page.title().startswith("Fel:")
+    expect(karin.page.get_by_label("Meddelande", exact=True)).to_have_value("Det jag skrev")
+    expect(karin.page.locator("#subject-error")).to_have_text("Skriv ett ämne.")
+    karin.check_accessibility()
+    karin.errors.clear()
+    karin.page.get_by_role("button", name="Ta bort utkastet").click()
+    expect(karin.page.get_by_text("Utkastet är borttaget.")).to_be_visible()
+
+
+def test_a_draft_saves_itself_and_two_people_cannot_overwrite_each_other(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    ahmed = caseworker(two_nodes.habo, "Ahmed Lindqvist")
+    karin.open_mailbox(RECEPTION)
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    karin.page.get_by_label("Ämne", exact=True).press_sequentially("Gemensamt utkast")
+    expect(karin.page.locator("#saved")).to_contain_text(re.compile(r"Sparat \d\d:\d\d"))
+    ahmed.page.goto(karin.page.url)
+    expect(ahmed.page.get_by_label("Ämne", exact=True)).to_have_value("Gemensamt utkast")
+    karin.page.get_by_label("Meddelande", exact=True).press_sequentially("Karins text")
+    karin.page.get_by_role("button", name="Spara utkast").click()
+    expect(karin.page.get_by_text("Utkastet är sparat.")).to_be_visible()
+    ahmed.page.get_by_label("Meddelande", exact=True).fill("Ahmeds text")
+    ahmed.page.get_by_role("button", name="Spara utkast").click()
+    expect(ahmed.page.get_by_role("alert")).to_contain_text("Någon annan har ändrat utkastet")
+    expect(ahmed.page.get_by_label("Din text")).to_have_value("Ahmeds text")
+    expect(ahmed.page.get_by_label("Meddelande", exact=True)).to_have_value("Karins text")
+    ahmed.check_accessibility()
+    ahmed.errors.clear()
+    ahmed.page.get_by_role("button", name="Ta bort utkastet").click()
+
+
+def test_reading_answering_and_sending_work_without_javascript(two_nodes, browser):
+    context = browser.new_context(java_script_enabled=False, locale="sv-SE")
+    page = context.new_page()
+    page.goto(two_nodes.habo.node.url)
+    page.get_by_role("link", name="Logga in med e-legitimation").click()
+    page.get_by_role("button", name="Karin Svensson").click()
+    page.get_by_role("link", name=RECEPTION).click()
+    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
+    page.get_by_role("button", name="Sök").click()
+    page.get_by_role("radio", name=re.compile(TRAINING)).check()
+    page.get_by_label("Ämne", exact=True).fill("Utan skript")
+    page.get_by_label("Meddelande", exact=True).fill("Hej")
+    page.get_by_role("button", name="Skicka", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Utan skript")).to_be_visible()
+    context.close()
+
+
+def test_an_administrator_makes_a_mailbox_and_members(two_nodes, caseworker):
+    eva = caseworker(two_nodes.habo, "Eva Holm")
+    eva.page.get_by_role("link", name="Administrera brevlådor och personer").click()
+    eva.check_accessibility()
+    eva.page.get_by_label("Funktionsadress", exact=True).fill("sdk:ny:0203:habo.se")
+    eva.page.get_by_label("Namn", exact=True).fill("Ny funktion")
+    eva.page.get_by_role("button", name="Skapa brevlåda").click()
+    expect(eva.page.get_by_text("Brevlådan är skapad.")).to_be_visible()
+    eva.page.get_by_role("link", name="Ny funktion").click()
+    eva.check_accessibility()
+    eva.page.get_by_label("Personens identitet i e-legitimationen").fill("19900101-2385")
+    eva.page.get_by_label("Namn", exact=True).fill("Karin Svensson")
+    eva.page.get_by_role("button", name="Lägg till").click()
+    expect(eva.page.get_by_text("Personen är nu medlem.")).to_be_visible()
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    expect(karin.page.get_by_role("link", name="Ny funktion")).to_be_visible()
+    karin.page.goto(f"{karin.url}/administration/")
+    assert karin.page.get_by_role("heading", name="Sidan finns inte").is_visible()
+    karin.errors.clear()
+    eva.page.goto(f"{eva.url}/administration/logg")
+    expect(eva.page.get_by_text("Blev medlem")).to_be_visible()
+    eva.check_accessibility()
