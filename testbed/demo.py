@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import sample
@@ -157,6 +157,7 @@ def prepare_node(
     *,
     database_url: str,
     broker_url: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Node:
     """A node of the federation with its organisation, keys, function mailboxes and people; not started."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -183,6 +184,7 @@ def prepare_node(
             "SDK_ACCESS_POINT_CERTIFICATE": str(access_point.certificate),
             "SDK_TLS_CLIENT_KEY": str(tls.key),
             "SDK_TLS_CLIENT_CERTIFICATE": str(tls.certificate),
+            **(settings or {}),
         },
         tls_key=tls.key,
         tls_certificate=tls.certificate,

@@ -141,8 +141,22 @@ class Node:
                 _kill_group(process)
 
     def kill(self, role: Role) -> None:
-        """kill -9 the process and its children, as a crash would."""
+        """kill -9 the process and its children, as a crash would; return when its port is free."""
         _kill_group(self._processes.pop(role))
+        port = self._port_of(role)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while port is not None and port_is_taken(port) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _port_of(self, role: Role) -> int | None:
+        return {Role.WEB: self.ports.web, Role.ACCESS_POINT: self.ports.access_point}.get(role)
+
+    def freeze(self, role: Role) -> None:
+        """Stop the process and its children where they are, until `thaw`."""
+        os.killpg(self._processes[role].pid, signal.SIGSTOP)
+
+    def thaw(self, role: Role) -> None:
+        os.killpg(self._processes[role].pid, signal.SIGCONT)
 
     def restart_what_died(self) -> list[Role]:
         """Start again what ended by itself; the roles that did."""
@@ -196,7 +210,7 @@ class Node:
                 ]
 
     def _spawn(self, role: Role) -> None:
-        port = {Role.WEB: self.ports.web, Role.ACCESS_POINT: self.ports.access_point}.get(role)
+        port = self._port_of(role)
         if port is not None and port_is_taken(port):
             raise ServiceNotStarted(f"port {port} for {self.name}'s {role} is taken")
         with self.log(role).open("ab") as output:

@@ -4,7 +4,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 CHROMIUM = "/usr/bin/chromium"
 _ARGUMENTS = [
@@ -43,7 +51,14 @@ class Caseworker:
         self.name = name
         self.errors: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda line: self.errors.append(line.text) if line.type == "error" else None)
+        self.page.on("console", self._note)
+
+    def _note(self, line: ConsoleMessage) -> None:
+        """Errors of our own pages; that a page itself is a 404 or 409 is what a test looks at."""
+        source = line.location["url"]
+        is_page = source == self.page.url and line.text.startswith("Failed to load resource")
+        if line.type == "error" and source.startswith(self.url) and not is_page:
+            self.errors.append(f"{line.text} ({line.location['url']})")
 
     def log_in(self) -> "Caseworker":
         self.page.goto(self.url)

@@ -1,0 +1,64 @@
+"""Sends one message from a node, as a member of a mailbox would: run in the node's environment.
+
+    python -m testbed.letter PARTICIPANT MAILBOX-ADDRESS RECIPIENT-ADDRESS SUBJECT
+
+prints the message id.
+"""
+
+import sys
+from collections.abc import Mapping
+
+import django
+
+
+def send(participant_id: str, address: str, recipient: str, form: Mapping[str, str], file: str | None) -> str:
+    """Write a draft and send it; `form` is what the page's form holds. The message id."""
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from addressbook.models import FunctionAddress
+    from mailbox import compose
+    from mailbox.models import FunctionMailbox
+
+    mailbox = FunctionMailbox.objects.get(participant_id=participant_id, address=address)
+    person = mailbox.memberships.select_related("person").order_by("pk")[0].person
+    function = FunctionAddress.objects.get(identifier=recipient)
+    draft = compose.begin(mailbox, person)
+    draft = compose.choose_recipient(draft.pk, draft.version, function, person)
+    if file:
+        compose.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
+    conversation = compose.send(draft.pk, draft.version, compose.Content.from_form(dict(form)), person)
+    return str(conversation.messages.latest("pk").message_id)
+
+
+def a_pdf(title: str) -> bytes:
+    """A small valid PDF of one page with a line of text."""
+    text = title.encode("latin-1", "replace").replace(b"\\", b"").replace(b"(", b"").replace(b")", b"")
+    stream = b"BT /F1 18 Tf 72 760 Td (" + text + b") Tj ET"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+    ]
+    out = bytearray(b"%PDF-1.4\n")
+    offsets = []
+    for number, content in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    for offset in offsets:
+        out += b"%010d 00000 n \n" % offset
+    out += b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return bytes(out)
+
+
+def main(participant_id: str, address: str, recipient: str, subject: str) -> int:
+    django.setup()
+    print(send(participant_id, address, recipient, {"subject": subject, "text": "Hej"}, "bilaga.pdf"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
