@@ -1,14 +1,24 @@
 """The Content Security Policy of every page: nothing inline, nothing from elsewhere."""
 
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-POLICY = (
+_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
+    "connect-src 'self'; form-action 'self' {provider}; frame-ancestors 'none'; base-uri 'none'; "
+    "manifest-src 'self'"
 )
+
+
+def _policy() -> str:
+    """Logging out is a form that leads on to the e-ID provider, so its origin is allowed too."""
+    scheme, host = urlsplit(settings.OIDC_OP_LOGOUT_ENDPOINT)[:2]
+    return _POLICY.format(provider=f"{scheme}://{host}" if host else "").replace(" ;", ";")
 
 
 class ContentSecurityPolicyMiddleware:
@@ -17,12 +27,12 @@ class ContentSecurityPolicyMiddleware:
     sync_capable = True
     async_capable = True
 
-    def __init__(self, get_response: Callable) -> None:
+    def __init__(self, get_response: Callable[..., Any]) -> None:
         self.get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
-    def __call__(self, request: HttpRequest):
+    def __call__(self, request: HttpRequest) -> Any:
         if iscoroutinefunction(self):
             return self._call_async(request)
         return self._with_policy(self.get_response(request))
@@ -32,5 +42,5 @@ class ContentSecurityPolicyMiddleware:
 
     @staticmethod
     def _with_policy(response: HttpResponse) -> HttpResponse:
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Content-Security-Policy", _policy())
         return response

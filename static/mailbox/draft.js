@@ -19,7 +19,7 @@
       data.delete("recipient");
       data.set("action", "autosave");
       try {
-        const answer = await fetch(form.action, { method: "POST", body: data, credentials: "same-origin", redirect: "manual" });
+        const answer = await fetch(form.getAttribute("action"), { method: "POST", body: data, credentials: "same-origin", redirect: "manual" });
         if (answer.status === 409) { saved.textContent = saved.dataset.conflict; return; }
         if (!answer.ok) { dirty = true; saved.textContent = saved.dataset.failed; return; }
         version.value = (await answer.json()).version;

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from transport.protocol.as4.errors import As4Error
+from transport.protocol.as4.inspection import inspect_mime
 from transport.protocol.as4.signals import read_signal
 from transport.protocol.as4.unpacking import DecryptionKey, read_user_message
 
@@ -48,3 +49,15 @@ def test_a_receipt_with_the_wrong_namespace_is_refused(shared):
             sent_message_id="x",
             check_signer=lambda *_: None,
         )
+
+
+def test_it_can_be_looked_into_all_the_same(shared, tmp_path):
+    """Parsing, canonicalisation, digests and decryption, by another sender's bytes."""
+    content_type, body = _message(shared)
+    inspection = inspect_mime(content_type, io.BytesIO(body), tmp_path, _keys(shared))
+    assert [finding for finding in inspection.findings if not finding.is_note] == []
+    assert any("rsa-sha384" in finding.text for finding in inspection.findings)
+    assert [(part.info.mime_type, part.path.read_bytes()[:2]) for part in inspection.parts] == [
+        ("image/jpeg", b"\xff\xd8"),
+        ("application/xml", b"<?"),
+    ]

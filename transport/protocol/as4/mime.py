@@ -135,8 +135,7 @@ class _Source:
             block += line
             if len(block) > self._limits.max_headers:
                 raise As4Error(MIME_INCONSISTENCY, "part headers too long")
-        # Where a part has no headers at all its content follows the empty line at once.
-        self._buffer = b"\n" + self._buffer if self._buffer.startswith(b"--") else self._buffer
+        self._let_delimiter_follow()
         fields: dict[str, str] = {}
         for line in re.sub(rb"\r?\n[ \t]+", b" ", block).splitlines():
             name, separator, value = line.partition(b":")
@@ -144,6 +143,14 @@ class _Source:
                 raise As4Error(MIME_INCONSISTENCY, "a part header is not a field")
             fields.setdefault(name.decode("latin-1").strip().lower(), value.decode("latin-1").strip())
         return fields
+
+    def _let_delimiter_follow(self) -> None:
+        """An empty part's delimiter may follow its headers at once: the empty line is its line end."""
+        bare = self._delimiter[1:]
+        while len(self._buffer) < len(bare) and self._fill():
+            pass
+        if self._buffer.startswith(bare):
+            self._buffer = b"\n" + self._buffer
 
     def _line(self) -> bytes:
         while b"\n" not in self._buffer:

@@ -158,10 +158,15 @@ def verify_signature(
         raise _not_allowed(error.uri) from None
     except InvalidSignature:
         raise As4Error(FAILED_AUTHENTICATION, "the signature does not hold") from None
-    references = info.findall(names.DS + "Reference")
+    return VerifiedSignature(certificate, read_references(info, algorithms))
+
+
+def read_references(signed_info: etree._Element, algorithms: SignatureAlgorithms) -> tuple[Reference, ...]:
+    """The references of a SignedInfo; raises `As4Error`."""
+    references = signed_info.findall(names.DS + "Reference")
     if not references or len(references) > _MAX_REFERENCES:
         raise As4Error(FAILED_AUTHENTICATION, "the signature refers to nothing, or to too much")
-    return VerifiedSignature(certificate, tuple(_reference(item, algorithms) for item in references))
+    return tuple(_reference(item, algorithms) for item in references)
 
 
 def verify_element(reference: Reference, element: etree._Element) -> None:

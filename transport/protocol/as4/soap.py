@@ -106,7 +106,7 @@ def read_user_message(messaging: etree._Element) -> UserMessage:
         action=_text(message, "CollaborationInfo/Action"),
         original_sender=_property(message, "originalSender"),
         final_recipient=_property(message, "finalRecipient"),
-        parts=_parts(message),
+        parts=parts_of(message),
     )
 
 
@@ -188,7 +188,8 @@ def _property(message: etree._Element, name: str) -> ParticipantId:
         ) from None
 
 
-def _parts(message: etree._Element) -> tuple[PartInfo, ...]:
+def parts_of(message: etree._Element) -> tuple[PartInfo, ...]:
+    """The parts that an eb:UserMessage announces; raises `As4Error`."""
     parts = []
     for part in message.findall(_path("PayloadInfo/PartInfo")):
         href = part.get("href") or ""

@@ -6,7 +6,7 @@ handed on before every part's digest fits. All of it streams; files are in a dir
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -121,7 +121,7 @@ def read_user_message(
         first = next(mime_parts)
     except StopIteration:
         raise As4Error(MIME_INCONSISTENCY, "the message has no parts") from None
-    root = _soap_root(first)
+    root = soap_root(first)
     identity = soap.message_id_of(root)
     try:
         reader = _Reader(root, decryption_keys, algorithms_allowed, key_transport or KeyTransport())
@@ -141,59 +141,91 @@ class _Reader:
         allowed: SignatureAlgorithms,
         key_transport: KeyTransport,
     ) -> None:
-        self._keys = keys
-        self._key_transport = key_transport
         messaging, body, security = soap.header_of(root)
         if security is None:
             raise As4Error(POLICY_NONCOMPLIANCE, "the message is not signed")
-        self._security = security
-        self._by_id = elements_by_id(root)
-        self.signature: VerifiedSignature = verify_signature(security, self._by_id, allowed)
-        self._attachments = self._verify_references(messaging, body)
+        by_id = elements_by_id(root)
+        self.signature: VerifiedSignature = verify_signature(security, by_id, allowed)
+        self._attachments = verify_references(self.signature.references, by_id, messaging, body)
+        self._opener = PartOpener(security, by_id, keys, key_transport)
         self.message = soap.read_user_message(messaging)
 
     def take(self, mime_parts: list[MimePart], directory: Path, limits: As4Limits) -> ReceivedMessage:
+        parts = self._opener.open(self.message.parts, self._attachments, mime_parts, directory, limits)
+        references = tuple(reference.signed for reference in self.signature.references)
+        return ReceivedMessage(self.message, self.signature.certificate, references, parts)
+
+
+def verify_references(
+    references: Sequence[Reference],
+    by_id: Mapping[str, etree._Element],
+    messaging: etree._Element,
+    body: etree._Element,
+) -> dict[str, Reference]:
+    """Compare the digests of header elements, Messaging and Body among them; the attachments' references."""
+    covered: list[etree._Element] = []
+    attachments: dict[str, Reference] = {}
+    for reference in references:
+        uri = reference.signed.uri
+        if uri.startswith("cid:"):
+            if reference.transform != names.ATTACHMENT_SIGNATURE:
+                raise As4Error(POLICY_NONCOMPLIANCE, str(AlgorithmNotAllowed(reference.transform)))
+            attachments[uri.removeprefix("cid:")] = reference
+            continue
+        element = by_id.get(uri.removeprefix("#"))
+        if not uri.startswith("#") or element is None:
+            raise As4Error(FAILED_AUTHENTICATION, "the signature refers to something that is not here")
+        verify_element(reference, element)
+        covered.append(element)
+    if messaging not in covered:
+        raise As4Error(POLICY_NONCOMPLIANCE, "the signature does not cover Messaging")
+    if body not in covered:
+        raise As4Error(POLICY_NONCOMPLIANCE, "the signature does not cover the Body")
+    return attachments
+
+
+class PartOpener:
+    """Finds the session keys of a Security header, and decrypts, compares and unpacks the parts."""
+
+    def __init__(
+        self,
+        security: etree._Element,
+        by_id: Mapping[str, etree._Element],
+        keys: Sequence[DecryptionKey],
+        key_transport: KeyTransport,
+    ) -> None:
+        self._security = security
+        self._by_id = by_id
+        self._keys = keys
+        self._key_transport = key_transport
+
+    def open(
+        self,
+        infos: Sequence[PartInfo],
+        attachments: Mapping[str, Reference],
+        mime_parts: Sequence[MimePart],
+        directory: Path,
+        limits: As4Limits,
+    ) -> tuple[ReceivedPart, ...]:
+        """The parts, in the order of `infos`; raises `As4Error`."""
         by_content_id = {part.content_id: part for part in mime_parts if part.content_id}
-        announced = {part.content_id for part in self.message.parts}
+        announced = {part.content_id for part in infos}
         if len(by_content_id) != len(mime_parts) or set(by_content_id) - announced:
             raise As4Error(MIME_INCONSISTENCY, "a part that the header does not announce, or announced twice")
         if announced - set(by_content_id):
             raise As4Error(MIME_INCONSISTENCY, "a part that the header announces is missing")
-        if set(self._attachments) != announced:
+        if set(attachments) != announced:
             raise As4Error(POLICY_NONCOMPLIANCE, "the signature does not cover exactly the announced parts")
         session_keys = self._session_keys(announced)
         parts = []
-        for number, info in enumerate(self.message.parts):
-            reference = self._attachments[info.content_id]
+        for number, info in enumerate(infos):
             target = directory / f"payload-{number:03d}"
             part = by_content_id[info.content_id]
-            size = _unpack(part, info, session_keys[info.content_id], reference, target, limits)
+            key, reference = session_keys[info.content_id], attachments[info.content_id]
+            size = _unpack(part, info, key, reference, target, limits)
             part.path.unlink()
             parts.append(ReceivedPart(info, target, size))
-        references = tuple(reference.signed for reference in self.signature.references)
-        return ReceivedMessage(self.message, self.signature.certificate, references, tuple(parts))
-
-    def _verify_references(self, messaging: etree._Element, body: etree._Element) -> dict[str, Reference]:
-        """Messaging, Body and attachments; other signed header elements are verified too."""
-        covered: list[etree._Element] = []
-        attachments: dict[str, Reference] = {}
-        for reference in self.signature.references:
-            uri = reference.signed.uri
-            if uri.startswith("cid:"):
-                if reference.transform != names.ATTACHMENT_SIGNATURE:
-                    raise As4Error(POLICY_NONCOMPLIANCE, str(AlgorithmNotAllowed(reference.transform)))
-                attachments[uri.removeprefix("cid:")] = reference
-                continue
-            element = self._by_id.get(uri.removeprefix("#"))
-            if not uri.startswith("#") or element is None:
-                raise As4Error(FAILED_AUTHENTICATION, "the signature refers to something that is not here")
-            verify_element(reference, element)
-            covered.append(element)
-        if messaging not in covered:
-            raise As4Error(POLICY_NONCOMPLIANCE, "the signature does not cover Messaging")
-        if body not in covered:
-            raise As4Error(POLICY_NONCOMPLIANCE, "the signature does not cover the Body")
-        return attachments
+        return tuple(parts)
 
     def _session_keys(self, announced: set[str]) -> dict[str, bytes]:
         """The key for each attachment; every one has to be encrypted."""
@@ -266,7 +298,8 @@ class _Reader:
         return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 
 
-def _soap_root(first: MimePart) -> etree._Element:
+def soap_root(first: MimePart) -> etree._Element:
+    """The SOAP envelope in the first part; raises `As4Error` EBMS:0009."""
     with first.path.open("rb") as source:
         try:
             root = parse(source, SMALL_DOCUMENT)
