@@ -37,14 +37,12 @@ def own_keys() -> AccessPointKeys:
 
 @lru_cache(maxsize=4)
 def _loaded(files: tuple[tuple[str, str, int, int], ...]) -> AccessPointKeys:
-    pairs = [
-        DecryptionKey(_key(key), load_certificates(Path(path).read_bytes())[0]) for key, path, _, _ in files
-    ]
-    newest = pairs[0]
-    party = common_name(newest.certificate)
+    pairs = [(_key(key), load_certificates(Path(path).read_bytes())[0]) for key, path, _, _ in files]
+    key, certificate = pairs[0]
+    party = common_name(certificate)
     if party is None:
         raise ImproperlyConfigured("The access point's certificate has no common name.")
-    return AccessPointKeys(newest.key, newest.certificate, party, tuple(pairs))
+    return AccessPointKeys(key, certificate, party, tuple(DecryptionKey(*pair) for pair in pairs))
 
 
 def _changed(path: str) -> int:

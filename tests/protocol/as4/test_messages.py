@@ -239,7 +239,7 @@ def test_habits_of_other_senders_are_read(tmp_path):
     root = re.sub(rb"Content-ID: <[^>]*>\r\n", b"", pieces[1], count=1).replace(b"\r\n", b"\n")
 
     def as_base64(piece: bytes) -> bytes:
-        head, _, content = piece.strip(b"\r\n").partition(b"\r\n\r\n")
+        head, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         text = base64.encodebytes(content[: len(content)]).replace(b"\n", b"&#xd;\n")
         head = head.replace(b": binary", b": base64")
         return b"\n" + head.replace(b"\r\n", b"\n") + b"\n\n" + text

@@ -112,7 +112,7 @@ def inspect_mime(
 
 def inspect_soap(root: etree._Element) -> Inspection:
     """Look at a SOAP envelope; raises `As4Error` where it holds no message of ours."""
-    messaging, _, security = soap.header_of(root)
+    messaging, body, security = soap.header_of(root)
     signal = messaging.find(names.EB + "SignalMessage")
     if signal is not None:
         return _inspect_signal(root, signal, security)
@@ -130,7 +130,9 @@ def inspect_soap(root: etree._Element) -> Inspection:
 
     def verify() -> VerifiedSignature:
         by_id = elements_by_id(root)
-        return verify_signature(security, by_id, ANY_SHA2)
+        verified = verify_signature(security, by_id, ANY_SHA2)
+        verify_references(verified.references, by_id, messaging, body)
+        return verified
 
     _note_algorithms(security, inspection)
     _judge_signature(verify, inspection)
@@ -149,10 +151,10 @@ def _inspect_signal(
         if security is None:
             inspection.found("signature", _SECURITY, "the error is not signed", is_note=True)
             return inspection
-    path = f"{names.EB}Receipt/{names.EBBP}NonRepudiationInformation"
-    if not is_error and signal.find(path) is None:
+    information = f"{names.EBBP}NonRepudiationInformation/{names.EBBP}MessagePartNRInformation"
+    if not is_error and signal.find(f"{names.EB}Receipt/{information}/{names.DS}Reference") is None:
         place = f"{_MESSAGING}/eb:SignalMessage/eb:Receipt"
-        inspection.found("receipt", place, "the receipt has no NonRepudiationInformation")
+        inspection.found("receipt", place, "the receipt does not repeat what was signed")
     if security is not None:
         _note_algorithms(security, inspection)
     _judge_signature(lambda: verify_signal(root, ANY_SHA2), inspection)

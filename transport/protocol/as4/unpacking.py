@@ -67,10 +67,11 @@ class As4Limits:
 
 @dataclass(frozen=True, slots=True)
 class DecryptionKey:
-    """A key of this access point and the certificate that peers encrypt to."""
+    """A key of this access point and the certificate that peers encrypt to; None where only the key is
+    known, which is then tried whatever a message names."""
 
     key: RSAPrivateKey
-    certificate: x509.Certificate
+    certificate: x509.Certificate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +268,10 @@ class PartOpener:
             wrapped = base64.b64decode("".join(value.split()), validate=True)
         except (binascii.Error, ValueError):
             raise As4Error(FAILED_DECRYPTION, "a key is not base64") from None
-        known = [candidate.certificate for candidate in self._keys]
+        known = [candidate.certificate for candidate in self._keys if candidate.certificate is not None]
         wanted = certificate_of(info, self._by_id, known) if info is not None else None
         for candidate in self._keys:
-            if wanted is not None and candidate.certificate != wanted:
+            if None not in (wanted, candidate.certificate) and candidate.certificate != wanted:
                 continue
             try:
                 opened = candidate.key.decrypt(wrapped, oaep)
