@@ -40,6 +40,10 @@ class EidBackend(OIDCAuthenticationBackend):
             return self._refused("locked")
         return person
 
+    def get_user(self, user_id: int) -> Person | None:
+        """Whoever is locked is nobody, from the next request on."""
+        return Person.objects.filter(pk=user_id, is_active=True).first()
+
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Exchange the code; with a key, by private_key_jwt instead of a secret."""
         if settings.SDK_OIDC_CLIENT_KEY:
