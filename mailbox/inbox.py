@@ -64,7 +64,7 @@ def page_of(mailbox: FunctionMailbox, person: Viewer, after: str = "") -> Page:
 def mark_seen(conversation: Conversation, person: Viewer) -> None:
     """What has arrived until now is not new to this person any more."""
     ReadMark.objects.update_or_create(
-        person_id=person.pk, conversation=conversation, defaults={"seen_at": timezone.now()}
+        person_id=person.pk or 0, conversation=conversation, defaults={"seen_at": timezone.now()}
     )
 
 

@@ -18,7 +18,7 @@ class SmlResolver(BaseResolver):
         self._register = register
         self._smp_url = smp_url
 
-    def resolve(self, request, handler: DNSHandler):  # type: ignore[no-untyped-def]
+    def resolve(self, request, handler: DNSHandler):
         reply = request.reply()
         wanted = str(request.q.qname).rstrip(".").lower()
         published = {
