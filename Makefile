@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v /usr/bin/python3.11 || command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin
-WORKERS ?= 4
+WORKERS ?= 3
 
 .PHONY: demo demo-reset test lint types imports check bench clean
 
@@ -14,7 +14,7 @@ demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
 test: $(VENV)/.installed chromium
-	$(RUN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed
 	$(RUN)/ruff check .

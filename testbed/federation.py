@@ -19,16 +19,26 @@ import requests
 from flask import Flask, Response, abort, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from transport.protocol.message_receipt import ResponseCode
+
 from .authorities import Authority, KeyFiles, Validity, load_certificate
 from .book import address_book
 from .eid import CLIENT_ID, CLIENT_SECRET, EidProvider
 from .names import ZONE, start_name_servers
+from .odd import Habit, OddAccessPoint
 from .register import Function, Person, Register, functions_as_json
 from .services import ServiceNotStarted, free_port, port_is_taken
 from .smp import signed_service_metadata
 
 _AUTHORITIES = ("access-points", "smp", "organisations", "tls")
 _START_SECONDS = 30.0
+ODD_ACCESS_POINT = "AP0005-SDK-TEST"
+REJECTS_EVERYTHING = "0203:avvisar-allt.testbed.se"
+SLOW = "0203:langsam.testbed.se"
+_HABITS = {
+    REJECTS_EVERYTHING: Habit(0.0, ResponseCode.REJECTED),
+    SLOW: Habit(6.0, ResponseCode.ACCEPTED),
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class Federation:
         """Make what does not exist yet: ports, CAs, the trust directory."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if "ports" not in self._register.read():
-            ports = {"http": free_port(), "dns": free_port()}
+            ports = {"http": free_port(), "dns": free_port(), "odd": free_port()}
             self._register.change(lambda state: state.update(ports=ports))
         for name in _AUTHORITIES:
             authority = self._authority(name)
@@ -162,6 +172,7 @@ class Federation:
         web: BaseWSGIServer = make_server("127.0.0.1", ports["http"], self._application(), threaded=True)
         threading.Thread(target=web.serve_forever, daemon=True).start()
         self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"])]
+        self._servers.append(self._start_odd_access_point(ports["odd"]))
 
     def stop(self) -> None:
         for server in self._servers:
@@ -178,6 +189,20 @@ class Federation:
             except requests.RequestException:
                 time.sleep(0.05)
         raise ServiceNotStarted(f"the federation did not start; see {log}")
+
+    @property
+    def odd_url(self) -> str:
+        """Where the access point of the odd organisations listens."""
+        return f"https://localhost:{self._register.read()['ports']['odd']}/as4"
+
+    def _start_odd_access_point(self, port: int) -> BaseWSGIServer:
+        files = self.add_access_point(ODD_ACCESS_POINT, self.odd_url)
+        odd = OddAccessPoint(self._register, ODD_ACCESS_POINT, files, self.tls_ca, _HABITS)
+        tls = self.tls_files("localhost")
+        context = (str(tls.certificate), str(tls.key))
+        server = make_server("127.0.0.1", port, odd.application(), threaded=True, ssl_context=context)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
 
     def _application(self) -> Flask:
         app = Flask("testbed", template_folder=str(Path(__file__).parent / "templates"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .federation import Federation
+from .federation import ODD_ACCESS_POINT, REJECTS_EVERYTHING, SLOW, Federation
 from .register import Function, Person
 
 _LOA2 = "http://id.elegnamnden.se/loa/1.0/loa2"
@@ -202,6 +202,9 @@ def populate(federation: Federation) -> None:
     federation.add_access_point("AP0003-SDK-TEST", "https://localhost:9/as4")
     revoked = federation.add_access_point("AP0004-SDK-TEST", "https://localhost:9/as4")
     federation.revoke("access-points", revoked.certificate)
+    for participant, name in ((REJECTS_EVERYTHING, "Avvisar allt (test)"), (SLOW, "Långsam (test)")):
+        functions = (Function(f"sdk:test:{participant}", f"Testfunktion {name}", "Till för att prova på"),)
+        federation.add_participant(participant, name, ODD_ACCESS_POINT, functions)
     for entry in BOOK:
         access_point = (
             "AP0004-SDK-TEST" if entry.participant_id == ACCESS_POINT_REVOKED else "AP0003-SDK-TEST"
