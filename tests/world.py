@@ -18,7 +18,7 @@ from transport import hand_over
 from transport.access_point import sending as access_point_sending
 from transport.access_point.models import OutboundTransfer
 from transport.hand_over import OutgoingTransfer
-from transport.message_service import receiving, sending
+from transport.message_service import receiving, sealing
 from transport.message_service.models import (
     IncomingMessage,
     Organisation,
@@ -30,6 +30,7 @@ from transport.protocol.envelope import Envelope
 from transport.protocol.identifiers import SDK_MESSAGE, SDK_MESSAGE_TYPE_CODE, DocumentType, ParticipantId
 from transport.protocol.message import Message, write_message
 from transport.protocol.message_receipt import MessageReceipt, read_receipt
+from transport.protocol.opening import verify_envelope
 from transport.protocol.safe_xml import parse
 from transport.protocol.sealing import seal
 
@@ -116,7 +117,7 @@ class World:
         """Do what workers would, until nothing is due."""
         for _ in range(50):
             steps = [
-                (OutgoingMessage, sending.seal_and_submit),
+                (OutgoingMessage, sealing.seal_and_submit),
                 (OutboundTransfer, access_point_sending.send),
                 (IncomingMessage, receiving.take),
             ]
@@ -200,8 +201,10 @@ class World:
         )
         if row is None:
             return None
-        with default_storage.open(row.payload_name) as payload:
-            return read_receipt(parse(payload.read()))
+        with default_storage.open(row.envelope_name) as envelope:
+            out = io.BytesIO()
+            verify_envelope(envelope).write_payload(out)
+            return read_receipt(parse(out.getvalue()))
 
 
 @pytest.fixture

@@ -27,6 +27,31 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Cause(StrEnum):
+    """Why something waits or has failed: codes that last, for histories, logs and people's own language.
+
+    The first five are `transport.federation.errors`' codes.
+    """
+
+    PARTICIPANT_UNKNOWN = "participant-unknown"
+    DOCUMENT_TYPE_NOT_SERVED = "document-type-not-served"
+    CERTIFICATE_NOT_PUBLISHED = "certificate-not-published"
+    METADATA_UNTRUSTED = "metadata-untrusted"
+    LOOKUP_UNAVAILABLE = "lookup-unavailable"
+    REVOCATION_UNKNOWN = "revocation-unknown"
+    # The message service's own: the envelope was never sealed.
+    RECIPIENT_CERTIFICATE_UNTRUSTED = "recipient-certificate-untrusted"
+    NO_SIGNING_KEY = "no-signing-key"
+    # The access point's: sending did not succeed.
+    ACCESS_POINT_UNTRUSTED = "access-point-untrusted"
+    UNREACHABLE = "unreachable"
+    RECEIPT_INVALID = "receipt-invalid"
+    RECEIPT_UNTRUSTED = "receipt-untrusted"
+    NOT_SERVICED = "not-serviced"
+    REFUSED = "refused"
+    UNEXPECTED = "unexpected"
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingTransfer:
     """An envelope to be sent. `envelope_name` is a file in the default storage, kept by its owner."""
@@ -65,9 +90,12 @@ class AccessPoint(Protocol):
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
         """Its bytes, as a seekable file."""
 
+    def discard(self, transfer_id: UUID) -> None:
+        """Delete its bytes, in the caller's transaction: it was not taken (C3.4.6 3.2.1 and 3.2.2)."""
+
 
 transfer_changed = Signal()
-"""Sent in the access point's transaction: `reference` (UUID), `outcome` (Outcome), `cause` (a code)."""
+"""Sent in the access point's transaction: `reference` (UUID), `outcome` (Outcome), `cause` (Cause or "")."""
 
 envelope_arrived = Signal()
 """Sent in the access point's transaction: `transfer_id` (UUID), `recipient`, `document_type`."""

@@ -2,19 +2,22 @@
 
 A row is due when `due_at` has come and nobody's lease on it runs. Taking it sets the lease in a
 transaction of its own; the step's own transaction locks the row, checks that the lease is still its
-own, and clears it. A worker that dies leaves a lease that ends by itself.
+own, and clears it. A worker that dies leaves a lease that ends by itself: whoever takes the row next
+finds the dead worker's lease in `dead_lease`, and may clear away what was left under that name.
 """
 
 import logging
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar, Self
 
 from django.conf import settings
-from django.db import close_old_connections, connection, models, transaction
+from django.db import DatabaseError, close_old_connections, connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -29,8 +32,11 @@ class Leased(models.Model):
     """A row that workers take. `due_at` None means that there is nothing to do."""
 
     due_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="how often it has been taken")
     lease = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+
+    dead_lease: uuid.UUID | None = None
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -51,10 +57,24 @@ class Leased(models.Model):
             row = cls.due().filter(pk=key).select_for_update(skip_locked=True).first()
             if row is None:
                 return None
-            row.lease = uuid.uuid4()
+            row.dead_lease, row.lease = row.lease, uuid.uuid4()
             row.lease_until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
-            row.save(update_fields=["lease", "lease_until"])
+            row.attempts += 1
+            row.save(update_fields=["attempts", "lease", "lease_until"])
             return row
+
+    @contextmanager
+    def halfway(self) -> Generator[Self, None, None]:
+        """One transaction in the midst of the work: the lease stays. Raises `LeaseLost`.
+
+        Gives the row as it is now, locked; what is changed of it is saved.
+        """
+        with transaction.atomic():
+            row = type(self).objects.select_for_update().get(pk=self.pk)
+            if row.lease != self.lease:
+                raise LeaseLost(str(self.pk))
+            yield row
+            row.save()
 
     @contextmanager
     def step(self) -> Generator[Self, None, None]:
@@ -62,13 +82,9 @@ class Leased(models.Model):
 
         Gives the row as it is now, locked. The lease is cleared with whatever else the step changes.
         """
-        with transaction.atomic():
-            row = type(self).objects.select_for_update().get(pk=self.pk)
-            if row.lease != self.lease:
-                raise LeaseLost(str(self.pk))
+        with self.halfway() as row:
             row.lease = row.lease_until = None
             yield row
-            row.save()
 
     @contextmanager
     def kept(self) -> Generator[None, None, None]:
@@ -90,7 +106,11 @@ class Leased(models.Model):
         try:
             while not done.wait(interval):
                 until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
-                type(self).objects.filter(pk=self.pk, lease=self.lease).update(lease_until=until)
+                try:
+                    type(self).objects.filter(pk=self.pk, lease=self.lease).update(lease_until=until)
+                except DatabaseError as error:
+                    # The lease may end meanwhile; then the step's own check drops the result.
+                    logger.warning("lease not renewed", extra={"fields": {"error": type(error).__name__}})
                 close_old_connections()
         finally:
             connection.close()
@@ -102,6 +122,19 @@ def run_due(model: type[Leased], task: Callable[[str], object], *, limit: int = 
     for key in keys:
         task(str(key))
     return len(keys)
+
+
+def pause_after(attempts: int, *, first: int = 30, longest: int = 600) -> timedelta:
+    """How long to wait before the next attempt: twice as long each time, from `first` seconds."""
+    return timedelta(seconds=min(first * 2 ** min(max(attempts - 1, 0), 16), longest))
+
+
+def unexpected(error: Exception, **fields: object) -> None:
+    """Log an error that nobody foresaw: its type and where it rose, not its text, which may hold content."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+    told = {**fields, "error": type(error).__name__, "where": where}
+    logger.error("unexpected", extra={"fields": told})
 
 
 def wake(task: Callable[[str], object], key: object) -> None:

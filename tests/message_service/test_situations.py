@@ -9,7 +9,7 @@ from django.db import connection
 from mailbox.ladder import ladder_of
 from mailbox.models import Message as MailboxMessage
 from tests.world import changed, work_is_clean
-from transport.message_service import deadlines, sending
+from transport.message_service import deadlines, sealing, sending
 from transport.message_service.deliveries import delivery_of
 from transport.message_service.models import IncomingMessage, OutgoingMessage
 from transport.message_service.states import OutgoingState
@@ -225,7 +225,7 @@ def test_a_receipt_from_somebody_else_settles_nothing(world, settings):
 def test_a_missing_receipt_is_told_and_a_late_one_still_settles(world, settings):
     settings.SDK_RECEIPT_DEADLINE_SECONDS = -1
     message_id = sending.order(world.message(), actor="Karin")
-    sending.seal_and_submit(OutgoingMessage.objects.get().pk)
+    sealing.seal_and_submit(OutgoingMessage.objects.get().pk)
     from transport.access_point.models import OutboundTransfer
     from transport.access_point.sending import send
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from .. import payloads
 from ..hand_over import ArrivedEnvelope, OutgoingTransfer
 from ..work import wake
 from .keys import own_keys
@@ -54,3 +55,9 @@ class OwnAccessPoint:
         name = InboundTransfer.objects.values_list("envelope_name", flat=True).get(pk=transfer_id)
         with default_storage.open(name) as envelope:
             yield cast(BinaryIO, envelope)
+
+    def discard(self, transfer_id: UUID) -> None:
+        row = InboundTransfer.objects.select_for_update().get(pk=transfer_id)
+        payloads.remove_on_commit(row.envelope_name)
+        row.envelope_name = ""
+        row.save(update_fields=["envelope_name"])

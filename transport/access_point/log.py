@@ -2,13 +2,25 @@
 
 import logging
 
+from cryptography import x509
+
+from ..protocol.as4.messages import UserMessage
+from ..protocol.certificates import fingerprint
 from .models import InboundTransfer, OutboundTransfer, TransferEvent
 
 logger = logging.getLogger(__name__)
 Kind = TransferEvent.Kind
 
 
-def outbound(kind: Kind, transfer: OutboundTransfer, own_party: str, peer: str = "", cause: str = "") -> None:
+def outbound(
+    kind: Kind,
+    transfer: OutboundTransfer,
+    own_party: str,
+    *,
+    peer: str = "",
+    certificate: x509.Certificate | None = None,
+    cause: str = "",
+) -> None:
     """An event of a transfer that leaves here."""
     _write(
         kind,
@@ -20,11 +32,12 @@ def outbound(kind: Kind, transfer: OutboundTransfer, own_party: str, peer: str =
         document_id=transfer.document_id,
         sending_access_point=own_party,
         receiving_access_point=peer,
+        certificate=_fingerprint(certificate),
         cause=cause,
     )
 
 
-def inbound(kind: Kind, transfer: InboundTransfer, own_party: str) -> None:
+def inbound(kind: Kind, transfer: InboundTransfer, own_party: str, certificate: x509.Certificate) -> None:
     """An event of a transfer that has been taken here."""
     _write(
         kind,
@@ -35,21 +48,46 @@ def inbound(kind: Kind, transfer: InboundTransfer, own_party: str) -> None:
         document_id=transfer.document_id,
         sending_access_point=transfer.sending_access_point,
         receiving_access_point=own_party,
+        certificate=_fingerprint(certificate),
     )
 
 
-def refused(own_party: str, cause: str, as4_message_id: str = "", peer: str = "") -> None:
-    """A message that was not taken."""
+def refused(
+    own_party: str,
+    cause: str,
+    *,
+    as4_message_id: str = "",
+    message: UserMessage | None = None,
+    certificate: x509.Certificate | None = None,
+) -> None:
+    """A message that was not taken, with as much as was known of it when it was refused.
+
+    `message` and `certificate` are given only where the signature over the header holds.
+    """
+    told: dict[str, str] = {}
+    if message is not None:
+        told = {
+            "conversation_id": message.conversation_id,
+            "sender": message.original_sender.value,
+            "recipient": message.final_recipient.value,
+            "document_id": message.action.partition("::")[2][:500],
+            "sending_access_point": message.sender_party[:200],
+        }
     _write(
         Kind.REFUSED,
         as4_message_id=as4_message_id[:255],
-        sending_access_point=peer[:200],
         receiving_access_point=own_party,
-        cause=cause[:600],
+        certificate=_fingerprint(certificate),
+        cause=cause,
+        **told,
     )
 
 
-def _write(kind: Kind, **fields: str) -> None:
-    TransferEvent.objects.create(kind=kind, **fields)
-    told = {name: value for name, value in fields.items() if value}
+def _fingerprint(certificate: x509.Certificate | None) -> str:
+    return fingerprint(certificate) if certificate is not None else ""
+
+
+def _write(kind: Kind, *, cause: str = "", **fields: str) -> None:
+    TransferEvent.objects.create(kind=kind, cause=cause[:600], **fields)
+    told = {name: value for name, value in {**fields, "cause": cause}.items() if value}
     logger.info("transfer %s", kind.lower(), extra={"fields": told})

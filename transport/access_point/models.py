@@ -19,7 +19,7 @@ class Transfer(models.Model):
     recipient = models.CharField(max_length=260, help_text="participant identifier")
     document_id = models.CharField(max_length=500)
     document_scheme = models.CharField(max_length=100)
-    envelope_name = models.CharField(max_length=300, help_text="file in the default storage")
+    envelope_name = models.CharField(max_length=300, blank=True, help_text="file in the default storage")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
@@ -50,7 +50,9 @@ class OutboundTransfer(Transfer, Leased):
     envelope_id = models.CharField(max_length=255)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     cause = models.CharField(max_length=100, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_references = models.JSONField(
+        default=list, help_text="what was signed, one list for each time it was posted"
+    )
     first_attempt_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     receipt = models.BinaryField(null=True, help_text="the transport receipt as it came: evidence")
@@ -68,7 +70,9 @@ class InboundTransfer(Transfer):
     """An envelope that has been taken: on disk and committed before its receipt is signed."""
 
     sending_access_point = models.CharField(max_length=200, help_text="party id, the certificate's CN")
+    signing_certificate = models.TextField(blank=True, help_text="PEM")
     signed_references = models.JSONField(help_text="what was signed, as a receipt repeats it")
+    envelope_digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 in hexadecimal")
     size = models.BigIntegerField(help_text="bytes")
     receipt = models.BinaryField(null=True, help_text="the transport receipt as it was first answered")
 
@@ -78,6 +82,11 @@ class InboundTransfer(Transfer):
         constraints = [
             models.UniqueConstraint(fields=["sending_access_point", "as4_message_id"], name="inbound_once")
         ]
+
+    @classmethod
+    def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
+        """The files that these transfers hold."""
+        return list(cls.objects.filter(pk__in=keys).values_list("envelope_name", flat=True))
 
 
 class TransferEvent(models.Model):
@@ -102,4 +111,7 @@ class TransferEvent(models.Model):
     document_id = models.CharField(max_length=500, blank=True)
     sending_access_point = models.CharField(max_length=200, blank=True)
     receiving_access_point = models.CharField(max_length=200, blank=True)
+    certificate = models.CharField(
+        max_length=64, blank=True, help_text="SHA-256 fingerprint of the other access point's certificate"
+    )
     cause = models.CharField(max_length=600, blank=True)

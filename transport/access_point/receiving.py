@@ -1,16 +1,18 @@
 """Taking a message from another access point: check, store, commit, and only then sign the receipt."""
 
+import hashlib
 import uuid
-from typing import BinaryIO
+from datetime import datetime
+from typing import BinaryIO, TypedDict
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
-from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from .. import hand_over
+from .. import hand_over, payloads
 from ..federation import trust
 from ..protocol.as4 import signals
 from ..protocol.as4.errors import (
@@ -37,41 +39,7 @@ def receive(content_type: str, body: BinaryIO) -> bytes:
 
     `RevocationUnknown` and failures of storage or database go through: the sender will try again.
     """
-    keys = own_keys()
-    try:
-        with workspace("receiving") as directory:
-            received = read_user_message(
-                content_type,
-                body,
-                directory=directory,
-                decryption_keys=keys.decryption_keys,
-                check_signer=lambda signer, message: _check(signer, message, keys),
-                limits=As4Limits(
-                    MimeLimits(max_total=settings.SDK_MAX_TRANSFER_BYTES), settings.SDK_MAX_TRANSFER_BYTES
-                ),
-            )
-            return _take(received, keys)
-    except As4Error as error:
-        log.refused(keys.party_id, str(error), error.ref_to_message_id or "")
-        return signals.write_error(error, **_signing(keys))
-
-
-def _check(signer: x509.Certificate, message: UserMessage, keys: AccessPointKeys) -> None:
-    """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d)."""
-    try:
-        trust.check_access_point(signer, Purpose.SIGNING)
-    except CertificateUntrusted as error:
-        raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
-    if message.sender_party != common_name(signer):
-        raise As4Error(VALUE_INCONSISTENT, "From/PartyId is not the CN of the signer's certificate")
-    if message.recipient_party != keys.party_id:
-        raise As4Error(VALUE_INCONSISTENT, "To/PartyId is not this access point's")
-    if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
-        raise As4Error(VALUE_NOT_RECOGNIZED, "Service is not the federation's process")
-    if not hand_over.is_served(message.final_recipient, document_type_of(message)):
-        raise As4Error(OTHER, NOT_SERVICED)
-    if len(message.parts) != 1:
-        raise As4Error(VALUE_INCONSISTENT, "not exactly one payload: the envelope")
+    return _Reception(own_keys()).answer(content_type, body)
 
 
 def document_type_of(message: UserMessage) -> DocumentType:
@@ -80,27 +48,139 @@ def document_type_of(message: UserMessage) -> DocumentType:
     return DocumentType(identifier, scheme) if separator else DocumentType(message.action, DOCUMENT_SCHEME)
 
 
-def _take(received: ReceivedMessage, keys: AccessPointKeys) -> bytes:
-    message = received.user_message
-    known = _known(message)
-    if known is None:
-        (part,) = received.parts
-        transfer_id = uuid.uuid4()
-        with part.path.open("rb") as envelope:
-            name = default_storage.save(f"inbound/{timezone.now():%Y/%m/%d}/{transfer_id}", File(envelope))
+class _Reception:
+    """One message on its way in, and what has been learnt of it."""
+
+    def __init__(self, keys: AccessPointKeys) -> None:
+        self._keys = keys
+        self._signer: x509.Certificate | None = None
+        self._message: UserMessage | None = None
+
+    def answer(self, content_type: str, body: BinaryIO) -> bytes:
+        most = settings.SDK_MAX_TRANSFER_BYTES
         try:
-            return _receipt(_stored(transfer_id, name, received, keys), received, keys)
-        except IntegrityError:
-            # The same message came over another connection while this one was being read.
-            default_storage.delete(name)
-            known = InboundTransfer.objects.get(
-                sending_access_point=message.sender_party, as4_message_id=message.message_id
+            with workspace("receiving") as directory:
+                received = read_user_message(
+                    content_type,
+                    body,
+                    directory=directory,
+                    decryption_keys=self._keys.decryption_keys,
+                    check_signer=self._check,
+                    limits=As4Limits(MimeLimits(max_total=most), most),
+                )
+                return self._take(received)
+        except As4Error as error:
+            log.refused(
+                self._keys.party_id,
+                str(error),
+                as4_message_id=error.ref_to_message_id or "",
+                message=self._message,
+                certificate=self._signer,
             )
+            return signals.write_error(error, **_signing(self._keys))
+
+    def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
+        """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d)."""
+        self._signer, self._message = signer, message
+        try:
+            trust.check_access_point(signer, Purpose.SIGNING)
+        except CertificateUntrusted as error:
+            raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
+        if message.sender_party != common_name(signer):
+            raise As4Error(VALUE_INCONSISTENT, "From/PartyId is not the CN of the signer's certificate")
+        if message.recipient_party != self._keys.party_id:
+            raise As4Error(VALUE_INCONSISTENT, "To/PartyId is not this access point's")
+        if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
+            raise As4Error(VALUE_NOT_RECOGNIZED, "Service is not the federation's process")
+        if not hand_over.is_served(message.final_recipient, document_type_of(message)):
+            raise As4Error(OTHER, NOT_SERVICED)
+        if len(message.parts) != 1:
+            raise As4Error(VALUE_INCONSISTENT, "not exactly one payload: the envelope")
+
+    def _take(self, received: ReceivedMessage) -> bytes:
+        (part,) = received.parts
+        with part.path.open("rb") as envelope:
+            digest = hashlib.file_digest(envelope, "sha256").hexdigest()
+            known = _known(received.user_message)
+            if known is None:
+                envelope.seek(0)
+                known, is_new = self._store(received, envelope, digest)
+            else:
+                is_new = False
+        if known.envelope_digest not in {digest, ""}:
+            raise As4Error(
+                VALUE_INCONSISTENT,
+                "a message by this MessageId has been taken, with another payload",
+                known.as4_message_id,
+            )
+        if not is_new:
+            log.inbound(log.Kind.DUPLICATE, known, self._keys.party_id, received.signing_certificate)
+        return self._receipt(known, received)
+
+    def _store(
+        self, received: ReceivedMessage, envelope: BinaryIO, digest: str
+    ) -> tuple[InboundTransfer, bool]:
+        """Put the envelope on disk and commit; False where another connection was faster."""
+        transfer_id = uuid.uuid4()
+        name = payloads.store(payloads.dated("inbound", str(transfer_id)), envelope)
+        try:
+            return self._commit(transfer_id, name, digest, received), True
+        except IntegrityError:
+            payloads.remove(name)
+            known = _known(received.user_message)
+            if known is None:
+                raise
+            return known, False
         except BaseException:
-            default_storage.delete(name)
+            payloads.remove(name)
             raise
-    log.inbound(log.Kind.DUPLICATE, known, keys.party_id)
-    return _receipt(known, received, keys)
+
+    def _commit(
+        self, transfer_id: uuid.UUID, name: str, digest: str, received: ReceivedMessage
+    ) -> InboundTransfer:
+        message = received.user_message
+        document_type = document_type_of(message)
+        with transaction.atomic():
+            transfer = InboundTransfer.objects.create(
+                id=transfer_id,
+                as4_message_id=message.message_id,
+                conversation_id=message.conversation_id,
+                sender=message.original_sender.value,
+                recipient=message.final_recipient.value,
+                document_id=document_type.identifier,
+                document_scheme=document_type.scheme,
+                sending_access_point=message.sender_party,
+                signing_certificate=received.signing_certificate.public_bytes(Encoding.PEM).decode(),
+                envelope_name=name,
+                envelope_digest=digest,
+                size=received.parts[0].size,
+                signed_references=_as_json(received.references),
+            )
+            log.inbound(log.Kind.RECEIVED, transfer, self._keys.party_id, received.signing_certificate)
+            hand_over.envelope_arrived.send(
+                sender=InboundTransfer,
+                transfer_id=transfer.id,
+                recipient=message.final_recipient,
+                document_type=document_type,
+            )
+        return transfer
+
+    def _receipt(self, transfer: InboundTransfer, received: ReceivedMessage) -> bytes:
+        """The receipt that was first given.
+
+        A resend that was signed anew gets a receipt for what it signed: many senders compare.
+        """
+        if _as_json(received.references) != transfer.signed_references:
+            return self._signed(transfer, received.references)
+        with transaction.atomic():
+            row = InboundTransfer.objects.select_for_update().get(pk=transfer.pk)
+            if row.receipt is None:
+                row.receipt = self._signed(row, received.references)
+                row.save(update_fields=["receipt"])
+            return bytes(row.receipt)
+
+    def _signed(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
+        return signals.write_receipt(transfer.as4_message_id, references, **_signing(self._keys))
 
 
 def _known(message: UserMessage) -> InboundTransfer | None:
@@ -109,53 +189,18 @@ def _known(message: UserMessage) -> InboundTransfer | None:
     ).first()
 
 
-def _stored(
-    transfer_id: uuid.UUID, name: str, received: ReceivedMessage, keys: AccessPointKeys
-) -> InboundTransfer:
-    message = received.user_message
-    document_type = document_type_of(message)
-    with transaction.atomic():
-        transfer = InboundTransfer.objects.create(
-            id=transfer_id,
-            as4_message_id=message.message_id,
-            conversation_id=message.conversation_id,
-            sender=message.original_sender.value,
-            recipient=message.final_recipient.value,
-            document_id=document_type.identifier,
-            document_scheme=document_type.scheme,
-            sending_access_point=message.sender_party,
-            envelope_name=name,
-            size=received.parts[0].size,
-            signed_references=[[item.uri, item.xml.decode()] for item in received.references],
-        )
-        log.inbound(log.Kind.RECEIVED, transfer, keys.party_id)
-        hand_over.envelope_arrived.send(
-            sender=InboundTransfer,
-            transfer_id=transfer.id,
-            recipient=message.final_recipient,
-            document_type=document_type,
-        )
-    return transfer
+def _as_json(references: tuple[SignedReference, ...]) -> list[list[str]]:
+    return [[item.uri, item.xml.decode()] for item in references]
 
 
-def _receipt(transfer: InboundTransfer, received: ReceivedMessage, keys: AccessPointKeys) -> bytes:
-    """The receipt that was first given; one of its own where a resend was signed anew."""
-    told = [[item.uri, item.xml.decode()] for item in received.references]
-    if told != transfer.signed_references:
-        return _signed_receipt(received.user_message.message_id, received.references, keys)
-    with transaction.atomic():
-        row = InboundTransfer.objects.select_for_update().get(pk=transfer.pk)
-        if row.receipt is None:
-            row.receipt = _signed_receipt(row.as4_message_id, received.references, keys)
-            row.save(update_fields=["receipt"])
-        return bytes(row.receipt)
+class _Signing(TypedDict):
+    message_id: str
+    timestamp: datetime
+    signing_key: RSAPrivateKey
+    signing_certificate: x509.Certificate
 
 
-def _signed_receipt(message_id: str, references: tuple[SignedReference, ...], keys: AccessPointKeys) -> bytes:
-    return signals.write_receipt(message_id, references, **_signing(keys))
-
-
-def _signing(keys: AccessPointKeys) -> dict:
+def _signing(keys: AccessPointKeys) -> _Signing:
     return {
         "message_id": f"{uuid.uuid4()}@{keys.party_id}",
         "timestamp": timezone.now(),

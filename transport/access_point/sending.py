@@ -1,14 +1,16 @@
-"""Sending an envelope: find the endpoint, judge it, pack, post, verify the receipt, keep it as evidence."""
+"""Sending an envelope: find the endpoint, judge it, pack, post, verify the receipt, keep it as evidence.
+
+What is needed to understand an answer is committed before the message is posted, so that a worker may
+die at any point: the next attempt knows that the peer may have the message already.
+"""
 
 import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import BinaryIO, cast
 
-import requests
 from cryptography import x509
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -17,45 +19,47 @@ from django.utils import timezone
 from .. import hand_over
 from ..federation import lookup, trust
 from ..federation.errors import FederationError
-from ..hand_over import Outcome
+from ..hand_over import Cause, Outcome
 from ..protocol.as4 import signals
-from ..protocol.as4.errors import DUPLICATE_CODE, NOT_SERVICED, As4Error
-from ..protocol.as4.messages import ErrorSignal, PartInfo, UserMessage
+from ..protocol.as4.errors import DUPLICATE_CODE, INVALID_RECEIPT, NOT_SERVICED, As4Error
+from ..protocol.as4.messages import ErrorSignal, PartInfo, Receipt, SignedReference, UserMessage
 from ..protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
 from ..protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
 from ..protocol.service_metadata import Endpoint
-from ..work import LeaseLost
+from ..work import LeaseLost, unexpected
 from ..workspace import workspace
 from . import log
 from .keys import AccessPointKeys, own_keys
 from .models import OutboundTransfer
+from .posting import Answer, NoAnswer, post
 
 logger = logging.getLogger(__name__)
-_MAX_ANSWER_BYTES = 2 * 1024 * 1024
-# Errors of a peer that may pass: Other (but not NOT_SERVICED), ConnectionFailure, DeliveryFailure.
+# Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
+# does not; nor do those that say what is wrong with the message itself.
 _PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """How an attempt ended. `may_pass` is only read where it did not deliver."""
+    """How an attempt ended. `may_pass` is only read where it did not deliver; `detail` is for the log."""
 
-    is_delivered: bool
-    cause: str = ""
+    is_delivered: bool = False
+    cause: Cause | None = None
+    detail: str = ""
     may_pass: bool = False
     receipt: bytes | None = None
-    peer: str = ""
+    endpoint: Endpoint | None = None
 
 
 def send(transfer_id: object) -> None:
     """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next."""
+    keys = own_keys()
     transfer = OutboundTransfer.take(transfer_id)
     if transfer is None:
         return
-    keys = own_keys()
-    with transfer.kept():
-        result = _attempt(transfer, keys)
     try:
+        with transfer.kept():
+            result = _attempt(transfer, keys)
         with transfer.step() as row:
             _settle(row, result, keys)
     except LeaseLost:
@@ -63,119 +67,149 @@ def send(transfer_id: object) -> None:
 
 
 def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
-    peer = ""
+    """Everything that needs others."""
+    if transfer.attempts > settings.SDK_RESEND_LIMIT + 1:
+        # The workers that made the attempts before this one died of it.
+        return _Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
+    try:
+        return _judged_anew(transfer, _sent(transfer, keys))
+    except LeaseLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost of it
+        unexpected(error, as4_message_id=transfer.as4_message_id)
+        return _Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
+
+
+def _sent(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
+    endpoint: Endpoint | None = None
     try:
         endpoint = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
-        peer = common_name(endpoint.certificate) or ""
         trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
-        log.outbound(log.Kind.SENT, transfer, keys.party_id, peer)
-        with workspace("sending") as directory, default_storage.open(transfer.envelope_name) as envelope:
-            message = _user_message(transfer, keys, peer)
-            with write_user_message(
-                message,
-                [cast(BinaryIO, envelope)],
-                work_directory=directory,
-                signing_key=keys.signing_key,
-                signing_certificate=keys.certificate,
-                encryption_certificate=endpoint.certificate,
-            ) as packed:
-                return _exchange(packed, transfer, endpoint, peer)
+        with workspace("sending") as directory, _packed(transfer, keys, endpoint, directory) as packed:
+            was_posted = bool(transfer.sent_references)
+            _about_to_post(transfer, packed, keys, endpoint)
+            result = _answered(transfer, post(packed, endpoint.url), endpoint, was_posted=was_posted)
     except FederationError as error:
-        return _Result(False, error.code, error.may_pass, peer=peer)
-    except (CertificateUntrusted, RecipientKeyUnusable):
-        return _Result(False, "access-point-untrusted", peer=peer)
+        result = _Result(cause=Cause(error.code), may_pass=error.may_pass)
+    except (CertificateUntrusted, RecipientKeyUnusable) as error:
+        result = _Result(cause=Cause.ACCESS_POINT_UNTRUSTED, detail=str(error))
     except RevocationUnknown:
-        return _Result(False, "revocation-unknown", may_pass=True, peer=peer)
+        result = _Result(cause=Cause.REVOCATION_UNKNOWN, may_pass=True)
+    except NoAnswer as error:
+        result = _Result(cause=Cause.UNREACHABLE, detail=str(error), may_pass=True)
+    return replace(result, endpoint=endpoint)
 
 
-def _exchange(packed: PackedMessage, transfer: OutboundTransfer, endpoint: Endpoint, peer: str) -> _Result:
-    try:
-        answer, content_type, status = _post(packed, endpoint.url)
-    except requests.RequestException as error:
-        logger.info("no answer", extra={"fields": {"peer": peer, "error": type(error).__name__}})
-        return _Result(False, "unreachable", may_pass=True, peer=peer)
-    if not answer or status in {413, 429, 502, 503, 504}:
-        return _Result(False, f"http-{status}", may_pass=True, peer=peer)
-    try:
-        signal = signals.read_signal(
-            content_type,
-            answer,
-            sent_references=packed.references,
-            sent_message_id=transfer.as4_message_id,
-            check_signer=lambda signer: _check_receipt_signer(signer, endpoint),
+def _packed(
+    transfer: OutboundTransfer, keys: AccessPointKeys, endpoint: Endpoint, directory: Path
+) -> PackedMessage:
+    with default_storage.open(transfer.envelope_name) as envelope:
+        return write_user_message(
+            _user_message(transfer, keys, _party(endpoint)),
+            [cast(BinaryIO, envelope)],
+            work_directory=directory,
+            signing_key=keys.signing_key,
+            signing_certificate=keys.certificate,
+            encryption_certificate=endpoint.certificate,
         )
+
+
+def _about_to_post(
+    transfer: OutboundTransfer, packed: PackedMessage, keys: AccessPointKeys, endpoint: Endpoint
+) -> None:
+    """Commit that the message may be with the peer from now on, and what a receipt for it must repeat."""
+    with transfer.halfway() as row:
+        row.first_attempt_at = row.first_attempt_at or timezone.now()
+        row.sent_references = [*row.sent_references, [_as_json(item) for item in packed.references]]
+        log.outbound(
+            log.Kind.SENT, row, keys.party_id, peer=_party(endpoint), certificate=endpoint.certificate
+        )
+    transfer.sent_references = row.sent_references
+
+
+def _answered(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool) -> _Result:
+    """What the answer means. A receipt may be for any of the attempts: peers repeat their first one."""
+    if not answer.is_signal:
+        return _Result(cause=Cause.UNREACHABLE, detail=f"HTTP {answer.status}", may_pass=True)
+    try:
+        signal = _signal(transfer, answer, endpoint)
     except As4Error as error:
-        logger.warning("answer refused", extra={"fields": {"peer": peer, "why": error}})
-        return _Result(False, "receipt-invalid", may_pass=True, peer=peer)
-    except (CertificateUntrusted, RevocationUnknown):
-        return _Result(False, "receipt-untrusted", may_pass=True, peer=peer)
+        return _Result(cause=Cause.RECEIPT_INVALID, detail=error.detail, may_pass=True)
+    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner) as error:
+        return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
     if isinstance(signal, ErrorSignal):
-        return _judged(signal, answer, transfer, peer)
-    return _Result(True, receipt=answer, peer=peer)
+        return _refused(signal, answer, was_posted=was_posted)
+    return _Result(is_delivered=True, receipt=answer.body)
 
 
-def _judged(signal: ErrorSignal, answer: bytes, transfer: OutboundTransfer, peer: str) -> _Result:
+def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
+    """The answer, verified; raises `As4Error` and what judging its signer raises."""
+    refusal = As4Error(INVALID_RECEIPT, "nothing was sent")
+    for references in reversed(transfer.sent_references):
+        try:
+            return signals.read_signal(
+                answer.content_type,
+                answer.body,
+                sent_references=[_from_json(item) for item in references],
+                sent_message_id=transfer.as4_message_id,
+                check_signer=lambda signer: _check_receipt_signer(signer, endpoint),
+            )
+        except As4Error as error:
+            refusal = error
+    raise refusal
+
+
+def _refused(signal: ErrorSignal, answer: Answer, *, was_posted: bool) -> _Result:
     """What a peer's error means for us."""
     first = signal.errors[0] if signal.errors else None
-    code = first.code if first is not None else "unknown"
-    if code == DUPLICATE_CODE and transfer.attempts > 0:
+    code = first.code if first is not None else ""
+    detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
+    if code == DUPLICATE_CODE and was_posted:
         # It has taken this message before: the receipt of that attempt was lost on its way.
-        return _Result(True, cause="duplicate", receipt=answer, peer=peer)
-    is_served = not any(NOT_SERVICED in error.detail for error in signal.errors)
-    if not is_served:
-        return _Result(False, "not-serviced", peer=peer)
-    return _Result(False, f"refused {code}"[:100], may_pass=code in _PASSING_CODES, peer=peer)
+        return _Result(is_delivered=True, detail=detail, receipt=answer.body)
+    if any(NOT_SERVICED in error.detail for error in signal.errors):
+        return _Result(cause=Cause.NOT_SERVICED, detail=detail)
+    return _Result(cause=Cause.REFUSED, detail=detail, may_pass=code in _PASSING_CODES)
+
+
+def _judged_anew(transfer: OutboundTransfer, result: _Result) -> _Result:
+    """What failed is not repeated with old metadata; and a refusal by yesterday's endpoint may pass."""
+    if result.is_delivered:
+        return result
+    lookup.forget(transfer.recipient_id, transfer.document_type)
+    if result.may_pass or result.endpoint is None:
+        return result
+    try:
+        current = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
+    except FederationError:
+        return result
+    has_moved = (current.url, current.certificate) != (result.endpoint.url, result.endpoint.certificate)
+    return replace(result, may_pass=has_moved)
+
+
+class _AnotherSigner(Exception):
+    """The receipt is signed by another access point than the one that was asked."""
 
 
 def _check_receipt_signer(signer: x509.Certificate, endpoint: Endpoint) -> None:
     """The receiving access point signs: the one that metadata names, by certificate or, renewed, by CN."""
     trust.check_access_point(signer, Purpose.SIGNING)
     if signer != endpoint.certificate and common_name(signer) != common_name(endpoint.certificate):
-        raise RevocationUnknown(signer)
+        raise _AnotherSigner("the receipt is signed by another access point")
 
 
-def _post(packed: PackedMessage, url: str) -> tuple[bytes, str, int]:
-    certificate = (settings.SDK_TLS_CLIENT_CERTIFICATE, settings.SDK_TLS_CLIENT_KEY)
-    with closing(
-        requests.post(
-            url,
-            data=_Body(packed),
-            headers={"Content-Type": packed.content_type, "Accept": "application/soap+xml"},
-            cert=certificate if all(certificate) else None,
-            verify=settings.SDK_TLS_CA_FILE or True,
-            timeout=settings.SDK_AS4_TIMEOUT_SECONDS,
-            allow_redirects=False,
-            stream=True,
-        )
-    ) as response:
-        answer = response.raw.read(_MAX_ANSWER_BYTES + 1, decode_content=True)
-        if len(answer) > _MAX_ANSWER_BYTES:
-            raise requests.exceptions.ContentDecodingError("the answer is too long")
-        return answer, response.headers.get("Content-Type", ""), response.status_code
+def _party(endpoint: Endpoint) -> str:
+    """The party id of the access point that is sent to (C3.4.6 3.1.5 b)."""
+    return common_name(endpoint.certificate) or ""
 
 
-class _Body:
-    """A packed message as what `requests` sends with a Content-Length."""
+def _as_json(reference: SignedReference) -> list[str]:
+    return [reference.uri, reference.digest.hex(), reference.xml.decode()]
 
-    def __init__(self, packed: PackedMessage) -> None:
-        self._length = packed.content_length
-        self._chunks = packed.chunks()
-        self._rest = b""
 
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def read(self, size: int = -1) -> bytes:
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-        if size < 0:
-            data, self._rest = self._rest + b"".join(self._chunks), b""
-            return data
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
+def _from_json(stored: list[str]) -> SignedReference:
+    uri, digest, xml = stored
+    return SignedReference(uri, bytes.fromhex(digest), xml.encode())
 
 
 def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) -> UserMessage:
@@ -194,9 +228,8 @@ def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) 
 
 def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> None:
     now = timezone.now()
-    row.attempts += 1
     row.first_attempt_at = row.first_attempt_at or now
-    row.cause = result.cause
+    row.cause = result.cause or ""
     if result.is_delivered:
         row.state = row.State.DELIVERED
         row.receipt = result.receipt
@@ -210,9 +243,17 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     if outcome is not Outcome.RESENDING:
         row.due_at = None
         row.settled_at = now
-    log.outbound(kind, row, keys.party_id, result.peer, result.cause)
+    endpoint = result.endpoint
+    log.outbound(
+        kind,
+        row,
+        keys.party_id,
+        peer=_party(endpoint) if endpoint else "",
+        certificate=endpoint.certificate if endpoint else None,
+        cause=f"{row.cause} {result.detail}".strip(),
+    )
     hand_over.transfer_changed.send(
-        sender=OutboundTransfer, reference=row.reference, outcome=outcome, cause=result.cause
+        sender=OutboundTransfer, reference=row.reference, outcome=outcome, cause=row.cause
     )
 
 

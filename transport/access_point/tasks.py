@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from .. import work, workspace
+from .. import payloads, work, workspace
 from ..federation import cache
 from . import sending
-from .models import OutboundTransfer
+from .models import InboundTransfer, OutboundTransfer
 
 
 @shared_task
@@ -19,3 +19,9 @@ def sweep() -> None:
     work.run_due(OutboundTransfer, send.delay)
     workspace.remove_stale()
     cache.remove_expired()
+
+
+@shared_task
+def tidy() -> None:
+    """Remove envelopes that were stored and never committed."""
+    payloads.remove_forgotten("inbound", InboundTransfer.files_of)

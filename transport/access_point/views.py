@@ -1,9 +1,11 @@
 """The AS4 endpoint."""
 
+import contextlib
 import logging
+from typing import BinaryIO, Final, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -13,7 +15,8 @@ from . import log, receiving
 from .keys import own_keys
 
 logger = logging.getLogger(__name__)
-_MULTIPART = "multipart/related"
+_MULTIPART: Final = "multipart/related"
+_CHUNK: Final = 64 * 1024
 
 
 @csrf_exempt
@@ -28,12 +31,47 @@ def as4(request: HttpRequest) -> HttpResponse:
     if not content_type.lower().startswith(_MULTIPART):
         log.refused(own_keys().party_id, "not multipart/related")
         return HttpResponse(status=415)
-    if int(request.headers.get("Content-Length") or 0) > settings.SDK_MAX_TRANSFER_BYTES:
+    announced = request.headers.get("Content-Length") or "0"
+    if not announced.isdecimal() or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
         log.refused(own_keys().party_id, "larger than is taken")
         return HttpResponse(status=413)
+    body = _body(request)
     try:
-        answer = receiving.receive(content_type, request)  # type: ignore[arg-type]
+        answer = HttpResponse(receiving.receive(content_type, body), content_type=CONTENT_TYPE)
     except RevocationUnknown as error:
         logger.warning("not judged now", extra={"fields": {"why": error}})
-        return HttpResponse(status=503, headers={"Retry-After": "60"})
-    return HttpResponse(answer, content_type=CONTENT_TYPE)
+        answer = HttpResponse(status=503, headers={"Retry-After": "60"})
+    except UnreadablePostError:
+        log.refused(own_keys().party_id, "the sender broke off")
+        return HttpResponse(status=400)
+    _read_to_end(body)
+    return answer
+
+
+def _body(request: HttpRequest) -> BinaryIO:
+    """The body as it comes. Django reads none that has no Content-Length; many senders send it in chunks,
+    which the server has put together again where it says that its input ends by itself."""
+    if request.META.get("wsgi.input_terminated") and not request.headers.get("Content-Length"):
+        return cast(BinaryIO, _ServerInput(request.META["wsgi.input"]))
+    return cast(BinaryIO, request)
+
+
+class _ServerInput:
+    """The server's own input, with one error for whatever goes wrong with the connection."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._source.read(size)
+        except Exception as error:
+            raise UnreadablePostError(type(error).__name__) from error
+
+
+def _read_to_end(body: BinaryIO) -> None:
+    """Let a sender finish: one that is refused early would find its connection broken, not our answer."""
+    left = settings.SDK_MAX_TRANSFER_BYTES
+    with contextlib.suppress(UnreadablePostError):
+        while left > 0 and (chunk := body.read(_CHUNK)):
+            left -= len(chunk)

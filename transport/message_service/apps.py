@@ -23,6 +23,6 @@ def _envelope_arrived(transfer_id: Any, recipient: Any, **_: object) -> None:
 
 
 def _transfer_changed(reference: Any, outcome: Any, cause: str, **_: object) -> None:
-    from . import receiving
+    from . import settling
 
-    receiving.transfer_changed(reference, outcome, cause)
+    settling.transfer_changed(reference, outcome, cause)

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from . import history, sending
+from . import history
 from .models import OutgoingMessage
 
 
@@ -23,7 +23,6 @@ def watch(limit: int = 100) -> int:
             row.receipt_due_at = None
             row.receipt_missing_at = timezone.now()
             history.happened(row, history.RECEIPT_MISSING)
-            row.save()
-            sending.message_client_told(row)
+            history.save_and_tell(row)
             marked += 1
     return marked

@@ -2,6 +2,7 @@
 
 import logging
 
+from .clients import message_client
 from .models import Event, IncomingMessage, OutgoingMessage
 from .states import INCOMING, OUTGOING, IncomingState, OutgoingState
 
@@ -34,6 +35,13 @@ def happened(message: OutgoingMessage, name: str, *, cause: str = "", actor: str
     """Write an event."""
     Event.objects.create(outgoing=message, name=name, cause=cause[:200], actor=actor)
     _tell("outgoing", message.message_id, name, cause)
+
+
+def save_and_tell(message: OutgoingMessage) -> None:
+    """Save the row and tell the client, which looks at once; it knows nothing of receipts."""
+    message.save()
+    if not message.is_receipt:
+        message_client().delivery_changed(message.organisation.participant_id, message.message_id)
 
 
 def incoming_becomes(message: IncomingMessage, state: IncomingState, *, cause: str = "") -> None:

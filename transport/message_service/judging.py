@@ -14,7 +14,7 @@ from django.conf import settings
 
 from ..federation import lookup, trust
 from ..federation.errors import FederationError, ParticipantUnknown
-from ..hand_over import ArrivedEnvelope
+from ..hand_over import ArrivedEnvelope, Cause
 from ..protocol import safe_xml
 from ..protocol.canonical import AlgorithmNotAllowed
 from ..protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
@@ -31,8 +31,9 @@ from ..protocol.message_rules import read_and_check
 from ..protocol.opening import VerifiedEnvelope, verify_envelope
 from ..protocol.safe_xml import XmlRefused
 from ..protocol.signature import SignatureInvalid, SignatureMissing
-from .models import IncomingMessage, Organisation
+from .models import IncomingMessage, Organisation, OutgoingMessage
 from .organisation_keys import opening_keys
+from .states import OutgoingState
 
 
 class NotNow(Exception):
@@ -117,28 +118,41 @@ def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Findin
     if envelope.federation_id != settings.SDK_FEDERATION_ID:
         findings.append(_security(Reason.BV, "federation", "FEDERATIONID is another federation's"))
     try:
-        published = lookup.signing_certificates_of(envelope.sender)
-        endpoint = lookup.endpoint_of(envelope.sender, MESSAGE_RECEIPT)
-        if verified.signing_certificate not in published:
-            findings.append(_signature("the signing certificate is not published for the sender"))
-        else:
-            trust.check_organisation(verified.signing_certificate, Purpose.SIGNING)
+        about_sender = _sender(arrived, verified)
+        if about_sender:
+            # What is kept of its metadata may be from before a renewal or a move: it is asked anew.
+            lookup.forget(envelope.sender, MESSAGE_RECEIPT)
+            about_sender = _sender(arrived, verified)
     except ParticipantUnknown:
         return None
+    return findings + about_sender
+
+
+def _sender(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Finding]:
+    """Is it signed by a certificate that the sender has published, and sent by the sender's access point.
+
+    Raises `ParticipantUnknown`, `NotNow`.
+    """
+    sender, signer = verified.envelope.sender, verified.signing_certificate
+    try:
+        endpoint = lookup.endpoint_of(sender, MESSAGE_RECEIPT)
+        if signer not in lookup.signing_certificates_of(sender):
+            return [_signature("the signing certificate is not published for the sender")]
+        trust.check_organisation(signer, Purpose.SIGNING)
+    except ParticipantUnknown:
+        raise
     except FederationError as error:
         if error.may_pass:
             raise NotNow(error.code) from None
-        findings.append(_signature("the sender has published no signing certificate"))
-        return findings
+        return [_signature("the sender has published no signing certificate")]
     except RevocationUnknown:
-        raise NotNow("revocation-unknown") from None
+        raise NotNow(Cause.REVOCATION_UNKNOWN) from None
     except CertificateUntrusted:
-        findings.append(_signature("the signing certificate is not trusted"))
-        return findings
+        return [_signature("the signing certificate is not trusted")]
     if common_name(endpoint.certificate) != arrived.sending_access_point:
         text = "the sender does not use the access point that sent this"
-        findings.append(_security(Reason.BV, "access-point", text))
-    return findings
+        return [_security(Reason.BV, "access-point", text)]
+    return []
 
 
 def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: Path) -> Judgement:
@@ -161,8 +175,14 @@ def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: 
     if document is None or findings:
         return _refused(verified, findings)
     message = message_of(document)
-    findings = [*_agreement(verified.envelope, message), *_file_types(message)]
+    findings = _content(verified.envelope, message)
     return _refused(verified, findings) if findings else Taken(verified.envelope, message)
+
+
+def _content(envelope: Envelope, message: Message) -> list[Finding]:
+    """What speaks against a message that is well-formed and valid. Whatever judges content is asked here,
+    while the attachments are files in the work directory and nobody has been given anything."""
+    return [*_agreement(envelope, message), *_file_types(message)]
 
 
 def _agreement(envelope: Envelope, message: Message) -> list[Finding]:
@@ -218,8 +238,9 @@ def _receipt(verified: VerifiedEnvelope, findings: list[Finding]) -> Judgement:
         receipt = read_receipt(root)
     except ProtocolError:
         return Dropped("receipt-invalid", identity)
-    if receipt.sender != verified.envelope.sender:
-        return Dropped("receipt-sender", identity)
+    envelope = verified.envelope
+    if (receipt.sender, receipt.recipient) != (envelope.sender, envelope.recipient):
+        return Dropped("receipt-parties", identity)
     return ReceiptTaken(verified.envelope, receipt)
 
 
@@ -271,22 +292,47 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def known_only_here(envelope: Envelope, message: Message, organisation: Organisation) -> list[Finding]:
-    """What the database tells: duplicates, and references to what was rejected (5.3 numbers 6 and 11)."""
+    """What the database tells: duplicates, and references to what has failed (5.3 numbers 6 and 11)."""
     findings = []
     accepted = IncomingMessage.objects.filter(organisation=organisation, is_accepted=True)
     if accepted.filter(message_id=UUID(envelope.message_id)).exists():
-        text = "a message by this id has been accepted before"
-        findings.append(Finding("messageId", "/x:XHE/xha:Header/xhb:ID", text, Reason.BV, Detail.DUPLICATE))
+        findings.append(duplicate())
     reference = uuid_of(message.header.ref_to_message_id or "")
-    if reference is not None and _was_rejected(reference, envelope, organisation):
+    if reference is not None and _has_failed(reference, envelope, organisation):
         place = "/tns:messagePayload/tns:message/tns:messageHeader/tns:refToMessageId"
-        text = "the message that this one refers to was rejected"
+        text = "the message that this one refers to was rejected, or was never delivered"
         findings.append(Finding("refToMessageId", place, text, Reason.BV, Detail.NOT_SUPPORTED))
     return findings
 
 
-def _was_rejected(reference: UUID, envelope: Envelope, organisation: Organisation) -> bool:
-    judged = IncomingMessage.objects.filter(
+def duplicate() -> Finding:
+    """A message by the same id has been accepted (5.3 number 6)."""
+    text = "a message by this id has been accepted before"
+    return Finding("messageId", "/x:XHE/xha:Header/xhb:ID", text, Reason.BV, Detail.DUPLICATE)
+
+
+def function_unknown() -> Finding:
+    """The function address is none of the organisation's, or closed (5.3 number 9)."""
+    place = (
+        "/tns:messagePayload/tns:message/tns:messageHeader/tns:recipient"
+        "/tns:attention/tns:subOrganization/tns:organizationId"
+    )
+    text = "Wrong or unknown tns:subOrganization/tns:organizationId"
+    return Finding("functionAddress", place, text, Reason.BV, Detail.NOT_FOUND)
+
+
+def _has_failed(reference: UUID, envelope: Envelope, organisation: Organisation) -> bool:
+    """Whether the sender's earlier message was rejected here, or ours to the sender failed there."""
+    of_sender = IncomingMessage.objects.filter(
         organisation=organisation, sender=envelope.sender.value, message_id=reference
     )
-    return judged.filter(is_accepted=False).exists() and not judged.filter(is_accepted=True).exists()
+    if of_sender.filter(is_accepted=True).exists():
+        return False
+    of_ours = OutgoingMessage.objects.filter(
+        organisation=organisation,
+        kind=OutgoingMessage.Kind.MESSAGE,
+        recipient=envelope.sender.value,
+        message_id=reference,
+        state__in=(OutgoingState.REJECTED, OutgoingState.MESSAGE_EXCHANGE_ERROR),
+    )
+    return of_sender.filter(is_accepted=False).exists() or of_ours.exists()

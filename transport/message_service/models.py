@@ -66,7 +66,7 @@ class OutgoingMessage(Leased):
     conversation_id = models.UUIDField()
     recipient = models.CharField(max_length=260)
     handling_service_id = models.CharField(max_length=500, blank=True)
-    payload_name = models.CharField(max_length=300)
+    payload_name = models.CharField(max_length=300, blank=True, help_text="until the message is settled")
     envelope_name = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=24, choices=OutgoingState, default=OutgoingState.SCHEDULED)
     cause = models.CharField(max_length=100, blank=True)
@@ -97,6 +97,21 @@ class OutgoingMessage(Leased):
             ),
         ]
 
+    @property
+    def is_receipt(self) -> bool:
+        return self.kind == self.Kind.RECEIPT
+
+    @classmethod
+    def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
+        """The files that these messages hold."""
+        rows = cls.objects.filter(pk__in=keys)
+        return [
+            name
+            for names in rows.values_list("payload_name", "envelope_name", "message_receipt_name")
+            for name in names
+            if name
+        ]
+
 
 class IncomingMessage(Leased):
     """An envelope that arrived for an organisation of ours."""
@@ -106,11 +121,9 @@ class IncomingMessage(Leased):
     organisation = models.ForeignKey(Organisation, models.PROTECT)
     sender = models.CharField(max_length=260)
     message_id = models.UUIDField(null=True, blank=True)
-    is_accepted = models.BooleanField(null=True)
-    is_failed_for_sender = models.BooleanField(default=False, help_text="we answered REJECTED")
+    is_accepted = models.BooleanField(null=True, help_text="None: not judged yet, or a receipt")
     state = models.CharField(max_length=24, choices=IncomingState, default=IncomingState.ARRIVED)
     cause = models.CharField(max_length=100, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
     arrived_at = models.DateTimeField(help_text="ready for technical processing: when it counts as received")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()

@@ -2,29 +2,25 @@
 
 import logging
 import uuid
-from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from .. import hand_over
-from ..hand_over import ArrivedEnvelope, Outcome
-from ..protocol.findings import Detail, Finding, Reason
+from ..hand_over import Cause
+from ..protocol.findings import Finding
 from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType, ParticipantId
 from ..protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
-from ..work import LeaseLost, wake
+from ..work import LeaseLost, pause_after, unexpected, wake
 from ..workspace import workspace
-from . import history, judging, sending
+from . import history, judging, sending, settling
 from .clients import Delivered, message_client
 from .judging import Dropped, Judgement, NotNow, ReceiptTaken, Refused, Taken
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .states import IncomingState, OutgoingState
 
 logger = logging.getLogger(__name__)
-_RETRY = timedelta(seconds=30)
 
 
 def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
@@ -53,68 +49,82 @@ def envelope_arrived(transfer_id: UUID, recipient: ParticipantId) -> None:
 
 
 def take(incoming_id: object) -> None:
-    """Judge an envelope that is due; deliver it and answer it."""
+    """Judge an envelope that is due; deliver it and answer it. What cannot be told now is tried again."""
     row = IncomingMessage.take(incoming_id)
     if row is None:
         return
+    try:
+        _judge_and_apply(row)
+    except LeaseLost:
+        logger.warning("lease lost", extra={"fields": {"transfer_id": row.transfer_id}})
+    except NotNow as wait:
+        _postpone(row, wait.cause)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost of it
+        unexpected(error, transfer_id=row.transfer_id)
+        _postpone(row, Cause.UNEXPECTED)
+
+
+def _judge_and_apply(row: IncomingMessage) -> None:
     access_point = hand_over.access_point()
     arrived = access_point.arrived(row.transfer_id)
     with workspace("opening") as directory:
-        try:
-            with row.kept(), access_point.open(row.transfer_id) as source:
-                judgement: Judgement | NotNow = judging.judge(arrived, row.organisation, source, directory)
-        except NotNow as wait:
-            judgement = wait
-        try:
-            with row.step() as current:
-                _apply(current, arrived, judgement)
-        except LeaseLost:
-            logger.warning("lease lost", extra={"fields": {"transfer_id": row.transfer_id}})
+        with row.kept(), access_point.open(row.transfer_id) as source:
+            judgement = judging.judge(arrived, row.organisation, source, directory)
+        with row.step() as current:
+            _apply(current, judgement)
 
 
-def _apply(row: IncomingMessage, arrived: ArrivedEnvelope, judgement: Judgement | NotNow) -> None:
+def _postpone(row: IncomingMessage, cause: str) -> None:
+    with row.step() as current:
+        current.due_at = timezone.now() + pause_after(current.attempts)
+        current.cause = cause
+
+
+def _apply(row: IncomingMessage, judgement: Judgement) -> None:
     row.due_at = None
     match judgement:
-        case NotNow(cause=cause):
-            row.attempts += 1
-            row.due_at = timezone.now() + _RETRY
-            row.cause = cause
         case Dropped():
             row.message_id = judgement.message_id
             row.is_accepted = False
             history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=judgement.cause)
+            hand_over.access_point().discard(row.transfer_id)
         case Refused():
             _refuse(row, judgement)
         case Taken():
-            _deliver(row, arrived, judgement)
+            _deliver(row, judgement)
         case ReceiptTaken():
-            _settle(row, arrived, judgement)
+            _use_receipt(row, judgement)
 
 
-def _deliver(row: IncomingMessage, arrived: ArrivedEnvelope, taken: Taken) -> None:
-    # Two transfers of one message are judged one after the other.
-    Organisation.objects.select_for_update().get(pk=row.organisation_id)
+def _deliver(row: IncomingMessage, taken: Taken) -> None:
     envelope, message = taken.envelope, taken.message
     attention = message.header.recipient.attention
     function = attention.sub_organization.identifier.extension.strip() if attention else ""
-    findings = judging.known_only_here(envelope, message, row.organisation)
+    handling = envelope.handling_service_id or function
     client = message_client()
+    findings = judging.known_only_here(envelope, message, row.organisation)
     if not findings and not client.serves(row.organisation.participant_id, function):
-        place = (
-            "/tns:messagePayload/tns:message/tns:messageHeader/tns:recipient"
-            "/tns:attention/tns:subOrganization/tns:organizationId"
-        )
-        text = "Wrong or unknown tns:subOrganization/tns:organizationId"
-        findings.append(Finding("functionAddress", place, text, Reason.BV, Detail.NOT_FOUND))
+        findings.append(judging.function_unknown())
+    if not findings and not _is_first(row, UUID(envelope.message_id)):
+        findings.append(judging.duplicate())
     if findings:
-        handling = envelope.handling_service_id or ""
         _refuse(row, Refused(envelope.message_id, handling, tuple(findings)))
         return
-    row.message_id = UUID(envelope.message_id)
-    row.is_accepted = True
     history.incoming_becomes(row, IncomingState.RETRIEVED)
     client.deliver(Delivered(row.organisation.participant_id, message, envelope.sender.value, row.arrived_at))
-    _answer(row, envelope.message_id, envelope.handling_service_id or "", ResponseCode.ACCEPTED, ())
+    _answer(row, envelope.message_id, handling, ResponseCode.ACCEPTED, ())
+
+
+def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
+    """Accept the message, unless another transfer of it was accepted meanwhile: the constraint decides."""
+    row.message_id, row.is_accepted = message_id, True
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:
+        row.is_accepted = None
+        return False
+    return True
 
 
 def _refuse(row: IncomingMessage, refused: Refused) -> None:
@@ -122,7 +132,7 @@ def _refuse(row: IncomingMessage, refused: Refused) -> None:
     row.is_accepted = False
     rules = ", ".join(sorted({finding.rule for finding in refused.findings}))
     history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"rejected: {rules}")
-    row.is_failed_for_sender = True
+    hand_over.access_point().discard(row.transfer_id)
     _answer(row, refused.message_id, refused.handling_service_id, ResponseCode.REJECTED, refused.findings)
 
 
@@ -146,14 +156,25 @@ def _answer(
     sending.order_receipt(row, row.sender, handling_service_id, write_receipt(receipt))
 
 
-def _settle(row: IncomingMessage, arrived: ArrivedEnvelope, taken: ReceiptTaken) -> None:
+def _use_receipt(row: IncomingMessage, taken: ReceiptTaken) -> None:
     """A receipt settles the message that it is for, once, and only from the message's recipient."""
     receipt = taken.receipt
-    row.message_id = UUID(taken.envelope.message_id)
-    row.is_accepted = True
-    history.incoming_becomes(row, IncomingState.RETRIEVED, cause=f"receipt {receipt.code}")
-    reference = judging.uuid_of(receipt.ref_message_id)
-    message = reference and (
+    row.message_id = judging.uuid_of(taken.envelope.message_id)
+    message = _answered_message(row, taken)
+    if message is None:
+        _not_used(row, "receipt for no message of ours")
+    elif not history.may_become(message, OutgoingState(receipt.code.value)):
+        _not_used(row, "receipt after another")
+    else:
+        history.incoming_becomes(row, IncomingState.RETRIEVED, cause=f"receipt {receipt.code}")
+        settling.settle(message, receipt, row, taken.envelope)
+
+
+def _answered_message(row: IncomingMessage, taken: ReceiptTaken) -> OutgoingMessage | None:
+    reference = judging.uuid_of(taken.receipt.ref_message_id)
+    if reference is None:
+        return None
+    return (
         OutgoingMessage.objects.select_for_update()
         .filter(
             organisation=row.organisation,
@@ -163,70 +184,7 @@ def _settle(row: IncomingMessage, arrived: ArrivedEnvelope, taken: ReceiptTaken)
         )
         .first()
     )
-    state = OutgoingState(receipt.code.value)
-    if not message or not history.may_become(message, state):
-        cause = "receipt for no message of ours" if not message else "receipt after another"
-        logger.warning("receipt not used", extra={"fields": {"why": cause, "message_id": reference}})
-        row.cause = cause
-        return
-    message.message_receipt_at = timezone.now()
-    message.receipt_due_at = None
-    message.causes = [
-        {"reason": cause.reason, "detail": cause.detail_code, "text": cause.text[:500]}
-        for cause in receipt.causes
-    ]
-    message.message_receipt_name = _keep_evidence(row, message)
-    history.become(message, state, cause=", ".join(_codes(receipt)))
-    message.save()
-    sending.message_client_told(message)
 
 
-def _keep_evidence(row: IncomingMessage, message: OutgoingMessage) -> str:
-    """The signed receipt, as it came: a file beside the message."""
-    with hand_over.access_point().open(row.transfer_id) as source:
-        name = f"outgoing/{message.created_at:%Y/%m/%d}/{message.pk}.receipt.xml"
-        return default_storage.save(name, ContentFile(source.read()))
-
-
-def _codes(receipt: MessageReceipt) -> list[str]:
-    return sorted({f"{cause.reason}/{cause.detail_code or '-'}" for cause in receipt.causes})
-
-
-def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
-    """What became of a transfer of ours, in the access point's transaction."""
-    row = OutgoingMessage.objects.select_for_update().filter(pk=reference).first()
-    if row is None:
-        return
-    match outcome:
-        case Outcome.DELIVERED:
-            _acknowledged(row)
-        case Outcome.RESENDING:
-            _become_if_allowed(row, OutgoingState.SCHEDULED_FOR_RESEND, cause)
-        case Outcome.FAILED:
-            _become_if_allowed(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause)
-    row.save()
-    sending.message_client_told(row)
-
-
-def _acknowledged(row: OutgoingMessage) -> None:
-    """The transport receipt has come. For a message, the wait for its message receipt begins."""
-    row.transport_receipt_at = timezone.now()
-    history.happened(row, history.TRANSPORT_RECEIPT)
-    if not history.may_become(row, OutgoingState.ACKNOWLEDGE):
-        # The message receipt was faster.
-        return
-    history.become(row, OutgoingState.ACKNOWLEDGE)
-    if row.kind == OutgoingMessage.Kind.MESSAGE:
-        history.become(row, OutgoingState.WAITING_FOR_RECEIPT)
-        row.receipt_due_at = timezone.now() + timedelta(seconds=settings.SDK_RECEIPT_DEADLINE_SECONDS)
-        return
-    answered = row.answers
-    if answered is not None and answered.state == IncomingState.RETRIEVED:
-        history.incoming_becomes(answered, IncomingState.RECEIPT_SENT)
-        history.incoming_becomes(answered, IncomingState.NEW)
-        answered.save()
-
-
-def _become_if_allowed(row: OutgoingMessage, state: OutgoingState, cause: str) -> None:
-    if history.may_become(row, state):
-        history.become(row, state, cause=cause)
+def _not_used(row: IncomingMessage, cause: str) -> None:
+    history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=cause)

@@ -52,7 +52,8 @@ OUTGOING: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
 
 INCOMING: Final[dict[IncomingState, frozenset[IncomingState]]] = {
     _I.ARRIVED: frozenset({_I.RETRIEVED, _I.MESSAGE_EXCHANGE_ERROR}),
-    _I.RETRIEVED: frozenset({_I.RECEIPT_SENT}),
+    # A message that was delivered, and whose receipt could not be (KV Meddelandestatus 6).
+    _I.RETRIEVED: frozenset({_I.RECEIPT_SENT, _I.MESSAGE_EXCHANGE_ERROR}),
     _I.RECEIPT_SENT: frozenset({_I.NEW}),
     _I.NEW: frozenset(),
     _I.MESSAGE_EXCHANGE_ERROR: frozenset(),

@@ -2,14 +2,14 @@
 
 from celery import shared_task
 
-from .. import work
-from . import deadlines, receiving, sending
+from .. import payloads, work
+from . import deadlines, receiving, sealing
 from .models import IncomingMessage, OutgoingMessage
 
 
 @shared_task
 def seal(outgoing_id: str) -> None:
-    sending.seal_and_submit(outgoing_id)
+    sealing.seal_and_submit(outgoing_id)
 
 
 @shared_task
@@ -23,3 +23,9 @@ def sweep() -> None:
     work.run_due(OutgoingMessage, seal.delay)
     work.run_due(IncomingMessage, judge.delay)
     deadlines.watch()
+
+
+@shared_task
+def tidy() -> None:
+    """Remove files that were stored and whose message was never committed."""
+    payloads.remove_forgotten("outgoing", OutgoingMessage.files_of)

@@ -1,0 +1,97 @@
+"""What became of a message that was sent: told by the access point, then by the recipient's receipt."""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from .. import hand_over, payloads
+from ..hand_over import Outcome
+from ..protocol.envelope import Envelope
+from ..protocol.message_receipt import MessageReceipt
+from . import history
+from .models import IncomingMessage, OutgoingMessage
+from .states import IncomingState, OutgoingState
+
+logger = logging.getLogger(__name__)
+_LONGEST_TEXT = 500
+
+
+def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
+    """Note what became of a transfer of ours, in the access point's transaction."""
+    row = OutgoingMessage.objects.select_for_update().filter(pk=reference).first()
+    if row is None:
+        return
+    match outcome:
+        case Outcome.DELIVERED:
+            _acknowledged(row)
+        case Outcome.RESENDING:
+            if history.may_become(row, OutgoingState.SCHEDULED_FOR_RESEND):
+                history.become(row, OutgoingState.SCHEDULED_FOR_RESEND, cause=cause)
+        case Outcome.FAILED:
+            if history.may_become(row, OutgoingState.MESSAGE_EXCHANGE_ERROR):
+                failed(row, cause)
+    history.save_and_tell(row)
+
+
+def failed(row: OutgoingMessage, cause: str) -> None:
+    """The message did not get there. What an undelivered receipt answered was not acknowledged, then."""
+    history.become(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=cause)
+    answered = _answered(row)
+    if answered is not None and answered.state == IncomingState.RETRIEVED:
+        history.incoming_becomes(answered, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"receipt {cause}")
+        answered.save()
+
+
+def settle(
+    message: OutgoingMessage, receipt: MessageReceipt, incoming: IncomingMessage, arrived_as: Envelope
+) -> None:
+    """Let a receipt settle the message that it is for; the caller has locked the row and judged both."""
+    message.message_receipt_at = timezone.now()
+    message.receipt_due_at = None
+    message.causes = [
+        {"reason": cause.reason, "detail": cause.detail_code, "text": cause.text[:_LONGEST_TEXT]}
+        for cause in receipt.causes
+    ]
+    with hand_over.access_point().open(incoming.transfer_id) as source:
+        name = payloads.dated("outgoing", f"{message.pk}.{arrived_as.message_id}.receipt")
+        message.message_receipt_name = payloads.store(name, source)
+    codes = sorted({f"{cause.reason}/{cause.detail_code or '-'}" for cause in receipt.causes})
+    history.become(message, OutgoingState(receipt.code.value), cause=", ".join(codes))
+    _let_go_of_payload(message)
+    history.save_and_tell(message)
+
+
+def _acknowledged(row: OutgoingMessage) -> None:
+    """The transport receipt has come. For a message, the wait for its message receipt begins."""
+    row.transport_receipt_at = timezone.now()
+    history.happened(row, history.TRANSPORT_RECEIPT)
+    if not history.may_become(row, OutgoingState.ACKNOWLEDGE):
+        # The message receipt was faster.
+        return
+    history.become(row, OutgoingState.ACKNOWLEDGE)
+    if not row.is_receipt:
+        history.become(row, OutgoingState.WAITING_FOR_RECEIPT)
+        row.receipt_due_at = timezone.now() + timedelta(seconds=settings.SDK_RECEIPT_DEADLINE_SECONDS)
+        return
+    _let_go_of_payload(row)
+    answered = _answered(row)
+    if answered is not None and answered.state == IncomingState.RETRIEVED:
+        history.incoming_becomes(answered, IncomingState.RECEIPT_SENT)
+        history.incoming_becomes(answered, IncomingState.NEW)
+        answered.save()
+
+
+def _answered(row: OutgoingMessage) -> IncomingMessage | None:
+    """The message that a receipt of ours answers."""
+    if row.answers_id is None:
+        return None
+    return IncomingMessage.objects.select_for_update().get(pk=row.answers_id)
+
+
+def _let_go_of_payload(row: OutgoingMessage) -> None:
+    """The message in the clear is not needed any more; its envelope and receipts are kept as evidence."""
+    payloads.remove_on_commit(row.payload_name)
+    row.payload_name = ""
