@@ -128,6 +128,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
+SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
 CELERY_BEAT_SCHEDULE = {
     "access point: resume what no worker holds": {
@@ -139,6 +140,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "transport.message_service.tasks.sweep",
         "schedule": SDK_SWEEP_SECONDS,
         "options": {"expires": SDK_SWEEP_SECONDS},
+    },
+    "access point: remove files that no transfer holds": {
+        "task": "transport.access_point.tasks.tidy",
+        "schedule": SDK_TIDY_SECONDS,
+        "options": {"expires": SDK_TIDY_SECONDS},
+    },
+    "message service: remove files that no message holds": {
+        "task": "transport.message_service.tasks.tidy",
+        "schedule": SDK_TIDY_SECONDS,
+        "options": {"expires": SDK_TIDY_SECONDS},
     },
     "address book: fetch what has changed": {
         "task": "addressbook.tasks.synchronise",
