@@ -76,16 +76,33 @@ def _inherited(element: etree._Element, *, only_language_and_space: bool) -> dic
     return found
 
 
-def remove_keeping_tail(element: etree._Element) -> None:
-    """Take an element out of its tree and leave the text that follows it."""
-    parent = element.getparent()
-    if parent is None:
-        raise ValueError("the root cannot be removed")
-    tail = element.tail or ""
-    previous = element.getprevious()
-    if previous is not None:
-        previous.tail = (previous.tail or "") + tail
-    else:
-        parent.text = (parent.text or "") + tail
-    element.tail = None
-    parent.remove(element)
+def remove_unread(root: etree._Element) -> None:
+    """Take comments and processing instructions out, so that a value's text is in one piece.
+
+    Comments are not signed. Whoever adds one to a signed document must not be able to cut off the value
+    that a reader of `element.text` sees.
+    """
+    etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)
+
+
+class Taken:
+    """An element taken out of its tree as the enveloped-signature transform does: the text after it stays."""
+
+    def __init__(self, element: etree._Element) -> None:
+        parent = element.getparent()
+        if parent is None:
+            raise ValueError("the root cannot be taken out")
+        self.element = element
+        self._parent = parent
+        self._index = sum(isinstance(sibling.tag, str) for sibling in element.itersiblings(preceding=True))
+        tail, element.tail = element.tail or "", None
+        previous = element.getprevious()
+        if previous is not None:
+            previous.tail = (previous.tail or "") + tail
+        else:
+            parent.text = (parent.text or "") + tail
+        parent.remove(element)
+
+    def put_back(self) -> None:
+        """Put it where it stood, once `remove_unread` has left nothing but elements; not its text's place."""
+        self._parent.insert(self._index, self.element)

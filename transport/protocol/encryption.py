@@ -7,7 +7,7 @@ and because every failure to decrypt looks and takes the same.
 import base64
 import binascii
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -28,6 +28,7 @@ _BLOCK: Final = 16
 _KEY_BYTES: Final = 32
 # A multiple of three and of the block: base64 of one chunk joins that of the next.
 _CHUNK: Final = 48 * 1024
+_WHITESPACE: Final = b" \t\r\n"
 _DS: Final = f"{{{NS_DS}}}"
 _XENC: Final = f"{{{NS_XENC}}}"
 # Named by the standard (xmlenc-core 5.4.2); OAEP does not rest on SHA-1 being free of collisions.
@@ -36,6 +37,9 @@ _OAEP: Final = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SH
 
 class NotDecryptable(ProtocolError):
     """The payload could not be decrypted. One error for every cause; never tell a sender more."""
+
+    def __init__(self) -> None:
+        super().__init__("the payload could not be decrypted")
 
 
 class EncryptionMalformed(ProtocolError):
@@ -68,20 +72,25 @@ def write_encrypted_data(session_key: bytes, certificate: x509.Certificate, ciph
     ).encode()
 
 
-def encrypt_base64(session_key: bytes, source: BinaryIO, write: Callable[[bytes], None]) -> None:
+def encrypt_base64(session_key: bytes, source: BinaryIO, write: Callable[[bytes], object]) -> None:
     """Encrypt the stream and hand its base64 to `write`, piece by piece: IV, blocks, padding."""
     initial = os.urandom(_BLOCK)
     encryptor = Cipher(algorithms.AES(session_key), modes.CBC(initial)).encryptor()
-    buffer = bytearray(_CHUNK + 2 * _BLOCK)
+    buffer = memoryview(bytearray(_CHUNK + _BLOCK))
+    # Bytes that do not fill a group of base64. The first read leaves room for the IV; from then on every
+    # piece is whole groups and `pending` is empty, unless the source gives less than it was asked for.
     pending = initial
     size = 0
-    while chunk := source.read(_CHUNK):
+    while chunk := source.read(_CHUNK - len(pending)):
         size += len(chunk)
         count = encryptor.update_into(chunk, buffer)
-        pending += buffer[:count]
-        cut = len(pending) - len(pending) % 3
-        write(pybase64.b64encode(pending[:cut]))
-        pending = pending[cut:]
+        if pending or count % 3:
+            joined = pending + buffer[:count]
+            cut = len(joined) - len(joined) % 3
+            write(pybase64.b64encode(joined[:cut]))
+            pending = joined[cut:]
+        else:
+            write(pybase64.b64encode(buffer[:count]))
     missing = _BLOCK - size % _BLOCK
     last = encryptor.update(os.urandom(missing - 1) + bytes([missing])) + encryptor.finalize()
     write(pybase64.b64encode(pending + last))
@@ -89,25 +98,24 @@ def encrypt_base64(session_key: bytes, source: BinaryIO, write: Callable[[bytes]
 
 @dataclass(frozen=True, slots=True)
 class EncryptedKey:
-    """How the session key is wrapped, and for whom. `algorithm_error` waits until it matters."""
+    """A session key as wrapped, and for whom, where the sender says so."""
 
     wrapped: bytes
     certificate: x509.Certificate | None
 
     def unwrap(self, keys: Sequence[RSAPrivateKey]) -> bytes:
         """The session key, or a random one where none of the keys opens it."""
-        fallback = os.urandom(_KEY_BYTES)
-        found: bytes | None = None
-        for key in self._in_order(keys):
+        session_key = os.urandom(_KEY_BYTES)
+        for key in self._candidates(keys):
             try:
                 opened = key.decrypt(self.wrapped, _OAEP)
             except ValueError:
                 continue
-            if found is None and len(opened) == _KEY_BYTES:
-                found = opened
-        return found or fallback
+            if len(opened) == _KEY_BYTES:
+                session_key = opened
+        return session_key
 
-    def _in_order(self, keys: Sequence[RSAPrivateKey]) -> Sequence[RSAPrivateKey]:
+    def _candidates(self, keys: Sequence[RSAPrivateKey]) -> Sequence[RSAPrivateKey]:
         """Only the certificate's own key where we hold it, else all of them."""
         if self.certificate is None:
             return keys
@@ -139,47 +147,59 @@ def read_encrypted_key(encrypted_data: etree._Element) -> EncryptedKey:
     return EncryptedKey(wrapped, certificate)
 
 
-def decrypt_base64(session_key: bytes, pieces: Callable[[], bytes], out: BinaryIO) -> None:
-    """Decrypt base64 that `pieces` gives until it gives nothing; raises `NotDecryptable`.
+def decrypt_base64(session_key: bytes, text: Iterable[bytes], write: Callable[[bytes], object]) -> None:
+    """Decrypt base64, whitespace within it allowed, and hand the plaintext to `write` piece by piece.
 
-    The caller has verified the signature over exactly this text.
+    The caller has verified a signature over exactly this text. Raises `NotDecryptable`, at the end:
+    what has been written by then is of no worth.
     """
-    carry = b""
     decryptor = None
+    buffer = bytearray()
+    # The last block stays back until it is known to be the last: it has the padding.
     held = b""
-    buffer = bytearray(_CHUNK * 2)
-    while text := pieces():
-        data = carry + text
-        cut = len(data) - len(data) % 4
-        carry, data = data[cut:], data[:cut]
-        try:
-            decoded = pybase64.b64decode(data, validate=True)
-        except ValueError:
-            raise NotDecryptable("payload not decryptable") from None
+    for decoded in _decoded(text):
+        held += decoded
         if decryptor is None:
-            decoded = held + decoded
-            if len(decoded) < _BLOCK:
-                held = decoded
+            if len(held) < _BLOCK:
                 continue
-            decryptor = Cipher(algorithms.AES(session_key), modes.CBC(decoded[:_BLOCK])).decryptor()
-            decoded, held = decoded[_BLOCK:], b""
-        if len(buffer) < len(decoded) + 2 * _BLOCK:
-            buffer = bytearray(len(decoded) + 2 * _BLOCK)
-        count = decryptor.update_into(decoded, buffer)
-        plain = held + buffer[:count]
-        # The last block stays back until it is known to be the last.
-        keep = min(len(plain), _BLOCK)
-        out.write(plain[: len(plain) - keep])
-        held = plain[len(plain) - keep :]
-    if carry or decryptor is None:
-        raise NotDecryptable("payload not decryptable")
-    try:
-        decryptor.finalize()
-    except ValueError:
-        raise NotDecryptable("payload not decryptable") from None
-    if len(held) != _BLOCK or not 1 <= held[-1] <= _BLOCK:
-        raise NotDecryptable("payload not decryptable")
-    out.write(held[: _BLOCK - held[-1]])
+            decryptor = Cipher(algorithms.AES(session_key), modes.CBC(held[:_BLOCK])).decryptor()
+            held = held[_BLOCK:]
+        cut = max(0, len(held) - 1) // _BLOCK * _BLOCK
+        if len(buffer) < cut + _BLOCK:
+            buffer = bytearray(cut + _BLOCK)
+        count = decryptor.update_into(memoryview(held)[:cut], buffer)
+        held = held[cut:]
+        write(bytes(memoryview(buffer)[:count]))
+    if decryptor is None or len(held) != _BLOCK:
+        raise NotDecryptable
+    last = decryptor.update(held) + decryptor.finalize()
+    if not 1 <= last[-1] <= _BLOCK:
+        raise NotDecryptable
+    write(last[: _BLOCK - last[-1]])
+
+
+def _decoded(text: Iterable[bytes]) -> Iterator[bytes]:
+    carry = b""
+    has_ended = False
+    for piece in text:
+        data = carry + piece
+        cut = len(data) & ~3
+        try:
+            decoded = pybase64.b64decode(data[:cut], validate=True)
+        except ValueError:
+            data = data.replace(b"\n", b"").translate(None, _WHITESPACE)
+            cut = len(data) & ~3
+            try:
+                decoded = pybase64.b64decode(data[:cut], validate=True)
+            except ValueError:
+                raise NotDecryptable from None
+        carry = data[cut:]
+        if decoded and has_ended:
+            raise NotDecryptable
+        has_ended = has_ended or data[:cut].endswith(b"=")
+        yield decoded
+    if carry.translate(None, _WHITESPACE):
+        raise NotDecryptable
 
 
 def _require(parent: etree._Element, algorithm: str) -> etree._Element:

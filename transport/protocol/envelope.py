@@ -99,18 +99,19 @@ def read_envelope(root: etree._Element) -> Envelope:
     if root.tag != f"{{{NS_XHE}}}XHE":
         raise EnvelopeMalformed("root element XHE")
     payload = "xha:Payloads/xha:Payload/"
+    scope = _business_scope(root)
     return Envelope(
         message_id=_text(root, "xha:Header/xhb:ID"),
         created_at=_moment(_text(root, "xha:Header/xhb:CreationDateTime")),
         sender=_participant(root, "xha:Header/xha:FromParty"),
         recipient=_participant(root, "xha:Header/xha:ToParty"),
-        document_type=DocumentType(_criterion(root, "DOCUMENTID"), _criterion(root, "DOCUMENTID_SCHEME")),
+        document_type=DocumentType(_criterion(scope, "DOCUMENTID"), _criterion(scope, "DOCUMENTID_SCHEME")),
         document_type_code=_text(root, payload + "xhb:DocumentTypeCode"),
         is_encrypted=_text(root, payload + "xhb:InstanceEncryptionIndicator") in {"true", "1"},
         handling_service_id=_optional(root, payload + "xhb:HandlingServiceID"),
-        process_id=_criterion(root, "PROCESSID"),
-        process_scheme=_criterion(root, "PROCESSID_SCHEME"),
-        federation_id=_criterion(root, "FEDERATIONID"),
+        process_id=_criterion(scope, "PROCESSID"),
+        process_scheme=_criterion(scope, "PROCESSID_SCHEME"),
+        federation_id=_criterion(scope, "FEDERATIONID"),
         content_type_code=_text(root, payload + "xhb:ContentTypeCode"),
     )
 
@@ -146,13 +147,20 @@ def _participant(root: etree._Element, path: str) -> ParticipantId:
         raise EnvelopeMalformed(path.rpartition(":")[2]) from None
 
 
-def _criterion(root: etree._Element, code: str) -> str:
-    values = [
-        _text(criterion, "xhb:BusinessScopeCriterionValue")
-        for criterion in root.findall("xha:Header/xha:BusinessScope/xha:BusinessScopeCriterion", _PATHS)
-        if _optional(criterion, "xhb:BusinessScopeCriterionTypeCode") == code
+def _business_scope(root: etree._Element) -> list[tuple[str | None, str | None]]:
+    criteria = root.findall("xha:Header/xha:BusinessScope/xha:BusinessScopeCriterion", _PATHS)
+    return [
+        (
+            _optional(criterion, "xhb:BusinessScopeCriterionTypeCode"),
+            _optional(criterion, "xhb:BusinessScopeCriterionValue"),
+        )
+        for criterion in criteria
     ]
-    if len(values) != 1:
+
+
+def _criterion(scope: list[tuple[str | None, str | None]], code: str) -> str:
+    values = [value for known, value in scope if known == code]
+    if len(values) != 1 or values[0] is None:
         raise EnvelopeMalformed(f"business scope {code}")
     return values[0]
 

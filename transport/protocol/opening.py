@@ -1,73 +1,80 @@
 """Opening: the signature first, then the payload (C3.2.2 section 3.2).
 
-A sealed envelope is a small document around one large text. The text is found by its byte offsets
-and left in the file; the document around it is parsed, judged and canonicalised with a token in the
-text's place. What was hashed is what is decrypted, and what was canonicalised is what is read.
-
-A document of another shape (another encoding, a large payload in the clear) is read whole.
+A sealed envelope is a small document around one large text. Where that text is plain base64 it stays
+in the file: the document around it is parsed and canonicalised with a token in its place, and the
+text is hashed, and later decrypted, as a stream. What was hashed is what is decrypted, and what was
+canonicalised is what is read. A document of another shape is read whole, to the same result.
 """
 
 import io
-import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import BinaryIO, Final, Protocol
 
+import pybase64
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
-from .canonical import canonical_document, canonical_element
+from .canonical import canonical_document, canonical_element, remove_unread
 from .encryption import EncryptedKey, EncryptionMalformed, NotDecryptable, decrypt_base64, read_encrypted_key
 from .envelope import Envelope, EnvelopeMalformed, read_envelope
 from .envelope_rules import check_envelope
 from .findings import Finding
 from .identifiers import C14N_10, NS_XENC, NS_XHA, NS_XHE
-from .safe_xml import ENVELOPE_DOCUMENT, SMALL_DOCUMENT, BoundedReader, Limits, parse
-from .signature import EnvelopedSignature, take_signature
+from .plaintext import PlainElement
+from .safe_xml import ENVELOPE_DOCUMENT, SMALL_DOCUMENT, XmlProblem, XmlRefused, parse
+from .signature import Canonicalisation, take_signature
 
 _CHUNK: Final = 64 * 1024
-_WHITESPACE: Final = b" \t\r\n"
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/= \t\r\n]")
-_CIPHER_PATH: Final = (
-    (NS_XHE, "XHE"),
-    (NS_XHA, "Payloads"),
-    (NS_XHA, "Payload"),
-    (NS_XHA, "PayloadContent"),
-    (NS_XENC, "EncryptedData"),
-    (NS_XENC, "CipherData"),
-    (NS_XENC, "CipherValue"),
-)
+# How much of a document's beginning and end is looked at for what stands around the ciphertext.
+_EDGE: Final = 64 * 1024
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_PLAIN: Final = _BASE64 + b" \t\r\n"
+# What Java and .NET make of the CR LF that they wrap base64 with, and its canonical form.
+_CARRIAGE_RETURNS: Final = (b"&#13;", b"&#xD;", b"&#xd;")
+_CANONICAL_CR: Final = b"&#xD;"
+_LONGEST_REFERENCE: Final = 5
+# Encodings in which every byte of base64 stands for itself, whatever went before.
+_ENCODINGS: Final = frozenset({"UTF-8", "UTF8", "US-ASCII", "ASCII", "ISO-8859-1"})
+_XHE: Final = f"{{{NS_XHE}}}XHE"
 _CONTENT: Final = f"{{{NS_XHA}}}Payloads/{{{NS_XHA}}}Payload/{{{NS_XHA}}}PayloadContent"
-_ENCRYPTED_DATA: Final = f"{_CONTENT}/{{{NS_XENC}}}EncryptedData"
+_ENCRYPTED_DATA: Final = f"{{{NS_XENC}}}EncryptedData"
 _CIPHER_VALUE: Final = f"{{{NS_XENC}}}CipherData/{{{NS_XENC}}}CipherValue"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VerifiedEnvelope:
     """An envelope whose signature holds; whether its signer is trusted is for the caller to judge.
 
-    `findings` are the envelope rules that it breaks. `encrypted_for` is the certificate that the
-    session key was wrapped for, where the sender included it.
+    `encrypted_for` is the certificate that the session key was wrapped for, where the sender included
+    it.
     """
 
     envelope: Envelope
-    findings: tuple[Finding, ...]
     signing_certificate: x509.Certificate
     encrypted_for: x509.Certificate | None
-    _payload: "_Payload"
+    _root: etree._Element = field(repr=False)
+    _payload: "_Clear | _Encrypted" = field(repr=False)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """The envelope rules that it breaks (C3.2.2 section 2.4)."""
+        return tuple(check_envelope(self._root))
 
     @property
     def is_encrypted(self) -> bool:
         """Whether the payload is encrypted in fact, whatever the indicator says."""
-        return self._payload.key is not None
+        return isinstance(self._payload, _Encrypted)
 
     def write_payload(self, out: BinaryIO, keys: Sequence[RSAPrivateKey] = ()) -> None:
-        """Write the payload element's bytes; raises `NotDecryptable`.
+        """Write the payload element, so that it stands alone; raises `NotDecryptable`.
 
-        A payload in the clear is written canonically, so that it stands alone.
+        What was written before `NotDecryptable` is to be thrown away. A payload in the clear is written
+        canonically and needs no keys.
         """
         self._payload.write(out, keys)
 
@@ -77,222 +84,230 @@ def verify_envelope(source: BinaryIO) -> VerifiedEnvelope:
 
     Raises `XmlRefused`, `EnvelopeMalformed`, `SignatureMissing`, `SignatureInvalid`, `AlgorithmNotAllowed`.
     """
-    span = _find_cipher_text(source)
-    surroundings = _Surroundings(source, span)
-    root = surroundings.parse()
-    if root.tag != f"{{{NS_XHE}}}XHE":
+    document = _Around.of(source)
+    if document is not None:
+        try:
+            return _verified(document)
+        except _NotPlain:
+            pass
+    return _verified(_Whole(source))
+
+
+class _Document(Protocol):
+    """A document and the ciphertext in it."""
+
+    @property
+    def root(self) -> etree._Element: ...
+
+    def digest(self, used: Canonicalisation) -> bytes:
+        """SHA-256 of the canonical form of what is in the tree now, the ciphertext in its place."""
+
+    def ciphertext(self, encrypted_data: etree._Element) -> "_Ciphertext":
+        """The text of its CipherValue, as often as it is asked for."""
+
+
+class _Ciphertext(Protocol):
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+def _verified(document: _Document) -> VerifiedEnvelope:
+    root = document.root
+    if root.tag != _XHE:
         raise EnvelopeMalformed("root element XHE")
-    # The rules are judged on what the sender wrote, signature included; values only on what is signed.
-    findings = tuple(check_envelope(root))
-    signature = take_signature(root)
-    certificate = signature.verify(surroundings.digest(root, signature))
-    return VerifiedEnvelope(
-        read_envelope(root),
-        findings,
-        certificate,
-        *_payload_of(root, surroundings),
-    )
+    signature, taken = take_signature(root)
+    certificate = signature.verify(document.digest(signature.canonicalisation))
+    remove_unread(root)
+    envelope = read_envelope(root)
+    encrypted_for, payload = _payload_of(document)
+    # The rules are about the whole of what the sender wrote, so it is made whole again for them.
+    taken.put_back()
+    return VerifiedEnvelope(envelope, certificate, encrypted_for, root, payload)
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Byte offsets of the ciphertext's text."""
-
-    start: int
-    end: int
+class _NotPlain(Exception):
+    """The ciphertext holds something that has to be parsed to be understood."""
 
 
-class _Surroundings:
-    """The document around the ciphertext, which a token stands for."""
+class _Around:
+    """A document whose ciphertext stays in the file; a token stands for it in the tree."""
 
-    def __init__(self, source: BinaryIO, span: _Span | None) -> None:
-        self._source = source
-        self.span = span
-        self._token = secrets.token_hex(32)
+    def __init__(self, root: etree._Element, token: str, text: "_TextInFile") -> None:
+        self.root = root
+        self._token = token
+        self._text = text
 
-    def parse(self) -> etree._Element:
-        if self.span is None:
-            self._source.seek(0)
-            return parse(self._source, ENVELOPE_DOCUMENT)
-        self._source.seek(0)
-        head = self._source.read(self.span.start)
-        self._source.seek(self.span.end)
-        root = parse(
-            head + self._token.encode() + self._source.read(SMALL_DOCUMENT.max_bytes), SMALL_DOCUMENT
-        )
-        found = root.findall(f"{_ENCRYPTED_DATA}/{_CIPHER_VALUE}")
-        if len(found) != 1 or found[0].text != self._token:
+    @classmethod
+    def of(cls, source: BinaryIO) -> "_Around | None":
+        """None for a document that is small or of another shape. Raises `XmlRefused` if it is too large.
+
+        Whatever is left out here is an element's text, however the bytes around it were found: the
+        parser found the token to be all of the CipherValue's text, base64 in its place changes nothing
+        for a parser, and that it is base64 is seen when it is hashed.
+        """
+        size = source.seek(0, io.SEEK_END)
+        if size > ENVELOPE_DOCUMENT.max_bytes:
+            raise XmlRefused(XmlProblem.TOO_LARGE)
+        if size <= _EDGE:
+            return None
+        source.seek(0)
+        head = source.read(_EDGE)
+        begin = head.rfind(b">") + 1
+        source.seek(max(begin, size - _EDGE))
+        tail = source.read(_EDGE)
+        after = tail.find(b"<")
+        if not begin or after < 0 or b"<" in head[begin:]:
+            return None
+        token = secrets.token_hex(32)
+        try:
+            root = parse(head[:begin] + token.encode() + tail[after:], SMALL_DOCUMENT)
+        except XmlRefused:
+            return None
+        values = root.findall(f"{_CONTENT}/{_ENCRYPTED_DATA}/{_CIPHER_VALUE}")
+        is_found = len(values) == 1 and values[0].text == token and not len(values[0])
+        if not is_found or (root.getroottree().docinfo.encoding or "UTF-8").upper() not in _ENCODINGS:
+            return None
+        return cls(root, token, _TextInFile(source, begin, size - len(tail) + after))
+
+    def digest(self, used: Canonicalisation) -> bytes:
+        canonical = canonical_document(self.root, used.method, used.prefixes)
+        before, _, after = canonical.partition(self._token.encode())
+        if self._token.encode() in after:
             raise EnvelopeMalformed("CipherValue")
-        return root
-
-    def digest(self, root: etree._Element, signature: EnvelopedSignature) -> bytes:
-        """SHA-256 over the canonical document, the ciphertext in its place."""
-        used = signature.canonicalisation
-        canonical = canonical_document(root, used.method, used.prefixes)
         digest = hashes.Hash(hashes.SHA256())
-        if self.span is None:
-            digest.update(canonical)
-            return digest.finalize()
-        pieces = canonical.split(self._token.encode())
-        if len(pieces) != 2:
-            raise EnvelopeMalformed("CipherValue")
-        digest.update(pieces[0])
-        for chunk in _line_ends_as_parsed(self.text()):
-            digest.update(chunk)
-        digest.update(pieces[1])
+        digest.update(before)
+        for piece in self._text.canonical():
+            digest.update(piece)
+        digest.update(after)
         return digest.finalize()
 
-    def text(self) -> Iterator[bytes]:
-        """The ciphertext's bytes as they stand in the source."""
-        if self.span is None:
-            return
-        self._source.seek(self.span.start)
-        left = self.span.end - self.span.start
-        while left:
+    def ciphertext(self, encrypted_data: etree._Element) -> _Ciphertext:
+        return self._text
+
+
+class _TextInFile:
+    """An element's text, from byte to byte, that is base64 however it is wrapped."""
+
+    def __init__(self, source: BinaryIO, begin: int, end: int) -> None:
+        self._source = source
+        self._begin = begin
+        self._end = end
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces():
+            yield _replace_references(piece, b"")
+
+    def canonical(self) -> Iterator[bytes]:
+        """The text as canonicalisation gives it; raises `_NotPlain` where it is not base64."""
+        after_cr = False
+        for piece in self._pieces():
+            if _is_base64(piece):
+                after_cr = False
+                yield piece
+                continue
+            if not _is_wrapped_base64(piece):
+                raise _NotPlain
+            # CR LF and CR are LF to every XML parser; written as references they stay.
+            if after_cr and piece.startswith(b"\n"):
+                piece = piece[1:]
+            after_cr = piece.endswith(b"\r")
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            yield _replace_references(piece, _CANONICAL_CR)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The bytes as they stand, with no reference cut in two."""
+        self._source.seek(self._begin)
+        left = self._end - self._begin
+        carry = b""
+        while left > 0:
             chunk = self._source.read(min(_CHUNK, left))
             if not chunk:
-                raise EnvelopeMalformed("CipherValue")
+                raise _NotPlain
             left -= len(chunk)
-            yield chunk
+            piece = carry + chunk
+            begun = piece.rfind(b"&", -_LONGEST_REFERENCE + 1)
+            carry = piece[begun:] if begun >= 0 and b";" not in piece[begun:] else b""
+            if len(piece) > len(carry):
+                yield piece[: len(piece) - len(carry)]
+        if carry:
+            yield carry
+
+
+def _is_base64(piece: bytes) -> bool:
+    """Whether the piece is whole groups of base64 and nothing else."""
+    try:
+        pybase64.b64decode(piece, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_wrapped_base64(piece: bytes) -> bool:
+    text = _replace_references(piece, b"").replace(b"\n", b"")
+    cut = len(text) & ~3
+    return (_is_base64(text[:cut]) and not text[cut:].strip(_PLAIN)) or not text.translate(None, _PLAIN)
+
+
+def _replace_references(piece: bytes, by: bytes) -> bytes:
+    if b"&" in piece:
+        for reference in _CARRIAGE_RETURNS:
+            piece = piece.replace(reference, by)
+    return piece
+
+
+class _Whole:
+    """A document that is read whole into memory."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        source.seek(0)
+        self.root = parse(source, ENVELOPE_DOCUMENT)
+
+    def digest(self, used: Canonicalisation) -> bytes:
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(canonical_document(self.root, used.method, used.prefixes))
+        return digest.finalize()
+
+    def ciphertext(self, encrypted_data: etree._Element) -> _Ciphertext:
+        values = encrypted_data.findall(_CIPHER_VALUE)
+        if len(values) != 1 or len(values[0]):
+            raise EnvelopeMalformed("CipherValue")
+        return ((values[0].text or "").encode(),)
 
 
 @dataclass(frozen=True, slots=True)
-class _Payload:
-    """What write_payload works on: ciphertext and wrapped key, or the clear bytes."""
+class _Clear:
+    """A payload that is not encrypted, as canonical bytes."""
 
-    key: EncryptedKey | None
-    text: Callable[[], Iterator[bytes]]
+    element: bytes
+
+    def write(self, out: BinaryIO, _: Sequence[RSAPrivateKey]) -> None:
+        out.write(self.element)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encrypted:
+    """A payload, its wrapped key, and the namespaces in scope where it stands."""
+
+    key: EncryptedKey
+    text: _Ciphertext
+    scope: dict[str | None, str]
 
     def write(self, out: BinaryIO, keys: Sequence[RSAPrivateKey]) -> None:
-        if self.key is None:
-            for chunk in self.text():
-                out.write(chunk)
-            return
         if not keys:
-            raise NotDecryptable("payload not decryptable")
-        pieces = (chunk.translate(None, _WHITESPACE) for chunk in self.text())
-        decrypt_base64(self.key.unwrap(keys), lambda: next((piece for piece in pieces if piece), b""), out)
+            raise NotDecryptable
+        element = PlainElement(out.write, self.scope)
+        decrypt_base64(self.key.unwrap(keys), self.text, element.write)
+        element.finish()
 
 
-def _payload_of(
-    root: etree._Element, surroundings: _Surroundings
-) -> tuple[x509.Certificate | None, _Payload]:
-    contents = root.findall(_CONTENT)
-    if len(contents) != 1:
+def _payload_of(document: _Document) -> tuple[x509.Certificate | None, _Clear | _Encrypted]:
+    contents = document.root.findall(_CONTENT)
+    if len(contents) != 1 or len(contents[0]) != 1:
         raise EnvelopeMalformed("PayloadContent")
-    children = [child for child in contents[0] if isinstance(child.tag, str)]
-    if len(children) != 1:
-        raise EnvelopeMalformed("PayloadContent")
-    (payload,) = children
-    if payload.tag != f"{{{NS_XENC}}}EncryptedData":
-        clear = canonical_element(payload, C14N_10)
-        return None, _Payload(None, lambda: iter((clear,)))
+    payload = contents[0][0]
+    if payload.tag != _ENCRYPTED_DATA:
+        return None, _Clear(canonical_element(payload, C14N_10))
     try:
         key = read_encrypted_key(payload)
     except EncryptionMalformed as error:
         raise EnvelopeMalformed(error.element) from None
-    if surroundings.span is not None:
-        return key.certificate, _Payload(key, surroundings.text)
-    values = payload.findall(_CIPHER_VALUE)
-    if len(values) != 1:
-        raise EnvelopeMalformed("CipherValue")
-    text = (values[0].text or "").encode()
-    return key.certificate, _Payload(key, lambda: iter((text,)))
-
-
-def _line_ends_as_parsed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """CR LF and CR as LF, as every XML parser has them."""
-    after_cr = False
-    for chunk in chunks:
-        if after_cr and chunk.startswith(b"\n"):
-            chunk = chunk[1:]
-        after_cr = chunk.endswith(b"\r")
-        yield chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in chunk else chunk
-
-
-def _find_cipher_text(source: BinaryIO) -> _Span | None:
-    """Where the ciphertext stands, if it is plain base64 in a UTF-8 document and can stay there.
-
-    The whole document passes the bounded reader; raises `XmlRefused`.
-    """
-    source.seek(0)
-    finder = _CipherFinder(ENVELOPE_DOCUMENT)
-    finder.read(source)
-    if finder.start is None or finder.end is None or not finder.is_utf8:
-        return None
-    source.seek(finder.start)
-    opening = source.read(min(_CHUNK, finder.end - finder.start))
-    begin = _end_of_tag(opening)
-    if begin is None or finder.start + begin > finder.end:
-        return None
-    span = _Span(finder.start + begin, finder.end)
-    surrounding = finder.size - (span.end - span.start)
-    if surrounding > SMALL_DOCUMENT.max_bytes - 64:
-        return None
-    source.seek(span.start)
-    left = span.end - span.start
-    while left:
-        chunk = source.read(min(_CHUNK, left))
-        left -= len(chunk)
-        if not chunk or _NOT_BASE64.search(chunk):
-            return None
-    return span
-
-
-class _CipherFinder:
-    """Notes the offsets of the payload's CipherValue while the bounded reader goes over the document."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.start: int | None = None
-        self.end: int | None = None
-        self.size = 0
-        self.is_utf8 = True
-        self._path: list[tuple[str, ...]] = []
-        self._reader = BoundedReader(limits)
-        self._reader.on_start = self._begin
-        self._reader.on_end = self._finish
-        self._reader.parser.XmlDeclHandler = self._declaration
-
-    def read(self, source: BinaryIO) -> None:
-        first = True
-        while chunk := source.read(_CHUNK):
-            if first and (chunk.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in chunk[:4]):
-                self.is_utf8 = False
-            first = False
-            self.size += len(chunk)
-            self._reader.feed(chunk)
-        self._reader.feed(b"", last=True)
-
-    def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
-        if encoding is not None and encoding.upper() not in {"UTF-8", "UTF8", "US-ASCII"}:
-            self.is_utf8 = False
-
-    def _begin(self, name: str, _: dict[str, str]) -> None:
-        self._path.append(tuple(name.split(BoundedReader.SEPARATOR)[:2]))
-        if tuple(self._path) == _CIPHER_PATH:
-            if self.start is not None:
-                raise EnvelopeMalformed("CipherValue")
-            self.start = self._reader.parser.CurrentByteIndex
-
-    def _finish(self, _: str) -> None:
-        if tuple(self._path) == _CIPHER_PATH:
-            self.end = self._reader.parser.CurrentByteIndex
-        self._path.pop()
-
-
-def _end_of_tag(data: bytes) -> int | None:
-    """The offset after the `>` that ends the tag which `data` begins with."""
-    quote = 0
-    for index, byte in enumerate(data):
-        if quote:
-            quote = 0 if byte == quote else quote
-        elif byte in b"\"'":
-            quote = byte
-        elif byte == 0x3E:
-            return index + 1
-    return None
-
-
-def verified_bytes(data: bytes) -> VerifiedEnvelope:
-    """`verify_envelope` for what is in memory."""
-    return verify_envelope(io.BytesIO(data))
+    return key.certificate, _Encrypted(key, document.ciphertext(payload), dict(contents[0].nsmap))

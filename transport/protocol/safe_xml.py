@@ -118,10 +118,11 @@ class BoundedReader:
         if len(attributes) > limits.max_attributes:
             raise self.refuse(XmlProblem.TOO_MANY_ATTRIBUTES)
         longest = limits.max_attribute_length
-        if len(name) > longest or any(
-            len(key) > longest or len(value) > longest for key, value in attributes.items()
-        ):
+        if len(name) > longest:
             raise self.refuse(XmlProblem.NAME_TOO_LONG)
+        for key, value in attributes.items():
+            if len(key) > longest or len(value) > longest:
+                raise self.refuse(XmlProblem.NAME_TOO_LONG)
         if self.on_start is not None:
             self.on_start(name, attributes)
 

@@ -4,7 +4,6 @@ The envelope is written canonically with a token where the ciphertext goes; the 
 encrypted, encoded, hashed and written in chunks, so memory does not grow with its size.
 """
 
-import io
 import os
 import secrets
 from typing import BinaryIO, Final
@@ -64,10 +63,3 @@ def seal(
     out.write(tail.removesuffix(_CLOSING))
     out.write(write_signature(digest.finalize(), signing_key, signing_certificate, _SCOPE))
     out.write(_CLOSING)
-
-
-def sealed(envelope: Envelope, payload: bytes, **keys: object) -> bytes:
-    """`seal` for what fits in memory; the same keyword arguments."""
-    out = io.BytesIO()
-    seal(envelope, io.BytesIO(payload), out, **keys)  # type: ignore[arg-type]
-    return out.getvalue()

@@ -22,9 +22,10 @@ from lxml import etree
 from .canonical import (
     METHODS,
     AlgorithmNotAllowed,
+    Taken,
     canonical_document,
     canonical_element,
-    remove_keeping_tail,
+    remove_unread,
 )
 from .errors import ProtocolError
 from .identifiers import C14N_10, C14N_EXCLUSIVE, ENVELOPED_SIGNATURE, NS_DS, RSA_SHA256, SHA256
@@ -80,7 +81,7 @@ class EnvelopedSignature:
         return self.certificate
 
 
-def take_signature(root: etree._Element) -> EnvelopedSignature:
+def take_signature(root: etree._Element) -> tuple[EnvelopedSignature, Taken]:
     """Read the signature of a document and take it out of the tree, as the transform does.
 
     Raises `SignatureMissing`, `SignatureInvalid` (structure), `AlgorithmNotAllowed`.
@@ -90,22 +91,22 @@ def take_signature(root: etree._Element) -> EnvelopedSignature:
         raise SignatureMissing("no signature below the root element")
     if len(signatures) > 1:
         raise SignatureInvalid("more than one signature")
-    signature = signatures[0]
-    read = _read(signature)
-    remove_keeping_tail(signature)
-    return read
+    return _read(signatures[0]), Taken(signatures[0])
 
 
 def verify_document(root: etree._Element) -> x509.Certificate:
     """Verify a small document's signature and take it out of the tree; the signer's certificate.
 
-    What remains in the tree is what was signed. Raises as `take_signature` and `verify` do.
+    What remains in the tree is what was signed, without comments. Raises as `take_signature` and
+    `verify` do.
     """
-    signature = take_signature(root)
+    signature, _ = take_signature(root)
     used = signature.canonicalisation
     digest = hashes.Hash(hashes.SHA256())
     digest.update(canonical_document(root, used.method, used.prefixes))
-    return signature.verify(digest.finalize())
+    certificate = signature.verify(digest.finalize())
+    remove_unread(root)
+    return certificate
 
 
 def write_signature(
