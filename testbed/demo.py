@@ -1,6 +1,7 @@
 """`make demo`: the federation and two nodes on this machine, in the foreground until Ctrl-C.
 
-Everything lives in var/demo: started again it carries on where it was; `--reset` clears it.
+Everything lives in var/demo (or SDK_DEMO_DIRECTORY): started again it carries on where it was; `--reset`
+clears it.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from .federation import Federation
 from .node import PROJECT, CommandFailed, Node, NodePorts
 from .services import Postgres, ServiceNotStarted, Valkey, port_is_taken
 
-DIRECTORY = PROJECT / "var" / "demo"
+DIRECTORY = Path(os.environ.get("SDK_DEMO_DIRECTORY") or PROJECT / "var" / "demo")
 _PORT_VARIABLE = "SDK_DEMO_PORT"
 _STEP_WIDTH = 58
 
@@ -44,8 +45,6 @@ class Demo:
             try:
                 self._start()
             except (ServiceNotStarted, CommandFailed, OSError) as error:
-                if self._stopping.is_set():
-                    return 0
                 print(f"\nsdkportal: {error}", file=sys.stderr)
                 return 1
             if not self._stopping.is_set():

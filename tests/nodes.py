@@ -73,8 +73,15 @@ def eventually(question: Callable[[], T], *, what: str, seconds: float = _PATIEN
     raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
 
 
+_running: list[TwoNodes] = []
+
+
 @pytest.fixture(scope="session")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Generator[TwoNodes, None, None]:
+    if _running:
+        # Several folders' conftest offer this fixture; the pair is started once.
+        yield _running[0]
+        return
     directory = Path(os.environ["SDK_TEST_SERVICES"]) / "nodes"
     directory.mkdir()
     postgres = Postgres(directory.parent / "postgres")
@@ -98,7 +105,8 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Generator[TwoNodes, N
             started.append(_start(directory / organisation.slug, organisation, federation, postgres))
         for one in started:
             one.node.manage("sync_address_book")
-        yield TwoNodes(*started, federation)
+        _running.append(TwoNodes(*started, federation))
+        yield _running[0]
     finally:
         for one in started:
             one.node.stop()

@@ -1,4 +1,4 @@
-"""What goes wrong in real life, at organisations that were made for it: each ends in the state that is true."""
+"""What goes wrong in real life, at organisations made for it: each ends in the state that is true."""
 
 import pytest
 

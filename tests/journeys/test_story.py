@@ -211,3 +211,27 @@ def test_an_administrator_makes_a_mailbox_and_members(two_nodes, caseworker):
     eva.page.goto(f"{eva.url}/administration/logg")
     expect(eva.page.get_by_text("Blev medlem")).to_be_visible()
     eva.check_accessibility()
+
+
+def test_files_are_dropped_and_what_cannot_be_attached_is_told_before_it_is_sent(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.open_mailbox(RECEPTION)
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    uploads = []
+    karin.page.on("request", lambda request: uploads.append(request) if "/bilagor" in request.url else None)
+    drop = """([name, content]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([content], name));
+        const event = new DragEvent("drop", {dataTransfer: data, bubbles: true});
+        document.getElementById("drop").dispatchEvent(event);
+    }"""
+    karin.page.evaluate(drop, ["program.exe", "MZ"])
+    expect(karin.page.locator("#files-trouble")).to_contain_text("program.exe: filtypen kan inte bifogas")
+    assert uploads == []
+    karin.page.evaluate(drop, ["falsk.pdf", "<html>"])
+    expect(karin.page.locator("#files-trouble")).to_contain_text("innehållet är inte av den typ")
+    karin.page.evaluate(drop, ["plan.pdf", "%PDF-1.7 x"])
+    expect(karin.page.locator("#attachments")).to_contain_text("plan.pdf")
+    expect(karin.page.locator("#files-trouble")).to_be_empty()
+    karin.page.get_by_role("button", name="Ta bort plan.pdf").click()
+    expect(karin.page.locator("#attachments")).not_to_contain_text("plan.pdf")
