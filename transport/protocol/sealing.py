@@ -4,6 +4,7 @@ The envelope is written canonically with a token where the ciphertext goes; the 
 encrypted, encoded, hashed and written in chunks, so memory does not grow with its size.
 """
 
+import io
 import os
 import secrets
 from typing import BinaryIO, Final
@@ -63,3 +64,24 @@ def seal(
     out.write(tail.removesuffix(_CLOSING))
     out.write(write_signature(digest.finalize(), signing_key, signing_certificate, _SCOPE))
     out.write(_CLOSING)
+
+
+def sealed(
+    envelope: Envelope,
+    payload: bytes,
+    *,
+    signing_key: RSAPrivateKey,
+    signing_certificate: x509.Certificate,
+    encryption_certificate: x509.Certificate | None,
+) -> bytes:
+    """`seal` for what is in memory, such as a message receipt."""
+    out = io.BytesIO()
+    seal(
+        envelope,
+        io.BytesIO(payload),
+        out,
+        signing_key=signing_key,
+        signing_certificate=signing_certificate,
+        encryption_certificate=encryption_certificate,
+    )
+    return out.getvalue()
