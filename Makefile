@@ -28,6 +28,9 @@ imports: $(VENV)/.installed
 
 check: test lint types imports
 
+bench: $(VENV)/.installed
+	$(RUN)/python -m benchmarks.sealing
+
 .PHONY: chromium
 chromium:
 	@scripts/install chromium
