@@ -175,6 +175,7 @@ def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
         size=stored.size,
         sha256=stored.sha256,
         file_name=stored.file_name,
+        file_key=stored.file_key,
     )
 
 
@@ -395,6 +396,7 @@ def _keep(draft: Draft, message: Message, person: Writer) -> Conversation:
             size=item.size,
             sha256=item.sha256,
             file_name=item.file_name,
+            file_key=item.file_key,
         )
         for item in attachments
     )

@@ -80,6 +80,7 @@ def store_documents(message: Message, documents: tuple[MessageDocument, ...]) ->
                 size=stored.size,
                 sha256=stored.sha256,
                 file_name=stored.file_name,
+                file_key=stored.file_key,
             )
             has_files = True
     return has_files

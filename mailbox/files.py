@@ -1,17 +1,21 @@
 """Files that people attach: type and size checked, content in the default storage."""
 
 import hashlib
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import BinaryIO, Final, cast
 
 from django.conf import settings
-from django.core.files import File
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 
+from transport import payloads
+
+from .models import Attachment, DraftAttachment
+
 _CHUNK: Final = 64 * 1024
+FOLDERS: Final = ("attachments", "drafts")
 # What files of a type begin with; a type that is not here is taken at its word.
 _SIGNATURES: Final = {
     "application/pdf": (b"%PDF-",),
@@ -55,6 +59,7 @@ class StoredFile:
     size: int
     sha256: str
     file_name: str
+    file_key: uuid.UUID
 
 
 def room_for_files() -> int:
@@ -81,15 +86,16 @@ def store_upload(upload: UploadedFile, directory: str, *, room: int) -> StoredFi
 
 
 def store(source: BinaryIO, name: str, content_type: str, directory: str) -> StoredFile:
-    """Store a stream under a name that nobody can guess from its content."""
+    """Store a stream, safe on disk, under a name that tells nothing of it."""
     digest = hashlib.sha256()
     size = 0
     for chunk in _chunks(source):
         digest.update(chunk)
         size += len(chunk)
     source.seek(0)
-    file_name = default_storage.save(f"{directory}/{digest.hexdigest()[:16]}", File(source))
-    return StoredFile(name, content_type, size, digest.hexdigest(), file_name)
+    key = uuid.uuid4()
+    file_name = payloads.store(payloads.dated(directory, str(key)), source)
+    return StoredFile(name, content_type, size, digest.hexdigest(), file_name, key)
 
 
 def safe_name(name: str) -> str:
@@ -103,6 +109,19 @@ def accepted_suffixes() -> list[str]:
     """What a file picker offers."""
     accepted = set(settings.SDK_ACCEPTED_CONTENT_TYPES)
     return [suffix for suffix, content_type in _BY_SUFFIX.items() if content_type in accepted]
+
+
+def remove_forgotten() -> int:
+    """Remove files that no message and no draft holds: a transaction that stored them came to nothing."""
+    return sum(payloads.remove_forgotten(folder, _held) for folder in FOLDERS)
+
+
+def _held(keys: set[uuid.UUID]) -> list[str]:
+    return [
+        name
+        for model in (Attachment, DraftAttachment)
+        for name in model.objects.filter(file_key__in=keys).values_list("file_name", flat=True)
+    ]
 
 
 def _chunks(source: BinaryIO) -> Iterator[bytes]:

@@ -151,6 +151,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
+    "message client: remove files that no message holds": {
+        "task": "mailbox.tasks.tidy",
+        "schedule": SDK_TIDY_SECONDS,
+        "options": {"expires": SDK_TIDY_SECONDS},
+    },
     "address book: fetch what has changed": {
         "task": "addressbook.tasks.synchronise",
         "schedule": SDK_ADDRESS_BOOK_SYNC_SECONDS,

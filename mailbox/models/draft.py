@@ -43,6 +43,7 @@ class DraftAttachment(models.Model):
     size = models.BigIntegerField(help_text="bytes")
     sha256 = models.CharField(max_length=64)
     file_name = models.CharField(max_length=300)
+    file_key = models.UUIDField(null=True, db_index=True, help_text="what the file's name begins with")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

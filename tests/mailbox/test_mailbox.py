@@ -1,5 +1,6 @@
 """Who sees what, what is shown, and that a draft is sent once."""
 
+import os
 import re
 import threading
 import uuid
@@ -356,10 +357,24 @@ def test_a_draft_that_is_thrown_away_takes_its_files_along(
 ):
     draft = compose.begin(mailbox, a_person("Karin", mailbox))
     compose.attach(draft, SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
-    assert len(list((settings.MEDIA_ROOT / "drafts").iterdir())) == 1
+    assert len([path for path in (settings.MEDIA_ROOT / "drafts").rglob("*") if path.is_file()]) == 1
     with django_capture_on_commit_callbacks(execute=True):
         compose.discard(draft)
-    assert list((settings.MEDIA_ROOT / "drafts").iterdir()) == []
+    assert [path for path in (settings.MEDIA_ROOT / "drafts").rglob("*") if path.is_file()] == []
+
+
+def test_files_that_no_message_holds_are_found_and_removed(mailbox, settings):
+    arrives(mailbox, files=(File("a.pdf", "application/pdf", BytesContent(b"%PDF")),))
+    kept = Path(settings.MEDIA_ROOT) / Attachment.objects.get().file_name
+    forgotten = kept.with_name(str(uuid.uuid4()))
+    young = kept.with_name(str(uuid.uuid4()))
+    for path in (forgotten, young):
+        path.write_bytes(b"what a transaction left that came to nothing")
+    long_ago = timezone.now().timestamp() - 7200
+    for path in (forgotten, kept):
+        os.utime(path, (long_ago, long_ago))
+    assert files.remove_forgotten() == 1
+    assert (kept.exists(), young.exists(), forgotten.exists()) == (True, True, False)
 
 
 def test_a_personal_number_is_not_kept_readable():
