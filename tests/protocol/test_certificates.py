@@ -1,11 +1,13 @@
 """Paths to configured CAs: the federation's real ones, and chains that were made to deceive."""
 
-from datetime import UTC, datetime, timedelta
+import base64
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.protocol.keys import BEGINNING, certificate, key
@@ -16,8 +18,10 @@ from transport.protocol.certificates import (
     CertificateUntrusted,
     Purpose,
     common_name,
+    load_certificate,
     load_certificates,
 )
+from transport.protocol.signature import SignatureInvalid, read_certificate
 
 NOW = BEGINNING + timedelta(days=100)
 
@@ -35,7 +39,7 @@ def issue(
     """A certificate for the key of that name, signed by the issuer's key whether or not it may."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, options.get("subject", name))])
     issuing = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer or name)])
-    own = key(name) if key_size == 2048 else rsa.generate_private_key(65537, key_size)
+    own = options.get("own") or (key(name) if key_size == 2048 else rsa.generate_private_key(65537, key_size))
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -44,13 +48,17 @@ def issue(
         .serial_number(x509.random_serial_number())
         .not_valid_before(BEGINNING + timedelta(days=days[0]))
         .not_valid_after(BEGINNING + timedelta(days=days[1]))
-        .add_extension(x509.BasicConstraints(ca, None), critical=True)
+        .add_extension(x509.BasicConstraints(ca, options.get("path_length")), critical=True)
     )
+    if "critical" in options:
+        builder = builder.add_extension(options["critical"], critical=True)
     if usage:
         names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
                  "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
         builder = builder.add_extension(x509.KeyUsage(**{n: n in usage for n in names}), critical=True)
-    return builder.sign(key(options.get("signed_with", issuer or name)), hashes.SHA256())
+    signer = options.get("signed_with", issuer or name)
+    signing_key = options.get("own") or (key(signer) if isinstance(signer, str) else signer)
+    return builder.sign(signing_key, hashes.SHA256())
 
 
 def checker(*authorities, now: datetime = NOW) -> CertificateChecker:
@@ -131,6 +139,77 @@ def test_key_usage_decides_what_a_key_is_for():
 def test_a_weak_key_and_a_ca_s_own_certificate_are_refused():
     assert cause_of(checker(ROOT), issue("leaf", "root", key_size=1024)) is Cause.WEAK_KEY
     assert cause_of(checker(ROOT), ROOT) is Cause.KEY_USAGE
+
+
+def test_a_ca_that_is_not_configured_signs_no_messages_either():
+    middle = issue("middle", "root", ca=True, usage={"key_cert_sign", "digital_signature"})
+    assert cause_of(checker(ROOT), middle) is Cause.KEY_USAGE
+
+
+def test_a_path_is_no_longer_than_its_issuers_allow():
+    middle = issue("middle", "root", ca=True, path_length=0)
+    below = issue("below", "middle", ca=True)
+    leaf = issue("leaf", "below")
+    assert cause_of(checker(ROOT), leaf, intermediates=[middle, below]) is Cause.UNKNOWN_ISSUER
+    assert checker(ROOT).check(issue("leaf", "middle"), Purpose.SIGNING, intermediates=[middle])
+
+
+@pytest.mark.parametrize("who", ["root", "leaf"])
+def test_what_is_critical_and_not_understood_is_refused(who):
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.752.1"), b"\x05\x00")
+    extra = {who: {"critical": unknown}}
+    root = issue("root", ca=True, **extra.get("root", {}))
+    leaf = issue("leaf", "root", **extra.get("leaf", {}))
+    assert cause_of(checker(root), leaf) is Cause.UNKNOWN_ISSUER
+
+
+def test_an_anchor_has_to_be_valid_and_strong_itself():
+    leaf = issue("leaf", "root")
+    assert cause_of(checker(issue("root", ca=True, days=(0, 50))), leaf) is Cause.UNKNOWN_ISSUER
+    weak = rsa.generate_private_key(65537, 1024)
+    builder = issue("leaf", "weak", signed_with=weak)
+    assert cause_of(checker(issue("weak", ca=True, own=weak)), builder) is Cause.UNKNOWN_ISSUER
+
+
+def test_a_time_in_another_zone_is_the_same_time():
+    leaf = issue("leaf", "root", days=(0, 1))
+    last = (BEGINNING + timedelta(days=1) - timedelta(minutes=1)).astimezone(timezone(timedelta(hours=2)))
+    assert checker(ROOT).check(leaf, Purpose.SIGNING, at=last)
+    assert cause_of(checker(ROOT), leaf, at=last + timedelta(minutes=2)) is Cause.EXPIRED
+
+
+@pytest.mark.parametrize("environment", ["open-test", "production"])
+def test_the_issuers_of_organisations_certificates_have_their_roots(shared, environment):
+    """SITHS: a function CA below a root, signed with SHA-512. Its path holds; a CA's use is another."""
+    folder = shared / "certs" / environment / "O2O"
+    found = [c for path in folder.iterdir() for c in load_certificates(path.read_bytes())]
+    (function,) = [c for c in found if "SITHS" in (common_name(c) or "") and c.subject != c.issuer]
+    at = function.not_valid_before_utc + timedelta(days=1)
+    roots = [c for c in found if c.subject == c.issuer]
+    assert cause_of(checker(*roots), function, at=at) is Cause.KEY_USAGE
+    others = [c for c in roots if c.subject != function.issuer]
+    assert cause_of(checker(*others), function, at=at) is Cause.UNKNOWN_ISSUER
+
+
+@pytest.mark.parametrize(
+    ("what", "found", "instead"),
+    [
+        ("version 6", b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"),
+        ("a subject that is no text", b"\x0c\x06sender", b"\x0c\x06\xff\xff\xff\xff\xff\xff"),
+        (
+            "a key of an unknown kind",
+            b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01",
+            b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x7f",
+        ),
+    ],
+)
+def test_a_certificate_that_cannot_be_read_to_its_end_is_found_at_once(what, found, instead):
+    der = certificate("sender").public_bytes(Encoding.DER)
+    assert found in der
+    with pytest.raises(CertificateUnreadable):
+        load_certificate(der.replace(found, instead))
+    with pytest.raises(SignatureInvalid):
+        read_certificate(base64.b64encode(der.replace(found, instead)).decode())
 
 
 def test_what_is_no_authority_is_no_anchor():

@@ -5,12 +5,13 @@ have issued besides them. Path building is pyca/cryptography's.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 MINIMUM_RSA_BITS: Final = 2048
 _PEM_MARK: Final = b"-----BEGIN CERTIFICATE-----"
+# What the library raises, early or late, for bytes that are not what they should be.
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class Cause(StrEnum):
@@ -39,8 +49,9 @@ class Cause(StrEnum):
     NOT_YET_VALID = "not yet valid"
     UNKNOWN_ISSUER = "not issued by a CA of this environment"
     KEY_USAGE = "not made for this use"
-    WEAK_KEY = "key too weak"
+    WEAK_KEY = "no RSA key of 2048 bits or more"
     REVOKED = "revoked"
+    NO_REVOCATION_SERVICE = "names no service to ask whether it is revoked"
 
 
 class CertificateUntrusted(ProtocolError):
@@ -73,12 +84,34 @@ class Purpose(StrEnum):
 
 def load_certificates(data: bytes) -> list[x509.Certificate]:
     """The certificates of a PEM bundle, or the one of a DER file; raises `CertificateUnreadable`."""
+    if _PEM_MARK not in data:
+        return [load_certificate(data)]
     try:
-        if _PEM_MARK in data:
-            return x509.load_pem_x509_certificates(data)
-        return [x509.load_der_x509_certificate(data)]
-    except ValueError:
-        raise CertificateUnreadable("not a certificate in PEM or DER") from None
+        found = x509.load_pem_x509_certificates(data)
+    except UNREADABLE:
+        raise CertificateUnreadable("not a certificate in PEM") from None
+    return [_read_through(certificate) for certificate in found]
+
+
+def load_certificate(data: bytes) -> x509.Certificate:
+    """The certificate in these bytes (DER); raises `CertificateUnreadable`.
+
+    For every certificate that a stranger gives us: the library reads most of a certificate when it is
+    first asked for, and would raise half a dozen kinds of error then, wherever that is.
+    """
+    try:
+        return _read_through(x509.load_der_x509_certificate(data))
+    except UNREADABLE:
+        raise CertificateUnreadable("not a certificate in DER") from None
+
+
+def _read_through(certificate: x509.Certificate) -> x509.Certificate:
+    try:
+        certificate.public_key()
+        _ = certificate.subject, certificate.issuer, certificate.extensions
+    except UNREADABLE:
+        raise CertificateUnreadable("a certificate whose contents cannot be read") from None
+    return certificate
 
 
 def common_name(certificate: x509.Certificate) -> str | None:
@@ -104,7 +137,7 @@ class CertificateChecker:
         revocation: "RevocationChecker | None",
         clock: Callable[[], datetime],
     ) -> None:
-        self._anchors = [certificate for certificate in authorities if _is_authority(certificate)]
+        self._anchors = [certificate for certificate in authorities if is_authority(certificate)]
         self._revocation = revocation
         self._clock = clock
 
@@ -120,13 +153,18 @@ class CertificateChecker:
 
         `at` judges as of another time than now. Raises `CertificateUntrusted`, `RevocationUnknown`.
         """
-        moment = at or self._clock()
+        moment = (at or self._clock()).astimezone(UTC)
         if moment > certificate.not_valid_after_utc:
             raise CertificateUntrusted(Cause.EXPIRED, certificate)
         if moment < certificate.not_valid_before_utc:
             raise CertificateUntrusted(Cause.NOT_YET_VALID, certificate)
-        _check_key(certificate, purpose)
+        key = certificate.public_key()
+        if not isinstance(key, RSAPublicKey) or key.key_size < MINIMUM_RSA_BITS:
+            raise CertificateUntrusted(Cause.WEAK_KEY, certificate)
         path = self._path(certificate, intermediates, moment)
+        # An authority's key signs certificates, not messages.
+        if is_authority(certificate) or not _is_meant_for(certificate, purpose):
+            raise CertificateUntrusted(Cause.KEY_USAGE, certificate)
         if self._revocation is not None:
             for subject, issuer in pairwise(path):
                 if self._revocation.is_revoked(subject, issuer, moment):
@@ -146,13 +184,9 @@ class CertificateChecker:
             .build_client_verifier()
         )
         try:
-            path = list(verifier.verify(certificate, list(intermediates)).chain)
+            return list(verifier.verify(certificate, list(intermediates)).chain)
         except VerificationError:
             raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate) from None
-        if len(path) < 2:
-            # An authority's own certificate is no party's certificate.
-            raise CertificateUntrusted(Cause.KEY_USAGE, certificate)
-        return path
 
 
 def _require_authority(_: Policy, __: x509.Certificate, constraints: x509.BasicConstraints) -> None:
@@ -174,24 +208,19 @@ _AUTHORITY: Final = (
 )
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it is a CA's certificate."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         return False
 
 
-def _check_key(certificate: x509.Certificate, purpose: Purpose) -> None:
-    key = certificate.public_key()
-    if not isinstance(key, RSAPublicKey) or key.key_size < MINIMUM_RSA_BITS:
-        raise CertificateUntrusted(Cause.WEAK_KEY, certificate)
+def _is_meant_for(certificate: x509.Certificate, purpose: Purpose) -> bool:
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
-        return
+        return True
     if purpose is Purpose.SIGNING:
-        is_allowed = usage.digital_signature or usage.content_commitment
-    else:
-        is_allowed = usage.key_encipherment or usage.data_encipherment
-    if not is_allowed:
-        raise CertificateUntrusted(Cause.KEY_USAGE, certificate)
+        return usage.digital_signature or usage.content_commitment
+    return usage.key_encipherment or usage.data_encipherment

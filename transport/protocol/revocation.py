@@ -11,18 +11,25 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from .certificates import RevocationUnknown, fingerprint
+from .certificates import (
+    UNREADABLE,
+    Cause,
+    CertificateUntrusted,
+    RevocationUnknown,
+    fingerprint,
+    is_authority,
+)
 
 # Clocks of others may be a little ahead of ours.
 CLOCK_SKEW: Final = timedelta(minutes=5)
 _MAX_SOURCES: Final = 4
-_KNOWN_CRITICAL: Final = (x509.IssuingDistributionPoint,)
+_STRONG_HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 
 class FetchFailed(Exception):
@@ -56,8 +63,13 @@ class RevocationChecker:
         self._grace = grace
 
     def is_revoked(self, certificate: x509.Certificate, issuer: x509.Certificate, moment: datetime) -> bool:
-        """Whether the certificate is revoked; raises `RevocationUnknown`."""
+        """Whether the certificate is revoked.
+
+        Raises `RevocationUnknown`, and `CertificateUntrusted` for one that names nobody to ask.
+        """
         sources = [*_lists(certificate, issuer), *_responders(certificate, issuer)]
+        if not sources:
+            raise CertificateUntrusted(Cause.NO_REVOCATION_SERVICE, certificate)
         for source in sources:
             answer = source.read(self._cache.get(source.key), moment)
             if answer is not None and answer.until >= moment:
@@ -97,9 +109,10 @@ class _Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """A CRL at a URL."""
+    """A CRL at a URL, which is one of the names of a distribution point of the certificate."""
 
     url: str
+    names: tuple[x509.GeneralName, ...]
     certificate: x509.Certificate
     issuer: x509.Certificate
 
@@ -111,20 +124,43 @@ class _List:
         return None
 
     def read(self, data: bytes | None, moment: datetime) -> _Answer | None:
-        """What a CRL says; None where it is not a complete, current CRL of the issuer."""
+        """What a CRL says; None where it is no current CRL of the issuer that covers the certificate."""
         if not data:
             return None
         try:
             crl = _load_crl(data)
-            if crl.issuer != self.issuer.subject or not _signed_by(crl, self.issuer):
+            until = crl.next_update_utc
+            if until is None or crl.last_update_utc > moment + CLOCK_SKEW:
                 return None
-            until, since = crl.next_update_utc, crl.last_update_utc
-            if until is None or since > moment + CLOCK_SKEW or not _is_complete(crl):
+            if not _is_issued_by(crl, self.issuer) or not self._is_covered_by(crl):
                 return None
             found = crl.get_revoked_certificate_by_serial_number(self.certificate.serial_number)
-            return _Answer(found is not None and not _is_lifted(found), until)
-        except (ValueError, UnsupportedAlgorithm):
+        except UNREADABLE:
             return None
+        return _Answer(found is not None, until)
+
+    def _is_covered_by(self, crl: x509.CertificateRevocationList) -> bool:
+        """RFC 5280 6.3.3 b, and for all reasons: no delta, no indirect CRL, no part that is another's."""
+        for extension in crl.extensions:
+            value = extension.value
+            if isinstance(value, x509.DeltaCRLIndicator):
+                return False
+            if isinstance(value, x509.IssuingDistributionPoint):
+                if not self._is_within(value):
+                    return False
+            elif extension.critical:
+                return False
+        return True
+
+    def _is_within(self, scope: x509.IssuingDistributionPoint) -> bool:
+        if scope.indirect_crl or scope.only_some_reasons or scope.only_contains_attribute_certs:
+            return False
+        others = (
+            scope.only_contains_user_certs if is_authority(self.certificate) else scope.only_contains_ca_certs
+        )
+        if others or scope.relative_name is not None:
+            return False
+        return scope.full_name is None or any(name in self.names for name in scope.full_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +191,7 @@ class _Responder:
             if not self._is_signed(response, moment):
                 return None
             return self._single(response, moment)
-        except (ValueError, UnsupportedAlgorithm):
+        except UNREADABLE:
             return None
 
     def _single(self, response: ocsp.OCSPResponse, moment: datetime) -> _Answer | None:
@@ -183,40 +219,47 @@ class _Responder:
         )
 
     def _is_signed(self, response: ocsp.OCSPResponse, moment: datetime) -> bool:
+        algorithm = response.signature_hash_algorithm
+        if not isinstance(algorithm, _STRONG_HASHES):
+            return False
         for signer in (self.issuer, *response.certificates):
             if signer is not self.issuer and not self._is_delegate(signer, moment):
                 continue
-            algorithm = response.signature_hash_algorithm
-            if algorithm and _verifies(signer, response.signature, response.tbs_response_bytes, algorithm):
+            if _verifies(signer, response.signature, response.tbs_response_bytes, algorithm):
                 return True
         return False
 
     def _is_delegate(self, signer: x509.Certificate, moment: datetime) -> bool:
-        """Issued by the same CA, for signing OCSP answers (RFC 6960 4.2.2.2)."""
+        """Issued by the same CA, for signing OCSP answers (RFC 6960 4.2.2.2).
+
+        Whether it is itself revoked is not asked: such certificates are short-lived, or say so (nocheck).
+        """
         if not signer.not_valid_before_utc <= moment <= signer.not_valid_after_utc:
             return False
         try:
             signer.verify_directly_issued_by(self.issuer)
             usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        except (*UNREADABLE, InvalidSignature, x509.ExtensionNotFound):
             return False
-        return ExtendedKeyUsageOID.OCSP_SIGNING in usage
+        return ExtendedKeyUsageOID.OCSP_SIGNING in usage and _key_usage_allows(signer, "digital_signature")
 
 
 def _lists(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[_Source]:
+    """Those that speak of every reason, and are the issuer's own."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     except x509.ExtensionNotFound:
         return
-    urls = [
-        name.value
+    found = [
+        (name.value, tuple(point.full_name or ()))
         for point in points
+        if point.crl_issuer is None and point.reasons is None
         for name in point.full_name or ()
-        if isinstance(name, x509.UniformResourceIdentifier) and point.crl_issuer is None
+        if isinstance(name, x509.UniformResourceIdentifier)
     ]
-    for url in urls[:_MAX_SOURCES]:
+    for url, names in found[:_MAX_SOURCES]:
         if url.startswith(("http://", "https://")):
-            yield _List(url, certificate, issuer)
+            yield _List(url, names, certificate, issuer)
 
 
 def _responders(certificate: x509.Certificate, issuer: x509.Certificate) -> Iterator[_Source]:
@@ -241,34 +284,21 @@ def _load_crl(data: bytes) -> x509.CertificateRevocationList:
     return x509.load_der_x509_crl(data)
 
 
-def _signed_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+def _is_issued_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     key = issuer.public_key()
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+    if crl.issuer != issuer.subject or not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         return False
-    return crl.is_signature_valid(key)
+    if not isinstance(crl.signature_hash_algorithm, _STRONG_HASHES):
+        return False
+    return _key_usage_allows(issuer, "crl_sign") and crl.is_signature_valid(key)
 
 
-def _is_complete(crl: x509.CertificateRevocationList) -> bool:
-    """Covers every certificate of its issuer that could be asked about: no delta, not indirect."""
-    for extension in crl.extensions:
-        value = extension.value
-        if isinstance(value, x509.DeltaCRLIndicator):
-            return False
-        if isinstance(value, x509.IssuingDistributionPoint):
-            only_some = value.only_some_reasons or value.only_contains_attribute_certs
-            if value.indirect_crl or only_some or value.only_contains_ca_certs:
-                return False
-        elif extension.critical and not isinstance(value, _KNOWN_CRITICAL):
-            return False
-    return True
-
-
-def _is_lifted(entry: x509.RevokedCertificate) -> bool:
+def _key_usage_allows(certificate: x509.Certificate, use: str) -> bool:
     try:
-        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:
-        return False
-    return reason is x509.ReasonFlags.remove_from_crl
+        return True
+    return bool(getattr(usage, use))
 
 
 def _verifies(

@@ -5,16 +5,15 @@ caller to judge, by `signing_certificate`.
 """
 
 import base64
-import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from lxml import etree
 
+from .certificates import CertificateUnreadable, load_certificates
 from .errors import ProtocolError
 from .identifiers import (
     CERTPUB_ENCRYPTION,
@@ -177,14 +176,9 @@ def _certificate(text: str | None, element: str) -> x509.Certificate:
     value = _without_armour((text or "").strip())
     try:
         data = base64.b64decode("".join(value.split()), validate=True)
-        if data.lstrip().startswith(b"-----BEGIN"):
-            certificate = x509.load_pem_x509_certificate(data)
-        else:
-            certificate = x509.load_der_x509_certificate(data)
-        certificate.public_key()
-    except (ValueError, binascii.Error, UnsupportedAlgorithm):
+        return load_certificates(data)[0]
+    except (ValueError, CertificateUnreadable):
         raise MetadataMalformed(element) from None
-    return certificate
 
 
 def _without_armour(text: str) -> str:

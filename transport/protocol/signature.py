@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -27,6 +27,7 @@ from .canonical import (
     canonical_element,
     remove_unread,
 )
+from .certificates import CertificateUnreadable, load_certificate
 from .errors import ProtocolError
 from .identifiers import C14N_10, C14N_EXCLUSIVE, ENVELOPED_SIGNATURE, NS_DS, RSA_SHA256, SHA256
 
@@ -149,12 +150,9 @@ def read_certificate(text: str | None) -> x509.Certificate:
     """The certificate in an X509Certificate's text; raises `SignatureInvalid`."""
     try:
         der = base64.b64decode("".join((text or "").split()), validate=True)
-        certificate = x509.load_der_x509_certificate(der)
-        # Read here once, so that a key of a kind unknown to us is found where certificates are read.
-        certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return load_certificate(der)
+    except (ValueError, CertificateUnreadable):
         raise SignatureInvalid("certificate") from None
-    return certificate
 
 
 def _read(signature: etree._Element) -> EnvelopedSignature:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from ..canonical import AlgorithmNotAllowed, canonical_document, canonical_element
+from ..certificates import CertificateUnreadable, load_certificate
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, RSA_SHA256, SHA256
 from ..safe_xml import parse
 from . import names
@@ -255,8 +256,8 @@ def _last_of_path(data: bytes) -> x509.Certificate:
         last = b""
         while content:
             last, content = _der_split(content)
-        return _usable(x509.load_der_x509_certificate(last))
-    except (ValueError, IndexError, UnsupportedAlgorithm):
+        return load_certificate(last)
+    except (ValueError, IndexError, CertificateUnreadable):
         raise As4Error(FAILED_AUTHENTICATION, "a security token holds no certificate path") from None
 
 
@@ -280,14 +281,9 @@ def _der_content(data: bytes) -> bytes:
 
 def _certificate(element: etree._Element) -> x509.Certificate:
     try:
-        return _usable(x509.load_der_x509_certificate(_decoded(element)))
-    except (ValueError, UnsupportedAlgorithm):
+        return load_certificate(_decoded(element))
+    except CertificateUnreadable:
         raise As4Error(FAILED_AUTHENTICATION, "a security token holds no certificate") from None
-
-
-def _usable(certificate: x509.Certificate) -> x509.Certificate:
-    certificate.public_key()
-    return certificate
 
 
 def _reference(element: etree._Element, algorithms: SignatureAlgorithms) -> Reference:
