@@ -235,3 +235,6 @@ def test_files_are_dropped_and_what_cannot_be_attached_is_told_before_it_is_sent
     expect(karin.page.locator("#files-trouble")).to_be_empty()
     karin.page.get_by_role("button", name="Ta bort plan.pdf").click()
     expect(karin.page.locator("#attachments")).not_to_contain_text("plan.pdf")
+    # The browser notes the upload that was refused; nothing else may have gone wrong.
+    assert len(karin.errors) == 1
+    assert "422" in karin.errors.pop()
