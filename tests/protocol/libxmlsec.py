@@ -43,9 +43,14 @@ def seal(payload: bytes, *, transform: object = None, root: etree._Element | Non
     if root is None:
         root = etree.fromstring(write_envelope(an_envelope(), payload), _PARSER)
     _encrypt(root)
-    node = xmlsec.template.create(
-        root, xmlsec.constants.TransformInclC14N, xmlsec.constants.TransformRsaSha256
-    )
+    return sign(root, transform=transform)
+
+
+def sign(
+    root: etree._Element, *, transform: object = None, method: object = xmlsec.constants.TransformInclC14N
+) -> bytes:
+    """The document with an enveloped signature of the sender's; `method` canonicalises SignedInfo."""
+    node = xmlsec.template.create(root, method, xmlsec.constants.TransformRsaSha256)
     root.append(node)
     reference = xmlsec.template.add_reference(node, xmlsec.constants.TransformSha256, uri="")
     xmlsec.template.add_transform(reference, xmlsec.constants.TransformEnveloped)
