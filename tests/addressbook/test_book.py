@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.core.management import CommandError, call_command
 
+from addressbook import tasks
 from addressbook.copying import CopyRefused, synchronise
 from addressbook.lookup import function_address, names_of
 from addressbook.models import FunctionAddress, Organisation, SyncRun
@@ -143,3 +144,14 @@ def test_a_next_link_to_another_server_is_not_followed(book):
     book.url = "http://192.0.2.1/addressbook/api/"
     with pytest.raises(Exception, match="another server"):
         synchronise(real)
+
+
+def test_the_worker_s_task_copies_and_says_when_it_could_not(book, settings, caplog):
+    settings.SDK_ADDRESS_BOOK_URL = book.url
+    tasks.synchronise()
+    assert FunctionAddress.objects.count() == 3
+    book.server.shutdown()
+    book.server.server_close()
+    tasks.synchronise()
+    assert "address book not copied" in caplog.text
+    assert FunctionAddress.objects.filter(gone_at=None).count() == 3

@@ -205,6 +205,21 @@ def test_what_cannot_be_read_after_decryption_gets_no_receipt(world, payload):
     assert IncomingMessage.objects.get(message_id=message_id).cause == "not-decryptable"
 
 
+def test_a_message_within_the_organisation_goes_the_same_way(world):
+    from mailbox.models import FunctionMailbox
+
+    other = FunctionMailbox.objects.create(
+        participant_id=world.sender.participant.value, address="sdk:granne", name="Grannfunktionen"
+    )
+    message = world.message(recipient=world.sender.participant, recipient_function=other.address)
+    message_id = sending.order(message, actor="Karin")
+    world.pump()
+    delivery = delivery_of(world.sender.participant.value, message_id)
+    assert delivery.state is OutgoingState.ACCEPTED
+    assert "TRANSPORT_RECEIPT" in [event.name for event in delivery.events]
+    assert MailboxMessage.objects.get(message_id=message_id).conversation.mailbox == other
+
+
 def test_a_message_that_breaks_the_rules_never_leaves(world):
     with pytest.raises(sending.MessageInvalid) as invalid:
         sending.order(world.message(text="   "), actor="Karin")
