@@ -62,7 +62,7 @@ class VerifiedEnvelope:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """The envelope rules that it breaks (C3.2.2 section 2.4)."""
+        """The envelope rules that it breaks (C3.2.2 section 2)."""
         return tuple(check_envelope(self._root))
 
     @property
@@ -221,7 +221,7 @@ class _TextInFile:
         while left > 0:
             chunk = self._source.read(min(_CHUNK, left))
             if not chunk:
-                raise _NotPlain
+                raise EnvelopeMalformed("CipherValue")
             left -= len(chunk)
             piece = carry + chunk
             begun = piece.rfind(b"&", -_LONGEST_REFERENCE + 1)
