@@ -238,3 +238,19 @@ def test_files_are_dropped_and_what_cannot_be_attached_is_told_before_it_is_sent
     # The browser notes the upload that was refused; nothing else may have gone wrong.
     assert len(karin.errors) == 1
     assert "422" in karin.errors.pop()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_a_small_screen_and_passes_axe_in_both_colour_schemes(two_nodes, caseworker, scheme):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.page.set_viewport_size({"width": 320, "height": 640})
+    karin.page.emulate_media(color_scheme=scheme)
+    karin.open_mailbox(RECEPTION)
+    pages = [karin.url, karin.page.url, f"{karin.url}/adressbok/", f"{karin.url}/adressbok/sok?q=social"]
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    pages.append(karin.page.url)
+    for url in pages:
+        karin.page.goto(url)
+        width = karin.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 320, f"{url} is {width} px wide"
+        karin.check_accessibility()
