@@ -147,33 +147,40 @@ def read_encrypted_key(encrypted_data: etree._Element) -> EncryptedKey:
     return EncryptedKey(wrapped, certificate)
 
 
-def decrypt_base64(session_key: bytes, text: Iterable[bytes], write: Callable[[bytes], object]) -> None:
+def decrypt_base64(
+    session_key: bytes, text: Iterable[bytes], write: Callable[[bytes | memoryview], object]
+) -> None:
     """Decrypt base64, whitespace within it allowed, and hand the plaintext to `write` piece by piece.
 
-    The caller has verified a signature over exactly this text. Raises `NotDecryptable`, at the end:
-    what has been written by then is of no worth.
+    A piece is there until `write` returns. The caller has verified a signature over exactly this text.
+    Raises `NotDecryptable`, at the end: what has been written by then is of no worth.
     """
     decryptor = None
-    buffer = bytearray()
-    # The last block stays back until it is known to be the last: it has the padding.
+    buffer = memoryview(b"")
+    # The last block has the padding, so that many bytes wait until it is known that more follow.
     held = b""
-    for decoded in _decoded(text):
-        held += decoded
-        if decryptor is None:
-            if len(held) < _BLOCK:
-                continue
-            decryptor = Cipher(algorithms.AES(session_key), modes.CBC(held[:_BLOCK])).decryptor()
-            held = held[_BLOCK:]
-        cut = max(0, len(held) - 1) // _BLOCK * _BLOCK
-        if len(buffer) < cut + _BLOCK:
-            buffer = bytearray(cut + _BLOCK)
-        count = decryptor.update_into(memoryview(held)[:cut], buffer)
-        held = held[cut:]
-        write(bytes(memoryview(buffer)[:count]))
-    if decryptor is None or len(held) != _BLOCK:
+    for piece in _decoded(text):
+        if len(piece) < _BLOCK or decryptor is None:
+            held, piece = b"", held + piece
+        if decryptor is None and len(piece) >= _BLOCK:
+            decryptor = Cipher(algorithms.AES(session_key), modes.CBC(piece[:_BLOCK])).decryptor()
+            piece = piece[_BLOCK:]
+        if decryptor is None or len(piece) < _BLOCK:
+            held = piece
+            continue
+        if len(buffer) < len(piece) + 2 * _BLOCK:
+            buffer = memoryview(bytearray(len(piece) + 2 * _BLOCK))
+        count = decryptor.update_into(held, buffer)
+        count += decryptor.update_into(memoryview(piece)[:-_BLOCK], buffer[count:])
+        held = piece[-_BLOCK:]
+        write(buffer[:count])
+    if decryptor is None:
         raise NotDecryptable
-    last = decryptor.update(held) + decryptor.finalize()
-    if not 1 <= last[-1] <= _BLOCK:
+    try:
+        last = decryptor.update(held) + decryptor.finalize()
+    except ValueError:
+        raise NotDecryptable from None
+    if len(last) != _BLOCK or not 1 <= last[-1] <= _BLOCK:
         raise NotDecryptable
     write(last[: _BLOCK - last[-1]])
 

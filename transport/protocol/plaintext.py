@@ -33,20 +33,20 @@ class PlainElement:
     the element's context, xmlenc-core 4.3.3), and then the root element gets them here.
     """
 
-    def __init__(self, write: Callable[[bytes], object], scope: Scope) -> None:
+    def __init__(self, write: Callable[[bytes | memoryview], object], scope: Scope) -> None:
         self._write = write
         self._scope = scope
         self._reader = BoundedReader(MESSAGE_DOCUMENT)
         self._has_begun = False
         self._is_refused = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Take some bytes; the first piece has to hold the root element's start tag."""
         if not self._has_begun and data:
             self._has_begun = True
-            data = self._first(data)
+            data = self._first(bytes(data))
         elif not self._is_refused and not _is_base64(data):
-            self._feed(data)
+            self._feed(bytes(data))
         self._write(data)
 
     def finish(self) -> None:
@@ -72,14 +72,14 @@ class PlainElement:
             self._is_refused = True
 
 
-def _is_base64(data: bytes) -> bool:
+def _is_base64(data: bytes | memoryview) -> bool:
     """Part of an attachment's text: nothing in it for the parser, and nearly all of what is large."""
     cut = len(data) & ~3
     try:
         pybase64.b64decode(data[:cut], validate=True)
     except ValueError:
         return False
-    return not data[cut:].strip(_BASE64)
+    return not bytes(data[cut:]).strip(_BASE64)
 
 
 def _with_scope(data: bytes, scope: Scope) -> bytes:
