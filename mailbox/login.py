@@ -4,12 +4,14 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import jwt
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
@@ -19,6 +21,7 @@ logger = logging.getLogger(__name__)
 REFUSAL = "login_refusal"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
+_CLOCK_SKEW_SECONDS = 60
 
 
 class EidBackend(OIDCAuthenticationBackend):
@@ -40,6 +43,17 @@ class EidBackend(OIDCAuthenticationBackend):
             return self._refused("locked")
         return person
 
+    def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
+        """The ID token's claims: signature, nonce and expiry by the library, issuer and audience here."""
+        try:
+            payload: dict[str, Any] = super().verify_token(token, **kwargs)
+        except jwt.InvalidTokenError as error:
+            raise SuspiciousOperation(type(error).__name__) from None
+        problem = problem_of(payload)
+        if problem:
+            raise SuspiciousOperation(f"ID token: {problem}")
+        return payload
+
     def get_user(self, user_id: int) -> Person | None:
         """Whoever is locked is nobody, from the next request on."""
         return Person.objects.filter(pk=user_id, is_active=True).first()
@@ -59,6 +73,26 @@ class EidBackend(OIDCAuthenticationBackend):
         if self.request is not None:
             self.request.session[REFUSAL] = {"reason": reason, **details}
         return None
+
+
+def problem_of(payload: Mapping[str, Any]) -> str:
+    """What is wrong with an ID token's claims (OpenID Connect Core 3.1.3.7); empty where nothing is.
+
+    A token of another issuer, or for another client of this one, is nobody's login here.
+    """
+    if payload.get("iss") != settings.OIDC_ISSUER:
+        return "issued by somebody else"
+    audience = payload.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if settings.OIDC_RP_CLIENT_ID not in audiences:
+        return "meant for somebody else"
+    if len(audiences) > 1 and payload.get("azp") != settings.OIDC_RP_CLIENT_ID:
+        return "meant for several, and not for us first"
+    if not isinstance(payload.get("exp"), int) or not isinstance(payload.get("iat"), int):
+        return "without a time"
+    if payload["iat"] > time.time() + _CLOCK_SKEW_SECONDS:
+        return "issued in the future"
+    return ""
 
 
 def provider_logout_url(request: HttpRequest) -> str:

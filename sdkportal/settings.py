@@ -197,6 +197,8 @@ OIDC_RP_SCOPES = env.text(
     "openid profile https://id.oidc.se/scope/naturalPersonInfo https://id.oidc.se/scope/naturalPersonOrgId",
 )
 OIDC_USE_PKCE = True
+OIDC_TIMEOUT = env.number("SDK_HTTP_TIMEOUT_SECONDS", 10)
+OIDC_VERIFY_SSL = env.text("SDK_TLS_CA_FILE", "") or True
 OIDC_AUTH_REQUEST_EXTRA_PARAMS = {"prompt": "login"}
 OIDC_CALLBACK_CLASS = "mailbox.views.login.Callback"
 OIDC_OP_LOGOUT_URL_METHOD = "mailbox.login.provider_logout_url"

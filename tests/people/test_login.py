@@ -8,7 +8,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
-from mailbox.login import EidBackend
+from mailbox.login import EidBackend, problem_of
 from mailbox.models import Person
 from testbed.register import Person as Citizen
 from tests.protocol.keys import key
@@ -21,7 +21,7 @@ LOA3 = "http://id.elegnamnden.se/loa/1.0/loa3"
 @pytest.fixture
 def provider(federation, settings):
     """The provider, and settings that point at it."""
-    issuer = f"{federation.url}/oidc"
+    issuer = settings.OIDC_ISSUER = f"{federation.url}/oidc"
     variables = federation.environment()
     settings.OIDC_RP_CLIENT_ID = variables["SDK_OIDC_CLIENT_ID"]
     settings.OIDC_RP_CLIENT_SECRET = variables["SDK_OIDC_CLIENT_SECRET"]
@@ -124,6 +124,40 @@ def test_an_answer_that_was_not_asked_for_is_refused(client, provider):
     answer = client.get("/oidc/callback/?code=x&state=made-up", HTTP_HOST="localhost:8000")
     assert answer.status_code in {302, 400}
     assert "_auth_user_id" not in client.session
+
+
+def test_a_token_of_another_issuer_is_no_login(client, provider, settings):
+    settings.OIDC_ISSUER = "https://another.example"
+    Person.add(KARIN, "Karin Svensson")
+    _, page = log_in(client, provider)
+    assert page.status_code == 403
+    assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, ""),
+        ({"aud": ["sdkportal"]}, ""),
+        ({"aud": ["sdkportal", "other"], "azp": "sdkportal"}, ""),
+        ({"iss": "https://other"}, "issued by somebody else"),
+        ({"aud": "other"}, "meant for somebody else"),
+        ({"aud": None}, "meant for somebody else"),
+        ({"aud": ["sdkportal", "other"]}, "meant for several, and not for us first"),
+        ({"exp": None}, "without a time"),
+        ({"iat": 99_999_999_999}, "issued in the future"),
+    ],
+)
+def test_an_id_token_is_for_us_and_from_our_provider(settings, changes, problem):
+    settings.OIDC_ISSUER = "https://provider.example"
+    settings.OIDC_RP_CLIENT_ID = "sdkportal"
+    claims = {
+        "iss": "https://provider.example",
+        "aud": "sdkportal",
+        "exp": 2_000_000_000,
+        "iat": 1_700_000_000,
+    }
+    assert problem_of({**claims, **changes}) == problem
 
 
 def test_nothing_personal_reaches_the_log(client, provider, caplog):
