@@ -69,7 +69,10 @@ def _replacement(regexp: str) -> str | None:
     if len(pieces) != 4 or pieces[1] not in {"^.*$", ".*"} or pieces[3] not in {"", "i"}:
         return None
     url = pieces[2]
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
     is_plain = re.fullmatch(r"[\x21-\x7e]+", url) is not None and "\\" not in url and len(url) <= _MAX_URL
     if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
         return None

@@ -188,7 +188,10 @@ def _without_armour(text: str) -> str:
 
 def _url(text: str | None, element: str) -> str:
     url = (text or "").strip()
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise MetadataMalformed(element) from None
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
@@ -205,9 +208,9 @@ def _moment(endpoint: etree._Element, name: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise MetadataMalformed(name) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _one(parent: etree._Element, name: str) -> etree._Element:
