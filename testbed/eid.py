@@ -1,6 +1,6 @@
 """A test e-ID: an OpenID Connect provider where one chooses a person, without a password.
 
-Authorization code with PKCE; the client authenticates by a secret or by private_key_jwt.
+Authorization code with PKCE; the client authenticates by a secret.
 """
 
 import hashlib
