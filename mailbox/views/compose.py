@@ -19,6 +19,8 @@ from ..files import FileRefused, accepted_suffixes, room_for_files
 from ..markdown import render as render_markdown
 from ..models import Draft, Person
 
+_MAX_VERSION_DIGITS = 10
+
 
 @login_required
 @require_POST
@@ -47,7 +49,9 @@ def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
     if request.method != "POST":
         return _form(request, row)
     action, _separator, argument = request.POST.get("action", "save").partition(":")
-    version = int(request.POST.get("version", "0") or 0)
+    told = request.POST.get("version", "")
+    # A version that is none is nobody's: what was written is shown beside the draft, not saved over it.
+    version = int(told) if told.isdecimal() and len(told) < _MAX_VERSION_DIGITS else -1
     content = Content.from_form(request.POST.dict())
     try:
         return _act(request, row, action, argument, version, content)

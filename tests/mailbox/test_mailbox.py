@@ -325,6 +325,19 @@ def test_what_is_missing_is_told_for_each_field_and_what_was_written_is_kept(mai
     assert not OutgoingMessage.objects.exists()
 
 
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 50, "²"])
+def test_a_version_that_is_none_overwrites_nothing(mailbox, client, version):
+    person = a_person("Karin", mailbox)
+    log_in(client, person)
+    draft = compose.begin(mailbox, person)
+    form = {"action": "save", "version": version, "text": "Annan text"}
+    response = client.post(reverse("draft", args=[draft.pk]), form)
+    assert response.status_code == 409
+    assert "Annan text" in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.text == ""
+
+
 def test_a_recipient_that_has_left_the_address_book_cannot_be_written_to(mailbox, function):
     person = a_person("Karin", mailbox)
     draft = _ready(mailbox, function, person)
