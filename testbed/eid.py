@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, list_to_scope, scope_to_list
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Error, list_to_scope, scope_to_list
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode, UserInfo
@@ -187,7 +187,10 @@ class EidProvider:
 
         @pages.route("/authorize", methods=["GET", "POST"])
         def authorize() -> Any:
-            grant = server.get_consent_grant(end_user=None)
+            try:
+                grant = server.get_consent_grant(end_user=None)
+            except OAuth2Error:
+                abort(400)
             if request.method == "POST":
                 subject = request.form.get("subject", "")
                 if subject not in self._register.entries("people"):

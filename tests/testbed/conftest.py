@@ -1,0 +1,3 @@
+from tests.world import federation
+
+__all__ = ["federation"]
