@@ -29,16 +29,11 @@
     return saving;
   };
   form.addEventListener("input", (event) => {
+    // The recipient is chosen when the form is sent: moving among the hits by keys chooses nothing yet.
     if (event.target.type === "file" || event.target.name === "q" || event.target.name === "recipient") return;
     dirty = true;
     clearTimeout(timer);
     timer = setTimeout(save, 1500);
-  });
-  // A choice among the hits is a choice of the recipient: the page comes back with it.
-  form.addEventListener("change", async (event) => {
-    if (event.target.name !== "recipient") return;
-    await save();
-    form.querySelector("button[value=save]").click();
   });
   form.addEventListener("submit", () => { clearTimeout(timer); dirty = false; });
   addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") save(); });
