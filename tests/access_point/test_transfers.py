@@ -1,8 +1,6 @@
 """Taking and sending by AS4: receipts, duplicates, refusals, resends."""
 
-import io
 import threading
-import uuid
 from datetime import timedelta
 
 import pytest
@@ -10,76 +8,16 @@ import requests
 from django.db import connection
 from django.utils import timezone
 
-from testbed.authorities import Validity, load_certificate, load_key
+from testbed.authorities import Validity
+from tests.access_point.build import Peer, a_transfer
 from tests.world import work_is_clean
 from transport.access_point import sending
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
 from transport.message_service.models import IncomingMessage
-from transport.protocol.as4 import signals
-from transport.protocol.as4.messages import ErrorSignal, PartInfo, UserMessage
-from transport.protocol.as4.packing import write_user_message
+from transport.protocol.as4.messages import ErrorSignal
 from transport.protocol.identifiers import SDK_MESSAGE, DocumentType, ParticipantId
 
 pytestmark = pytest.mark.xdist_group("federation")
-
-
-class Peer:
-    """Another access point that sends to ours."""
-
-    def __init__(self, world, tmp_path, *, validity: Validity | None = None) -> None:
-        self.world = world
-        self.name = f"AP-{uuid.uuid4().hex[:8]}-PEER"
-        self.files = world.federation.add_access_point(
-            self.name, "https://localhost:9/as4", validity=validity
-        )
-        self.work = tmp_path
-
-    def pack(self, **changes):
-        world = self.world
-        values = {
-            "message_id": f"{uuid.uuid4()}@peer",
-            "timestamp": timezone.now(),
-            "conversation_id": str(uuid.uuid4()),
-            "sender_party": self.name,
-            "recipient_party": world.access_point,
-            "action": SDK_MESSAGE.action,
-            "original_sender": world.sender.participant,
-            "final_recipient": world.recipient.participant,
-            "parts": (PartInfo("envelope@peer"),),
-            **changes,
-        }
-        message = UserMessage(**values)
-        own = self.world.federation.add_access_point(world.access_point, world.url)
-        return message, write_user_message(
-            message,
-            [io.BytesIO(b"<envelope/>") for _ in message.parts],
-            work_directory=self.work,
-            signing_key=load_key(self.files.key),
-            signing_certificate=load_certificate(self.files.certificate),
-            encryption_certificate=load_certificate(own.certificate),
-        )
-
-    def post(self, packed) -> requests.Response:
-        body = b"".join(packed.chunks())
-        return requests.post(
-            self.world.url, data=body, headers={"Content-Type": packed.content_type}, timeout=30
-        )
-
-    def answer(self, packed, message):
-        response = self.post(packed)
-        assert response.status_code == 200
-        return signals.read_signal(
-            response.headers["Content-Type"],
-            response.content,
-            sent_references=packed.references,
-            sent_message_id=message.message_id,
-            check_signer=lambda signer: None,
-        )
-
-
-@pytest.fixture
-def peer(world, tmp_path):
-    return Peer(world, tmp_path)
 
 
 def _refused(peer, **changes) -> tuple[str, str]:
@@ -177,30 +115,9 @@ def test_what_is_no_as4_message_is_415(world):
     assert requests.get(world.url, timeout=10).status_code == 405
 
 
-def _a_transfer(world) -> OutboundTransfer:
-    world_transfer = OutboundTransfer.objects.create(
-        reference=uuid.uuid4(),
-        as4_message_id=f"{uuid.uuid4()}@ap",
-        conversation_id=str(uuid.uuid4()),
-        sender=world.sender.participant.value,
-        recipient=world.recipient.participant.value,
-        document_id=SDK_MESSAGE.identifier,
-        document_scheme=SDK_MESSAGE.scheme,
-        envelope_name="",
-        envelope_id=str(uuid.uuid4()),
-        due_at=timezone.now(),
-    )
-    from django.core.files.base import ContentFile
-    from django.core.files.storage import default_storage
-
-    world_transfer.envelope_name = default_storage.save("test/envelope", ContentFile(b"<envelope/>"))
-    world_transfer.save()
-    return world_transfer
-
-
 def test_a_transfer_is_resent_with_the_same_id_at_most_four_times(world, settings):
     world.federation.add_access_point(world.access_point, "http://localhost:9/as4")
-    transfer = _a_transfer(world)
+    transfer = a_transfer(world)
     for attempt in range(1, 6):
         sending.send(transfer.pk)
         transfer.refresh_from_db()
@@ -216,7 +133,7 @@ def test_a_transfer_is_resent_with_the_same_id_at_most_four_times(world, setting
 
 
 def test_a_lost_receipt_is_made_good_by_the_resend(world):
-    transfer = _a_transfer(world)
+    transfer = a_transfer(world)
     sending.send(transfer.pk)
     transfer.refresh_from_db()
     receipt = bytes(transfer.receipt)
@@ -232,7 +149,7 @@ def test_a_lost_receipt_is_made_good_by_the_resend(world):
 def test_a_revoked_receiver_is_never_sent_to(world):
     own = world.federation.add_access_point(world.access_point, world.url)
     world.federation.revoke("access-points", own.certificate)
-    transfer = _a_transfer(world)
+    transfer = a_transfer(world)
     sending.send(transfer.pk)
     transfer.refresh_from_db()
     assert (transfer.state, transfer.cause) == ("FAILED", "access-point-untrusted")
@@ -240,7 +157,7 @@ def test_a_revoked_receiver_is_never_sent_to(world):
 
 
 def test_the_log_tells_of_every_transfer_and_holds_no_content(world, caplog):
-    transfer = _a_transfer(world)
+    transfer = a_transfer(world)
     with caplog.at_level("INFO"):
         sending.send(transfer.pk)
     events = list(TransferEvent.objects.filter(as4_message_id=transfer.as4_message_id).order_by("pk"))
