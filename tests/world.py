@@ -173,9 +173,17 @@ class World:
         return identity, out.getvalue()
 
     def transfer(
-        self, envelope: bytes, *, sender: Party | None = None, document_type: DocumentType = SDK_MESSAGE
+        self,
+        envelope: bytes,
+        *,
+        sender: Party | None = None,
+        document_type: DocumentType = SDK_MESSAGE,
+        pump: bool = True,
     ) -> uuid.UUID:
-        """Send an envelope by AS4 as if a message service had handed it over; its reference."""
+        """Send an envelope by AS4 as if a message service had handed it over; its reference.
+
+        Without `pump` it is only ordered: the test does what workers would.
+        """
         reference = uuid.uuid4()
         name = default_storage.save(f"test/{reference}", ContentFile(envelope))
         hand_over.access_point().submit(
@@ -189,7 +197,8 @@ class World:
                 str(reference),
             )
         )
-        self.pump()
+        if pump:
+            self.pump()
         return reference
 
     def answer_to(self, message_id: str) -> MessageReceipt | None:

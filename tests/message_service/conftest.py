@@ -1,3 +1,14 @@
+import pytest
+
+from tests.message_service.clients import SteeredClient
 from tests.world import federation, world
 
-__all__ = ["federation", "world"]
+__all__ = ["client", "federation", "world"]
+
+
+@pytest.fixture
+def client(settings):
+    """The message client of this node is one that the test steers."""
+    settings.SDK_MESSAGE_CLIENT = f"{SteeredClient.__module__}.{SteeredClient.__name__}"
+    SteeredClient.reset()
+    return SteeredClient

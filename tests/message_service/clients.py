@@ -1,0 +1,39 @@
+"""A message client that a test steers: it keeps what it is given in the database, as a real one does."""
+
+from uuid import UUID
+
+from django.db import connection
+
+from transport.message_service.clients import Delivered
+
+
+class SteeredClient:
+    """Serves every function but `closed`; `failing` raises that often before it takes a message."""
+
+    closed: set[str] = set()
+    failing = 0
+    delivered: list[Delivered] = []
+    told: list[tuple[str, UUID, bool]] = []
+    files: list[tuple[str, bytes]] = []
+
+    @classmethod
+    def reset(cls) -> None:
+        cls.closed, cls.failing = set(), 0
+        cls.delivered, cls.told, cls.files = [], [], []
+
+    def serves(self, participant: str, function_address: str) -> bool:
+        return function_address not in self.closed
+
+    def deliver(self, delivered: Delivered) -> None:
+        assert connection.in_atomic_block
+        if SteeredClient.failing:
+            SteeredClient.failing -= 1
+            raise RuntimeError("the client fails on Karin Svensson's letter")
+        self.delivered.append(delivered)
+        for document in delivered.message.documents:
+            for file in document.files:
+                with file.content.open() as content:
+                    self.files.append((file.name, content.read()))
+
+    def delivery_changed(self, participant: str, message_id: UUID) -> None:
+        self.told.append((participant, message_id, connection.in_atomic_block))
