@@ -1,0 +1,169 @@
+"""Files on their way and files that stay: gone after every outcome, the process's death included."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from testbed.node import PROJECT
+from tests.transport.test_work import a_row
+from transport import payloads, workspace
+from transport.access_point import tasks as access_point_tasks
+from transport.access_point.models import InboundTransfer
+from transport.message_service import tasks as message_service_tasks
+from transport.message_service.models import Organisation, OutgoingMessage
+
+
+@pytest.fixture(autouse=True)
+def directories(settings, tmp_path):
+    settings.SDK_WORK_DIR = tmp_path / "work"
+    settings.MEDIA_ROOT = tmp_path / "payloads"
+
+
+def aged(name: str, hours: float) -> str:
+    moment = time.time() - hours * 3600
+    os.utime(default_storage.path(name), (moment, moment))
+    return name
+
+
+def an_inbound(key: uuid.UUID, name: str) -> InboundTransfer:
+    return InboundTransfer.objects.create(
+        id=key,
+        as4_message_id=f"{uuid.uuid4()}@ap",
+        conversation_id="c",
+        sender="0203:a.se",
+        recipient="0203:b.se",
+        document_id="d",
+        document_scheme="s",
+        envelope_name=name,
+        signed_references=[],
+        size=1,
+    )
+
+
+def test_a_workspace_is_private_and_gone_whatever_happens(settings):
+    with workspace.workspace("testing") as directory:
+        (directory / "file").write_bytes(b"x")
+        assert directory.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(FileExistsError), workspace.workspace("testing") as directory:
+        directory.mkdir()
+    assert list(settings.SDK_WORK_DIR.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_is_not(settings):
+    program = (
+        "import django, time; django.setup()\n"
+        "from transport.workspace import workspace\n"
+        "with workspace('dying') as directory:\n"
+        "    (directory / 'half').write_bytes(b'x'); print(directory, flush=True); time.sleep(60)\n"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "sdkportal.settings",
+        "SDK_WORK_DIR": str(settings.SDK_WORK_DIR),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    left = Path(process.stdout.readline().strip())
+    with workspace.workspace("living") as used:
+        assert workspace.remove_stale() == 0
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert (left / "half").exists()
+        assert workspace.remove_stale() == 1
+        assert not left.exists()
+        assert used.is_dir()
+
+
+def test_a_stored_file_is_whole_and_synced_before_its_name_is_given(monkeypatch):
+    synced = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    name = payloads.store(payloads.dated("outgoing", "a.xml"), BytesIO(b"content"))
+    path = Path(default_storage.path(name))
+    assert path.read_bytes() == b"content"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert synced[:2] == [str(path), str(path.parent)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_is_removed_with_the_commit_that_lets_go_of_it():
+    name = payloads.store(payloads.dated("outgoing", "a.xml"), BytesIO(b"content"))
+    with transaction.atomic():
+        payloads.remove_on_commit(name)
+        transaction.set_rollback(True)
+    assert default_storage.exists(name)
+    with transaction.atomic():
+        payloads.remove_on_commit(name)
+        assert default_storage.exists(name)
+    assert not default_storage.exists(name)
+
+
+@pytest.mark.django_db
+def test_envelopes_that_were_stored_and_never_committed_are_found():
+    held, forgotten, young = (uuid.uuid4() for _ in range(3))
+    names = {
+        key: payloads.store(payloads.dated("inbound", str(key)), BytesIO(b"x")) for key in (held, forgotten)
+    }
+    for name in names.values():
+        aged(name, 2)
+    new = payloads.store(payloads.dated("inbound", str(young)), BytesIO(b"x"))
+    foreign = aged(payloads.store(payloads.dated("inbound", "readme.txt"), BytesIO(b"x")), 2)
+    an_inbound(held, names[held])
+    access_point_tasks.tidy()
+    assert not default_storage.exists(names[forgotten])
+    assert all(default_storage.exists(name) for name in (names[held], new, foreign))
+
+
+@pytest.mark.django_db
+def test_of_a_message_s_files_only_those_that_it_names_are_kept():
+    organisation = Organisation.objects.create(participant_id="0203:a.se", name="A")
+    row = OutgoingMessage(
+        organisation=organisation,
+        message_id=uuid.uuid4(),
+        conversation_id=uuid.uuid4(),
+        recipient="0203:b.se",
+    )
+    names = {
+        suffix: aged(payloads.store(payloads.dated("outgoing", f"{row.pk}.{suffix}"), BytesIO(b"x")), 2)
+        for suffix in ("xml", "one.sealed", "two.sealed", "receipt")
+    }
+    row.payload_name, row.envelope_name = names["xml"], names["two.sealed"]
+    row.message_receipt_name = names["receipt"]
+    row.save()
+    message_service_tasks.tidy()
+    left = {suffix for suffix, name in names.items() if default_storage.exists(name)}
+    assert left == {"xml", "two.sealed", "receipt"}
+
+
+def test_yesterday_s_files_are_looked_at_too():
+    yesterday = timezone.now() - timedelta(days=1)
+    name = payloads.store(f"inbound/{yesterday:%Y/%m/%d}/{uuid.uuid4()}", BytesIO(b"x"))
+    assert payloads.remove_forgotten("inbound", lambda keys: [name]) == 0
+    aged(name, 24)
+    assert payloads.remove_forgotten("inbound", lambda keys: []) == 1
+
+
+@pytest.mark.django_db
+def test_the_sweepers_are_tasks_that_wake_workers(monkeypatch):
+    row = a_row()
+    woken = []
+    monkeypatch.setattr(access_point_tasks.send, "delay", woken.append)
+    access_point_tasks.sweep()
+    assert woken == [str(row.pk)]

@@ -1,0 +1,214 @@
+"""Leases: one worker at a time, missed within seconds when it dies, heard only while the row is its own."""
+
+import threading
+import time
+import uuid
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from transport import work
+from transport.access_point.models import OutboundTransfer
+from transport.work import LeaseLost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def a_row(**changes) -> OutboundTransfer:
+    """Some leased row; which model it is does not matter here."""
+    return OutboundTransfer.objects.create(
+        reference=uuid.uuid4(),
+        as4_message_id=f"{uuid.uuid4()}@ap",
+        conversation_id="c",
+        sender="0203:a.se",
+        recipient="0203:b.se",
+        document_id="d",
+        document_scheme="s",
+        envelope_id="e",
+        **{"due_at": timezone.now(), **changes},
+    )
+
+
+def in_a_thread(body):
+    """Run in a connection of its own; what it gives."""
+    given = []
+
+    def run() -> None:
+        try:
+            given.append(body())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return given[0]
+
+
+def test_many_workers_that_reach_for_a_row_at_once_are_one_that_gets_it():
+    row = a_row()
+    start, taken = threading.Barrier(6), []
+
+    def reach() -> None:
+        try:
+            start.wait(10)
+            taken.append(OutboundTransfer.take(row.pk))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=reach) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (holder,) = [one for one in taken if one is not None]
+    row.refresh_from_db()
+    assert (row.lease, row.attempts) == (holder.lease, 1)
+
+
+def test_a_row_is_locked_in_the_query_that_checks_that_it_is_free():
+    row = a_row()
+    with CaptureQueriesContext(connection) as captured:
+        OutboundTransfer.take(row.pk)
+    (select,) = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+    assert "FOR UPDATE SKIP LOCKED" in select
+    assert '"due_at" <= ' in select
+    assert '"lease_until" <= ' in select
+
+
+def test_a_row_whose_step_is_going_on_elsewhere_is_passed_over_not_waited_for():
+    row = a_row(lease=uuid.uuid4(), lease_until=timezone.now() - timedelta(seconds=1))
+    with transaction.atomic():
+        OutboundTransfer.objects.select_for_update().get(pk=row.pk)
+        began = time.monotonic()
+        assert in_a_thread(lambda: OutboundTransfer.take(row.pk)) is None
+        assert time.monotonic() - began < 5
+    assert OutboundTransfer.take(row.pk) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_due"),
+    [
+        ({}, True),
+        ({"due_at": None}, False),
+        ({"due_at": timezone.now() + timedelta(hours=1)}, False),
+        ({"lease": uuid.uuid4(), "lease_until": timezone.now() + timedelta(hours=1)}, False),
+        ({"lease": uuid.uuid4(), "lease_until": timezone.now() - timedelta(seconds=1)}, True),
+    ],
+)
+def test_a_row_is_due_when_its_time_has_come_and_nobody_holds_it(changes, is_due):
+    row = a_row(**changes)
+    assert (OutboundTransfer.take(row.pk) is not None) is is_due
+
+
+def test_whoever_takes_over_knows_the_dead_lease_and_the_late_one_is_not_heard():
+    late = OutboundTransfer.take(a_row().pk)
+    OutboundTransfer.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    next_one = OutboundTransfer.take(late.pk)
+    assert next_one.dead_lease == late.lease
+    assert late.dead_lease is None
+    for step in (late.step, late.halfway):
+        with pytest.raises(LeaseLost), step() as row:
+            row.cause = "never"
+    with next_one.step() as row:
+        row.cause = "heard"
+    late.refresh_from_db()
+    assert (late.cause, late.lease, late.lease_until) == ("heard", None, None)
+
+
+def test_halfway_keeps_the_lease_and_a_step_that_fails_changes_nothing():
+    held = OutboundTransfer.take(a_row().pk)
+    with held.halfway() as row:
+        row.cause = "halfway"
+    with pytest.raises(ZeroDivisionError), held.step() as row:
+        row.cause = str(1 / 0)
+    fresh = OutboundTransfer.objects.get(pk=held.pk)
+    assert (fresh.cause, fresh.lease) == ("halfway", held.lease)
+
+
+def wait_until_renewed(held: OutboundTransfer, after: datetime) -> datetime:
+    deadline = time.monotonic() + 20
+    while (until := OutboundTransfer.objects.get(pk=held.pk).lease_until) <= after:
+        assert time.monotonic() < deadline, "the lease was not renewed"
+        time.sleep(0.02)
+    return until
+
+
+def test_a_lease_outlives_its_length_while_the_work_goes_on(settings):
+    settings.SDK_LEASE_SECONDS = 0.3
+    held = OutboundTransfer.take(a_row().pk)
+    with held.kept():
+        wait_until_renewed(held, held.lease_until + timedelta(seconds=0.6))
+        assert OutboundTransfer.take(held.pk) is None
+    with held.step():
+        pass
+
+
+def test_a_lease_is_renewed_again_after_the_database_was_away(settings, caplog):
+    settings.SDK_LEASE_SECONDS = 0.6
+    held = OutboundTransfer.take(a_row().pk)
+    with held.kept():
+        renewed = wait_until_renewed(held, held.lease_until)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        wait_until_renewed(held, renewed + timedelta(seconds=1))
+    assert "lease not renewed" in caplog.text
+
+
+def test_a_sweeper_wakes_workers_for_what_is_due_the_longest_waiting_first():
+    now = timezone.now()
+    waiting = [a_row(due_at=now - timedelta(minutes=age)) for age in (1, 3, 2)]
+    a_row(due_at=None)
+    woken = []
+    assert work.run_due(OutboundTransfer, woken.append) == 3
+    assert woken == [str(waiting[index].pk) for index in (1, 2, 0)]
+    assert work.run_due(OutboundTransfer, woken.append, limit=2) == 2
+
+
+def test_a_worker_is_woken_on_commit_and_not_without():
+    woken = []
+    with transaction.atomic():
+        work.wake(woken.append, 1)
+        assert woken == []
+    assert woken == ["1"]
+    with transaction.atomic():
+        work.wake(woken.append, 2)
+        transaction.set_rollback(True)
+    assert woken == ["1"]
+
+
+def test_a_broker_that_is_away_does_not_fail_what_was_committed(caplog):
+    def away(key: str) -> None:
+        raise OperationalError("connection refused")
+
+    with transaction.atomic():
+        row = a_row()
+        work.wake(away, row.pk)
+    assert OutboundTransfer.objects.filter(pk=row.pk).exists()
+    assert "broker away" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("attempts", "seconds"), [(0, 30), (1, 30), (2, 60), (4, 240), (6, 600), (10**6, 600)]
+)
+def test_pauses_grow_up_to_a_bound(attempts, seconds):
+    assert work.pause_after(attempts) == timedelta(seconds=seconds)
+
+
+def test_an_unforeseen_error_is_logged_by_type_and_place_and_never_by_its_text(caplog):
+    try:
+        int("Karin Svensson")
+    except ValueError as error:
+        work.unexpected(error, message_id="m")
+    (record,) = caplog.records
+    assert record.fields["error"] == "ValueError"
+    assert record.fields["where"].startswith("test_work.py:")
+    assert "Karin" not in str(record.fields) + record.getMessage()
+    assert record.exc_info is None
