@@ -3,13 +3,16 @@
 import threading
 import time
 import uuid
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from psycopg import sql
 
 from transport import work
 from transport.access_point.models import OutboundTransfer
@@ -148,18 +151,42 @@ def test_a_lease_outlives_its_length_while_the_work_goes_on(settings):
         pass
 
 
+@contextmanager
+def database_away():
+    """Nobody can connect, and who was connected is not any more; the test's own connection stays."""
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (own,) = cursor.fetchone()
+    where = {key: connection.settings_dict[key.upper()] for key in ("host", "port", "user")}
+    with psycopg.connect(
+        dbname="postgres", autocommit=True, **{k: v for k, v in where.items() if v}
+    ) as other:
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        other.execute(allow.format(sql.Identifier(name), sql.Literal(False)))
+        try:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s",
+                [name, own],
+            )
+            yield
+        finally:
+            other.execute(allow.format(sql.Identifier(name), sql.Literal(True)))
+
+
 def test_a_lease_is_renewed_again_after_the_database_was_away(settings, caplog):
-    settings.SDK_LEASE_SECONDS = 0.6
+    settings.SDK_LEASE_SECONDS = 0.3
     held = OutboundTransfer.take(a_row().pk)
     with held.kept():
         renewed = wait_until_renewed(held, held.lease_until)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        wait_until_renewed(held, renewed + timedelta(seconds=1))
-    assert "lease not renewed" in caplog.text
+        with database_away():
+            deadline = time.monotonic() + 20
+            while "lease not renewed" not in caplog.text:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        wait_until_renewed(held, renewed + timedelta(seconds=0.3))
+    with held.step():
+        pass
 
 
 def test_a_sweeper_wakes_workers_for_what_is_due_the_longest_waiting_first():
