@@ -153,6 +153,16 @@ def test_a_redirect_is_given_with_its_signer():
         ('<Redirect href="https://["/>', "Redirect"),
         ("<Redirect/>", "Redirect"),
     ],
+    ids=[
+        "two answers",
+        "no address",
+        "address of a file",
+        "begins on no date",
+        "ends before time",
+        "no certificate",
+        "leads nowhere",
+        "leads without an address",
+    ],
 )
 def test_what_cannot_be_read_is_named_as_the_family_of_errors_does(body, element):
     with pytest.raises(MetadataMalformed) as malformed:
