@@ -1,0 +1,167 @@
+"""Every URL of the project, asked for by every kind of person: who reaches what is the table below.
+
+A URL that is not in the table fails the test, and so does one that is no more. `reaches` is anything that
+is answered as to one who may; everybody else gets what does not exist (404), the login, or a refusal, and
+nothing changes.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from mailbox import compose
+from mailbox.deliver import deliver
+from mailbox.models import Attachment, FunctionMailbox, Membership, Message, OrganisationRole, Person
+from tests.protocol.build import a_message
+from transport.message_service.clients import Delivered
+from transport.message_service.models import Organisation
+from transport.protocol.identifiers import ParticipantId
+from transport.protocol.message import BytesContent, File
+
+pytestmark = pytest.mark.django_db
+HABO, ELSEWHERE = "0203:habo.se", "0203:nagon-annan.se"
+
+NOBODY = frozenset({"nobody"})
+MEMBER = frozenset({"member"})
+ADMINISTRATOR = frozenset({"administrator"})
+# An administrator of another organisation has the pages, and finds only their own organisation there.
+ADMINISTRATORS = frozenset({"administrator", "administrator elsewhere"})
+LOGGED_IN = ADMINISTRATORS | frozenset(
+    {"member", "member of another mailbox", "member elsewhere", "member of nothing"}
+)
+EVERYBODY = LOGGED_IN | NOBODY
+ROLES = sorted(EVERYBODY)
+
+# name of the URL: (methods that it has, who reaches it)
+TABLE: dict[str, tuple[str, frozenset[str]]] = {
+    "health": ("get", EVERYBODY),
+    "ready": ("get", EVERYBODY),
+    "login": ("get", EVERYBODY),
+    "start": ("get", LOGGED_IN),
+    "mailbox": ("get", MEMBER),
+    "conversation": ("get", MEMBER),
+    "attachment": ("get", MEMBER),
+    "write": ("post", MEMBER),
+    "answer": ("post", MEMBER),
+    "draft": ("get post", MEMBER),
+    "upload": ("post", MEMBER),
+    "preview": ("post", MEMBER),
+    "addressbook:browse": ("get", LOGGED_IN),
+    "addressbook:search": ("get", LOGGED_IN),
+    "administration": ("get", ADMINISTRATORS),
+    "administration-mailbox": ("get post", ADMINISTRATOR),
+    "administration-open": ("post", ADMINISTRATOR),
+    "administration-remove-member": ("post", ADMINISTRATOR),
+    "administration-lock": ("post", ADMINISTRATOR),
+    "administration-log": ("get", ADMINISTRATORS),
+}
+# Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
+ELSEWHERE_TESTED = {
+    "login-begin",
+    "login-refused",
+    "logout",
+    "events",
+    "oidc_authentication_init",
+    "oidc_authentication_callback",
+    "oidc_logout",
+}
+
+
+@dataclass
+class World:
+    """What there is to reach, all of it in one mailbox of Håbo's, and one person of each kind."""
+
+    people: dict[str, Person]
+    arguments: dict[str, int]
+
+
+@pytest.fixture
+def world(settings, tmp_path) -> World:
+    settings.MEDIA_ROOT = tmp_path
+    Organisation.objects.create(participant_id=HABO, name="Håbo kommun")
+    Organisation.objects.create(participant_id=ELSEWHERE, name="Någon annan")
+    mailbox = FunctionMailbox.objects.create(participant_id=HABO, address="funktion-b", name="Mottagning")
+    beside = FunctionMailbox.objects.create(participant_id=HABO, address="b", name="Ekonomi")
+    elsewhere = FunctionMailbox.objects.create(participant_id=ELSEWHERE, address="a", name="Deras")
+    people = {role: Person.add(uuid.uuid4().hex, role)[0] for role in ROLES if role != "nobody"}
+    membership = Membership.objects.create(person=people["member"], mailbox=mailbox)
+    Membership.objects.create(person=people["member of another mailbox"], mailbox=beside)
+    Membership.objects.create(person=people["member elsewhere"], mailbox=elsewhere)
+    OrganisationRole.objects.create(person=people["administrator"], participant_id=HABO)
+    OrganisationRole.objects.create(person=people["administrator elsewhere"], participant_id=ELSEWHERE)
+    message = a_message(
+        recipient=ParticipantId(HABO), files=(File("a.pdf", "application/pdf", BytesContent(b"%PDF-1")),)
+    )
+    deliver(Delivered(HABO, message, "0203:af.se", timezone.now()))
+    row = Message.objects.get()
+    return World(
+        people,
+        {
+            "mailbox_id": mailbox.pk,
+            "conversation_id": row.conversation_id,
+            "message_id": row.pk,
+            "attachment_id": Attachment.objects.get().pk,
+            "draft_id": compose.begin(mailbox, people["member"]).pk,
+            "membership_id": membership.pk,
+            "person_id": people["member"].pk,
+        },
+    )
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            namespace = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from patterns(pattern, prefix + namespace)
+        else:
+            yield f"{prefix}{pattern.name}", pattern
+
+
+def test_the_table_has_every_url_and_no_other():
+    found = {name for name, _ in patterns(get_resolver("sdkportal.urls"))}
+    assert found == set(TABLE) | ELSEWHERE_TESTED
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_reaches_what(world, role):
+    wrong = []
+    client = Client(raise_request_exception=True)
+    if role != "nobody":
+        client.force_login(world.people[role], backend="mailbox.login.EidBackend")
+    for name, pattern in patterns(get_resolver("sdkportal.urls")):
+        if name in ELSEWHERE_TESTED:
+            continue
+        methods, reached_by = TABLE[name]
+        arguments = {key: world.arguments[key] for key in pattern.pattern.converters}
+        for method in methods.split():
+            with transaction.atomic():
+                response = getattr(client, method)(reverse(name, kwargs=arguments))
+                transaction.set_rollback(True)
+            is_reached = response.status_code in {200, 302, 409, 422} and not is_login(response)
+            if is_reached != (role in reached_by):
+                wrong.append((name, method, response.status_code))
+    assert wrong == []
+
+
+def is_login(response) -> bool:
+    return response.status_code == 302 and response.headers["Location"].startswith(reverse("login"))
+
+
+def test_a_form_of_another_site_changes_nothing(world):
+    """Every URL that takes a POST asks for the CSRF token."""
+    client = Client(enforce_csrf_checks=True)
+    person = world.people["member"]
+    OrganisationRole.objects.create(person=person, participant_id=HABO)
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    posting = [name for name, (methods, _) in TABLE.items() if "post" in methods.split()]
+    assert posting
+    converters = {name: pattern.pattern.converters for name, pattern in patterns(get_resolver())}
+    for name in posting:
+        url = reverse(name, kwargs={key: world.arguments[key] for key in converters[name]})
+        assert client.post(url).status_code == 403, name
