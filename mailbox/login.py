@@ -16,9 +16,13 @@ from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
 from .models import Person
+from .models.person import subject_key
 
 logger = logging.getLogger(__name__)
 REFUSAL = "login_refusal"
+# In the session: what the provider calls this login by when it ends it.
+PROVIDER_SESSION = "provider_session"
+PROVIDER_SUBJECT = "provider_subject"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
 _CLOCK_SKEW_SECONDS = 60
@@ -41,6 +45,9 @@ class EidBackend(OIDCAuthenticationBackend):
             return self._refused("unknown")
         if not person.is_active:
             return self._refused("locked")
+        if self.request is not None:
+            self.request.session[PROVIDER_SESSION] = str(payload.get("sid", ""))
+            self.request.session[PROVIDER_SUBJECT] = subject_key(str(payload.get("sub", "")))
         return person
 
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:

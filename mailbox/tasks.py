@@ -2,9 +2,10 @@
 
 from celery import shared_task
 
-from . import files
+from . import files, sessions
 
 
 @shared_task
 def tidy() -> None:
     files.remove_forgotten()
+    sessions.forget_ended()

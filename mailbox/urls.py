@@ -32,5 +32,6 @@ urlpatterns = [
     path("logga-in/borja", login.Begin.as_view(), name="login-begin"),
     path("logga-in/nekad", login.refused, name="login-refused"),
     path("logga-ut", OIDCLogoutView.as_view(), name="logout"),
+    path("oidc/utloggad", login.ended_by_provider, name="login-ended"),
     path("oidc/", include("mozilla_django_oidc.urls")),
 ]

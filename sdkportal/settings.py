@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mailbox.sessions.SessionLengthMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -214,6 +215,7 @@ SDK_OIDC_ACCEPTED_ACR = env.words(
 )
 
 SESSION_COOKIE_AGE = env.number("SDK_SESSION_SECONDS", 3600 * 4)
+SDK_SESSION_IDLE_SECONDS = env.number("SDK_SESSION_IDLE_SECONDS", 1800)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = not DEMO

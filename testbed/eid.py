@@ -1,15 +1,20 @@
 """A test e-ID: an OpenID Connect provider where one chooses a person, without a password.
 
-Authorization code with PKCE; the client authenticates by a secret.
+Authorization code with PKCE; the client authenticates by a secret. Who logs out at one client is logged out
+at the others too (OpenID Connect Back-Channel Logout 1.0).
 """
 
 import hashlib
 import json
 import secrets
 import time
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Error, list_to_scope, scope_to_list
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
@@ -26,6 +31,17 @@ CLIENT_SECRET = "not-a-secret-in-a-testbed"
 _CLAIM = "https://id.oidc.se/claim/"
 _CODE_SECONDS = 120
 _TOKEN_SECONDS = 300
+_LOGOUT_PATH = "/oidc/utloggad"
+_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody's login at one client, which is told at its `origin` when it has ended."""
+
+    subject: str
+    sid: str
+    origin: str
 
 
 class _Client(ClientMixin):
@@ -62,9 +78,9 @@ class _Client(ClientMixin):
 class _Code:
     """An authorization code and what it was given for."""
 
-    def __init__(self, code: str, asked: Any, subject: str) -> None:
+    def __init__(self, code: str, asked: Any, login: Login) -> None:
         self.code = code
-        self.subject = subject
+        self.login = login
         self.redirect_uri = asked.payload.redirect_uri
         self.scope = asked.payload.scope
         self.nonce = asked.payload.data.get("nonce")
@@ -98,7 +114,8 @@ class EidProvider:
         self._register = register
         self._issuer = issuer
         self._codes: dict[str, _Code] = {}
-        self._tokens: dict[str, tuple[str, float]] = {}
+        self._tokens: dict[str, tuple[Login, float]] = {}
+        self._logins: dict[str, Login] = {}
         self._key = _signing_key(key_path)
         self._client = _Client(key_path.parent)
 
@@ -120,8 +137,8 @@ class EidProvider:
             def delete_authorization_code(self, authorization_code: _Code) -> None:
                 provider._codes.pop(authorization_code.code, None)
 
-            def authenticate_user(self, authorization_code: _Code) -> str:
-                return authorization_code.subject
+            def authenticate_user(self, authorization_code: _Code) -> Login:
+                return authorization_code.login
 
         class IdToken(OpenIDCode):
             def exists_nonce(self, nonce: str, asked: Any) -> bool:
@@ -139,8 +156,8 @@ class EidProvider:
             def get_client_claims(self, client: Any) -> dict[str, Any]:
                 return {"iss": provider._issuer}
 
-            def generate_user_info(self, user: str, scope: str) -> UserInfo:
-                return UserInfo(provider.claims_of(user))
+            def generate_user_info(self, user: Login, scope: str) -> UserInfo:
+                return UserInfo(provider.claims_of(user.subject), sid=user.sid)
 
         server = AuthorizationServer(
             app,
@@ -163,6 +180,38 @@ class EidProvider:
             _CLAIM + "personalIdentityNumber": subject,
         }
 
+    def log_out(self, sid: str) -> None:
+        """End every login of whoever has this one, and tell each client of it."""
+        ended = self._logins.get(sid)
+        if ended is None:
+            return
+        for login in [each for each in self._logins.values() if each.subject == ended.subject]:
+            del self._logins[login.sid]
+            token = {"logout_token": self.logout_token(login)}
+            try:
+                requests.post(f"{login.origin}{_LOGOUT_PATH}", data=token, timeout=5)
+            except requests.RequestException:
+                continue  # A client that is away keeps its session until that is idle.
+
+    def logout_token(self, login: Login, **changes: Any) -> str:
+        """What a client is told; `changes` make it wrong, for tests."""
+        now = int(time.time())
+        claims = {
+            "iss": self._issuer,
+            "aud": CLIENT_ID,
+            "iat": now,
+            "exp": now + 120,
+            "jti": str(uuid.uuid4()),
+            "sub": self.claims_of(login.subject)["sub"],
+            "sid": login.sid,
+            "events": {_LOGOUT_EVENT: {}},
+            **changes,
+        }
+        header = {"alg": "RS256", "kid": self._key.kid, "typ": "logout+jwt"}
+        return jwt.encode(
+            header, {name: value for name, value in claims.items() if value is not None}, self._key
+        )
+
     def _save_token(self, token: dict[str, Any], asked: Any) -> None:
         self._tokens[token["access_token"]] = (asked.user, time.time() + _TOKEN_SECONDS)
 
@@ -178,6 +227,8 @@ class EidProvider:
                 userinfo_endpoint=f"{self._issuer}/userinfo",
                 jwks_uri=f"{self._issuer}/jwks",
                 end_session_endpoint=f"{self._issuer}/end_session",
+                backchannel_logout_supported=True,
+                backchannel_logout_session_supported=True,
                 response_types_supported=["code"],
                 subject_types_supported=["public"],
                 id_token_signing_alg_values_supported=["RS256"],
@@ -195,7 +246,10 @@ class EidProvider:
                 subject = request.form.get("subject", "")
                 if subject not in self._register.entries("people"):
                     abort(400)
-                return server.create_authorization_response(grant_user=subject, grant=grant)
+                asked_by = urlsplit(request.args["redirect_uri"])
+                login = Login(subject, str(uuid.uuid4()), f"{asked_by.scheme}://{asked_by.netloc}")
+                self._logins[login.sid] = login
+                return server.create_authorization_response(grant_user=login, grant=grant)
             back = request.args["redirect_uri"]
             cancel = f"{back}?error=access_denied&state={request.args.get('state', '')}"
             people = list(self._register.entries("people").values())
@@ -208,10 +262,10 @@ class EidProvider:
         @pages.get("/userinfo")
         def userinfo() -> Response:
             bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            subject, until = self._tokens.get(bearer, ("", 0.0))
-            if not subject or until < time.time():
+            login, until = self._tokens.get(bearer, (None, 0.0))
+            if login is None or until < time.time():
                 abort(401)
-            return jsonify(self.claims_of(subject))
+            return jsonify(self.claims_of(login.subject))
 
         @pages.get("/jwks")
         def jwks() -> Response:
@@ -222,11 +276,12 @@ class EidProvider:
             """Logs out at the provider; returns only to a client that shows an ID token of ours."""
             back = request.args.get("post_logout_redirect_uri", "")
             try:
-                jwt.decode(request.args.get("id_token_hint", ""), self._key)
+                claims = jwt.decode(request.args.get("id_token_hint", ""), self._key).claims
             except (JoseError, ValueError):
                 abort(400)
             if not self._client.check_redirect_uri(back):
                 abort(400)
+            self.log_out(str(claims.get("sid", "")))
             return redirect(back)
 
         return pages

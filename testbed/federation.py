@@ -209,7 +209,8 @@ class Federation:
         app.secret_key = "testbed"
         register = self._register
         app.register_blueprint(address_book(register))
-        EidProvider(register, f"{self.url}/oidc", self.directory / "keys" / "eid.json").attach(app)
+        self.eid = EidProvider(register, f"{self.url}/oidc", self.directory / "keys" / "eid.json")
+        self.eid.attach(app)
 
         @app.get("/smp/<who>/services/<path:what>")
         def metadata(who: str, what: str) -> Response:

@@ -2,6 +2,7 @@
 
 from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment
+from .login_session import LoginSession
 from .membership import AdministrativeEvent, Membership, OrganisationRole
 from .person import Person
 
@@ -13,6 +14,7 @@ __all__ = [
     "Draft",
     "DraftAttachment",
     "FunctionMailbox",
+    "LoginSession",
     "Membership",
     "Message",
     "OrganisationRole",

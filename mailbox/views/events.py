@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from ..access import mailboxes_of
 from ..events import hub
+from ..sessions import is_over
 
 _HEARTBEAT_SECONDS: Final = 15.0
 _RETRY_MILLISECONDS: Final = 3000
@@ -50,6 +51,6 @@ def _mailbox_ids(request: HttpRequest) -> frozenset[int] | None:
     session: SessionBase = type(request.session)(request.session.session_key)
     request.session = session
     person = get_user(request)
-    if isinstance(person, AnonymousUser):
+    if isinstance(person, AnonymousUser) or is_over(session):
         return None
     return frozenset(mailboxes_of(person).values_list("pk", flat=True))

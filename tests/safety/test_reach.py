@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
 ELSEWHERE_TESTED = {
     "login-begin",
     "login-refused",
+    "login-ended",
     "logout",
     "events",
     "oidc_authentication_init",
