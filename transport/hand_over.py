@@ -93,6 +93,12 @@ class AccessPoint(Protocol):
     def discard(self, transfer_id: UUID) -> None:
         """Delete its bytes, in the caller's transaction: it was not taken (C3.4.6 3.2.1 and 3.2.2)."""
 
+    def receipt_of_sent(self, reference: UUID) -> bytes | None:
+        """The transport receipt that a transfer of ours was answered with; None before it came."""
+
+    def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None:
+        """The transport receipt that an envelope which arrived was answered with."""
+
 
 transfer_changed = Signal()
 """Sent in the access point's transaction: `reference` (UUID), `outcome` (Outcome), `cause` (Cause or "")."""

@@ -56,6 +56,15 @@ class OwnAccessPoint:
         with default_storage.open(name) as envelope:
             yield cast(BinaryIO, envelope)
 
+    def receipt_of_sent(self, reference: UUID) -> bytes | None:
+        rows = OutboundTransfer.objects.filter(reference=reference)
+        receipt = rows.values_list("receipt", flat=True).first()
+        return bytes(receipt) if receipt else None
+
+    def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None:
+        receipt = InboundTransfer.objects.values_list("receipt", flat=True).get(pk=transfer_id)
+        return bytes(receipt) if receipt else None
+
     def discard(self, transfer_id: UUID) -> None:
         row = InboundTransfer.objects.select_for_update().get(pk=transfer_id)
         payloads.remove_on_commit(row.envelope_name)
