@@ -7,13 +7,13 @@ WORKERS ?= 3
 
 .PHONY: demo demo-reset test lint types imports check bench clean
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed fonts
 	@$(RUN)/python -m testbed.demo
 
 demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
-test: $(VENV)/.installed chromium
+test: $(VENV)/.installed chromium java
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed
@@ -31,9 +31,9 @@ check: test lint types imports
 bench: $(VENV)/.installed
 	$(RUN)/python -m benchmarks.sealing
 
-.PHONY: chromium
-chromium:
-	@scripts/install chromium
+.PHONY: chromium fonts java
+chromium fonts java:
+	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install
 	@scripts/install venv "$(PYTHON)" "$(VENV)"

@@ -80,6 +80,11 @@ def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
             events.announce(mailbox_id)
 
 
+def note_bundle(actor: Person, mailbox: FunctionMailbox) -> None:
+    """Note that a conversation of the mailbox was taken out as a record bundle."""
+    _log(mailbox.participant_id, actor, "record-bundle-made", mailbox=mailbox)
+
+
 def make_administrator(participant_id: str, person: Person) -> None:
     """Used when an installation is set up; nobody can do it in the pages who is not one already."""
     OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id)

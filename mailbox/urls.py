@@ -1,12 +1,13 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import administration, compose, conversations, events, login
+from .views import administration, compose, conversations, events, login, records
 
 urlpatterns = [
     path("", conversations.start, name="start"),
     path("brevlada/<int:mailbox_id>/", conversations.mailbox, name="mailbox"),
     path("konversation/<int:conversation_id>/", conversations.conversation, name="conversation"),
+    path("konversation/<int:conversation_id>/arkivpaket", records.bundle, name="record-bundle"),
     path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),

@@ -133,6 +133,7 @@ _EVENT_NAMES = {
     "member-removed": "Medlemskapet avslutades",
     "person-locked": "Personen spärrades",
     "person-unlocked": "Spärren hävdes",
+    "record-bundle-made": "Arkivpaket gjordes",
 }
 
 

@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "mailbox": ("get", MEMBER),
     "conversation": ("get", MEMBER),
     "attachment": ("get", MEMBER),
+    "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
     "answer": ("post", MEMBER),
     "draft": ("get post", MEMBER),

@@ -1,0 +1,35 @@
+"""A conversation as a record bundle."""
+
+from typing import cast
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from transport.workspace import workspace
+
+from .. import access, administration
+from ..models import Person
+from ..record import write_bundle
+
+
+@login_required
+@require_POST
+def bundle(request: HttpRequest, conversation_id: int) -> FileResponse:
+    """Make the bundle, log who made it, and give it as a download."""
+    rows = access.conversations_of(request.user).select_related("mailbox")
+    conversation = get_object_or_404(rows, pk=conversation_id)
+    person = cast(Person, request.user)
+    now = timezone.now()
+    with workspace("record") as directory:
+        # Unlinked with the directory when this returns; the open file lives until it has been sent.
+        target = (directory / "bundle.zip").open("w+b")
+        write_bundle(conversation, target, made_by=person.name, made_at=now)
+    target.seek(0)
+    administration.note_bundle(person, conversation.mailbox)
+    name = f"arkivpaket-{conversation.conversation_id}-{timezone.localtime(now):%Y%m%d-%H%M}.zip"
+    response = FileResponse(target, as_attachment=True, filename=name, content_type="application/zip")
+    response["Cache-Control"] = "private, no-store"
+    return response
