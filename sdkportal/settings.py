@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "transport.federation",
     "transport.access_point",
+    "transport.directory_drop",
     "transport.message_service",
     "addressbook",
     "mailbox",
@@ -264,6 +265,22 @@ SDK_MAX_TRANSFER_BYTES = env.number("SDK_MAX_TRANSFER_BYTES", 160 * 1024 * 1024)
 SDK_RESEND_LIMIT = env.number("SDK_RESEND_LIMIT", 4)
 SDK_RESEND_WINDOW_SECONDS = env.number("SDK_RESEND_WINDOW_SECONDS", 720)
 SDK_AS4_TIMEOUT_SECONDS = env.number("SDK_AS4_TIMEOUT_SECONDS", 60)
+
+# Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
+SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
+if SDK_DROP_DIR:
+    CELERY_BEAT_SCHEDULE |= {
+        "directory: follow what the gateway tells": {
+            "task": "transport.directory_drop.tasks.look",
+            "schedule": SDK_SWEEP_SECONDS,
+            "options": {"expires": SDK_SWEEP_SECONDS},
+        },
+        "directory: remove files that no transfer holds": {
+            "task": "transport.directory_drop.tasks.tidy",
+            "schedule": SDK_TIDY_SECONDS,
+            "options": {"expires": SDK_TIDY_SECONDS},
+        },
+    }
 
 # --- Message service -------------------------------------------------------------------------
 

@@ -1,0 +1,69 @@
+"""Another operator's access point, as the message service meets it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from .. import payloads
+from ..hand_over import ArrivedEnvelope, OutgoingTransfer
+from ..protocol.identifiers import DocumentType, ParticipantId
+from ..work import wake
+from .models import DroppedTransfer, FoundTransfer
+
+
+class DirectoryDrop:
+    """Rows in the same database; files that a gateway moves to and from its access point."""
+
+    def submit(self, transfer: OutgoingTransfer) -> None:
+        row, _ = DroppedTransfer.objects.get_or_create(
+            reference=transfer.reference,
+            defaults={
+                "envelope_name": transfer.envelope_name,
+                "envelope_id": transfer.envelope_id,
+                "conversation_id": transfer.conversation_id,
+                "sender": transfer.sender.value,
+                "recipient": transfer.recipient.value,
+                "document_id": transfer.document_type.identifier,
+                "document_scheme": transfer.document_type.scheme,
+                "due_at": timezone.now(),
+            },
+        )
+        from .tasks import place
+
+        wake(place.delay, row.pk)
+
+    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+        row = FoundTransfer.objects.get(pk=transfer_id)
+        return ArrivedEnvelope(
+            row.pk,
+            ParticipantId(row.sender),
+            ParticipantId(row.recipient),
+            DocumentType(row.document_id, row.document_scheme),
+            row.conversation_id,
+            row.sending_access_point,
+            row.created_at,
+        )
+
+    @contextmanager
+    def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
+        name = FoundTransfer.objects.values_list("envelope_name", flat=True).get(pk=transfer_id)
+        with default_storage.open(name) as envelope:
+            yield cast(BinaryIO, envelope)
+
+    def receipt_of_sent(self, reference: UUID) -> bytes | None:
+        receipt = DroppedTransfer.objects.filter(pk=reference).values_list("receipt", flat=True).first()
+        return bytes(receipt) if receipt else None
+
+    def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None:
+        receipt = FoundTransfer.objects.values_list("receipt", flat=True).get(pk=transfer_id)
+        return bytes(receipt) if receipt else None
+
+    def discard(self, transfer_id: UUID) -> None:
+        row = FoundTransfer.objects.select_for_update().get(pk=transfer_id)
+        payloads.remove_on_commit(row.envelope_name)
+        row.envelope_name = ""
+        row.save(update_fields=["envelope_name"])

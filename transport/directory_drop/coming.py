@@ -1,0 +1,121 @@
+"""Reading what the gateway has put into the directory: what became of transfers, and what has arrived.
+
+A notice is followed in one transaction, and taken away after it. Whoever dies between the two leaves a
+notice that has been followed already, and following it again changes nothing.
+"""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from .. import hand_over, payloads
+from ..hand_over import Outcome
+from . import places
+from .models import DroppedTransfer, FoundTransfer
+from .places import Arrival, Fate, NoticeWrong
+
+logger = logging.getLogger(__name__)
+_SETTLED: Final = {
+    Outcome.DELIVERED: DroppedTransfer.State.DELIVERED,
+    Outcome.FAILED: DroppedTransfer.State.FAILED,
+}
+
+
+def look() -> int:
+    """Follow every notice that lies there; how many were followed."""
+    followed = 0
+    for where, follow in ((places.TOLD, _follow_fate), (places.IN, _follow_arrival)):
+        for notice in places.notices(where):
+            try:
+                follow(notice)
+            except FileNotFoundError:
+                continue  # Another worker has taken it.
+            except NoticeWrong as wrong:
+                logger.error("notice set aside", extra={"fields": {"where": where, "reason": wrong.reason}})
+                places.set_aside(notice, wrong.reason)
+            else:
+                followed += 1
+    return followed
+
+
+def _follow_fate(notice: Path) -> None:
+    fate = places.read_fate(notice)
+    with transaction.atomic():
+        row = DroppedTransfer.objects.select_for_update().filter(pk=fate.reference).first()
+        if row is None:
+            raise NoticeWrong("no transfer has this reference")
+        if row.settled_at is None:
+            _settle(row, fate, places.receipt_beside(notice, fate.receipt))
+    places.remove(notice, fate.receipt)
+
+
+def _settle(row: DroppedTransfer, fate: Fate, receipt: bytes | None) -> None:
+    row.cause = "" if fate.outcome is Outcome.DELIVERED else fate.cause or hand_over.Cause.REFUSED.value
+    if fate.outcome in _SETTLED:
+        row.state = _SETTLED[fate.outcome]
+        row.settled_at = timezone.now()
+        row.due_at = None
+        row.receipt = receipt
+    row.save()
+    logger.info(
+        "transfer %s", fate.outcome.value, extra={"fields": {"reference": row.pk, "cause": row.cause}}
+    )
+    hand_over.transfer_changed.send(
+        sender=DroppedTransfer, reference=row.pk, outcome=fate.outcome, cause=row.cause
+    )
+
+
+def _follow_arrival(notice: Path) -> None:
+    arrival = places.read_arrival(notice)
+    if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
+        if not hand_over.is_served(arrival.recipient, arrival.document_type):
+            raise NoticeWrong("recipient or document type is not served here")
+        _take(arrival, notice)
+    places.remove(notice, arrival.envelope, arrival.receipt)
+
+
+def _take(arrival: Arrival, notice: Path) -> None:
+    if arrival.size > settings.SDK_MAX_TRANSFER_BYTES:
+        raise NoticeWrong("the envelope is too large")
+    receipt = places.receipt_beside(notice, arrival.receipt)
+    with places.open_beside(notice, arrival.envelope) as source:
+        if places.measured(source, arrival.size) != (arrival.size, arrival.sha256):
+            raise NoticeWrong("the envelope is not what the notice says")
+        source.seek(0)
+        name = payloads.store(payloads.dated("found", str(arrival.transfer_id)), source)
+    try:
+        _commit(arrival, name, receipt)
+    except IntegrityError:
+        payloads.remove(name)
+        if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
+            raise
+    except BaseException:
+        payloads.remove(name)
+        raise
+
+
+def _commit(arrival: Arrival, name: str, receipt: bytes | None) -> None:
+    with transaction.atomic():
+        FoundTransfer.objects.create(
+            id=arrival.transfer_id,
+            envelope_name=name,
+            conversation_id=arrival.conversation_id,
+            sender=arrival.sender.value,
+            recipient=arrival.recipient.value,
+            document_id=arrival.document_type.identifier,
+            document_scheme=arrival.document_type.scheme,
+            sending_access_point=arrival.sending_access_point,
+            receipt=receipt,
+            arrived_at=arrival.arrived_at,
+        )
+        logger.info("transfer received", extra={"fields": {"transfer_id": arrival.transfer_id}})
+        hand_over.envelope_arrived.send(
+            sender=FoundTransfer,
+            transfer_id=arrival.transfer_id,
+            recipient=arrival.recipient,
+            document_type=arrival.document_type,
+        )
