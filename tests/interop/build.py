@@ -1,0 +1,176 @@
+"""One node's access point behind HTTPS, in a process of its own, with phase4 as its neighbour."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.utils import timezone
+
+from testbed.authorities import KeyFiles
+from testbed.federation import Federation
+from testbed.node import Node, NodePorts, Role
+from testbed.services import free_port
+from tests.interop.phase4 import Payload, Phase4, Sent
+from tests.world import Party, World, work_is_clean
+from transport.access_point import sending
+from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
+from transport.protocol.as4 import signals
+from transport.protocol.as4.messages import ErrorSignal, Receipt
+from transport.protocol.identifiers import SDK_MESSAGE
+
+
+@dataclass(frozen=True)
+class Served:
+    """An access point of ours that answers over HTTPS, on the test run's database."""
+
+    name: str
+    url: str
+    files: KeyFiles
+    directory: Path
+
+    @property
+    def payloads(self) -> Path:
+        return self.directory / "data" / "payloads"
+
+    @property
+    def work(self) -> Path:
+        return self.directory / "work"
+
+
+@contextmanager
+def serving(federation: Federation, directory: Path) -> Iterator[Served]:
+    """Start the access point as a node does; other tests' settings do not reach it."""
+    name = f"AP-{uuid.uuid4().hex[:8]}-TEST"
+    port = free_port()
+    url = f"https://localhost:{port}/as4"
+    files = federation.add_access_point(name, url)
+    tls = federation.tls_files("localhost")
+    database = urlsplit(os.environ["SDK_DATABASE_URL"])
+    served = Served(name, url, files, directory)
+    environment = {
+        **federation.environment(),
+        "SDK_DATABASE_URL": database._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        "SDK_WORK_DIR": str(served.work),
+        "SDK_ACCESS_POINT_KEY": str(files.key),
+        "SDK_ACCESS_POINT_CERTIFICATE": str(files.certificate),
+    }
+    node = Node(
+        "interop",
+        directory,
+        NodePorts(web=0, access_point=port),
+        environment,
+        tls_key=tls.key,
+        tls_certificate=tls.certificate,
+    )
+    try:
+        node.start(Role.ACCESS_POINT)
+        yield served
+    finally:
+        node.stop()
+
+
+@dataclass
+class Neighbours:
+    """Our access point and phase4's, each with a participant that the other one may write to."""
+
+    world: World
+    served: Served
+    phase4: Phase4
+    there: Party
+    directory: Path
+
+    @property
+    def here(self) -> Party:
+        return self.world.recipient
+
+    def payload(self, content: bytes, **options: Any) -> Payload:
+        """A file that phase4 is to send."""
+        path = self.directory / f"payload-{uuid.uuid4()}"
+        path.write_bytes(content)
+        return Payload(path, **options)
+
+    def order(self, *payloads: Payload, **changes: Any) -> dict[str, Any]:
+        """A message from phase4's participant to ours."""
+        return {
+            "url": self.served.url,
+            "to": self.served.name,
+            "certificate": self.served.files.certificate,
+            "sender": self.there.participant,
+            "recipient": self.here.participant,
+            "payloads": payloads or (self.payload(b"<envelope/>"),),
+            **changes,
+        }
+
+    def from_phase4(self, *payloads: Payload, **changes: Any) -> Sent:
+        """Let phase4 send a message to us."""
+        return self.phase4.send(**self.order(*payloads, **changes))
+
+    def composed(self, *payloads: Payload, **changes: Any) -> tuple[str, str, bytes]:
+        """(message id, Content-Type, body) of the message that phase4 would send to us."""
+        return self.phase4.compose(**self.order(*payloads, **changes))
+
+    def post(self, content_type: str, body: bytes) -> ErrorSignal | Receipt:
+        """Send our endpoint what phase4 composed, as it was or changed; what it answers, unverified."""
+        answer = requests.post(
+            self.served.url,
+            data=body,
+            headers={"Content-Type": content_type},
+            verify=str(self.world.federation.tls_ca),
+            timeout=30,
+        )
+        assert answer.status_code == 200
+        return signals.read_signal(
+            answer.headers["Content-Type"],
+            answer.content,
+            sent_references=(),
+            sent_message_id="",
+            check_signer=lambda signer: None,
+        )
+
+    def transfer(self, content: bytes, **changes: Any) -> OutboundTransfer:
+        """An envelope of ours for phase4's participant, due."""
+        reference = uuid.uuid4()
+        values = {
+            "reference": reference,
+            "as4_message_id": f"{uuid.uuid4()}@{self.served.name}",
+            "conversation_id": str(uuid.uuid4()),
+            "sender": self.world.sender.participant.value,
+            "recipient": self.there.participant.value,
+            "document_id": SDK_MESSAGE.identifier,
+            "document_scheme": SDK_MESSAGE.scheme,
+            "envelope_name": default_storage.save(f"test/{reference}", ContentFile(content)),
+            "envelope_id": str(uuid.uuid4()),
+            "due_at": timezone.now(),
+            **changes,
+        }
+        return OutboundTransfer.objects.create(**values)
+
+    def send(self, transfer: OutboundTransfer) -> OutboundTransfer:
+        """Make one attempt, whenever it is due; the row afterwards."""
+        OutboundTransfer.objects.filter(pk=transfer.pk, due_at__isnull=False).update(due_at=timezone.now())
+        sending.send(transfer.pk)
+        transfer.refresh_from_db()
+        return transfer
+
+    def arrived(self) -> tuple[InboundTransfer, bytes]:
+        """The one transfer that has arrived here, and its envelope."""
+        transfer = InboundTransfer.objects.get()
+        return transfer, (self.served.payloads / transfer.envelope_name).read_bytes()
+
+    def nothing_arrived(self) -> bool:
+        """Nothing is stored here, neither row nor file."""
+        files = [path for path in self.served.payloads.rglob("*") if path.is_file()]
+        return not InboundTransfer.objects.exists() and not files and work_is_clean(self.served.work)
+
+    def refusal(self) -> TransferEvent:
+        """The one refusal in our log."""
+        return TransferEvent.objects.get(kind=TransferEvent.Kind.REFUSED)
