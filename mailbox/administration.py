@@ -1,11 +1,11 @@
-"""What an administrator of an organisation may do. Every change is a row in the administrative log."""
+"""What an administrator of an organisation may do. Every change is an entry in the access log."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from . import events
+from . import access_log, events
 from .access import Viewer, administered_by
-from .models import AdministrativeEvent, FunctionMailbox, Membership, OrganisationRole, Person
+from .models import FunctionMailbox, Membership, OrganisationRole, Person
 
 
 class AddressTaken(Exception):
@@ -98,6 +98,4 @@ def _log(
     mailbox: FunctionMailbox | None = None,
     person: Person | None = None,
 ) -> None:
-    AdministrativeEvent.objects.create(
-        participant_id=participant_id, actor=actor, what=what, mailbox=mailbox, person=person
-    )
+    access_log.note(actor, what, participant_id, mailbox=mailbox, person=person)

@@ -12,6 +12,7 @@ from transport.protocol.message import Document as MessageDocument
 
 from . import events, files
 from .models import Attachment, Conversation, Document, FunctionMailbox, Message
+from .search import index
 
 _LONGEST = 256
 
@@ -47,7 +48,7 @@ def deliver(delivered: Delivered) -> None:
 
 
 def count_in(conversation: Conversation, message: Message, *, has_files: bool) -> None:
-    """Let what lists show of a conversation tell of a message that was added."""
+    """Let what lists show of a conversation tell of a message that was added, and searching find it."""
     arrived = {"last_arrived_at": message.at} if message.direction == Message.Direction.IN else {}
     Conversation.objects.filter(pk=conversation.pk).update(
         message_count=F("message_count") + 1,
@@ -56,6 +57,7 @@ def count_in(conversation: Conversation, message: Message, *, has_files: bool) -
         has_attachments=conversation.has_attachments or has_files,
         **arrived,
     )
+    index.add(message)
 
 
 def store_documents(message: Message, documents: tuple[MessageDocument, ...]) -> bool:

@@ -2,10 +2,22 @@
 
 from celery import shared_task
 
-from . import files, sessions
+from . import access_log, files, sessions
+from .search import index
 
 
 @shared_task
 def tidy() -> None:
     files.remove_forgotten()
     sessions.forget_ended()
+    access_log.note_heads()
+
+
+@shared_task
+def index_what_was_missed() -> None:
+    index.catch_up()
+
+
+@shared_task
+def index_all_that_was_missed() -> None:
+    index.catch_up(everything=True)

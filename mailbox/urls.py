@@ -1,7 +1,7 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import administration, compose, conversations, events, login, records
+from .views import administration, compose, conversations, events, login, records, search
 
 urlpatterns = [
     path("", conversations.start, name="start"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("utkast/<int:draft_id>/", compose.draft, name="draft"),
     path("utkast/<int:draft_id>/bilagor", compose.upload, name="upload"),
     path("utkast/<int:draft_id>/forhandsvisning", compose.preview, name="preview"),
+    path("sok", search.search, name="search"),
     path("handelser", events.stream, name="events"),
     path("administration/", administration.overview, name="administration"),
     path("administration/brevlada/<int:mailbox_id>/", administration.mailbox, name="administration-mailbox"),

@@ -158,6 +158,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
+    "message client: index what was missed lately": {
+        "task": "mailbox.tasks.index_what_was_missed",
+        "schedule": SDK_SWEEP_SECONDS * 6,
+        "options": {"expires": SDK_SWEEP_SECONDS * 6},
+    },
+    "message client: index all that was missed": {
+        "task": "mailbox.tasks.index_all_that_was_missed",
+        "schedule": SDK_TIDY_SECONDS,
+        "options": {"expires": SDK_TIDY_SECONDS},
+    },
     "address book: fetch what has changed": {
         "task": "addressbook.tasks.synchronise",
         "schedule": SDK_ADDRESS_BOOK_SYNC_SECONDS,

@@ -1,13 +1,16 @@
-"""People and memberships; mailboxes and conversations; drafts."""
+"""People and memberships; mailboxes and conversations; drafts; what searching and auditing look at."""
 
+from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment
 from .login_session import LoginSession
-from .membership import AdministrativeEvent, Membership, OrganisationRole
+from .membership import Membership, OrganisationRole
 from .person import Person
+from .search import SearchEntry, VocabularyWord
 
 __all__ = [
-    "AdministrativeEvent",
+    "AccessLogEntry",
+    "AccessLogHead",
     "Attachment",
     "Conversation",
     "Document",
@@ -20,4 +23,6 @@ __all__ = [
     "OrganisationRole",
     "Person",
     "ReadMark",
+    "SearchEntry",
+    "VocabularyWord",
 ]

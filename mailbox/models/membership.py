@@ -31,19 +31,3 @@ class OrganisationRole(models.Model):
                 fields=["person", "participant_id", "role"], name="organisation_role_once"
             )
         ]
-
-
-class AdministrativeEvent(models.Model):
-    """What an administrator did: rows are added, never changed."""
-
-    at = models.DateTimeField(auto_now_add=True)
-    participant_id = models.CharField(max_length=260, db_index=True)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="administrative_events"
-    )
-    what = models.CharField(max_length=40)
-    mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.SET_NULL, null=True)
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
-
-    class Meta:
-        ordering = ["-at", "-id"]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from transport.message_service.models import Organisation
 
 from .. import access, administration
-from ..models import AdministrativeEvent, Membership, Person
+from ..models import AccessLogEntry, Membership, Person
 
 _MINIMUM_SUBJECT = 4
 
@@ -116,9 +116,13 @@ def set_locked(request: HttpRequest, person_id: int) -> HttpResponse:
 @require_safe
 def log(request: HttpRequest) -> HttpResponse:
     """Who changed what, the latest first."""
-    events = AdministrativeEvent.objects.filter(
-        participant_id__in=access.administered_by(request.user)
-    ).select_related("actor", "person", "mailbox")[:200]
+    events = (
+        AccessLogEntry.objects.filter(
+            participant_id__in=access.administered_by(request.user), what__in=_EVENT_NAMES
+        )
+        .select_related("actor", "person", "mailbox")
+        .order_by("-at", "-pk")[:200]
+    )
     for event in events:
         event.what_in_words = _EVENT_NAMES.get(event.what, event.what)  # type: ignore[attr-defined]
     return render(request, "administration/log.html", {"events": events})

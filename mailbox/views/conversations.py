@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from transport.message_service.deliveries import deliveries_of
 
-from .. import access, inbox
+from .. import access, access_log, inbox
 from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
@@ -57,6 +57,8 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     talk = get_object_or_404(rows, pk=conversation_id)
     context = {"conversation": talk, "mailbox": talk.mailbox, "messages_shown": _messages(talk)}
     inbox.mark_seen(talk, request.user)
+    if "X-Background" not in request.headers:
+        access_log.note_opened(request.user, talk)
     is_fragment = getattr(request, "htmx", False)
     template = "mailbox/_messages.html" if is_fragment else "mailbox/conversation.html"
     return render(request, template, context)
@@ -66,7 +68,9 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
 @require_safe
 def attachment(request: HttpRequest, attachment_id: int) -> FileResponse:
     """An attachment as a download: never shown as part of this application."""
-    row = get_object_or_404(access.attachments_of(request.user), pk=attachment_id)
+    rows = access.attachments_of(request.user).select_related("document__message__conversation__mailbox")
+    row = get_object_or_404(rows, pk=attachment_id)
+    access_log.note_taken_out(request.user, row)
     response = FileResponse(
         default_storage.open(row.file_name),
         as_attachment=True,

@@ -17,7 +17,7 @@ from lxml import etree
 
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import compose
-from mailbox.models import AdministrativeEvent, Conversation, Membership, Person
+from mailbox.models import AccessLogEntry, Conversation, Membership, Person
 from mailbox.record import check_bundle
 from mailbox.record.account import as_xml
 from tests.world import federation, world
@@ -90,7 +90,7 @@ def test_a_bundle_holds_the_conversation_whole(client, settings, conversations, 
         assert account["made_by"] == "Karin Svensson"
         assert told.findtext(".//{*}message_id") == message["message_id"]
         assert told.findtext(".//{*}texts/{*}item").startswith("Vi **planerar** praktik.")
-    assert AdministrativeEvent.objects.filter(what="record-bundle-made").count() == 2
+    assert AccessLogEntry.objects.filter(what="record-bundle-made").count() == 2
     assert not any(Path(settings.SDK_WORK_DIR).iterdir())
 
 

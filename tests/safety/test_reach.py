@@ -53,6 +53,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "draft": ("get post", MEMBER),
     "upload": ("post", MEMBER),
     "preview": ("post", MEMBER),
+    "search": ("get post", LOGGED_IN),
     "addressbook:browse": ("get", LOGGED_IN),
     "addressbook:search": ("get", LOGGED_IN),
     "administration": ("get", ADMINISTRATORS),

@@ -1,0 +1,59 @@
+"""Tell whether the access log is whole and unchanged."""
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from mailbox.access_log import verify
+from mailbox.models import AccessLogEntry, AccessLogHead
+
+_WHAT = {
+    "missing": "is missing",
+    "not-chained": "does not follow the entry before it",
+    "changed": "has been changed",
+    "not-as-kept": "is not the entry that was kept",
+    "cut-off": "and what came after it has been cut off",
+}
+
+
+class Command(BaseCommand):
+    help = (
+        "Checks the access log's chain of every organisation. A line a fault: ORGANISATION: NUMBER: TEXT, "
+        "and for each sound chain its head, to be kept elsewhere. Ends with 0 when all are sound, else 1."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("organisations", nargs="*", metavar="ORGANISATION")
+        parser.add_argument(
+            "--kept",
+            metavar="NUMBER:DIGEST",
+            help="a head that was kept, of the one organisation that is named",
+        )
+
+    def handle(self, *args: Any, organisations: list[str], kept: str | None, **options: Any) -> None:
+        known = {
+            *AccessLogHead.objects.values_list("participant_id", flat=True),
+            *AccessLogEntry.objects.values_list("participant_id", flat=True).distinct().order_by(),
+        }
+        chosen = organisations or sorted(known)
+        is_sound = True
+        for participant_id in chosen:
+            faults = list(verify(participant_id, expected=_head(kept, chosen)))
+            for fault in faults:
+                self.stdout.write(f"{participant_id}: {fault.number}: {_WHAT[fault.what]}")
+            if faults:
+                is_sound = False
+            else:
+                head = AccessLogHead.objects.get(participant_id=participant_id)
+                self.stdout.write(f"{participant_id}: sound, head {head.number}:{head.digest}")
+        sys.exit(0 if is_sound else 1)
+
+
+def _head(kept: str | None, chosen: list[str]) -> tuple[int, str] | None:
+    if kept is None:
+        return None
+    number, _, digest = kept.partition(":")
+    if len(chosen) != 1 or not number.isdigit() or not digest:
+        raise CommandError("--kept takes NUMBER:DIGEST, and one organisation")
+    return int(number), digest

@@ -1,0 +1,51 @@
+"""What searching looks at. Nothing in it can be read: words are keyed hashes."""
+
+from typing import ClassVar, Self
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from .conversation import FunctionMailbox, Message
+
+
+class SearchEntry(models.Model):
+    """A message in the index. What a person may see is not decided here; the mailbox narrows the search."""
+
+    message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="search_entry")
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
+    at = models.DateTimeField()
+    is_outgoing = models.BooleanField()
+    is_confidential = models.BooleanField()
+    has_attachments = models.BooleanField()
+    words = ArrayField(models.BigIntegerField())
+    is_learned = models.BooleanField(default=False, help_text="its words are in the vocabulary")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        indexes = [
+            # Without a list of what is pending, which every search would have to read through.
+            GinIndex(fields=["words"], name="search_words", fastupdate=False),
+            models.Index(fields=["mailbox", "-at", "-message"], name="search_latest_of_mailbox"),
+            models.Index(fields=["-at", "-message"], name="search_latest"),
+            models.Index(fields=["message"], name="search_not_learned", condition=models.Q(is_learned=False)),
+        ]
+
+
+class VocabularyWord(models.Model):
+    """A word that an organisation's messages hold: its root, with beginnings and endings; its trigrams."""
+
+    word = models.BigIntegerField(primary_key=True)
+    root = models.BigIntegerField()
+    participant_id = models.CharField(max_length=260)
+    parts = ArrayField(models.BigIntegerField())
+    trigrams = ArrayField(models.BigIntegerField())
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["parts"], name="vocabulary_parts"),
+            GinIndex(fields=["trigrams"], name="vocabulary_trigrams"),
+        ]

@@ -1,0 +1,116 @@
+"""Searching messages. Questions are posted: they stand in no address, and so in no log of addresses."""
+
+import hashlib
+import hmac
+from datetime import datetime, time, timedelta
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from .. import access, access_log
+from ..models import Person
+from ..search import Filters, Hits, find
+from ..search.hashes import search_key
+from ..search.highlight import Marker, Part
+from ..search.words import terms
+
+_DIRECTIONS = {"in": False, "ut": True}
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def search(request: HttpRequest) -> HttpResponse:
+    """The form; POST answers a question: a fragment for htmx, a page without it."""
+    boxes = access.mailboxes_of(request.user).order_by("name", "pk")
+    asked = request.POST
+    question = asked.get("fraga", "").strip()
+    context: dict[str, Any] = {"mailboxes": boxes, "asked": asked, "question": question}
+    if request.method != "POST":
+        return render(request, "search/page.html", context)
+    is_fragment = getattr(request, "htmx", False)
+    template = "search/_hits.html" if is_fragment else "search/page.html"
+    if not terms(question):
+        errors = {"fraga": _("Skriv minst ett ord eller nummer att söka efter.")}
+        return render(request, template, {**context, "errors": errors}, status=200 if is_fragment else 422)
+    hits = find(request.user, question, _filters(asked), after=asked.get("efter", ""))
+    _note(request, question, hits)
+    context |= {
+        "hits": [_shown(hit, hits) for hit in hits.hits],
+        "after": hits.after,
+        "is_further": bool(asked.get("efter")),
+        "is_answered": True,
+    }
+    return render(
+        request, "search/_further.html" if is_fragment and asked.get("efter") else template, context
+    )
+
+
+def _filters(asked: QueryDict) -> Filters:
+    mailbox = asked.get("brevlada", "")
+    until = _midnight(asked.get("till", ""))
+    return Filters(
+        mailbox_id=int(mailbox) if mailbox.isascii() and mailbox.isdigit() and len(mailbox) < 19 else None,
+        since=_midnight(asked.get("fran", "")),
+        until=until + timedelta(days=1) if until else None,
+        is_outgoing=_DIRECTIONS.get(asked.get("riktning", "")),
+        is_confidential=asked.get("sekretess") == "on",
+        has_attachments=asked.get("bilagor") == "on",
+    )
+
+
+def _midnight(text: str) -> datetime | None:
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    if day is None or not 1900 < day.year < 3000:
+        return None
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _note(request: HttpRequest, question: str, hits: Hits) -> None:
+    """Note that a search was made, in each organisation that it went through: not its words, but a keyed hash
+    by which the same question is known again."""
+    participants = access.mailboxes_of(request.user).values_list("participant_id", flat=True)
+    said = " ".join(term.text for term in terms(question)).encode()
+    for participant in sorted(set(participants)):
+        digest = hmac.new(search_key(participant), b"question\0" + said, hashlib.sha256).hexdigest()
+        access_log.note(
+            cast(Person, request.user), "searched", participant, question=digest, hits=len(hits.hits)
+        )
+
+
+def _shown(hit: object, hits: Hits) -> dict[str, object]:
+    message, leg = hit.message, hit.leg  # type: ignore[attr-defined]
+    marker = Marker(search_key(message.conversation.mailbox.participant_id), hits.matching)
+    documents = list(message.documents.all())
+    attachments = [file.name for document in documents for file in document.attachments.all()]
+    about = [
+        *(item["label"] or item["value"] for item in (*message.sender_persons, *message.recipient_persons)),
+        *(
+            f"{item['label']} {item['value']}".strip()
+            for item in (*message.sender_references, *message.recipient_references)
+        ),
+    ]
+    return {
+        "message": message,
+        "is_sent": message.direction == message.Direction.OUT,
+        "is_alike": leg == 3,
+        "subject": marker.whole(message.subject or _("Utan ämne")),
+        "counterpart": marker.whole(f"{message.counterpart_function}, {message.counterpart_organisation}"),
+        "excerpt": marker.excerpt([text for document in documents for text in document.texts]),
+        "attachments": _matching(marker, attachments),
+        "about": _matching(marker, about),
+    }
+
+
+def _matching(marker: Marker, texts: list[str]) -> list[list[Part]]:
+    return [marker.whole(text) for text in texts if marker.has_match(text)]
