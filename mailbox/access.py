@@ -1,27 +1,41 @@
-"""The one place that decides what a person may see.
+"""The one place that decides what a person may see, and whom they may let in.
 
-- A person sees a function mailbox as its member, and in no other way.
+- A person sees a function mailbox as its member, while the membership lasts, and in no other way.
 - Conversations, messages, attachments and drafts are seen by those who see their mailbox.
+- A manager of a mailbox is a member who also says who else is one, and who else manages it.
 - An administrator of an organisation sees its mailboxes' names and members, and no message: to read, one
-  has to be a member like everybody else, which the administrative log shows.
+  has to be a member like everybody else, which the access log shows.
+- An auditor of an organisation reads its access log, and sees no message.
+- Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
+  the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names
+  themselves.
 - A person who is locked or logged out sees nothing.
 
 Views, events, search and exports begin with these querysets; what is not in them does not exist (404).
 """
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from .models import Attachment, Conversation, Draft, DraftAttachment, FunctionMailbox, Message, Person
+from .models import (
+    Attachment,
+    Conversation,
+    Draft,
+    DraftAttachment,
+    FunctionMailbox,
+    Membership,
+    Message,
+    OrganisationRole,
+    Person,
+)
 
 Viewer = Person | AnonymousUser
 
 
 def mailboxes_of(person: Viewer) -> QuerySet[FunctionMailbox]:
     """Mailboxes that the person is a member of."""
-    if not isinstance(person, Person) or not person.is_active:
-        return FunctionMailbox.objects.none()
-    return FunctionMailbox.objects.filter(memberships__person=person)
+    return FunctionMailbox.objects.filter(pk__in=_memberships_of(person).values("mailbox"))
 
 
 def conversations_of(person: Viewer) -> QuerySet[Conversation]:
@@ -44,8 +58,42 @@ def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:
     return DraftAttachment.objects.filter(draft__mailbox__in=mailboxes_of(person))
 
 
+def lasting() -> Q:
+    """Memberships that have not ended."""
+    return Q(ends_at=None) | Q(ends_at__gt=timezone.now())
+
+
 def administered_by(person: Viewer) -> list[str]:
     """Participant ids of the organisations that the person administers."""
+    return _organisations(person, OrganisationRole.Role.ADMINISTRATOR)
+
+
+def audited_by(person: Viewer) -> list[str]:
+    """Participant ids of the organisations whose access log the person reads."""
+    return _organisations(person, OrganisationRole.Role.AUDITOR)
+
+
+def managed_by(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes whose members the person names: as its manager, or the organisation's administrator."""
+    managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
+    return FunctionMailbox.objects.filter(
+        Q(pk__in=managing.values("mailbox")) | Q(participant_id__in=administered_by(person))
+    )
+
+
+def may_name(actor: Viewer, person: Person, role: str, participant_id: str) -> bool:
+    """Whether the actor may give somebody a role in an organisation, or take it: who holds it, may."""
+    return actor.pk != person.pk and participant_id in _organisations(actor, role)
+
+
+def _memberships_of(person: Viewer) -> QuerySet[Membership]:
+    if not isinstance(person, Person) or not person.is_active:
+        return Membership.objects.none()
+    return Membership.objects.filter(lasting(), person=person)
+
+
+def _organisations(person: Viewer, role: str) -> list[str]:
     if not isinstance(person, Person) or not person.is_active:
         return []
-    return list(person.organisation_roles.values_list("participant_id", flat=True).order_by("participant_id"))
+    roles = person.organisation_roles.filter(role=role)
+    return list(roles.values_list("participant_id", flat=True).order_by("participant_id"))

@@ -1,15 +1,25 @@
-"""What an administrator of an organisation may do. Every change is an entry in the access log."""
+"""What administrators of an organisation and managers of a mailbox may do.
+
+Every change is an entry in the access log. Whoever calls has let `mailbox.access` say that the actor may.
+"""
+
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from . import access_log, events
-from .access import Viewer, administered_by
+from .access import Viewer, administered_by, may_name
 from .models import FunctionMailbox, Membership, OrganisationRole, Person
 
 
 class AddressTaken(Exception):
     """The organisation has a mailbox for this function address already."""
+
+
+class NotForYouToGive(Exception):
+    """Nobody gives what they do not hold, nor anything to themselves."""
 
 
 def mailboxes_administered_by(person: Viewer) -> QuerySet[FunctionMailbox]:
@@ -32,7 +42,7 @@ def open_mailbox(actor: Person, participant_id: str, address: str, name: str) ->
             mailbox = FunctionMailbox.objects.create(
                 participant_id=participant_id, address=address, name=name
             )
-            _log(participant_id, actor, "mailbox-created", mailbox=mailbox)
+            access_log.note(actor, "mailbox-created", participant_id, mailbox=mailbox)
     except IntegrityError:
         raise AddressTaken from None
     return mailbox
@@ -44,29 +54,61 @@ def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool) -> None:
         mailbox.is_open = is_open
         mailbox.save(update_fields=["is_open"])
         what = "mailbox-opened" if is_open else "mailbox-closed"
-        _log(mailbox.participant_id, actor, what, mailbox=mailbox)
+        access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox)
 
 
-def add_member(actor: Person, mailbox: FunctionMailbox, subject: str, name: str) -> Person:
-    """Make somebody a member, adding the person if need be."""
+def add_member(
+    actor: Person,
+    mailbox: FunctionMailbox,
+    subject: str,
+    name: str,
+    *,
+    role: str = Membership.Role.MEMBER,
+    ends_at: datetime | None = None,
+) -> Person:
+    """Make somebody a member until a moment, adding the person if need be; a membership there is changed.
+
+    Raises `NotForYouToGive` where somebody names themselves.
+    """
     with transaction.atomic():
         person, created = Person.add(subject, name)
+        if person.pk == actor.pk:
+            raise NotForYouToGive
+        organisation = mailbox.participant_id
         if created:
-            _log(mailbox.participant_id, actor, "person-added", person=person)
-        _, joined = Membership.objects.get_or_create(person=person, mailbox=mailbox)
-        if joined:
-            _log(mailbox.participant_id, actor, "member-added", mailbox=mailbox, person=person)
-            events.announce(mailbox.pk)
+            access_log.note(actor, "person-added", organisation, person=person)
+        membership, joined = Membership.objects.update_or_create(
+            person=person, mailbox=mailbox, defaults={"role": role, "ends_at": ends_at, "rule": None}
+        )
+        access_log.note(
+            actor,
+            "member-added" if joined else "member-changed",
+            organisation,
+            mailbox=mailbox,
+            person=person,
+            role=membership.role,
+            until=ends_at.isoformat() if ends_at else None,
+        )
+        events.announce(mailbox.pk)
     return person
 
 
-def remove_member(actor: Person, membership: Membership) -> None:
-    """End a membership: what the person sees of the mailbox ends with it."""
+def remove_member(actor: Person | None, membership: Membership) -> None:
+    """End a membership: what the person sees of the mailbox ends with it. Without an actor its time is up."""
     with transaction.atomic():
         mailbox, person = membership.mailbox, membership.person
         membership.delete()
-        _log(mailbox.participant_id, actor, "member-removed", mailbox=mailbox, person=person)
+        what = "member-removed" if actor else "membership-ended"
+        access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, person=person)
         events.announce(mailbox.pk)
+
+
+def end_memberships() -> int:
+    """Remove memberships whose time is up (they opened nothing any more); how many."""
+    ended = Membership.objects.filter(ends_at__lte=timezone.now()).select_related("mailbox", "person")
+    for membership in ended:
+        remove_member(None, membership)
+    return len(ended)
 
 
 def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
@@ -74,28 +116,46 @@ def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
     with transaction.atomic():
         person.is_active = not is_locked
         person.save(update_fields=["is_active"])
+        what = "person-locked" if is_locked else "person-unlocked"
         for participant_id in administered_by(actor):
-            _log(participant_id, actor, "person-locked" if is_locked else "person-unlocked", person=person)
-        for mailbox_id in person.memberships.values_list("mailbox_id", flat=True):
-            events.announce(mailbox_id)
+            access_log.note(actor, what, participant_id, person=person)
+        events.announce_to(person.pk)
+
+
+def give_role(actor: Person, person: Person, role: str, participant_id: str) -> None:
+    """Make somebody an administrator or an auditor. Raises `NotForYouToGive`."""
+    if not may_name(actor, person, role, participant_id):
+        raise NotForYouToGive
+    with transaction.atomic():
+        _, given = OrganisationRole.objects.get_or_create(
+            person=person, participant_id=participant_id, role=role
+        )
+        if given:
+            access_log.note(actor, "role-given", participant_id, person=person, role=role)
+
+
+def take_role(actor: Person, held: OrganisationRole) -> None:
+    """Take a role away. Raises `NotForYouToGive`."""
+    if not may_name(actor, held.person, held.role, held.participant_id):
+        raise NotForYouToGive
+    with transaction.atomic():
+        person, role, participant_id = held.person, held.role, held.participant_id
+        held.delete()
+        access_log.note(actor, "role-taken", participant_id, person=person, role=role)
+        events.announce_to(person.pk)
 
 
 def note_bundle(actor: Person, mailbox: FunctionMailbox) -> None:
     """Note that a conversation of the mailbox was taken out as a record bundle."""
-    _log(mailbox.participant_id, actor, "record-bundle-made", mailbox=mailbox)
+    access_log.note(actor, "record-bundle-made", mailbox.participant_id, mailbox=mailbox)
+
+
+def appoint(participant_id: str, person: Person, role: str) -> None:
+    """Used when an installation is set up: from then on only who holds a role gives it."""
+    _, given = OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id, role=role)
+    if given:
+        access_log.note(None, "role-given", participant_id, person=person, role=role)
 
 
 def make_administrator(participant_id: str, person: Person) -> None:
-    """Used when an installation is set up; nobody can do it in the pages who is not one already."""
-    OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id)
-
-
-def _log(
-    participant_id: str,
-    actor: Person | None,
-    what: str,
-    *,
-    mailbox: FunctionMailbox | None = None,
-    person: Person | None = None,
-) -> None:
-    access_log.note(actor, what, participant_id, mailbox=mailbox, person=person)
+    appoint(participant_id, person, OrganisationRole.Role.ADMINISTRATOR)

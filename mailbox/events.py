@@ -22,15 +22,19 @@ _RECONNECT_SECONDS: Final = 2.0
 
 def announce(mailbox_id: int) -> None:
     """Say on commit that a mailbox has changed."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(mailbox_id)])
+    _notify(str(mailbox_id))
+
+
+def announce_to(person_id: int) -> None:
+    """Say on commit that what a person may see has changed: their open pages look again at once."""
+    _notify(_of_person(person_id))
 
 
 class Stream:
     """One open page: a flag that something in its mailboxes has changed."""
 
-    def __init__(self, mailbox_ids: Iterable[int]) -> None:
-        self.mailbox_ids = frozenset(mailbox_ids)
+    def __init__(self, mailbox_ids: Iterable[int], person_id: int) -> None:
+        self.heeds = frozenset([*map(str, mailbox_ids), _of_person(person_id)])
         self._changed = asyncio.Event()
 
     def touch(self) -> None:
@@ -50,24 +54,24 @@ class Hub:
     """This process's listener and its streams."""
 
     def __init__(self) -> None:
-        self._streams: dict[int, set[Stream]] = defaultdict(set)
+        self._streams: dict[str, set[Stream]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
-    async def stream(self, mailbox_ids: Iterable[int]) -> AsyncGenerator[Stream, None]:
-        """A stream for these mailboxes while the body runs."""
-        stream = Stream(mailbox_ids)
-        for mailbox_id in stream.mailbox_ids:
-            self._streams[mailbox_id].add(stream)
+    async def stream(self, mailbox_ids: Iterable[int], person_id: int) -> AsyncGenerator[Stream, None]:
+        """A stream of these mailboxes, for a person, while the body runs."""
+        stream = Stream(mailbox_ids, person_id)
+        for heeded in stream.heeds:
+            self._streams[heeded].add(stream)
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen())
         try:
             yield stream
         finally:
-            for mailbox_id in stream.mailbox_ids:
-                self._streams[mailbox_id].discard(stream)
-                if not self._streams[mailbox_id]:
-                    del self._streams[mailbox_id]
+            for heeded in stream.heeds:
+                self._streams[heeded].discard(stream)
+                if not self._streams[heeded]:
+                    del self._streams[heeded]
 
     async def _listen(self) -> None:
         while True:
@@ -85,9 +89,17 @@ class Hub:
                 for stream in list(streams):
                     stream.touch()
             async for notice in listening.notifies():
-                if notice.payload.isdigit():
-                    for stream in list(self._streams.get(int(notice.payload), ())):
-                        stream.touch()
+                for stream in list(self._streams.get(notice.payload, ())):
+                    stream.touch()
+
+
+def _of_person(person_id: int) -> str:
+    return f"person {person_id}"
+
+
+def _notify(payload: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
 
 
 def _connection_string() -> str:

@@ -15,6 +15,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
+from . import membership_rules
 from .models import Person
 from .models.person import subject_key
 
@@ -26,13 +27,15 @@ PROVIDER_SUBJECT = "provider_subject"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
 _CLOCK_SKEW_SECONDS = 60
+_NAMELESS = "-"
 
 
 class EidBackend(OIDCAuthenticationBackend):
     """The person is the configured claim's; the level is the ID token's `acr`, compared exactly."""
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> Person | None:
-        """The person, or None with the reason in the session: persons are added by administrators only."""
+        """The person, or None with the reason in the session: nobody comes in whom no administrator and no
+        rule of membership lets in."""
         level = str(payload.get("acr", ""))
         if level not in settings.SDK_OIDC_ACCEPTED_ACR:
             return self._refused("level", level=level)
@@ -41,10 +44,13 @@ class EidBackend(OIDCAuthenticationBackend):
         if not subject:
             return self._refused("claim")
         person = Person.objects.by_subject(subject)
+        if person is None and membership_rules.rules_met(claims):
+            person, _ = Person.add(subject, str(claims.get("name", ""))[:256] or _NAMELESS)
         if person is None:
             return self._refused("unknown")
         if not person.is_active:
             return self._refused("locked")
+        membership_rules.apply(person, claims)
         if self.request is not None:
             self.request.session[PROVIDER_SESSION] = str(payload.get("sid", ""))
             self.request.session[PROVIDER_SUBJECT] = subject_key(str(payload.get("sub", "")))

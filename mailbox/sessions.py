@@ -127,15 +127,11 @@ def _end_all(rows: list[LoginSession]) -> int:
         for row in rows:
             _store(row.session_key).delete()
             row.delete()
-        for mailbox_id in {key for row in rows for key in _mailboxes_of(row)}:
+        for person_id in {row.person_id for row in rows}:
             # Open pages ask again, and find that they are logged out.
-            events.announce(mailbox_id)
+            events.announce_to(person_id)
     logger.info("logged out by the provider", extra={"fields": {"sessions": len(rows)}})
     return len(rows)
-
-
-def _mailboxes_of(row: LoginSession) -> list[int]:
-    return list(row.person.memberships.values_list("mailbox_id", flat=True))
 
 
 def _claims_of(token: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log, files, sessions
+from . import access_log, administration, files, sessions
 from .search import index
 
 
@@ -21,3 +21,8 @@ def index_what_was_missed() -> None:
 @shared_task
 def index_all_that_was_missed() -> None:
     index.catch_up(everything=True)
+
+
+@shared_task
+def end_memberships() -> None:
+    administration.end_memberships()

@@ -1,7 +1,7 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import administration, compose, conversations, events, login, records, search
+from .views import compose, conversations, events, login, records, search
 
 urlpatterns = [
     path("", conversations.start, name="start"),
@@ -16,20 +16,7 @@ urlpatterns = [
     path("utkast/<int:draft_id>/forhandsvisning", compose.preview, name="preview"),
     path("sok", search.search, name="search"),
     path("handelser", events.stream, name="events"),
-    path("administration/", administration.overview, name="administration"),
-    path("administration/brevlada/<int:mailbox_id>/", administration.mailbox, name="administration-mailbox"),
-    path(
-        "administration/brevlada/<int:mailbox_id>/oppen", administration.set_open, name="administration-open"
-    ),
-    path(
-        "administration/medlemskap/<int:membership_id>/avsluta",
-        administration.remove_member,
-        name="administration-remove-member",
-    ),
-    path(
-        "administration/person/<int:person_id>/sparr", administration.set_locked, name="administration-lock"
-    ),
-    path("administration/logg", administration.log, name="administration-log"),
+    path("administration/", include("mailbox.administering_urls")),
     path("logga-in", login.welcome, name="login"),
     path("logga-in/borja", login.Begin.as_view(), name="login-begin"),
     path("logga-in/nekad", login.refused, name="login-refused"),

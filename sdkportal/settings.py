@@ -158,6 +158,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
+    "message client: end memberships whose time is up": {
+        "task": "mailbox.tasks.end_memberships",
+        "schedule": SDK_SWEEP_SECONDS * 12,
+        "options": {"expires": SDK_SWEEP_SECONDS * 12},
+    },
     "message client: index what was missed lately": {
         "task": "mailbox.tasks.index_what_was_missed",
         "schedule": SDK_SWEEP_SECONDS * 6,

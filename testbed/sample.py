@@ -15,6 +15,8 @@ class Member(Person):
 
     mailboxes: tuple[str, ...] = ()
     is_administrator: bool = False
+    is_manager: bool = False
+    is_auditor: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class NodeSample:
                     "name": person.name,
                     "mailboxes": list(person.mailboxes),
                     "administrator": person.is_administrator,
+                    "manager": person.is_manager,
+                    "auditor": person.is_auditor,
                 }
                 for person in self.people
             ],
@@ -87,6 +91,7 @@ HABO = NodeSample(
             "Ahmed Lindqvist",
             role_in_words="handläggare på Socialtjänsten och Biståndshandläggning",
             mailboxes=("sdk:socialtjanst-mottagning:0203:habo.se", "sdk:bistandshandlaggning:0203:habo.se"),
+            is_manager=True,
         ),
         Member(
             "197803032393",
@@ -94,6 +99,12 @@ HABO = NodeSample(
             role_in_words="administratör för Håbo kommun",
             mailboxes=("sdk:elevhalsa:0203:habo.se",),
             is_administrator=True,
+        ),
+        Member(
+            "197112122390",
+            "Nils Granberg",
+            role_in_words="granskare för Håbo kommun: läser åtkomstloggen, inga meddelanden",
+            is_auditor=True,
         ),
         Member(
             "196607072396",

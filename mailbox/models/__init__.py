@@ -4,7 +4,7 @@ from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment
 from .login_session import LoginSession
-from .membership import Membership, OrganisationRole
+from .membership import Membership, MembershipRule, OrganisationRole
 from .person import Person
 from .search import SearchEntry, VocabularyWord
 
@@ -19,6 +19,7 @@ __all__ = [
     "FunctionMailbox",
     "LoginSession",
     "Membership",
+    "MembershipRule",
     "Message",
     "OrganisationRole",
     "Person",

@@ -1,29 +1,67 @@
-"""Who may see what: membership of a function mailbox, administration of an organisation."""
+"""Who may see what: membership of a function mailbox, roles in an organisation, rules at the e-ID."""
+
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 
 
+class MembershipRule(models.Model):
+    """Whoever has this value of a claim (a group, say) at the e-ID provider is a member."""
+
+    mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.CASCADE, related_name="membership_rules")
+    claim = models.CharField(max_length=200)
+    value = models.CharField(max_length=500)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["claim", "value"]
+        constraints = [
+            models.UniqueConstraint(fields=["mailbox", "claim", "value"], name="membership_rule_once")
+        ]
+
+
 class Membership(models.Model):
-    """A person works in a function mailbox."""
+    """A person works in a function mailbox, until `ends_at` if it is set. A manager says who else does."""
+
+    class Role(models.TextChoices):
+        MEMBER = "member"
+        MANAGER = "manager"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role, default=Role.MEMBER)
     added_at = models.DateTimeField(auto_now_add=True)
+    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    rule = models.ForeignKey(
+        MembershipRule,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+        help_text="what gave it; nothing where a person did",
+    )
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "mailbox"], name="member_once")]
 
 
 class OrganisationRole(models.Model):
-    """A person administers an organisation's mailboxes and members. It opens no message."""
+    """What a person is in an organisation. It opens no message."""
 
     class Role(models.TextChoices):
         ADMINISTRATOR = "administrator"
+        AUDITOR = "auditor"
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="organisation_roles")
     participant_id = models.CharField(max_length=260)
     role = models.CharField(max_length=20, choices=Role, default=Role.ADMINISTRATOR)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         constraints = [

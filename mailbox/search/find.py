@@ -3,10 +3,10 @@ the newest first among equals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, OrderBy, Q, QuerySet
 
 from ..access import Viewer, mailboxes_of, messages_of
 from ..models import Message, SearchEntry
@@ -16,6 +16,7 @@ from .roots import roots_of
 from .words import Term, forms_of_number, terms
 
 PAGE: Final = 20
+_LONG_NUMBER: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,18 @@ def _found(
             if leg == start_leg:
                 here = here.filter(position)
             room = PAGE + 1 - len(found)
-            latest = here.order_by("-at", "-message_id").values_list("at", "message_id")[:room]
-            found += [(leg, at, message) for at, message in latest]
+            ordered = here.order_by(_newest_first(asked), "-message_id")
+            found += [(leg, at, message) for at, message in ordered.values_list("at", "message_id")[:room]]
         if len(found) > PAGE:
             break
         earlier = condition
     return found
+
+
+def _newest_first(asked: list[Term]) -> OrderBy:
+    """By time; a long number stands in few messages, so they are looked up, and no index by time walked."""
+    is_rare = any(term.is_number and len(term.text) >= _LONG_NUMBER for term in asked)
+    return OrderBy(F("at") + timedelta() if is_rare else F("at"), descending=True)
 
 
 def _narrowed(mailbox_ids: list[int], filters: Filters) -> QuerySet[SearchEntry]:

@@ -15,7 +15,7 @@ from .hashes import BEGINNING, ENDING, ROOT, TRIGRAM, WORD, token, tokens
 _SHORTEST_BEGINNING: Final = 3
 _SHORTEST_ENDING: Final = 4
 _LONGEST: Final = 40
-_MOST_RELATIVES: Final = 400
+_MOST_RELATIVES: Final = 150
 _MOST_ALIKE: Final = 12
 LEAST_ALIKE: Final = 0.4
 

@@ -22,7 +22,8 @@ def start(request: HttpRequest) -> HttpResponse:
     """The person's mailboxes, and what waits in each."""
     context = {
         "mailboxes": inbox.mailboxes_with_counts(request.user),
-        "administers": access.administered_by(request.user),
+        "administers": access.administered_by(request.user) or access.managed_by(request.user).exists(),
+        "audits": access.audited_by(request.user),
     }
     template = "mailbox/_mailboxes.html" if getattr(request, "htmx", False) else "mailbox/start.html"
     return render(request, template, context)

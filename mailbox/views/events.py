@@ -1,6 +1,7 @@
 """The stream of "fetch again"."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Final
 
 from asgiref.sync import sync_to_async
@@ -19,10 +20,18 @@ _HEARTBEAT_SECONDS: Final = 15.0
 _RETRY_MILLISECONDS: Final = 3000
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Who looks, and at which mailboxes."""
+
+    person_id: int
+    mailbox_ids: frozenset[int]
+
+
 @require_GET
 async def stream(request: HttpRequest) -> HttpResponseBase:
     """Server-sent events for the mailboxes of whoever asks; 401 for nobody."""
-    seen = await _mailbox_ids(request)
+    seen = await _sight_of(request)
     if seen is None:
         return HttpResponse(status=401)
     response = StreamingHttpResponse(_events(request, seen), content_type="text/event-stream")
@@ -31,26 +40,28 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-async def _events(request: HttpRequest, seen: frozenset[int]) -> AsyncGenerator[bytes, None]:
+async def _events(request: HttpRequest, seen: _Sight) -> AsyncGenerator[bytes, None]:
     yield f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
-    async with hub.stream(seen) as listening:
+    async with hub.stream(seen.mailbox_ids, seen.person_id) as listening:
         # What happened before the stream was there has been missed: look once.
         yield b"event: changed\ndata: 1\n\n"
         while True:
             changed = await listening.changed(_HEARTBEAT_SECONDS)
             # Nobody is told more than they may see now: who was locked or left gets no further word.
-            if await _mailbox_ids(request) != seen:
-                yield b"event: changed\ndata: 1\n\n"
+            now = await _sight_of(request)
+            if now != seen:
+                # A page that nobody may see any more is left; another is fetched again.
+                yield b"event: ended\ndata: 1\n\n" if now is None else b"event: changed\ndata: 1\n\n"
                 return
             yield b"event: changed\ndata: 1\n\n" if changed else b": here\n\n"
 
 
 @sync_to_async
-def _mailbox_ids(request: HttpRequest) -> frozenset[int] | None:
-    """The mailboxes that the person may see now; None when logged out or locked."""
+def _sight_of(request: HttpRequest) -> _Sight | None:
+    """What the person may see now; None when logged out or locked."""
     session: SessionBase = type(request.session)(request.session.session_key)
     request.session = session
     person = get_user(request)
     if isinstance(person, AnonymousUser) or is_over(session):
         return None
-    return frozenset(mailboxes_of(person).values_list("pk", flat=True))
+    return _Sight(person.pk, frozenset(mailboxes_of(person).values_list("pk", flat=True)))

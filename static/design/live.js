@@ -9,6 +9,8 @@
 
   const stream = new EventSource(document.body.dataset.events);
   stream.addEventListener("changed", () => { heard = Date.now(); refresh(); });
+  // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place.
+  stream.addEventListener("ended", () => { stream.close(); location.reload(); });
   setInterval(() => {
     if (stream.readyState !== EventSource.OPEN && Date.now() - heard > 60000) refresh();
   }, 60000);

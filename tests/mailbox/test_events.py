@@ -59,8 +59,8 @@ def test_a_stream_tells_of_one_s_own_mailboxes_and_ends_when_one_is_locked():
         await sync_to_async(events.announce)(own.pk)
         assert b"changed" in await asyncio.wait_for(waiting, 10)
         await sync_to_async(Person.objects.filter(pk=person.pk).update)(is_active=False)
-        await sync_to_async(events.announce)(own.pk)
-        assert b"changed" in await asyncio.wait_for(anext(stream), 10)
+        await sync_to_async(events.announce_to)(person.pk)
+        assert b"ended" in await asyncio.wait_for(anext(stream), 10)
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(stream), 10)
         events.hub._listener.cancel()

@@ -8,8 +8,9 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
+from mailbox.access import mailboxes_of
 from mailbox.login import EidBackend, problem_of
-from mailbox.models import Person
+from mailbox.models import FunctionMailbox, MembershipRule, Person
 from testbed.register import Person as Citizen
 from tests.protocol.keys import key
 
@@ -59,6 +60,15 @@ def test_a_known_person_gets_in_and_is_known_by_the_configured_claim(client, pro
     assert json.loads(query["claims"][0])["id_token"]["acr"]["essential"] is True
     assert LOA3 in json.loads(query["claims"][0])["id_token"]["acr"]["values"]
     assert KARIN not in there
+
+
+def test_somebody_unknown_whom_a_rule_lets_in_becomes_a_member(client, provider):
+    mailbox = FunctionMailbox.objects.create(participant_id="0203:a.se", address="a", name="A")
+    MembershipRule.objects.create(mailbox=mailbox, claim="name", value="Karin Svensson")
+    log_in(client, provider)
+    person = Person.objects.by_subject(KARIN)
+    assert int(client.session["_auth_user_id"]) == person.pk
+    assert list(mailboxes_of(person)) == [mailbox]
 
 
 def test_logging_in_gives_a_new_session(client, provider):

@@ -88,7 +88,7 @@ def test_a_stream_ends_when_the_session_is_over(settings):
             await asyncio.wait_for(anext(stream), 10)
         await sync_to_async(back_to)(client, settings.SDK_SESSION_IDLE_SECONDS + 5, sessions.SEEN)
         await sync_to_async(events.announce)(mailbox.pk)
-        assert b"changed" in await asyncio.wait_for(anext(stream), 10)
+        assert b"ended" in await asyncio.wait_for(anext(stream), 10)
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(stream), 10)
         events.hub._listener.cancel()

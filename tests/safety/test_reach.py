@@ -17,7 +17,15 @@ from django.utils import timezone
 
 from mailbox import compose
 from mailbox.deliver import deliver
-from mailbox.models import Attachment, FunctionMailbox, Membership, Message, OrganisationRole, Person
+from mailbox.models import (
+    Attachment,
+    FunctionMailbox,
+    Membership,
+    MembershipRule,
+    Message,
+    OrganisationRole,
+    Person,
+)
 from tests.protocol.build import a_message
 from transport.message_service.clients import Delivered
 from transport.message_service.models import Organisation
@@ -28,12 +36,18 @@ pytestmark = pytest.mark.django_db
 HABO, ELSEWHERE = "0203:habo.se", "0203:nagon-annan.se"
 
 NOBODY = frozenset({"nobody"})
-MEMBER = frozenset({"member"})
+MEMBER = frozenset({"member", "manager"})
 ADMINISTRATOR = frozenset({"administrator"})
 # An administrator of another organisation has the pages, and finds only their own organisation there.
 ADMINISTRATORS = frozenset({"administrator", "administrator elsewhere"})
-LOGGED_IN = ADMINISTRATORS | frozenset(
-    {"member", "member of another mailbox", "member elsewhere", "member of nothing"}
+# A manager is a member as well, and names members as an administrator does.
+MANAGERS = ADMINISTRATOR | {"manager"}
+AUDITORS = frozenset({"auditor", "auditor elsewhere"})
+LOGGED_IN = (
+    ADMINISTRATORS
+    | MANAGERS
+    | AUDITORS
+    | frozenset({"member", "member of another mailbox", "member elsewhere", "member of nothing"})
 )
 EVERYBODY = LOGGED_IN | NOBODY
 ROLES = sorted(EVERYBODY)
@@ -56,12 +70,19 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "search": ("get post", LOGGED_IN),
     "addressbook:browse": ("get", LOGGED_IN),
     "addressbook:search": ("get", LOGGED_IN),
-    "administration": ("get", ADMINISTRATORS),
-    "administration-mailbox": ("get post", ADMINISTRATOR),
+    "administration": ("get", ADMINISTRATORS | MANAGERS | AUDITORS),
+    "administration-mailbox": ("get post", MANAGERS),
     "administration-open": ("post", ADMINISTRATOR),
-    "administration-remove-member": ("post", ADMINISTRATOR),
+    "administration-make-rule": ("post", ADMINISTRATOR),
+    "administration-remove-rule": ("post", ADMINISTRATOR),
+    "administration-remove-member": ("post", MANAGERS),
+    "administration-people": ("get", ADMINISTRATORS),
     "administration-lock": ("post", ADMINISTRATOR),
+    "administration-give-role": ("post", ADMINISTRATOR),
+    "administration-take-role": ("post", ADMINISTRATOR),
     "administration-log": ("get", ADMINISTRATORS),
+    "administration-access-log": ("get", AUDITORS),
+    "administration-access-log-file": ("post", AUDITORS),
 }
 # Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
 ELSEWHERE_TESTED = {
@@ -98,6 +119,13 @@ def world(settings, tmp_path) -> World:
     Membership.objects.create(person=people["member elsewhere"], mailbox=elsewhere)
     OrganisationRole.objects.create(person=people["administrator"], participant_id=HABO)
     OrganisationRole.objects.create(person=people["administrator elsewhere"], participant_id=ELSEWHERE)
+    Membership.objects.create(person=people["manager"], mailbox=mailbox, role=Membership.Role.MANAGER)
+    auditing = OrganisationRole.Role.AUDITOR
+    held = OrganisationRole.objects.create(person=people["auditor"], participant_id=HABO, role=auditing)
+    OrganisationRole.objects.create(
+        person=people["auditor elsewhere"], participant_id=ELSEWHERE, role=auditing
+    )
+    rule = MembershipRule.objects.create(mailbox=mailbox, claim="groups", value="a")
     message = a_message(
         recipient=ParticipantId(HABO), files=(File("a.pdf", "application/pdf", BytesContent(b"%PDF-1")),)
     )
@@ -113,6 +141,8 @@ def world(settings, tmp_path) -> World:
             "draft_id": compose.begin(mailbox, people["member"]).pk,
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
+            "role_id": held.pk,
+            "rule_id": rule.pk,
         },
     )
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from mailbox.administration import make_administrator
-from mailbox.models import FunctionMailbox, Membership, Person
+from mailbox.administration import appoint
+from mailbox.models import FunctionMailbox, Membership, OrganisationRole, Person
 
 
 class Command(BaseCommand):
@@ -17,7 +17,8 @@ The file is JSON:
 {"organisation": "0203:habo.se",
  "mailboxes": [{"address": "function address", "name": "Name"}],
  "people": [{"subject": "e-ID claim, such as a personal number", "name": "Name",
-             "mailboxes": ["function address"], "administrator": false}]}"""
+             "mailboxes": ["function address"], "manager": false,
+             "administrator": false, "auditor": false}]}"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
@@ -42,7 +43,11 @@ The file is JSON:
         for item in content["people"]:
             person, _ = Person.add(item["subject"], item["name"])
             for address in item.get("mailboxes", ()):
-                Membership.objects.get_or_create(person=person, mailbox=boxes[address])
-            if item.get("administrator"):
-                make_administrator(participant, person)
+                role = Membership.Role.MANAGER if item.get("manager") else Membership.Role.MEMBER
+                Membership.objects.get_or_create(
+                    person=person, mailbox=boxes[address], defaults={"role": role}
+                )
+            for held in OrganisationRole.Role:
+                if item.get(held.value):
+                    appoint(participant, person, held)
         self.stdout.write(f"{len(boxes)} mailboxes, {len(content['people'])} people")

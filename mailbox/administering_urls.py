@@ -1,0 +1,25 @@
+"""The pages of administration, below `administration/`."""
+
+from django.urls import path
+
+from .views.administering import log, mailboxes, people
+
+urlpatterns = [
+    path("", mailboxes.overview, name="administration"),
+    path("brevlada/<int:mailbox_id>/", mailboxes.mailbox, name="administration-mailbox"),
+    path("brevlada/<int:mailbox_id>/oppen", mailboxes.set_open, name="administration-open"),
+    path("brevlada/<int:mailbox_id>/regel", mailboxes.make_rule, name="administration-make-rule"),
+    path("regel/<int:rule_id>/ta-bort", mailboxes.remove_rule, name="administration-remove-rule"),
+    path(
+        "medlemskap/<int:membership_id>/avsluta",
+        mailboxes.remove_member,
+        name="administration-remove-member",
+    ),
+    path("personer", people.people, name="administration-people"),
+    path("person/<int:person_id>/sparr", people.set_locked, name="administration-lock"),
+    path("person/<int:person_id>/roll", people.give_role, name="administration-give-role"),
+    path("roll/<int:role_id>/ta-bort", people.take_role, name="administration-take-role"),
+    path("logg", mailboxes.log, name="administration-log"),
+    path("atkomstlogg", log.access_log_page, name="administration-access-log"),
+    path("atkomstlogg/fil", log.access_log_file, name="administration-access-log-file"),
+]

@@ -1,0 +1,171 @@
+"""Function mailboxes and their members."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from ... import access, administration, membership_rules
+from ...models import AccessLogEntry, FunctionMailbox, Membership, MembershipRule
+from .log import WHAT_WAS_ADMINISTERED, in_words
+from .pages import (
+    actor,
+    administrator_required,
+    anybody_with_a_task,
+    day_of,
+    manager_required,
+    organisations_of,
+    page,
+)
+
+_MINIMUM_SUBJECT = 4
+
+
+@anybody_with_a_task
+@require_http_methods(["GET", "HEAD", "POST"])
+def overview(request: HttpRequest) -> HttpResponse:
+    """Mailboxes; POST makes one."""
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        errors = _make_mailbox(request)
+        if not errors:
+            return redirect("administration")
+    context = {
+        "organisations": organisations_of(access.administered_by(request.user)),
+        "mailboxes": access.managed_by(request.user).order_by("name", "pk").prefetch_related("memberships"),
+        "errors": errors,
+        "given": request.POST,
+    }
+    return page(request, "administration/overview.html", context, status=422 if errors else 200)
+
+
+@manager_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """A mailbox and its members; POST adds one."""
+    box = get_object_or_404(access.managed_by(request.user), pk=mailbox_id)
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        errors = _add_member(request, box)
+        if not errors:
+            return redirect("administration-mailbox", box.pk)
+    context = {
+        "mailbox": box,
+        "members": box.memberships.select_related("person", "rule").order_by("person__name"),
+        "rules": box.membership_rules.all(),
+        "errors": errors,
+        "given": request.POST,
+        "is_administrator": box.participant_id in access.administered_by(request.user),
+    }
+    return page(request, "administration/mailbox.html", context, status=422 if errors else 200)
+
+
+@administrator_required
+@require_POST
+def set_open(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """Open or close a mailbox."""
+    box = get_object_or_404(administration.mailboxes_administered_by(request.user), pk=mailbox_id)
+    administration.set_open(actor(request), box, is_open=request.POST.get("open") == "1")
+    messages.success(request, _("Brevlådan är öppen.") if box.is_open else _("Brevlådan är stängd."))
+    return redirect("administration-mailbox", box.pk)
+
+
+@manager_required
+@require_POST
+def remove_member(request: HttpRequest, membership_id: int) -> HttpResponse:
+    """End a membership."""
+    rows = Membership.objects.filter(mailbox__in=access.managed_by(request.user))
+    membership = get_object_or_404(rows, pk=membership_id)
+    administration.remove_member(actor(request), membership)
+    messages.success(request, _("Medlemskapet är avslutat."))
+    if not access.managed_by(request.user).filter(pk=membership.mailbox_id).exists():
+        return redirect("start")
+    return redirect("administration-mailbox", membership.mailbox_id)
+
+
+@administrator_required
+@require_POST
+def make_rule(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """Let whoever has a value of a claim be a member."""
+    box = get_object_or_404(administration.mailboxes_administered_by(request.user), pk=mailbox_id)
+    claim = request.POST.get("claim", "").strip()[:200]
+    value = request.POST.get("value", "").strip()[:500]
+    if claim and value:
+        membership_rules.make_rule(actor(request), box, claim, value)
+        messages.success(request, _("Regeln gäller från nästa gång någon loggar in."))
+    else:
+        messages.error(request, _("Skriv både uppgiftens namn och det värde som ger medlemskap."))
+    return redirect("administration-mailbox", box.pk)
+
+
+@administrator_required
+@require_POST
+def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """Remove a rule, with the memberships that it gave."""
+    boxes = administration.mailboxes_administered_by(request.user)
+    rule = get_object_or_404(MembershipRule.objects.filter(mailbox__in=boxes), pk=rule_id)
+    membership_rules.remove_rule(actor(request), rule)
+    messages.success(request, _("Regeln är borttagen, och de medlemskap som den gav är avslutade."))
+    return redirect("administration-mailbox", rule.mailbox_id)
+
+
+@administrator_required
+@require_safe
+def log(request: HttpRequest) -> HttpResponse:
+    """Who changed what, the latest first."""
+    events = (
+        AccessLogEntry.objects.filter(
+            participant_id__in=access.administered_by(request.user), what__in=WHAT_WAS_ADMINISTERED
+        )
+        .select_related("actor", "person", "mailbox")
+        .order_by("-at", "-pk")[:200]
+    )
+    for event in events:
+        event.what_in_words = in_words(event.what)  # type: ignore[attr-defined]
+    return page(request, "administration/log.html", {"events": events})
+
+
+def _make_mailbox(request: HttpRequest) -> dict[str, str]:
+    participant = request.POST.get("organisation", "")
+    address = request.POST.get("address", "").strip()
+    name = request.POST.get("name", "").strip()
+    if participant not in access.administered_by(request.user):
+        raise Http404
+    errors = {}
+    if not address or len(address) > 500:
+        errors["address"] = _("Skriv funktionsadressen så som den står i federationens adressbok.")
+    if not name or len(name) > 256:
+        errors["name"] = _("Skriv ett namn på högst 256 tecken.")
+    if errors:
+        return errors
+    try:
+        administration.open_mailbox(actor(request), participant, address, name)
+    except administration.AddressTaken:
+        return {"address": _("Det finns redan en brevlåda för den funktionsadressen.")}
+    messages.success(request, _("Brevlådan är skapad."))
+    return {}
+
+
+def _add_member(request: HttpRequest, box: FunctionMailbox) -> dict[str, str]:
+    subject, name = request.POST.get("subject", "").strip(), request.POST.get("name", "").strip()
+    until, ends_at = request.POST.get("until", "").strip(), None
+    role = Membership.Role.MANAGER if request.POST.get("role") == "manager" else Membership.Role.MEMBER
+    errors = {}
+    if len(subject) < _MINIMUM_SUBJECT:
+        errors["subject"] = _("Skriv personens identitet i e-legitimationen, till exempel personnummer.")
+    if not name:
+        errors["name"] = _("Skriv personens namn.")
+    if until:
+        ends_at = day_of(until)
+        if ends_at is None or ends_at <= timezone.now():
+            errors["until"] = _("Ange en dag som inte har varit, eller lämna tomt.")
+    if errors:
+        return errors
+    try:
+        administration.add_member(actor(request), box, subject, name[:256], role=role, ends_at=ends_at)
+    except administration.NotForYouToGive:
+        return {"subject": _("Du kan inte göra dig själv till medlem. Be en annan ansvarig.")}
+    messages.success(request, _("Personen är nu medlem."))
+    return {}

@@ -1,0 +1,86 @@
+"""What the pages of administration share: whom they exist for, and the way between them."""
+
+from collections.abc import Callable
+from datetime import datetime, time
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
+
+from transport.message_service.models import Organisation
+
+from ... import access
+from ...models import Person
+
+View = Callable[..., HttpResponseBase]
+
+
+def _only_for(holds: Callable[[access.Viewer], Any]) -> Callable[[View], View]:
+    """404 for everybody else: the pages do not exist for them."""
+
+    def decorated(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not holds(request.user):
+                raise Http404
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorated
+
+
+administrator_required = _only_for(access.administered_by)
+auditor_required = _only_for(access.audited_by)
+manager_required = _only_for(lambda person: access.managed_by(person).exists())
+anybody_with_a_task = _only_for(
+    lambda person: (
+        access.administered_by(person) or access.audited_by(person) or access.managed_by(person).exists()
+    )
+)
+
+
+def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """A page of administration, with the others that the person has."""
+    return render(request, template, {**context, "sections": _sections(request)}, status=status)
+
+
+def actor(request: HttpRequest) -> Person:
+    return cast(Person, request.user)
+
+
+def organisations_of(participant_ids: list[str]) -> list[Organisation]:
+    return list(Organisation.objects.filter(participant_id__in=participant_ids).order_by("name"))
+
+
+def day_of(text: str) -> datetime | None:
+    """The midnight at which a day that a form gave begins; None where it is none."""
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    if day is None or not 1900 < day.year < 3000:
+        return None
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _sections(request: HttpRequest) -> list[dict[str, Any]]:
+    person = request.user
+    found = []
+    if access.managed_by(person).exists():
+        found.append(("administration", _("Brevlådor")))
+    if access.administered_by(person):
+        found.append(("administration-people", _("Personer och roller")))
+    if access.audited_by(person):
+        found.append(("administration-access-log", _("Åtkomstlogg")))
+    return [
+        {"url": reverse(name), "text": text, "is_here": request.path == reverse(name)} for name, text in found
+    ]

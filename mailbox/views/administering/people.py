@@ -1,0 +1,94 @@
+"""People of an organisation: who is locked out, and who administers or audits."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from ... import access, administration
+from ...models import OrganisationRole, Person
+from .pages import actor, administrator_required, anybody_with_a_task, organisations_of, page
+
+
+@administrator_required
+@require_safe
+def people(request: HttpRequest) -> HttpResponse:
+    """Everybody with a membership or a role, and what they hold."""
+    organisations = access.administered_by(request.user)
+    audited = access.audited_by(request.user)
+    rows = administration.people_administered_by(request.user).prefetch_related(
+        "organisation_roles", "memberships__mailbox"
+    )
+    shown = [
+        {
+            "person": person,
+            "roles": [
+                role for role in person.organisation_roles.all() if role.participant_id in organisations
+            ],
+            "mailboxes": [
+                membership.mailbox
+                for membership in person.memberships.all()
+                if membership.mailbox.participant_id in organisations
+            ],
+        }
+        for person in rows
+    ]
+    context = {
+        "people": shown,
+        "organisations": organisations_of(organisations),
+        "may_name_auditors": set(audited) & set(organisations),
+    }
+    return page(request, "administration/people.html", context)
+
+
+@administrator_required
+@require_POST
+def set_locked(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Lock or unlock a person; nobody locks themselves out."""
+    person = get_object_or_404(administration.people_administered_by(request.user), pk=person_id)
+    if person.pk == request.user.pk:
+        messages.error(request, _("Du kan inte spärra dig själv."))
+    else:
+        is_locked = request.POST.get("locked") == "1"
+        administration.set_locked(actor(request), person, is_locked=is_locked)
+        messages.success(request, _("Personen är spärrad.") if is_locked else _("Spärren är hävd."))
+    return redirect("administration-people")
+
+
+@administrator_required
+@require_POST
+def give_role(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Make somebody an administrator or an auditor, where one is that oneself."""
+    person = get_object_or_404(administration.people_administered_by(request.user), pk=person_id)
+    role = request.POST.get("role", "")
+    try:
+        if role not in OrganisationRole.Role.values:
+            raise administration.NotForYouToGive
+        administration.give_role(actor(request), person, role, request.POST.get("organisation", ""))
+    except administration.NotForYouToGive:
+        messages.error(request, _("Du kan bara ge roller som du själv har, och aldrig till dig själv."))
+    else:
+        messages.success(request, _("Rollen är given."))
+    return redirect("administration-people")
+
+
+@anybody_with_a_task
+@require_POST
+def take_role(request: HttpRequest, role_id: int) -> HttpResponse:
+    """Take a role away, where one has it oneself."""
+    known = administration.people_administered_by(request.user)
+    held = get_object_or_404(
+        OrganisationRole.objects.filter(
+            person__in=Person.objects.filter(pk__in=known.values("pk")),
+            participant_id__in=access.administered_by(request.user),
+        ).select_related("person"),
+        pk=role_id,
+    )
+    try:
+        administration.take_role(actor(request), held)
+    except administration.NotForYouToGive:
+        messages.error(request, _("Du kan bara ta bort roller som du själv har, och aldrig dina egna."))
+    else:
+        messages.success(request, _("Rollen är borttagen."))
+    return redirect("administration-people")
