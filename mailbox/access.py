@@ -63,6 +63,11 @@ def lasting() -> Q:
     return Q(ends_at=None) | Q(ends_at__gt=timezone.now())
 
 
+def logs_read_by(person: Viewer) -> list[str]:
+    """Participant ids of the organisations whose logs the person may read: they hold no content."""
+    return sorted({*administered_by(person), *audited_by(person)})
+
+
 def administered_by(person: Viewer) -> list[str]:
     """Participant ids of the organisations that the person administers."""
     return _organisations(person, OrganisationRole.Role.ADMINISTRATOR)

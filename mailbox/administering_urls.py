@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views.administering import log, mailboxes, people
+from .views.administering import log, mailboxes, people, transfers
 
 urlpatterns = [
     path("", mailboxes.overview, name="administration"),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("person/<int:person_id>/roll", people.give_role, name="administration-give-role"),
     path("roll/<int:role_id>/ta-bort", people.take_role, name="administration-take-role"),
     path("logg", mailboxes.log, name="administration-log"),
+    path("overforingar", transfers.log, name="transfer-log"),
     path("atkomstlogg", log.access_log_page, name="administration-access-log"),
     path("atkomstlogg/fil", log.access_log_file, name="administration-access-log-file"),
 ]

@@ -36,6 +36,10 @@ INSTALLED_APPS = [
     "sdkportal.apps.PortalConfig",
 ]
 
+if DEMO:
+    # Its commands; nothing that runs in production imports it.
+    INSTALLED_APPS.append("testbed")
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -279,6 +283,7 @@ SDK_TLS_CLIENT_KEY = env.text("SDK_TLS_CLIENT_KEY", "")
 SDK_MAX_TRANSFER_BYTES = env.number("SDK_MAX_TRANSFER_BYTES", 160 * 1024 * 1024)
 SDK_RESEND_LIMIT = env.number("SDK_RESEND_LIMIT", 4)
 SDK_RESEND_WINDOW_SECONDS = env.number("SDK_RESEND_WINDOW_SECONDS", 720)
+SDK_TRANSFER_LOG_DAYS = env.number("SDK_TRANSFER_LOG_DAYS", 400)
 SDK_AS4_TIMEOUT_SECONDS = env.number("SDK_AS4_TIMEOUT_SECONDS", 60)
 
 # Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).

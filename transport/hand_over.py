@@ -90,8 +90,11 @@ class AccessPoint(Protocol):
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
         """Its bytes, as a seekable file."""
 
-    def discard(self, transfer_id: UUID) -> None:
-        """Delete its bytes, in the caller's transaction: it was not taken (C3.4.6 3.2.1 and 3.2.2)."""
+    def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
+        """Delete its bytes and log why, in the caller's transaction: it was not taken (C3.4.6 3.2.1, 3.2.2).
+
+        `envelope_id` is empty where it could not be read; `cause` is a code without content.
+        """
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
         """The transport receipt that a transfer of ours was answered with; None before it came."""

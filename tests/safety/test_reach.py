@@ -83,6 +83,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
+    "transfer-log": ("get post", ADMINISTRATORS | AUDITORS),
 }
 # Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
 ELSEWHERE_TESTED = {

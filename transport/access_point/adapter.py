@@ -12,6 +12,7 @@ from django.utils import timezone
 from .. import payloads
 from ..hand_over import ArrivedEnvelope, OutgoingTransfer
 from ..work import wake
+from . import log
 from .keys import own_keys
 from .models import InboundTransfer, OutboundTransfer
 
@@ -65,8 +66,9 @@ class OwnAccessPoint:
         receipt = InboundTransfer.objects.values_list("receipt", flat=True).get(pk=transfer_id)
         return bytes(receipt) if receipt else None
 
-    def discard(self, transfer_id: UUID) -> None:
+    def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
         row = InboundTransfer.objects.select_for_update().get(pk=transfer_id)
         payloads.remove_on_commit(row.envelope_name)
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
+        log.discarded(row, own_keys().party_id, envelope_id, cause)

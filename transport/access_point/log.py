@@ -1,12 +1,16 @@
 """Writing the transfer log (C3.4.6 section 3.4.1): to the database for 12 months, and as a log line."""
 
+import base64
 import logging
+from datetime import timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from django.utils import timezone
 
 from ..protocol.as4.messages import UserMessage
 from ..protocol.certificates import fingerprint
-from .models import InboundTransfer, OutboundTransfer, TransferEvent
+from .models import InboundTransfer, LoggedCertificate, OutboundTransfer, TransferEvent
 
 logger = logging.getLogger(__name__)
 Kind = TransferEvent.Kind
@@ -19,9 +23,10 @@ def outbound(
     *,
     peer: str = "",
     certificate: x509.Certificate | None = None,
+    signature: bytes = b"",
     cause: str = "",
 ) -> None:
-    """An event of a transfer that leaves here."""
+    """An event of a transfer that leaves here; `signature` is that of the receipt for it."""
     _write(
         kind,
         as4_message_id=transfer.as4_message_id,
@@ -32,12 +37,19 @@ def outbound(
         document_id=transfer.document_id,
         sending_access_point=own_party,
         receiving_access_point=peer,
-        certificate=_fingerprint(certificate),
+        certificate=_kept(certificate),
+        signature=_base64(signature),
         cause=cause,
     )
 
 
-def inbound(kind: Kind, transfer: InboundTransfer, own_party: str, certificate: x509.Certificate) -> None:
+def inbound(
+    kind: Kind,
+    transfer: InboundTransfer,
+    own_party: str,
+    certificate: x509.Certificate,
+    signature: bytes,
+) -> None:
     """An event of a transfer that has been taken here."""
     _write(
         kind,
@@ -48,7 +60,24 @@ def inbound(kind: Kind, transfer: InboundTransfer, own_party: str, certificate: 
         document_id=transfer.document_id,
         sending_access_point=transfer.sending_access_point,
         receiving_access_point=own_party,
-        certificate=_fingerprint(certificate),
+        certificate=_kept(certificate),
+        signature=_base64(signature),
+    )
+
+
+def discarded(transfer: InboundTransfer, own_party: str, envelope_id: str, cause: str) -> None:
+    """A transfer whose envelope was found not to conform, and deleted (C3.4.6 3.2.1 and 3.2.2)."""
+    _write(
+        Kind.DISCARDED,
+        as4_message_id=transfer.as4_message_id,
+        conversation_id=transfer.conversation_id,
+        envelope_id=envelope_id,
+        sender=transfer.sender,
+        recipient=transfer.recipient,
+        document_id=transfer.document_id,
+        sending_access_point=transfer.sending_access_point,
+        receiving_access_point=own_party,
+        cause=cause,
     )
 
 
@@ -77,17 +106,38 @@ def refused(
         Kind.REFUSED,
         as4_message_id=as4_message_id[:255],
         receiving_access_point=own_party,
-        certificate=_fingerprint(certificate),
+        certificate=_kept(certificate),
         cause=cause,
         **told,
     )
 
 
-def _fingerprint(certificate: x509.Certificate | None) -> str:
-    return fingerprint(certificate) if certificate is not None else ""
+def remove_older_than(days: int) -> int:
+    """Remove events of more than so many days ago; how many."""
+    removed, _ = TransferEvent.objects.filter(at__lt=timezone.now() - timedelta(days=days)).delete()
+    named = TransferEvent.objects.exclude(certificate="").values("certificate")
+    LoggedCertificate.objects.exclude(fingerprint__in=named).delete()
+    return removed
+
+
+def _kept(certificate: x509.Certificate | None) -> str:
+    """The fingerprint by which the log names a certificate that it keeps."""
+    if certificate is None:
+        return ""
+    name = fingerprint(certificate)
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    kept = LoggedCertificate(fingerprint=name, certificate=pem)
+    LoggedCertificate.objects.bulk_create([kept], ignore_conflicts=True)
+    return name
+
+
+def _base64(signature: bytes) -> str:
+    return base64.b64encode(signature).decode()
 
 
 def _write(kind: Kind, *, cause: str = "", **fields: str) -> None:
     TransferEvent.objects.create(kind=kind, cause=cause[:600], **fields)
-    told = {name: value for name, value in {**fields, "cause": cause}.items() if value}
+    told = {
+        name: value for name, value in {**fields, "cause": cause}.items() if value and name != "signature"
+    }
     logger.info("transfer %s", kind.lower(), extra={"fields": told})

@@ -89,6 +89,13 @@ class InboundTransfer(Transfer):
         return list(cls.objects.filter(pk__in=keys).values_list("envelope_name", flat=True))
 
 
+class LoggedCertificate(models.Model):
+    """A certificate that the log names by its fingerprint: kept once, for as long as the log."""
+
+    fingerprint = models.CharField(max_length=64, primary_key=True)
+    certificate = models.TextField(help_text="PEM")
+
+
 class TransferEvent(models.Model):
     """The log of C3.4.6 3.4.1: an event a row, never content, kept apart from what it tells of."""
 
@@ -100,6 +107,7 @@ class TransferEvent(models.Model):
         RECEIVED = "RECEIVED"
         DUPLICATE = "DUPLICATE"
         REFUSED = "REFUSED"
+        DISCARDED = "DISCARDED"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     kind = models.CharField(max_length=10, choices=Kind)
@@ -113,5 +121,8 @@ class TransferEvent(models.Model):
     receiving_access_point = models.CharField(max_length=200, blank=True)
     certificate = models.CharField(
         max_length=64, blank=True, help_text="SHA-256 fingerprint of the other access point's certificate"
+    )
+    signature = models.TextField(
+        blank=True, help_text="base64: of the message that came, or of the receipt for one that was sent"
     )
     cause = models.CharField(max_length=600, blank=True)

@@ -114,7 +114,13 @@ class _Reception:
                 known.as4_message_id,
             )
         if not is_new:
-            log.inbound(log.Kind.DUPLICATE, known, self._keys.party_id, received.signing_certificate)
+            log.inbound(
+                log.Kind.DUPLICATE,
+                known,
+                self._keys.party_id,
+                received.signing_certificate,
+                received.signature,
+            )
         return self._receipt(known, received)
 
     def _store(
@@ -156,7 +162,13 @@ class _Reception:
                 size=received.parts[0].size,
                 signed_references=_as_json(received.references),
             )
-            log.inbound(log.Kind.RECEIVED, transfer, self._keys.party_id, received.signing_certificate)
+            log.inbound(
+                log.Kind.RECEIVED,
+                transfer,
+                self._keys.party_id,
+                received.signing_certificate,
+                received.signature,
+            )
             hand_over.envelope_arrived.send(
                 sender=InboundTransfer,
                 transfer_id=transfer.id,

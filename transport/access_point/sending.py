@@ -48,6 +48,7 @@ class _Result:
     detail: str = ""
     may_pass: bool = False
     receipt: bytes | None = None
+    signal: Receipt | None = None
     endpoint: Endpoint | None = None
 
 
@@ -139,7 +140,7 @@ def _answered(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *,
         return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
     if isinstance(signal, ErrorSignal):
         return _refused(signal, answer, was_posted=was_posted)
-    return _Result(is_delivered=True, receipt=answer.body)
+    return _Result(is_delivered=True, receipt=answer.body, signal=signal)
 
 
 def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
@@ -243,13 +244,15 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     if outcome is not Outcome.RESENDING:
         row.due_at = None
         row.settled_at = now
-    endpoint = result.endpoint
+    endpoint, signal = result.endpoint, result.signal
+    certificate = endpoint.certificate if endpoint else None
     log.outbound(
         kind,
         row,
         keys.party_id,
         peer=_party(endpoint) if endpoint else "",
-        certificate=endpoint.certificate if endpoint else None,
+        certificate=signal.signer if signal else certificate,
+        signature=signal.signature if signal else b"",
         cause=f"{row.cause} {result.detail}".strip(),
     )
     hand_over.transfer_changed.send(

@@ -1,10 +1,11 @@
 """What workers do for the access point."""
 
 from celery import shared_task
+from django.conf import settings
 
 from .. import payloads, work, workspace
 from ..federation import cache
-from . import sending
+from . import log, sending
 from .models import InboundTransfer, OutboundTransfer
 
 
@@ -23,5 +24,6 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Remove envelopes that were stored and never committed."""
+    """Remove envelopes that were stored and never committed, and events that have been kept long enough."""
     payloads.remove_forgotten("inbound", InboundTransfer.files_of)
+    log.remove_older_than(settings.SDK_TRANSFER_LOG_DAYS)

@@ -1,5 +1,6 @@
 """Another operator's access point, as the message service meets it."""
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -13,6 +14,8 @@ from ..hand_over import ArrivedEnvelope, OutgoingTransfer
 from ..protocol.identifiers import DocumentType, ParticipantId
 from ..work import wake
 from .models import DroppedTransfer, FoundTransfer
+
+logger = logging.getLogger(__name__)
 
 
 class DirectoryDrop:
@@ -62,8 +65,10 @@ class DirectoryDrop:
         receipt = FoundTransfer.objects.values_list("receipt", flat=True).get(pk=transfer_id)
         return bytes(receipt) if receipt else None
 
-    def discard(self, transfer_id: UUID) -> None:
+    def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
         row = FoundTransfer.objects.select_for_update().get(pk=transfer_id)
         payloads.remove_on_commit(row.envelope_name)
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
+        told = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
+        logger.info("transfer discarded", extra={"fields": told})

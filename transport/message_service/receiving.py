@@ -87,7 +87,8 @@ def _apply(row: IncomingMessage, judgement: Judgement) -> None:
             row.message_id = judgement.message_id
             row.is_accepted = False
             history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=judgement.cause)
-            hand_over.access_point().discard(row.transfer_id)
+            known = str(judgement.message_id or "")
+            hand_over.access_point().discard(row.transfer_id, known, judgement.cause)
         case Refused():
             _refuse(row, judgement)
         case Taken():
@@ -132,7 +133,7 @@ def _refuse(row: IncomingMessage, refused: Refused) -> None:
     row.is_accepted = False
     rules = ", ".join(sorted({finding.rule for finding in refused.findings}))
     history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"rejected: {rules}")
-    hand_over.access_point().discard(row.transfer_id)
+    hand_over.access_point().discard(row.transfer_id, refused.message_id, f"rejected: {rules}")
     _answer(row, refused.message_id, refused.handling_service_id, ResponseCode.REJECTED, refused.findings)
 
 

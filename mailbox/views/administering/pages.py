@@ -40,6 +40,7 @@ def _only_for(holds: Callable[[access.Viewer], Any]) -> Callable[[View], View]:
 
 administrator_required = _only_for(access.administered_by)
 auditor_required = _only_for(access.audited_by)
+log_reader_required = _only_for(access.logs_read_by)
 manager_required = _only_for(lambda person: access.managed_by(person).exists())
 anybody_with_a_task = _only_for(
     lambda person: (
@@ -81,6 +82,8 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
         found.append(("administration-people", _("Personer och roller")))
     if access.audited_by(person):
         found.append(("administration-access-log", _("Åtkomstlogg")))
+    if access.logs_read_by(person):
+        found.append(("transfer-log", _("Överföringar")))
     return [
         {"url": reverse(name), "text": text, "is_here": request.path == reverse(name)} for name, text in found
     ]

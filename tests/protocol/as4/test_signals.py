@@ -9,7 +9,7 @@ from tests.protocol.build import NOON
 from tests.protocol.keys import certificate, key
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import NOT_SERVICED, OTHER, As4Error
-from transport.protocol.as4.messages import ErrorSignal, Receipt
+from transport.protocol.as4.messages import ErrorSignal
 
 
 @pytest.fixture
@@ -41,7 +41,10 @@ def _read(exchange, body: bytes | None = None, **changed):
 
 
 def test_a_receipt_covers_what_was_sent(exchange):
-    assert _read(exchange) == Receipt("receipt@ap2", exchange[0], NOON)
+    read = _read(exchange)
+    assert (read.message_id, read.ref_to_message_id, read.timestamp) == ("receipt@ap2", exchange[0], NOON)
+    assert read.signer == certificate("ap2")
+    assert len(read.signature) == 256
 
 
 def test_a_receipt_s_signer_is_judged(exchange):

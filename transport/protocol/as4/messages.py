@@ -1,8 +1,10 @@
 """What AS4 messages say: values without their XML."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+from cryptography import x509
 
 from ..identifiers import PARTY_TYPE, PROCESS_ID, PROCESS_SCHEME, ParticipantId
 from .names import GZIP
@@ -63,6 +65,8 @@ class Receipt:
     message_id: str
     ref_to_message_id: str
     timestamp: datetime
+    signer: x509.Certificate = field(compare=False)
+    signature: bytes = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

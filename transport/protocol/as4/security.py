@@ -58,6 +58,7 @@ class VerifiedSignature:
 
     certificate: x509.Certificate
     references: tuple[Reference, ...]
+    value: bytes
 
 
 def canonical(xml: str) -> bytes:
@@ -159,7 +160,7 @@ def verify_signature(
         raise _not_allowed(error.uri) from None
     except InvalidSignature:
         raise As4Error(FAILED_AUTHENTICATION, "the signature does not hold") from None
-    return VerifiedSignature(certificate, read_references(info, algorithms))
+    return VerifiedSignature(certificate, read_references(info, algorithms), value)
 
 
 def read_references(signed_info: etree._Element, algorithms: SignatureAlgorithms) -> tuple[Reference, ...]:

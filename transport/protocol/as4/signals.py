@@ -110,7 +110,7 @@ def read_signal(
         raise As4Error(INVALID_RECEIPT, "the receipt is for another message", sent_message_id)
     _check_coverage(receipt, sent_references, sent_message_id)
     identity = (signal.findtext(f"{names.EB}MessageInfo/{names.EB}MessageId") or "").strip()
-    return Receipt(identity, ref, soap.moment_of(signal))
+    return Receipt(identity, ref, soap.moment_of(signal), verified.certificate, verified.value)
 
 
 def verify_signal(root: etree._Element, algorithms: SignatureAlgorithms) -> VerifiedSignature:

@@ -98,6 +98,7 @@ class ReceivedMessage:
     signing_certificate: x509.Certificate
     references: tuple[SignedReference, ...]
     parts: tuple[ReceivedPart, ...]
+    signature: bytes
 
 
 def read_user_message(
@@ -154,7 +155,9 @@ class _Reader:
     def take(self, mime_parts: list[MimePart], directory: Path, limits: As4Limits) -> ReceivedMessage:
         parts = self._opener.open(self.message.parts, self._attachments, mime_parts, directory, limits)
         references = tuple(reference.signed for reference in self.signature.references)
-        return ReceivedMessage(self.message, self.signature.certificate, references, parts)
+        return ReceivedMessage(
+            self.message, self.signature.certificate, references, parts, self.signature.value
+        )
 
 
 def verify_references(
