@@ -33,6 +33,7 @@ from .smp import signed_service_metadata
 _AUTHORITIES = ("access-points", "smp", "organisations", "tls")
 _START_SECONDS = 30.0
 ODD_ACCESS_POINT = "AP0005-SDK-TEST"
+REVOKED_ACCESS_POINT = "AP-QA03-TEST"
 REJECTS_EVERYTHING = "0203:avvisar-allt.testbed.se"
 SLOW = "0203:langsam.testbed.se"
 _HABITS = {
@@ -85,6 +86,10 @@ class Federation:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(authority.files.certificate.read_bytes())
         self._authority("smp").issue(self._smp_files(), "SMP0001-SDK-TEST")
+        if REVOKED_ACCESS_POINT not in self._register.entries("access_points"):
+            # From the beginning: a list that was fetched before a revocation is good for a while.
+            revoked = self.add_access_point(REVOKED_ACCESS_POINT, "https://localhost:9/as4")
+            self.revoke("access-points", revoked.certificate)
 
     def environment(self) -> dict[str, str]:
         """The variables that point a node at this federation."""

@@ -1,12 +1,15 @@
 """Sends one message from a node, as a member of a mailbox would: run in the node's environment.
 
-    python -m testbed.letter PARTICIPANT MAILBOX-ADDRESS RECIPIENT-ADDRESS SUBJECT
+    python -m testbed.letter PARTICIPANT MAILBOX-ADDRESS RECIPIENT-ADDRESS SUBJECT [--wait SECONDS]
 
-prints the message id.
+prints the message id; with `--wait`, then what became of it: `delivered` or why not.
 """
 
 import sys
+import time
+from argparse import ArgumentParser
 from collections.abc import Mapping
+from uuid import UUID
 
 import django
 
@@ -22,8 +25,14 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
     mailbox = FunctionMailbox.objects.get(participant_id=participant_id, address=address)
     person = mailbox.memberships.select_related("person").order_by("pk")[0].person
     function = FunctionAddress.objects.get(identifier=recipient)
-    draft = compose.begin(mailbox, person)
-    draft = compose.choose_recipient(draft.pk, draft.version, function, person)
+    # An empty draft of the person's is taken up again, so two that begin at once may take the same.
+    while True:
+        draft = compose.begin(mailbox, person)
+        try:
+            draft = compose.choose_recipient(draft.pk, draft.version, function, person)
+            break
+        except (compose.DraftChanged, compose.DraftGone):
+            continue
     if file:
         compose.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
     conversation = compose.send(draft.pk, draft.version, compose.Content.from_form(dict(form)), person)
@@ -54,11 +63,41 @@ def a_pdf(title: str) -> bytes:
     return bytes(out)
 
 
-def main(participant_id: str, address: str, recipient: str, subject: str) -> int:
+def fate_of(participant_id: str, message_id: str, seconds: float) -> str:
+    """What became of a message, once that is known: `delivered`, or a cause code."""
+    from transport.message_service.deliveries import delivery_of
+    from transport.message_service.states import OutgoingState
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        delivery = delivery_of(participant_id, UUID(message_id))
+        if delivery is not None and delivery.state is OutgoingState.ACCEPTED:
+            return "delivered"
+        if delivery is not None and delivery.state in (
+            OutgoingState.REJECTED,
+            OutgoingState.MESSAGE_EXCHANGE_ERROR,
+        ):
+            return delivery.cause or delivery.state.value
+        time.sleep(0.2)
+    return "not settled in time"
+
+
+def main(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="testbed.letter")
+    parser.add_argument("participant")
+    parser.add_argument("address")
+    parser.add_argument("recipient")
+    parser.add_argument("subject")
+    parser.add_argument("--wait", type=float, metavar="SECONDS")
+    given = parser.parse_args(arguments)
     django.setup()
-    print(send(participant_id, address, recipient, {"subject": subject, "text": "Hej"}, "bilaga.pdf"))
+    form = {"subject": given.subject, "text": "Hej"}
+    message_id = send(given.participant, given.address, given.recipient, form, "bilaga.pdf")
+    print(message_id, flush=True)
+    if given.wait is not None:
+        print(fate_of(given.participant, message_id, given.wait))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
