@@ -73,3 +73,29 @@ class SyncRun(models.Model):
 
     class Meta:
         ordering = ["-started_at"]
+
+
+class OwnFunction(models.Model):
+    """A function address of an organisation of this node, as its administrators keep it: the source of what
+    is registered in the federation's address book, which has no way in but its own page."""
+
+    participant_id = models.CharField(max_length=260)
+    identifier = models.CharField(max_length=500)
+    name = models.CharField(max_length=256)
+    description = models.TextField(blank=True)
+    categories = models.JSONField(default=list, help_text="[{system, code, name}]; system is an OID")
+    search_words = models.JSONField(default=list)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    successor = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["participant_id", "identifier"], name="own_function_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

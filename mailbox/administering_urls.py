@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views.administering import log, mailboxes, people, transfers
+from .views.administering import functions, log, mailboxes, people, transfers
 
 urlpatterns = [
     path("", mailboxes.overview, name="administration"),
@@ -19,6 +19,12 @@ urlpatterns = [
     path("person/<int:person_id>/sparr", people.set_locked, name="administration-lock"),
     path("person/<int:person_id>/roll", people.give_role, name="administration-give-role"),
     path("roll/<int:role_id>/ta-bort", people.take_role, name="administration-take-role"),
+    path("funktioner/", functions.functions, name="administration-functions"),
+    path("funktioner/fil", functions.export, name="administration-functions-file"),
+    path("funktioner/las-in", functions.take_in, name="administration-functions-import"),
+    path("funktioner/skillnad", functions.difference, name="administration-functions-difference"),
+    path("funktioner/<int:function_id>/", functions.function, name="administration-function"),
+    path("funktioner/<int:function_id>/stang", functions.close, name="administration-function-close"),
     path("logg", mailboxes.log, name="administration-log"),
     path("overforingar", transfers.log, name="transfer-log"),
     path("atkomstlogg", log.access_log_page, name="administration-access-log"),

@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
+from addressbook.models import OwnFunction
 from mailbox import compose
 from mailbox.deliver import deliver
 from mailbox.models import (
@@ -80,6 +81,12 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-lock": ("post", ADMINISTRATOR),
     "administration-give-role": ("post", ADMINISTRATOR),
     "administration-take-role": ("post", ADMINISTRATOR),
+    "administration-functions": ("get post", ADMINISTRATORS),
+    "administration-functions-file": ("get", ADMINISTRATORS),
+    "administration-functions-import": ("post", ADMINISTRATORS),
+    "administration-functions-difference": ("get", ADMINISTRATORS),
+    "administration-function": ("get post", ADMINISTRATOR),
+    "administration-function-close": ("post", ADMINISTRATOR),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
@@ -143,6 +150,7 @@ def world(settings, tmp_path) -> World:
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
             "role_id": held.pk,
+            "function_id": OwnFunction.objects.create(participant_id=HABO, identifier="x", name="X").pk,
             "rule_id": rule.pk,
         },
     )

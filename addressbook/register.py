@@ -1,0 +1,242 @@
+"""The organisation's own function addresses as files, and what the federation's address book lacks of them.
+
+CSV is for spreadsheets; JSON has the JSON:API form in which the federation gives its address book.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .models import FunctionAddress, Organisation, OwnFunction
+
+COLUMNS: Final = ["identifier", "name", "description", "categories", "search_words", "closed", "successor"]
+MOST_BYTES: Final = 10 * 1024 * 1024
+_LONGEST: Final = {"identifier": 500, "name": 256, "description": 10_000}
+_SEPARATOR: Final = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function address as a file tells it."""
+
+    identifier: str
+    name: str
+    description: str = ""
+    categories: tuple[dict[str, str], ...] = ()
+    search_words: tuple[str, ...] = ()
+
+
+class FileRefused(Exception):
+    """The file is not of its form. `row` counts from 1 (0: the file as a whole); `reason` is a code."""
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(f"{row}: {reason}")
+        self.row = row
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Difference:
+    """What has to be done in the federation's address book for it to say what the register says."""
+
+    to_register: list[OwnFunction] = field(default_factory=list)
+    # With the fields that differ.
+    to_change: list[tuple[OwnFunction, FunctionAddress, list[str]]] = field(default_factory=list)
+    # With what the register has of it: closed, or nothing.
+    to_remove: list[tuple[FunctionAddress, OwnFunction | None]] = field(default_factory=list)
+    same_count: int = 0
+
+
+def read_file(content: bytes) -> list[Entry]:
+    """The entries of a CSV or JSON file, whichever it is. Raises `FileRefused`."""
+    if len(content) > MOST_BYTES:
+        raise FileRefused(0, "too-large")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileRefused(0, "not-utf-8") from None
+    entries = _from_json(text) if text.lstrip().startswith("{") else _from_csv(text)
+    seen: set[str] = set()
+    for row, entry in enumerate(entries, 1):
+        if entry.identifier in seen:
+            raise FileRefused(row, "twice")
+        seen.add(entry.identifier)
+    return entries
+
+
+def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
+    """The register as rows of `COLUMNS`."""
+    return [
+        [
+            one.identifier,
+            one.name,
+            one.description,
+            "\n".join(category_text(category) for category in one.categories),
+            "\n".join(one.search_words),
+            one.closed_at.date().isoformat() if one.closed_at else "",
+            one.successor.identifier if one.successor else "",
+        ]
+        for one in functions
+    ]
+
+
+def as_json_api(functions: Iterable[OwnFunction]) -> dict[str, Any]:
+    """The register in the form in which the federation's address book gives its addresses."""
+    items = list(functions)
+    parents = dict(Organisation.objects.values_list("participant_id", "book_id"))
+    data = [
+        {
+            "type": "addresses",
+            "id": str(one.pk),
+            "attributes": {
+                "identifier": one.identifier,
+                "name": one.name,
+                "description": one.description or None,
+                "categories": one.categories,
+                "searchWords": one.search_words,
+            },
+            "relationships": {
+                "parent": {
+                    "data": {
+                        "type": "organizations",
+                        "id": parents.get(one.participant_id, one.participant_id),
+                    }
+                }
+            },
+        }
+        for one in items
+    ]
+    return {"meta": {"count": len(items)}, "links": {}, "data": data}
+
+
+def difference(participant_id: str) -> Difference:
+    """Between the register and the copy of the federation's address book."""
+    own = list(OwnFunction.objects.filter(participant_id=participant_id).select_related("successor"))
+    told = {
+        row.identifier: row
+        for row in FunctionAddress.objects.filter(organisation__participant_id=participant_id, gone_at=None)
+    }
+    found = Difference()
+    for one in own:
+        theirs = told.pop(one.identifier, None)
+        if one.closed_at is not None:
+            if theirs is not None:
+                found.to_remove.append((theirs, one))
+        elif theirs is None:
+            found.to_register.append(one)
+        elif fields := _differing(one, theirs):
+            found.to_change.append((one, theirs, fields))
+        else:
+            found.same_count += 1
+    found.to_remove += [(row, None) for row in told.values()]
+    return found
+
+
+def entry_of(identifier: str, name: str, description: str, categories: str, words: str) -> Entry:
+    """An entry from texts in which categories and search words stand a line each. Raises `FileRefused`."""
+    return _checked(
+        1,
+        identifier,
+        name,
+        description,
+        [category_of(line) for line in lines_of(categories)],
+        lines_of(words),
+    )
+
+
+def category_of(text: str) -> dict[str, str]:
+    """`code system | code | name`, or a name alone."""
+    parts = [part.strip() for part in text.split(_SEPARATOR, 2)]
+    if len(parts) == 3:
+        return {"system": parts[0][:200], "code": parts[1][:200], "name": parts[2][:256]}
+    return {"system": "", "code": "", "name": text.strip()[:256]}
+
+
+def category_text(category: dict[str, str]) -> str:
+    if not category.get("system") and not category.get("code"):
+        return category["name"]
+    return f" {_SEPARATOR} ".join(category.get(part, "") for part in ("system", "code", "name"))
+
+
+def lines_of(text: str) -> list[str]:
+    """What stands on each line, without empty ones."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _differing(one: OwnFunction, theirs: FunctionAddress) -> list[str]:
+    pairs = {
+        "name": (one.name, theirs.name),
+        "description": (" ".join(one.description.split()), " ".join(theirs.description.split())),
+        "categories": (sorted(item["name"] for item in one.categories), sorted(theirs.categories)),
+        "search_words": (sorted(one.search_words), sorted(theirs.search_words)),
+    }
+    return [name for name, (ours, told) in pairs.items() if ours != told]
+
+
+def _from_csv(text: str) -> list[Entry]:
+    header = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in header else ",")
+    if not {"identifier", "name"} <= set(reader.fieldnames or ()):
+        raise FileRefused(0, "columns")
+    try:
+        rows = list(reader)
+    except csv.Error:
+        raise FileRefused(0, "unreadable") from None
+    entries = []
+    for number, row in enumerate(rows, 1):
+        given = [row.get(name) or "" for name in COLUMNS[:5]]
+        try:
+            entries.append(entry_of(*given))
+        except FileRefused as refused:
+            raise FileRefused(number, refused.reason) from None
+    return entries
+
+
+def _from_json(text: str) -> list[Entry]:
+    try:
+        items = json.loads(text)["data"]
+        return [_from_item(number, item["attributes"]) for number, item in enumerate(items, 1)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise FileRefused(0, "unreadable") from None
+
+
+def _from_item(number: int, told: dict[str, Any]) -> Entry:
+    categories = [
+        {part: str(item.get(part) or "")[:256] for part in ("system", "code", "name")}
+        if isinstance(item, dict)
+        else category_of(str(item))
+        for item in told.get("categories") or ()
+    ]
+    words = [
+        str(item.get("name") if isinstance(item, dict) else item) for item in told.get("searchWords") or ()
+    ]
+    return _checked(
+        number,
+        str(told.get("identifier") or ""),
+        str(told.get("name") or ""),
+        str(told.get("description") or ""),
+        categories,
+        words,
+    )
+
+
+def _checked(
+    row: int, identifier: str, name: str, description: str, categories: list[dict[str, str]], words: list[str]
+) -> Entry:
+    given = {"identifier": identifier.strip(), "name": name.strip(), "description": description.strip()}
+    for field_name in ("identifier", "name"):
+        if not given[field_name]:
+            raise FileRefused(row, f"no-{field_name}")
+    for field_name, longest in _LONGEST.items():
+        if len(given[field_name]) > longest or "\0" in given[field_name]:
+            raise FileRefused(row, f"long-{field_name}")
+    return Entry(
+        given["identifier"],
+        given["name"],
+        given["description"],
+        tuple(item for item in categories if item["name"]),
+        tuple(word[:256] for word in words if word),
+    )

@@ -1,0 +1,178 @@
+"""The organisation's own function addresses, and what the federation's address book has of them."""
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from addressbook import register
+from addressbook.models import OwnFunction, SyncRun
+
+from ... import access, administration_functions
+from .pages import actor, administrator_required, organisations_of, page
+from .sheets import sheet
+
+FIELD_NAMES = {
+    "name": gettext_lazy("namn"),
+    "description": gettext_lazy("beskrivning"),
+    "categories": gettext_lazy("kategorier"),
+    "search_words": gettext_lazy("sökord"),
+}
+_REASONS = {
+    "too-large": gettext_lazy("Filen är för stor."),
+    "not-utf-8": gettext_lazy("Filen är inte sparad som UTF-8."),
+    "unreadable": gettext_lazy("Filen går inte att läsa som CSV eller JSON."),
+    "columns": gettext_lazy("Första raden ska ha kolumnerna identifier och name."),
+    "twice": gettext_lazy("Samma funktionsadress står flera gånger."),
+    "no-identifier": gettext_lazy("Funktionsadressen saknas."),
+    "no-name": gettext_lazy("Namnet saknas."),
+    "long-identifier": gettext_lazy("Funktionsadressen är för lång."),
+    "long-name": gettext_lazy("Namnet är för långt."),
+    "long-description": gettext_lazy("Beskrivningen är för lång."),
+}
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def functions(request: HttpRequest) -> HttpResponse:
+    """The register; POST adds a function."""
+    errors: dict[str, str] = {}
+    organisations = access.administered_by(request.user)
+    if request.method == "POST":
+        participant = request.POST.get("organisation", "")
+        entry, errors = _entry(request)
+        if participant not in organisations:
+            errors["organisation"] = _("Välj organisation.")
+        if entry is not None and not errors:
+            try:
+                function = administration_functions.create(actor(request), participant, entry)
+            except administration_functions.IdentifierTaken:
+                errors["identifier"] = _("Funktionsadressen finns redan.")
+            else:
+                messages.success(request, _("Funktionsadressen är upplagd."))
+                return redirect("administration-function", function.pk)
+    context = {
+        "functions": _own(request),
+        "organisations": organisations_of(organisations),
+        "errors": errors,
+        "given": request.POST,
+    }
+    return page(request, "administration/functions.html", context, status=422 if errors else 200)
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def function(request: HttpRequest, function_id: int) -> HttpResponse:
+    """A function; POST changes it."""
+    one = get_object_or_404(_own(request), pk=function_id)
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        entry, errors = _entry(request, identifier=one.identifier)
+        if entry is not None and not errors:
+            administration_functions.change(actor(request), one, entry)
+            messages.success(request, _("Funktionsadressen är sparad."))
+            return redirect("administration-function", one.pk)
+    context = {
+        "function": one,
+        "categories": "\n".join(map(register.category_text, one.categories)),
+        "search_words": "\n".join(one.search_words),
+        "others": _own(request).filter(participant_id=one.participant_id, closed_at=None).exclude(pk=one.pk),
+        "errors": errors,
+        "given": request.POST,
+    }
+    return page(request, "administration/function.html", context, status=422 if errors else 200)
+
+
+@administrator_required
+@require_POST
+def close(request: HttpRequest, function_id: int) -> HttpResponse:
+    """Close a function, with a successor where there is one."""
+    one = get_object_or_404(_own(request).filter(closed_at=None), pk=function_id)
+    chosen = request.POST.get("successor", "")
+    is_number = chosen.isascii() and chosen.isdigit() and len(chosen) < 19
+    successor = _own(request).filter(pk=int(chosen)).first() if is_number else None
+    try:
+        administration_functions.close(actor(request), one, successor)
+    except administration_functions.SuccessorUnfit:
+        messages.error(request, _("Efterträdaren ska vara en annan öppen funktion i samma organisation."))
+    else:
+        messages.success(request, _("Funktionen är stängd och tar inte emot nya meddelanden."))
+    return redirect("administration-function", one.pk)
+
+
+@administrator_required
+@require_safe
+def difference(request: HttpRequest) -> HttpResponse:
+    """What has to be registered by hand on the federation's page."""
+    found = []
+    for organisation in organisations_of(access.administered_by(request.user)):
+        told = register.difference(organisation.participant_id)
+        to_change = [
+            (own, theirs, ", ".join(str(FIELD_NAMES[name]) for name in names))
+            for own, theirs, names in told.to_change
+        ]
+        found.append({"organisation": organisation, "difference": told, "to_change": to_change})
+    run = SyncRun.objects.filter(error="", finished_at__isnull=False).first()
+    return page(request, "administration/difference.html", {"found": found, "run": run})
+
+
+@administrator_required
+@require_safe
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The register as CSV, or in the form of the federation's address book (`?form=json`)."""
+    rows = _own(request)
+    if request.GET.get("form") == "json":
+        response = JsonResponse(
+            register.as_json_api(rows), json_dumps_params={"ensure_ascii": False, "indent": 2}
+        )
+        response["Content-Disposition"] = 'attachment; filename="funktionsadresser.json"'
+        return response
+    return sheet("funktionsadresser", register.COLUMNS, register.as_rows(rows))
+
+
+@administrator_required
+@require_POST
+def take_in(request: HttpRequest) -> HttpResponse:
+    """Add and change functions from a file, all or none."""
+    participant = request.POST.get("organisation", "")
+    upload = request.FILES.get("file")
+    if participant not in access.administered_by(request.user) or upload is None:
+        messages.error(request, _("Välj organisation och fil."))
+        return redirect("administration-functions")
+    try:
+        entries = register.read_file(upload.read(register.MOST_BYTES + 1))
+    except register.FileRefused as refused:
+        where = _("Rad %(row)d: ") % {"row": refused.row} if refused.row else ""
+        messages.error(request, f"{where}{_REASONS[refused.reason]} {_('Inget har lästs in.')}")
+        return redirect("administration-functions")
+    added, changed = administration_functions.take_in(actor(request), participant, entries)
+    messages.success(
+        request,
+        _("%(added)d nya och %(changed)d ändrade funktionsadresser.") % {"added": added, "changed": changed},
+    )
+    return redirect("administration-functions")
+
+
+def _own(request: HttpRequest) -> QuerySet[OwnFunction]:
+    organisations = access.administered_by(request.user)
+    return OwnFunction.objects.filter(participant_id__in=organisations).select_related("successor")
+
+
+def _entry(request: HttpRequest, identifier: str = "") -> tuple[register.Entry | None, dict[str, str]]:
+    given = request.POST
+    try:
+        entry = register.entry_of(
+            identifier or given.get("identifier", ""),
+            given.get("name", ""),
+            given.get("description", ""),
+            given.get("categories", ""),
+            given.get("search_words", ""),
+        )
+    except register.FileRefused as refused:
+        field = refused.reason.partition("-")[2]
+        return None, {field: str(_REASONS[refused.reason])}
+    return entry, {}
