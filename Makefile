@@ -13,7 +13,7 @@ demo: $(VENV)/.installed fonts
 demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
-test: $(VENV)/.installed chromium java phase4
+test: $(VENV)/.installed chromium java nginx phase4
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed

@@ -137,6 +137,7 @@ def finds_a_value_that_is_not_what_the_header_says(bench: Bench) -> str:
         ("ToParty", {"recipient": ParticipantId("0203:nagon-helt-annan.example.se")}),
         ("FromParty", {"sender": bench.type_unknown.participant}),
         ("DOCUMENTID", {"document_type": DocumentType("urn:example:another")}),
+        ("PROCESSID", {"process_id": "urn:example:another-process"}),
     ):
         message = bench.message(bench.test_ap_01)
         envelope = bench.envelope(bench.test_ap_01, message, **changes)

@@ -33,6 +33,7 @@ def served(world, federation, settings):
         "SDK_WORK_DIR": str(settings.SDK_WORK_DIR),
         "SDK_ACCESS_POINT_KEY": settings.SDK_ACCESS_POINT_KEY,
         "SDK_ACCESS_POINT_CERTIFICATE": settings.SDK_ACCESS_POINT_CERTIFICATE,
+        "SDK_TLS_CLIENT_HEADER": settings.SDK_TLS_CLIENT_HEADER,
     }
     arguments = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "4"]
     arguments += ["--no-control-socket", "--log-level", "warning"]

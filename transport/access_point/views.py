@@ -3,14 +3,16 @@
 import contextlib
 import logging
 from typing import BinaryIO, Final, cast
+from urllib.parse import unquote
 
+from cryptography import x509
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from ..protocol.as4.signals import CONTENT_TYPE
-from ..protocol.certificates import RevocationUnknown
+from ..protocol.certificates import RevocationUnknown, fingerprint
 from . import log, receiving
 from .keys import own_keys
 
@@ -24,9 +26,13 @@ _CHUNK: Final = 64 * 1024
 def as4(request: HttpRequest) -> HttpResponse:
     """Take one message; the answer is its signed receipt or an error signal, both with status 200.
 
-    413 for a message that says it is too large, 415 for what is no AS4 message, 503 where this access
-    point could not judge it now: the sender is to try again.
+    403 where the proxy has to pass a client certificate and did not, 413 for a message that says it is
+    too large, 415 for what is no AS4 message, 503 where this access point could not judge it now: the
+    sender is to try again.
     """
+    if not _has_shown_a_certificate(request):
+        log.refused(own_keys().party_id, "no TLS client certificate")
+        return HttpResponse(status=403)
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith(_MULTIPART):
         log.refused(own_keys().party_id, "not multipart/related")
@@ -46,6 +52,20 @@ def as4(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=400)
     _read_to_end(body)
     return answer
+
+
+def _has_shown_a_certificate(request: HttpRequest) -> bool:
+    """Whether the proxy passed the client certificate that it has verified. Who it is goes to the log line;
+    who may send is decided by the message's own signature."""
+    if not settings.SDK_TLS_CLIENT_HEADER:
+        return True
+    try:
+        pem = unquote(request.headers.get(settings.SDK_TLS_CLIENT_HEADER, ""))
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return False
+    logger.info("TLS client", extra={"fields": {"certificate": fingerprint(certificate)}})
+    return True
 
 
 def _body(request: HttpRequest) -> BinaryIO:
