@@ -57,6 +57,14 @@ def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool) -> None:
         access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox)
 
 
+def set_limit(actor: Person, mailbox: FunctionMailbox, hours: int) -> None:
+    """Say how long a message may wait before the mailbox counts as unattended."""
+    with transaction.atomic():
+        mailbox.unattended_after_hours = hours
+        mailbox.save(update_fields=["unattended_after_hours"])
+        access_log.note(actor, "mailbox-limit-set", mailbox.participant_id, mailbox=mailbox, hours=hours)
+
+
 def add_member(
     actor: Person,
     mailbox: FunctionMailbox,

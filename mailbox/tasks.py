@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log, administration, files, sessions
+from . import access_log, administration, files, sessions, watch
 from .search import index
 
 
@@ -26,3 +26,8 @@ def index_all_that_was_missed() -> None:
 @shared_task
 def end_memberships() -> None:
     administration.end_memberships()
+
+
+@shared_task
+def look_for_unattended() -> None:
+    watch.look()

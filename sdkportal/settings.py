@@ -134,6 +134,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
+SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)
 SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
 CELERY_BEAT_SCHEDULE = {
@@ -166,6 +167,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "mailbox.tasks.end_memberships",
         "schedule": SDK_SWEEP_SECONDS * 12,
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
+    },
+    "message client: look for mailboxes that nobody attends to": {
+        "task": "mailbox.tasks.look_for_unattended",
+        "schedule": SDK_WATCH_SECONDS,
+        "options": {"expires": SDK_WATCH_SECONDS},
     },
     "message client: index what was missed lately": {
         "task": "mailbox.tasks.index_what_was_missed",
@@ -323,6 +329,20 @@ SDK_KEY_PASSPHRASE = env.text("SDK_KEY_PASSPHRASE", "for-demo-and-tests-only" if
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work, renewed while it works; after it another takes over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)
+
+# --- Mail and notices: never with a subject, a name or a word of a message ---------------------
+
+# Where people open the pages, for links in mail: https://host, without a slash at the end.
+SDK_PUBLIC_URL = env.text("SDK_PUBLIC_URL", "").rstrip("/")
+EMAIL_HOST = env.text("SDK_MAIL_HOST", "")
+EMAIL_PORT = env.number("SDK_MAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("SDK_MAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.text("SDK_MAIL_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("SDK_MAIL_STARTTLS", default=True)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("SDK_MAIL_FROM", "sdkportal@localhost")
+# Without a server to send by, mail is not sent, and pages say so.
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
 
 # --- Log -------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from . import health
 urlpatterns = [
     path("halsa/", health.liveness, name="health"),
     path("halsa/klar", health.readiness, name="ready"),
+    path("halsa/matt", health.metrics, name="metrics"),
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]

@@ -5,6 +5,7 @@ from .conversation import Attachment, Conversation, Document, FunctionMailbox, M
 from .draft import Draft, DraftAttachment
 from .login_session import LoginSession
 from .membership import Membership, MembershipRule, OrganisationRole
+from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
 from .search import SearchEntry, VocabularyWord
 
@@ -21,9 +22,12 @@ __all__ = [
     "Membership",
     "MembershipRule",
     "Message",
+    "NoticeChoice",
     "OrganisationRole",
     "Person",
+    "PushSubscription",
     "ReadMark",
     "SearchEntry",
+    "UnattendedAlarm",
     "VocabularyWord",
 ]

@@ -13,6 +13,9 @@ class FunctionMailbox(models.Model):
     address = models.CharField(max_length=500, help_text="the function address: opaque")
     name = models.CharField(max_length=256)
     is_open = models.BooleanField(default=True, help_text="a closed mailbox takes no new messages")
+    unattended_after_hours = models.PositiveIntegerField(
+        default=24, help_text="how long the oldest untaken message may wait before the managers are told"
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

@@ -34,6 +34,7 @@ class Person(AbstractBaseUser):
     subject_key = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=256)
     is_active = models.BooleanField(default=True, help_text="a locked person is cut off at once")
+    mail_address = models.EmailField(blank=True, help_text="for notices; the person's own choice")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[PersonManager] = PersonManager()

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from transport.message_service.deliveries import deliveries_of
 
-from .. import access, access_log, inbox
+from .. import access, access_log, inbox, watch
 from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
@@ -23,6 +23,7 @@ def start(request: HttpRequest) -> HttpResponse:
     context = {
         "mailboxes": inbox.mailboxes_with_counts(request.user),
         "administers": access.administered_by(request.user) or access.managed_by(request.user).exists(),
+        "alarms": watch.alarms_of(request.user),
         "audits": access.audited_by(request.user),
     }
     template = "mailbox/_mailboxes.html" if getattr(request, "htmx", False) else "mailbox/start.html"

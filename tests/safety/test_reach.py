@@ -57,6 +57,7 @@ ROLES = sorted(EVERYBODY)
 TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "health": ("get", EVERYBODY),
     "ready": ("get", EVERYBODY),
+    "metrics": ("get", EVERYBODY),
     "login": ("get", EVERYBODY),
     "start": ("get", LOGGED_IN),
     "mailbox": ("get", MEMBER),
@@ -74,6 +75,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration": ("get", ADMINISTRATORS | MANAGERS | AUDITORS),
     "administration-mailbox": ("get post", MANAGERS),
     "administration-open": ("post", ADMINISTRATOR),
+    "administration-limit": ("post", MANAGERS),
     "administration-make-rule": ("post", ADMINISTRATOR),
     "administration-remove-rule": ("post", ADMINISTRATOR),
     "administration-remove-member": ("post", MANAGERS),

@@ -131,7 +131,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         )
         response["Content-Disposition"] = 'attachment; filename="funktionsadresser.json"'
         return response
-    return sheet("funktionsadresser", register.COLUMNS, register.as_rows(rows))
+    return sheet(request, "funktionsadresser", register.COLUMNS, register.as_rows(rows))
 
 
 @administrator_required

@@ -111,7 +111,7 @@ def access_log_file(request: HttpRequest) -> StreamingHttpResponse:
     for participant_id in access.audited_by(request.user):
         access_log.note(actor(request), "access-log-exported", participant_id)
     rows = _asked_for(request, request.POST).order_by("participant_id", "number")
-    return sheet("atkomstlogg", _COLUMNS, _lines(rows))
+    return sheet(request, "atkomstlogg", _COLUMNS, _lines(rows))
 
 
 def _asked_for(request: HttpRequest, asked: QueryDict) -> QuerySet[AccessLogEntry]:

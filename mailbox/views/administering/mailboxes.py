@@ -21,6 +21,7 @@ from .pages import (
 )
 
 _MINIMUM_SUBJECT = 4
+_MOST_HOURS = 8760
 
 
 @anybody_with_a_task
@@ -69,6 +70,20 @@ def set_open(request: HttpRequest, mailbox_id: int) -> HttpResponse:
     box = get_object_or_404(administration.mailboxes_administered_by(request.user), pk=mailbox_id)
     administration.set_open(actor(request), box, is_open=request.POST.get("open") == "1")
     messages.success(request, _("Brevlådan är öppen.") if box.is_open else _("Brevlådan är stängd."))
+    return redirect("administration-mailbox", box.pk)
+
+
+@manager_required
+@require_POST
+def set_limit(request: HttpRequest, mailbox_id: int) -> HttpResponse:
+    """Say how long a message may wait before the mailbox counts as unattended."""
+    box = get_object_or_404(access.managed_by(request.user), pk=mailbox_id)
+    hours = request.POST.get("hours", "")
+    if hours.isascii() and hours.isdigit() and 1 <= int(hours[:6]) <= _MOST_HOURS:
+        administration.set_limit(actor(request), box, int(hours[:6]))
+        messages.success(request, _("Gränsen är sparad."))
+    else:
+        messages.error(request, _("Skriv ett antal timmar, mellan 1 och 8760."))
     return redirect("administration-mailbox", box.pk)
 
 

@@ -3,8 +3,10 @@
 import csv
 from collections.abc import Iterable, Iterator
 
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
+
+from ...streaming import streamed
 
 
 class _Echo:
@@ -12,13 +14,12 @@ class _Echo:
         return line
 
 
-def sheet(name: str, header: list[str], rows: Iterable[Iterable[object]]) -> StreamingHttpResponse:
+def sheet(
+    request: HttpRequest, name: str, header: list[str], rows: Iterable[Iterable[object]]
+) -> StreamingHttpResponse:
     """The table as a download whose name tells the time."""
-    response = StreamingHttpResponse(_lines(header, rows), content_type="text/csv; charset=utf-8")
     file_name = f"{name}-{timezone.localtime():%Y%m%d-%H%M}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{file_name}"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return streamed(request, _lines(header, rows), "text/csv", file_name)
 
 
 def _lines(header: list[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:

@@ -1,0 +1,137 @@
+"""A mailbox that nobody attends to is impossible to miss, and what is told of it has no content."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+from django.utils import timezone
+
+from mailbox import watch
+from mailbox.models import Conversation, FunctionMailbox, Membership, Message, Person, UnattendedAlarm
+from tests.administration.build import HERE, a_member, a_message_in, log_in, with_role
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mailbox(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.SDK_PUBLIC_URL = "https://sdk.habo.se"
+    return FunctionMailbox.objects.create(
+        participant_id=HERE, address="funktion-b", name="Mottagning", unattended_after_hours=8
+    )
+
+
+def waiting(mailbox: FunctionMailbox, hours: float) -> Message:
+    message = a_message_in(mailbox)
+    at = timezone.now() - timedelta(hours=hours)
+    Conversation.objects.filter(pk=message.conversation_id).update(last_arrived_at=at, last_activity_at=at)
+    return message
+
+
+def reasons() -> list[str]:
+    return [one.reason.value for one in watch.unattended(timezone.now())]
+
+
+def test_a_mailbox_without_an_active_member_is_unattended(mailbox):
+    assert reasons() == ["no-member"]
+    person = a_member(mailbox)
+    assert reasons() == []
+    Person.objects.filter(pk=person.pk).update(is_active=False)
+    assert reasons() == ["no-member"]
+    Person.objects.filter(pk=person.pk).update(is_active=True)
+    Membership.objects.update(ends_at=timezone.now())
+    assert reasons() == ["no-member"]
+
+
+def test_a_message_that_has_waited_longer_than_the_mailbox_s_own_limit_raises_the_alarm(mailbox):
+    a_member(mailbox)
+    waiting(mailbox, 7.9)
+    assert reasons() == []
+    waiting(mailbox, 8.1)
+    assert reasons() == ["untaken"]
+    mailbox.unattended_after_hours = 9
+    mailbox.save()
+    assert reasons() == []
+
+
+def test_a_message_that_was_answered_does_not_wait(mailbox):
+    a_member(mailbox)
+    message = waiting(mailbox, 20)
+    assert reasons() == ["untaken"]
+    message.pk, message.direction, message.at = None, Message.Direction.OUT, timezone.now()
+    message.save()
+    assert reasons() == []
+
+
+def test_a_closed_mailbox_raises_no_alarm(mailbox):
+    mailbox.is_open = False
+    mailbox.save()
+    assert reasons() == []
+
+
+def test_the_alarm_stands_on_the_start_page_of_those_concerned_and_of_nobody_else(mailbox, client):
+    beside = FunctionMailbox.objects.create(participant_id=HERE, address="b", name="Ekonomi")
+    member, other = a_member(mailbox), a_member(beside)
+    waiting(mailbox, 20)
+    watch.look()
+    for person, sees in (
+        (member, True),
+        (with_role("administrator"), True),
+        (other, False),
+        (with_role("administrator", "0203:annan.se"), False),
+    ):
+        log_in(client, person)
+        assert ("Obevakade brevlådor" in client.get(reverse("start")).content.decode()) is sees
+
+
+def test_the_managers_are_told_by_mail_without_content_and_not_again_the_same_day(mailbox):
+    manager = a_member(mailbox, role=Membership.Role.MANAGER)
+    a_member(mailbox)
+    Person.objects.filter(pk=manager.pk).update(mail_address="eva@habo.se")
+    message = waiting(mailbox, 20)
+    watch.look()
+    watch.look()
+    (sent,) = mail.outbox
+    assert sent.to == ["eva@habo.se"]
+    assert sent.subject == "Obevakad brevlåda: Mottagning"
+    link = reverse("administration-mailbox", args=[mailbox.pk])
+    assert f"https://sdk.habo.se{link}" in sent.body
+    assert message.subject not in sent.subject + sent.body
+    assert message.counterpart_organisation not in sent.subject + sent.body
+    UnattendedAlarm.objects.update(told_at=timezone.now() - timedelta(hours=25))
+    watch.look()
+    assert len(mail.outbox) == 2
+
+
+def test_without_managers_the_administrators_are_told(mailbox):
+    administrator = with_role("administrator")
+    Person.objects.filter(pk=administrator.pk).update(mail_address="adm@habo.se")
+    watch.look()
+    assert [sent.to for sent in mail.outbox] == [["adm@habo.se"]]
+
+
+def test_the_alarm_ends_when_somebody_attends(mailbox, client):
+    watch.look()
+    assert watch.counts() == {"no-member": 1, "untaken": 0}
+    metrics = client.get(reverse("metrics")).content.decode()
+    assert 'sdk_unattended_mailboxes{reason="no-member"} 1\n' in metrics
+    assert "Mottagning" not in metrics
+    a_member(mailbox)
+    watch.look()
+    assert not UnattendedAlarm.objects.exists()
+    assert (
+        'sdk_unattended_mailboxes{reason="no-member"} 0\n' in client.get(reverse("metrics")).content.decode()
+    )
+
+
+def test_a_manager_sets_the_limit(mailbox, client):
+    log_in(client, a_member(mailbox, role=Membership.Role.MANAGER))
+    for hours in ("0", "-1", "x", "99999", ""):
+        client.post(reverse("administration-limit", args=[mailbox.pk]), {"hours": hours})
+    mailbox.refresh_from_db()
+    assert mailbox.unattended_after_hours == 8
+    client.post(reverse("administration-limit", args=[mailbox.pk]), {"hours": "48"})
+    mailbox.refresh_from_db()
+    assert mailbox.unattended_after_hours == 48
