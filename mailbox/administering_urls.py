@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views.administering import functions, log, mailboxes, people, transfers
+from .views.administering import functions, log, mailboxes, people, retention, transfers
 
 urlpatterns = [
     path("", mailboxes.overview, name="administration"),
@@ -26,6 +26,9 @@ urlpatterns = [
     path("funktioner/skillnad", functions.difference, name="administration-functions-difference"),
     path("funktioner/<int:function_id>/", functions.function, name="administration-function"),
     path("funktioner/<int:function_id>/stang", functions.close, name="administration-function-close"),
+    path("gallring/", retention.overview, name="administration-retention"),
+    path("gallring/protokoll", retention.protocol_file, name="administration-retention-file"),
+    path("gallring/<int:mailbox_id>/<slug:state>", retention.rule, name="administration-retention-rule"),
     path("logg", mailboxes.log, name="administration-log"),
     path("overforingar", transfers.log, name="transfer-log"),
     path("atkomstlogg", log.access_log_page, name="administration-access-log"),

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log, administration, files, sessions, watch
+from . import access_log, administration, files, retention, sessions, watch
 from .search import index
 
 
@@ -31,3 +31,8 @@ def end_memberships() -> None:
 @shared_task
 def look_for_unattended() -> None:
     watch.look()
+
+
+@shared_task
+def delete_what_is_due() -> None:
+    retention.run()

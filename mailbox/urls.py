@@ -2,12 +2,14 @@ from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
 from .views import compose, conversations, events, login, records, search
+from .views.administering import retention
 
 urlpatterns = [
     path("", conversations.start, name="start"),
     path("brevlada/<int:mailbox_id>/", conversations.mailbox, name="mailbox"),
     path("konversation/<int:conversation_id>/", conversations.conversation, name="conversation"),
     path("konversation/<int:conversation_id>/arkivpaket", records.bundle, name="record-bundle"),
+    path("konversation/<int:conversation_id>/undantag", retention.hold, name="retention-hold"),
     path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),

@@ -168,6 +168,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SDK_SWEEP_SECONDS * 12,
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
     },
+    "message client: delete what is kept no longer": {
+        "task": "mailbox.tasks.delete_what_is_due",
+        "schedule": SDK_TIDY_SECONDS,
+        "options": {"expires": SDK_TIDY_SECONDS},
+    },
     "message client: look for mailboxes that nobody attends to": {
         "task": "mailbox.tasks.look_for_unattended",
         "schedule": SDK_WATCH_SECONDS,

@@ -7,6 +7,7 @@ from .login_session import LoginSession
 from .membership import Membership, MembershipRule, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
+from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import SearchEntry, VocabularyWord
 
 __all__ = [
@@ -27,6 +28,9 @@ __all__ = [
     "Person",
     "PushSubscription",
     "ReadMark",
+    "RetentionHold",
+    "RetentionProtocol",
+    "RetentionRule",
     "SearchEntry",
     "UnattendedAlarm",
     "VocabularyWord",

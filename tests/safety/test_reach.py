@@ -89,6 +89,10 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-functions-difference": ("get", ADMINISTRATORS),
     "administration-function": ("get post", ADMINISTRATOR),
     "administration-function-close": ("post", ADMINISTRATOR),
+    "administration-retention": ("get", ADMINISTRATORS),
+    "administration-retention-file": ("get", ADMINISTRATORS),
+    "administration-retention-rule": ("get post", ADMINISTRATOR),
+    "retention-hold": ("post", MEMBER),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
@@ -112,7 +116,7 @@ class World:
     """What there is to reach, all of it in one mailbox of Håbo's, and one person of each kind."""
 
     people: dict[str, Person]
-    arguments: dict[str, int]
+    arguments: dict[str, int | str]
 
 
 @pytest.fixture
@@ -152,6 +156,7 @@ def world(settings, tmp_path) -> World:
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
             "role_id": held.pk,
+            "state": "handled",
             "function_id": OwnFunction.objects.create(participant_id=HABO, identifier="x", name="X").pk,
             "rule_id": rule.pk,
         },

@@ -81,6 +81,7 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
     if access.administered_by(person):
         found.append(("administration-people", _("Personer och roller")))
         found.append(("administration-functions", _("Funktionsadresser")))
+        found.append(("administration-retention", _("Gallring")))
     if access.audited_by(person):
         found.append(("administration-access-log", _("Åtkomstlogg")))
     if access.logs_read_by(person):
