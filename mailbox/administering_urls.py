@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from .views.administering import functions, log, mailboxes, people, retention, transfers
+from .views.administering import functions, log, mailboxes, people, retention, statistics, transfers
 
 urlpatterns = [
     path("", mailboxes.overview, name="administration"),
@@ -29,6 +29,8 @@ urlpatterns = [
     path("gallring/", retention.overview, name="administration-retention"),
     path("gallring/protokoll", retention.protocol_file, name="administration-retention-file"),
     path("gallring/<int:mailbox_id>/<slug:state>", retention.rule, name="administration-retention-rule"),
+    path("statistik", statistics.overview, name="administration-statistics"),
+    path("statistik/fil", statistics.file, name="administration-statistics-file"),
     path("logg", mailboxes.log, name="administration-log"),
     path("overforingar", transfers.log, name="transfer-log"),
     path("atkomstlogg", log.access_log_page, name="administration-access-log"),

@@ -93,6 +93,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-retention-file": ("get", ADMINISTRATORS),
     "administration-retention-rule": ("get post", ADMINISTRATOR),
     "retention-hold": ("post", MEMBER),
+    "administration-statistics": ("get", ADMINISTRATORS | MANAGERS),
+    "administration-statistics-file": ("get", ADMINISTRATORS | MANAGERS),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),

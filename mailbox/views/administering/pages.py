@@ -78,6 +78,7 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
     found = []
     if access.managed_by(person).exists():
         found.append(("administration", _("Brevlådor")))
+        found.append(("administration-statistics", _("Statistik")))
     if access.administered_by(person):
         found.append(("administration-people", _("Personer och roller")))
         found.append(("administration-functions", _("Funktionsadresser")))
