@@ -2,9 +2,8 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
@@ -13,8 +12,10 @@ from django.utils.translation import gettext as _
 
 from addressbook.lookup import function_address
 from addressbook.models import FunctionAddress
+from transport import payloads
 from transport.message_service import sending
 from transport.message_service.models import Organisation
+from transport.payloads import Place
 from transport.protocol.identifiers import FUNCTION_ADDRESS_ROOT, PARTICIPANT_SCHEME
 from transport.protocol.message import (
     Attention,
@@ -167,7 +168,9 @@ def clear_recipient(draft_id: int, version: int, person: Writer) -> Draft:
 def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
     """Store a file with the draft. Raises `files.FileRefused`."""
     used = draft.attachments.aggregate(total=Sum("size"))["total"] or 0
-    stored = files.store_upload(upload, "drafts", room=files.room_for_files() - used)
+    stored = files.store_upload(
+        upload, "drafts", draft.mailbox.participant_id, room=files.room_for_files() - used
+    )
     return DraftAttachment.objects.create(
         draft=draft,
         name=stored.name,
@@ -183,7 +186,7 @@ def detach(attachment: DraftAttachment) -> None:
     """Take a file out of a draft."""
     name = attachment.file_name
     attachment.delete()
-    transaction.on_commit(lambda: default_storage.delete(name))
+    payloads.remove_on_commit(name)
 
 
 def discard(draft: Draft) -> None:
@@ -341,15 +344,18 @@ def _party(
 @dataclass(frozen=True)
 class _StoredContent:
     file_name: str
+    place: Place
     size: int
 
     def open(self) -> BinaryIO:
-        return cast(BinaryIO, default_storage.open(self.file_name))
+        return payloads.open_stored(self.file_name, self.place)
 
 
 def _file(attachment: DraftAttachment) -> File:
     return File(
-        attachment.name, attachment.content_type, _StoredContent(attachment.file_name, attachment.size)
+        attachment.name,
+        attachment.content_type,
+        _StoredContent(attachment.file_name, attachment.place, attachment.size),
     )
 
 

@@ -73,7 +73,11 @@ def store_documents(message: Message, documents: tuple[MessageDocument, ...]) ->
         for file in document.files:
             with file.content.open() as source:
                 stored = files.store(
-                    source, files.safe_name(file.name), file.content_type[:200], "attachments"
+                    source,
+                    files.safe_name(file.name),
+                    file.content_type[:200],
+                    "attachments",
+                    message.conversation.mailbox.participant_id,
                 )
             Attachment.objects.create(
                 document=row,

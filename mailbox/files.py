@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from transport import payloads
+from transport.payloads import Place
 
 from .models import Attachment, DraftAttachment
 
@@ -67,7 +68,7 @@ def room_for_files() -> int:
     return (settings.SDK_MAX_MESSAGE_BYTES - _MESSAGE_ROOM) * 3 // 4
 
 
-def store_upload(upload: UploadedFile, directory: str, *, room: int) -> StoredFile:
+def store_upload(upload: UploadedFile, directory: str, participant: str, *, room: int) -> StoredFile:
     """Check and store an upload. Raises `FileRefused`."""
     name = safe_name(upload.name or "")
     content_type = _BY_SUFFIX.get(PurePath(name).suffix.lower(), "")
@@ -82,11 +83,11 @@ def store_upload(upload: UploadedFile, directory: str, *, room: int) -> StoredFi
     signatures = _SIGNATURES.get(content_type)
     if signatures is not None and not first.startswith(signatures):
         raise FileRefused("content")
-    return store(cast(BinaryIO, upload), name, content_type, directory)
+    return store(cast(BinaryIO, upload), name, content_type, directory, participant)
 
 
-def store(source: BinaryIO, name: str, content_type: str, directory: str) -> StoredFile:
-    """Store a stream, safe on disk, under a name that tells nothing of it."""
+def store(source: BinaryIO, name: str, content_type: str, directory: str, participant: str) -> StoredFile:
+    """Store a stream for an organisation, safe on disk, under a name that tells nothing of it."""
     digest = hashlib.sha256()
     size = 0
     for chunk in _chunks(source):
@@ -94,7 +95,7 @@ def store(source: BinaryIO, name: str, content_type: str, directory: str) -> Sto
         size += len(chunk)
     source.seek(0)
     key = uuid.uuid4()
-    file_name = payloads.store(payloads.dated(directory, str(key)), source)
+    file_name = payloads.store(payloads.dated(directory, str(key)), source, Place(participant, "file", key))
     return StoredFile(name, content_type, size, digest.hexdigest(), file_name, key)
 
 

@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "mozilla_django_oidc",
     "rest_framework",
+    "transport.at_rest",
     "transport.federation",
     "transport.access_point",
     "transport.directory_drop",
@@ -329,8 +330,6 @@ SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
     "application/vnd.oasis.opendocument.text",
 )
-# Encrypts organisations' private keys in the database.
-SDK_KEY_PASSPHRASE = env.text("SDK_KEY_PASSPHRASE", "for-demo-and-tests-only" if DEMO else "")
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work, renewed while it works; after it another takes over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)
@@ -348,6 +347,22 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("SDK_MAIL_FROM", "sdkportal@localhost")
 # Without a server to send by, mail is not sent, and pages say so.
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
+
+# --- Encryption of what is stored (docs/keys.md) ----------------------------------------------
+
+# 32 bytes in base64: wraps the organisations' data keys, unless a PKCS#11 token does. Older ones still open.
+SDK_WRAPPING_KEY = env.text(
+    "SDK_WRAPPING_KEY", "Zm9yLWRlbW8tYW5kLXRlc3RzLW9ubHktMzItYnl0ZXM=" if DEMO else ""
+)
+SDK_OLD_WRAPPING_KEYS = env.words("SDK_OLD_WRAPPING_KEYS")
+SDK_PKCS11_MODULE = env.text("SDK_PKCS11_MODULE", "")
+SDK_PKCS11_TOKEN = env.text("SDK_PKCS11_TOKEN", "")
+SDK_PKCS11_PIN = env.text("SDK_PKCS11_PIN", "")
+SDK_PKCS11_KEY = env.text("SDK_PKCS11_KEY", "sdkportal")
+# Takes what is stored in the clear, from before there was encryption, until `seal_at_rest` has sealed it.
+SDK_ACCEPT_PLAIN = env.flag("SDK_ACCEPT_PLAIN")
+# Opens private keys that were stored before SDK_WRAPPING_KEY; `seal_at_rest` makes it needless.
+SDK_KEY_PASSPHRASE = env.text("SDK_KEY_PASSPHRASE", "")
 
 # --- Log -------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ clears it.
 """
 
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import sample
@@ -178,7 +179,7 @@ def prepare_node(
             "SDK_DATABASE_URL": database_url,
             "SDK_BROKER_URL": broker_url,
             "SDK_SECRET_KEY": _secret(directory / "secret-key"),
-            "SDK_KEY_PASSPHRASE": _secret(directory / "key-passphrase"),
+            "SDK_WRAPPING_KEY": _secret(directory / "wrapping-key", _wrapping_key),
             "SDK_ACCESS_POINT_KEY": str(access_point.key),
             "SDK_ACCESS_POINT_CERTIFICATE": str(access_point.certificate),
             "SDK_TLS_CLIENT_KEY": str(tls.key),
@@ -216,11 +217,15 @@ class step:
         print(f"{time.monotonic() - self._began:.1f} s" if kind is None else "failed", flush=True)
 
 
-def _secret(path: Path) -> str:
+def _secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
     if not path.exists():
         path.touch(0o600)
-        path.write_text(secrets.token_urlsafe(48))
+        path.write_text(make())
     return path.read_text()
+
+
+def _wrapping_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

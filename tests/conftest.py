@@ -13,3 +13,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the federation's files are not at ../shared")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_remembered_data_keys():
+    """A process remembers for a minute which key seals; the rows of the last test are gone."""
+    from transport.at_rest.keys import forget
+
+    forget()

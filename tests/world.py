@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from lxml import etree
 
 from mailbox.models import FunctionMailbox
 from testbed.authorities import load_certificate, load_key
 from testbed.federation import Federation, ParticipantFiles
 from tests.protocol.build import a_message
-from transport import hand_over
+from transport import hand_over, payloads
 from transport.access_point import sending as access_point_sending
 from transport.access_point.models import OutboundTransfer
 from transport.hand_over import OutgoingTransfer
@@ -26,6 +24,7 @@ from transport.message_service.models import (
     OutgoingMessage,
 )
 from transport.message_service.organisation_keys import add_key
+from transport.payloads import Place
 from transport.protocol.envelope import Envelope
 from transport.protocol.identifiers import SDK_MESSAGE, SDK_MESSAGE_TYPE_CODE, DocumentType, ParticipantId
 from transport.protocol.message import Message, write_message
@@ -185,13 +184,15 @@ class World:
         Without `pump` it is only ordered: the test does what workers would.
         """
         reference = uuid.uuid4()
-        name = default_storage.save(f"test/{reference}", ContentFile(envelope))
+        participant = (sender or self.sender).participant
+        place = Place(participant.value, "envelope", reference)
+        name = payloads.store(f"test/{reference}", io.BytesIO(envelope), place)
         hand_over.access_point().submit(
             OutgoingTransfer(
                 reference,
                 name,
                 str(reference),
-                (sender or self.sender).participant,
+                participant,
                 self.recipient.participant,
                 document_type,
                 str(reference),
@@ -210,7 +211,7 @@ class World:
         )
         if row is None:
             return None
-        with default_storage.open(row.envelope_name) as envelope:
+        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
             out = io.BytesIO()
             verify_envelope(envelope).write_payload(out)
             return read_receipt(parse(out.getvalue()))

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
+from .payloads import Place
 from .protocol.identifiers import DocumentType, ParticipantId
 
 
@@ -54,7 +55,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingTransfer:
-    """An envelope to be sent. `envelope_name` is a file in the default storage, kept by its owner."""
+    """An envelope to be sent. `envelope_name` is a stored file (`transport.payloads`), kept by its owner."""
 
     reference: UUID
     envelope_name: str
@@ -63,6 +64,10 @@ class OutgoingTransfer:
     recipient: ParticipantId
     document_type: DocumentType
     conversation_id: str
+
+    @property
+    def envelope_place(self) -> Place:
+        return Place(self.sender.value, "envelope", self.reference)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,43 @@
-"""Payload files in the default storage: safe on disk before a row names them, removed when none does.
+"""Payload files in the default storage: sealed, safe on disk before a row names them, removed when none does.
 
-Names are `<folder>/<year>/<month>/<day>/<id of the row ...>`, so that what a dead process left is found.
+A file is sealed for one organisation and as one thing (`Place`), and opens as nothing else. Names are
+`<folder>/<year>/<month>/<day>/<id of the row ...>`, so that what a dead process left is found.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
+from .at_rest import files
+from .at_rest.errors import NotSealed
+
 _FORGOTTEN_AFTER = timedelta(hours=1)
 _DAYS_BACK = 2
 _ID_LENGTH = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose a file is, and what: an envelope, a payload, a receipt or a file, by the id of its row."""
+
+    participant: str
+    kind: str
+    key: UUID | None
+
+    @property
+    def binding(self) -> str:
+        return f"{self.kind} {self.key}"
 
 
 def dated(folder: str, name: str) -> str:
@@ -25,17 +45,63 @@ def dated(folder: str, name: str) -> str:
     return f"{folder}/{timezone.now():%Y/%m/%d}/{name}"
 
 
-def store(name: str, content: IO[bytes]) -> str:
-    """Write a file so that it survives a power cut, and give the name that it got."""
-    stored = default_storage.save(name, File(content))
-    try:
-        path = Path(default_storage.path(stored))
-    except NotImplementedError:
-        # Not a local directory: an object store keeps what it has acknowledged.
-        return stored
-    for place in (path, *path.parents[:4]):
-        _sync(place)
+def store(name: str, content: BinaryIO, place: Place) -> str:
+    """Seal a file and write it so that it survives a power cut; the name that it got."""
+    sealed = files.sealed(content, place.participant, place.binding)
+    stored = default_storage.save(name, File(sealed))
+    path = _path_of(stored)
+    # What is not a local directory is an object store, which keeps what it has acknowledged.
+    for part in (path, *path.parents[:4]) if path is not None else ():
+        _sync(part)
     return stored
+
+
+def open_stored(name: str, place: Place) -> BinaryIO:
+    """A stored file's content, seekable. Raises `at_rest.errors.Altered`, also while it is read."""
+    source = cast(BinaryIO, default_storage.open(name))
+    try:
+        if files.key_id_of(source) is not None:
+            return files.opened(source, place.participant, place.binding)
+        if settings.SDK_ACCEPT_PLAIN:
+            return source
+    except BaseException:
+        source.close()
+        raise
+    source.close()
+    raise NotSealed(f"a stored {place.kind} is in the clear; see docs/keys.md")
+
+
+def seal_again(name: str, place: Place) -> None:
+    """Seal a file with the key of now, where it stands: one that is in the clear, or under a retired key."""
+    with _in_any_state(name, place) as content:
+        sealed: File[bytes] = File(files.sealed(content, place.participant, place.binding))
+        path = _path_of(name)
+        if path is None:
+            # The storage's own `save` gives a name that is taken another one; an object is replaced whole.
+            default_storage._save(name, sealed)  # type: ignore[attr-defined]
+            return
+        beside = path.with_name(f"{path.name}.sealing")
+        with beside.open("wb") as target:
+            beside.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+            for chunk in sealed.chunks():
+                target.write(chunk)
+        _sync(beside)
+        beside.replace(path)
+        _sync(path.parent)
+
+
+def is_sealed_by(name: str) -> UUID | None:
+    """Which data key sealed a file; None for one in the clear."""
+    with default_storage.open(name) as source:
+        return files.key_id_of(cast(BinaryIO, source))
+
+
+@contextmanager
+def _in_any_state(name: str, place: Place) -> Generator[BinaryIO, None, None]:
+    with default_storage.open(name) as stored:
+        source = cast(BinaryIO, stored)
+        is_sealed = files.key_id_of(source) is not None
+        yield files.opened(source, place.participant, place.binding) if is_sealed else source
 
 
 def remove(name: str) -> None:
@@ -76,6 +142,14 @@ def _row_of(name: str) -> UUID | None:
     try:
         return UUID(name[:_ID_LENGTH])
     except ValueError:
+        return None
+
+
+def _path_of(name: str) -> Path | None:
+    """Where a local storage has a file."""
+    try:
+        return Path(default_storage.path(name))
+    except NotImplementedError:
         return None
 
 

@@ -1,9 +1,12 @@
 """Function mailboxes, and what is in them."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
+
+from transport.at_rest.fields import EncryptedJSONField, EncryptedTextField
+from transport.payloads import Place
 
 
 class FunctionMailbox(models.Model):
@@ -32,7 +35,12 @@ class Conversation(models.Model):
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="conversations")
     conversation_id = models.UUIDField()
-    subject = models.CharField(max_length=256, blank=True)
+    subject = EncryptedTextField(
+        max_length=256,
+        blank=True,
+        organisation="mailbox.participant_id",
+        bound_to=("conversation_id",),
+    )
     counterpart = models.CharField(max_length=520, help_text="organisation and function of the other side")
     is_confidential = models.BooleanField(default=False)
     has_attachments = models.BooleanField(default=False)
@@ -49,6 +57,12 @@ class Conversation(models.Model):
         indexes = [models.Index(fields=["mailbox", "-last_activity_at", "-id"], name="conversation_latest")]
 
 
+_OF_MESSAGE: Final[Any] = {
+    "organisation": "conversation.mailbox.participant_id",
+    "bound_to": ("direction", "message_id"),
+}
+
+
 class Message(models.Model):
     """A message in a conversation. What it says about itself, not what is known of its delivery:
     of that only the state is repeated here, for lists."""
@@ -61,16 +75,16 @@ class Message(models.Model):
     direction = models.CharField(max_length=3, choices=Direction)
     message_id = models.UUIDField(db_index=True)
     ref_to_message_id = models.UUIDField(null=True, blank=True)
-    subject = models.CharField(max_length=256, blank=True)
+    subject = EncryptedTextField(max_length=256, blank=True, **_OF_MESSAGE)
     is_confidential = models.BooleanField()
     counterpart_participant = models.CharField(max_length=260)
     counterpart_organisation = models.CharField(max_length=256)
     counterpart_address = models.CharField(max_length=500, blank=True)
     counterpart_function = models.CharField(max_length=256, blank=True)
-    sender_references = models.JSONField(default=list, help_text="[{root, value, label}]")
-    recipient_references = models.JSONField(default=list)
-    sender_persons = models.JSONField(default=list)
-    recipient_persons = models.JSONField(default=list)
+    sender_references = EncryptedJSONField(default=list, help_text="[{root, value, label}]", **_OF_MESSAGE)
+    recipient_references = EncryptedJSONField(default=list, **_OF_MESSAGE)
+    sender_persons = EncryptedJSONField(default=list, **_OF_MESSAGE)
+    recipient_persons = EncryptedJSONField(default=list, **_OF_MESSAGE)
     written_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField(help_text="arrived, or sent")
     delivery_state = models.CharField(max_length=24, blank=True)
@@ -85,13 +99,19 @@ class Message(models.Model):
         indexes = [models.Index(fields=["conversation", "at", "id"], name="message_in_order")]
 
 
+_OF_DOCUMENT: Final[Any] = {
+    "organisation": "message.conversation.mailbox.participant_id",
+    "bound_to": ("message_id", "position"),
+}
+
+
 class Document(models.Model):
     """A document of a message: texts in Markdown; its files are attachments."""
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="documents")
     position = models.PositiveIntegerField()
-    name = models.CharField(max_length=500, blank=True)
-    texts = models.JSONField(default=list)
+    name = EncryptedTextField(max_length=500, blank=True, **_OF_DOCUMENT)
+    texts = EncryptedJSONField(default=list, **_OF_DOCUMENT)
 
     class Meta:
         ordering = ["position"]
@@ -101,7 +121,11 @@ class Attachment(models.Model):
     """A file of a document. The content is a file in the default storage."""
 
     document = models.ForeignKey(Document, models.CASCADE, related_name="attachments")
-    name = models.CharField(max_length=500)
+    name = EncryptedTextField(
+        max_length=500,
+        organisation="document.message.conversation.mailbox.participant_id",
+        bound_to=("document_id", "file_key"),
+    )
     content_type = models.CharField(max_length=200)
     size = models.BigIntegerField(help_text="bytes")
     sha256 = models.CharField(max_length=64)
@@ -112,6 +136,10 @@ class Attachment(models.Model):
 
     class Meta:
         ordering = ["id"]
+
+    @property
+    def place(self) -> Place:
+        return Place(self.document.message.conversation.mailbox.participant_id, "file", self.file_key)
 
 
 class ReadMark(models.Model):

@@ -1,28 +1,38 @@
 """Messages that are being written: shared in the mailbox."""
 
-from typing import ClassVar, Self
+import uuid
+from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
+from transport.at_rest.fields import EncryptedTextField
+from transport.payloads import Place
+
 from .conversation import FunctionMailbox, Message
+
+_OF_DRAFT: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": ("key",)}
 
 
 class Draft(models.Model):
     """A draft. `version` grows with every change, so that nobody overwrites another's unseen."""
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="drafts")
+    key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     answers = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="+")
     recipient_participant = models.CharField(max_length=260, blank=True)
     recipient_organisation = models.CharField(max_length=256, blank=True)
     recipient_address = models.CharField(max_length=500, blank=True)
     recipient_function = models.CharField(max_length=256, blank=True)
-    subject = models.CharField(max_length=256, blank=True)
-    text = models.TextField(blank=True)
+    subject = EncryptedTextField(max_length=256, blank=True, **_OF_DRAFT)
+    text = EncryptedTextField(blank=True, **_OF_DRAFT)
     is_confidential = models.BooleanField(default=False)
     reference_kind = models.CharField(max_length=100, blank=True)
-    reference = models.CharField(max_length=256, blank=True)
-    person_name = models.CharField(max_length=256, blank=True, help_text="whom it concerns at the recipient")
+    reference = EncryptedTextField(max_length=256, blank=True, **_OF_DRAFT)
+    person_name = EncryptedTextField(
+        max_length=256, blank=True, help_text="whom it concerns at the recipient", **_OF_DRAFT
+    )
     version = models.PositiveIntegerField(default=1)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -38,7 +48,9 @@ class DraftAttachment(models.Model):
     """A file that will go with the message."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="attachments")
-    name = models.CharField(max_length=255)
+    name = EncryptedTextField(
+        max_length=255, organisation="draft.mailbox.participant_id", bound_to=("draft_id", "file_key")
+    )
     content_type = models.CharField(max_length=200)
     size = models.BigIntegerField(help_text="bytes")
     sha256 = models.CharField(max_length=64)
@@ -49,3 +61,7 @@ class DraftAttachment(models.Model):
 
     class Meta:
         ordering = ["id"]
+
+    @property
+    def place(self) -> Place:
+        return Place(self.draft.mailbox.participant_id, "file", self.file_key)

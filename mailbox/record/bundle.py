@@ -5,12 +5,12 @@ import json
 import zipfile
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.template.loader import render_to_string
 
+from transport import payloads
 from transport.message_service.evidence import Kind, evidence_of
 
 from ..markdown import render as render_markdown
@@ -82,9 +82,9 @@ def _add_message(contents: _Contents, folder: str, conversation: Conversation, m
     for document in message.documents.all():
         for attachment in document.attachments.all():
             number += 1
-            with default_storage.open(attachment.file_name) as source:
+            with payloads.open_stored(attachment.file_name, attachment.place) as source:
                 path = f"{folder}/attachments/{number:02d}-{_safe(attachment)}"
-                contents.add(path, cast(BinaryIO, source))
+                contents.add(path, source)
 
 
 def _safe(attachment: Attachment) -> str:

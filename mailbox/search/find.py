@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from django.db.models import F, OrderBy, Q, QuerySet
 
+from transport.at_rest.keys import search_key
+
 from ..access import Viewer, mailboxes_of, messages_of
 from ..models import Message, SearchEntry
 from . import vocabulary
-from .hashes import NUMBER, ROOT, WORD, search_key, token
+from .hashes import NUMBER, ROOT, WORD, token
 from .roots import roots_of
 from .words import Term, forms_of_number, terms
 

@@ -5,8 +5,6 @@ import hmac
 from collections.abc import Iterable
 from typing import Final
 
-from django.conf import settings
-
 # What a hash stands for is hashed with it: a word is never mistaken for a root or a part.
 WORD: Final = "word"
 ROOT: Final = "root"
@@ -14,11 +12,6 @@ NUMBER: Final = "number"
 BEGINNING: Final = "beginning"
 ENDING: Final = "ending"
 TRIGRAM: Final = "trigram"
-
-
-def search_key(participant: str) -> bytes:
-    """The key of an organisation's index."""
-    return hmac.digest(settings.SECRET_KEY.encode(), f"search:{participant}".encode(), hashlib.sha256)
 
 
 def token(key: bytes, kind: str, text: str) -> int:

@@ -7,9 +7,11 @@ from typing import Final
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from transport.at_rest.keys import search_key
+
 from ..models import Attachment, Message, SearchEntry, VocabularyWord
 from . import vocabulary
-from .hashes import NUMBER, ROOT, WORD, search_key, tokens
+from .hashes import NUMBER, ROOT, WORD, tokens
 from .roots import roots_of
 from .words import Written, written
 

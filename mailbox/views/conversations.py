@@ -1,12 +1,12 @@
 """Start page, mailboxes, conversations, attachments."""
 
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
 from django.db.models import Prefetch
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
+from transport import payloads
 from transport.message_service.deliveries import deliveries_of
 
 from .. import access, access_log, inbox, watch
@@ -74,7 +74,7 @@ def attachment(request: HttpRequest, attachment_id: int) -> FileResponse:
     row = get_object_or_404(rows, pk=attachment_id)
     access_log.note_taken_out(request.user, row)
     response = FileResponse(
-        default_storage.open(row.file_name),
+        payloads.open_stored(row.file_name, row.place),
         as_attachment=True,
         filename=row.name,
         content_type=row.content_type if row.content_type.isascii() else "application/octet-stream",

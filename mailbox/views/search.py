@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
+from functools import cache
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
@@ -14,10 +16,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from transport.at_rest.keys import search_key
+
 from .. import access, access_log
 from ..models import Person
 from ..search import Filters, Hits, find
-from ..search.hashes import search_key
 from ..search.highlight import Marker, Part
 from ..search.words import terms
 
@@ -42,8 +45,9 @@ def search(request: HttpRequest) -> HttpResponse:
         return render(request, template, {**context, "errors": errors}, status=200 if is_fragment else 422)
     hits = find(request.user, question, _filters(asked), after=asked.get("efter", ""))
     _note(request, question, hits)
+    key_for = cache(search_key)
     context |= {
-        "hits": [_shown(hit, hits) for hit in hits.hits],
+        "hits": [_shown(hit, hits, key_for) for hit in hits.hits],
         "after": hits.after,
         "is_further": bool(asked.get("efter")),
         "is_answered": True,
@@ -88,9 +92,9 @@ def _note(request: HttpRequest, question: str, hits: Hits) -> None:
         )
 
 
-def _shown(hit: object, hits: Hits) -> dict[str, object]:
+def _shown(hit: object, hits: Hits, key_for: Callable[[str], bytes]) -> dict[str, object]:
     message, leg = hit.message, hit.leg  # type: ignore[attr-defined]
-    marker = Marker(search_key(message.conversation.mailbox.participant_id), hits.matching)
+    marker = Marker(key_for(message.conversation.mailbox.participant_id), hits.matching)
     documents = list(message.documents.all())
     attachments = [file.name for document in documents for file in document.attachments.all()]
     about = [

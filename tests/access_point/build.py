@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from django.utils import timezone
@@ -19,7 +17,9 @@ from werkzeug.serving import make_server
 
 from testbed.authorities import Validity, load_certificate, load_key
 from tests.world import Party, World
+from transport import payloads
 from transport.access_point.models import OutboundTransfer
+from transport.payloads import Place
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, UserMessage
 from transport.protocol.as4.packing import PackedMessage, write_user_message
@@ -31,6 +31,7 @@ def a_transfer(
 ) -> OutboundTransfer:
     """A transfer that is due; what it carries is no matter of the access point's."""
     reference = uuid.uuid4()
+    place = Place(world.sender.participant.value, "envelope", reference)
     return OutboundTransfer.objects.create(
         reference=reference,
         as4_message_id=f"{uuid.uuid4()}@ap",
@@ -39,7 +40,11 @@ def a_transfer(
         recipient=(recipient or world.recipient).participant.value,
         document_id=SDK_MESSAGE.identifier,
         document_scheme=SDK_MESSAGE.scheme,
-        envelope_name=default_storage.save(f"test/{reference}", ContentFile(content)),
+        envelope_name=payloads.store(
+            f"test/{reference}",
+            io.BytesIO(content),
+            place,
+        ),
         envelope_id=str(uuid.uuid4()),
         due_at=timezone.now(),
     )

@@ -11,7 +11,7 @@ from django.db import connection
 
 from testbed.authorities import load_certificate
 from tests.world import work_is_clean
-from transport import hand_over
+from transport import hand_over, payloads
 from transport.access_point import receiving
 from transport.access_point.models import InboundTransfer, TransferEvent
 from transport.message_service.models import IncomingMessage
@@ -100,7 +100,8 @@ def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_sign
 
     def look(transfer_id, **_: object) -> None:
         transfer = InboundTransfer.objects.get(pk=transfer_id)
-        stored = (settings.MEDIA_ROOT / transfer.envelope_name).read_bytes()
+        with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+            stored = envelope.read()
         seen.append((connection.in_atomic_block, stored, transfer.receipt))
 
     _, packed = peer.pack(b"<envelope/>")

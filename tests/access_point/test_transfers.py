@@ -11,6 +11,7 @@ from django.utils import timezone
 from testbed.authorities import Validity
 from tests.access_point.build import Peer, a_transfer
 from tests.world import work_is_clean
+from transport import payloads
 from transport.access_point import sending
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
 from transport.message_service.models import IncomingMessage
@@ -38,7 +39,8 @@ def test_a_message_is_on_disk_and_committed_before_its_receipt(peer, world, sett
         receipt = peer.answer(packed, message)
     assert receipt.ref_to_message_id == message.message_id
     transfer = InboundTransfer.objects.get()
-    assert (settings.MEDIA_ROOT / transfer.envelope_name).read_bytes() == b"<envelope/>"
+    with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+        assert envelope.read() == b"<envelope/>"
     assert IncomingMessage.objects.get().transfer_id == transfer.pk
     assert work_is_clean(settings.SDK_WORK_DIR)
 

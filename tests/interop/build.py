@@ -5,13 +5,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import connection
 from django.utils import timezone
 
@@ -21,8 +20,10 @@ from testbed.node import Node, NodePorts, Role
 from testbed.services import free_port
 from tests.interop.phase4 import Payload, Phase4, Sent
 from tests.world import Party, World, work_is_clean
+from transport import payloads
 from transport.access_point import sending
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
+from transport.payloads import Place
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import ErrorSignal, Receipt
 from transport.protocol.identifiers import SDK_MESSAGE
@@ -139,6 +140,7 @@ class Neighbours:
     def transfer(self, content: bytes, **changes: Any) -> OutboundTransfer:
         """An envelope of ours for phase4's participant, due."""
         reference = uuid.uuid4()
+        place = Place(self.world.sender.participant.value, "envelope", reference)
         values = {
             "reference": reference,
             "as4_message_id": f"{uuid.uuid4()}@{self.served.name}",
@@ -147,7 +149,11 @@ class Neighbours:
             "recipient": self.there.participant.value,
             "document_id": SDK_MESSAGE.identifier,
             "document_scheme": SDK_MESSAGE.scheme,
-            "envelope_name": default_storage.save(f"test/{reference}", ContentFile(content)),
+            "envelope_name": payloads.store(
+                f"test/{reference}",
+                BytesIO(content),
+                place,
+            ),
             "envelope_id": str(uuid.uuid4()),
             "due_at": timezone.now(),
             **changes,

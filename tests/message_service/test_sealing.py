@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from testbed.authorities import Validity, load_certificate, load_key
+from transport import payloads
 from transport.access_point.models import OutboundTransfer
+from transport.at_rest.texts import is_sealed
 from transport.federation import lookup
 from transport.message_service import organisation_keys, sealing, sending
 from transport.message_service.models import OrganisationKey, OutgoingMessage
@@ -70,7 +72,7 @@ def test_sealing_is_signed_by_the_sender_and_encrypted_for_the_recipient(world):
     row = ordered(world)
     sealing.seal_and_submit(row.pk)
     row.refresh_from_db()
-    with default_storage.open(row.envelope_name) as envelope:
+    with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
         verified = verify_envelope(envelope)
         out = io.BytesIO()
         verified.write_payload(out, [load_key(world.recipient.files.encryption.key)])
@@ -149,7 +151,7 @@ def test_a_certificate_that_replaced_a_revoked_one_counts_before_the_cache_runs_
     sealing.seal_and_submit(row.pk)
     row.refresh_from_db()
     assert row.state == "SUBMITTED"
-    with default_storage.open(row.envelope_name) as envelope:
+    with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
         assert verify_envelope(envelope).encrypted_for == load_certificate(renewed.certificate)
 
 
@@ -195,8 +197,11 @@ def test_the_newest_key_signs_and_every_key_opens(world):
 
 
 def test_keys_are_encrypted_in_the_database_and_belong_to_one_organisation(world):
-    rows = OrganisationKey.objects.all()
-    assert all(row.private_key.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----") for row in rows)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT private_key FROM message_service_organisationkey")
+        stored = [text for (text,) in cursor.fetchall()]
+    assert len(stored) == 4
+    assert all(is_sealed(text) and "PRIVATE KEY" not in text for text in stored)
     first, second = (opening_keys(party.organisation) for party in (world.sender, world.recipient))
     assert {key.public_key().public_numbers().n for key in first}.isdisjoint(
         key.public_key().public_numbers().n for key in second

@@ -16,6 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from testbed.authorities import load_certificate, load_key
+from transport import payloads
 from transport.access_point.models import OutboundTransfer
 from transport.hand_over import Outcome
 from transport.message_service import deadlines, sealing, sending, settling
@@ -114,7 +115,7 @@ def test_a_rejection_keeps_its_causes_and_the_signed_receipt(world, client):
     assert [(cause.reason, cause.detail, cause.text) for cause in delivery.causes] == [
         ("BV", "not-found", "Okänd funktion")
     ]
-    with default_storage.open(row.message_receipt_name) as evidence:
+    with payloads.open_stored(row.message_receipt_name, row.message_receipt_place) as evidence:
         verified = verify_envelope(evidence)
     assert verified.envelope.sender == world.recipient.participant
 

@@ -30,6 +30,13 @@ def directories(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "payloads"
 
 
+PLACE = payloads.Place("0203:a.se", "envelope", uuid.UUID(int=1))
+
+
+def a_file(name: str, content: bytes) -> str:
+    return payloads.store(name, BytesIO(content), PLACE)
+
+
 def aged(name: str, hours: float) -> str:
     moment = time.time() - hours * 3600
     os.utime(default_storage.path(name), (moment, moment))
@@ -86,6 +93,7 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_is_not(s
         assert used.is_dir()
 
 
+@pytest.mark.django_db
 def test_a_stored_file_is_whole_and_synced_before_its_name_is_given(monkeypatch):
     synced = []
     sync = os.fsync
@@ -95,16 +103,18 @@ def test_a_stored_file_is_whole_and_synced_before_its_name_is_given(monkeypatch)
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    name = payloads.store(payloads.dated("outgoing", "a.xml"), BytesIO(b"content"))
+    name = a_file(payloads.dated("outgoing", "a.xml"), b"content")
     path = Path(default_storage.path(name))
-    assert path.read_bytes() == b"content"
+    with payloads.open_stored(name, PLACE) as stored:
+        assert stored.read() == b"content"
+    assert b"content" not in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
     assert synced[:2] == [str(path), str(path.parent)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_file_is_removed_with_the_commit_that_lets_go_of_it():
-    name = payloads.store(payloads.dated("outgoing", "a.xml"), BytesIO(b"content"))
+    name = a_file(payloads.dated("outgoing", "a.xml"), b"content")
     with transaction.atomic():
         payloads.remove_on_commit(name)
         transaction.set_rollback(True)
@@ -118,13 +128,11 @@ def test_a_file_is_removed_with_the_commit_that_lets_go_of_it():
 @pytest.mark.django_db
 def test_envelopes_that_were_stored_and_never_committed_are_found():
     held, forgotten, young = (uuid.uuid4() for _ in range(3))
-    names = {
-        key: payloads.store(payloads.dated("inbound", str(key)), BytesIO(b"x")) for key in (held, forgotten)
-    }
+    names = {key: a_file(payloads.dated("inbound", str(key)), b"x") for key in (held, forgotten)}
     for name in names.values():
         aged(name, 2)
-    new = payloads.store(payloads.dated("inbound", str(young)), BytesIO(b"x"))
-    foreign = aged(payloads.store(payloads.dated("inbound", "readme.txt"), BytesIO(b"x")), 2)
+    new = a_file(payloads.dated("inbound", str(young)), b"x")
+    foreign = aged(a_file(payloads.dated("inbound", "readme.txt"), b"x"), 2)
     an_inbound(held, names[held])
     access_point_tasks.tidy()
     assert not default_storage.exists(names[forgotten])
@@ -141,7 +149,7 @@ def test_of_a_message_s_files_only_those_that_it_names_are_kept():
         recipient="0203:b.se",
     )
     names = {
-        suffix: aged(payloads.store(payloads.dated("outgoing", f"{row.pk}.{suffix}"), BytesIO(b"x")), 2)
+        suffix: aged(a_file(payloads.dated("outgoing", f"{row.pk}.{suffix}"), b"x"), 2)
         for suffix in ("xml", "one.sealed", "two.sealed", "receipt")
     }
     row.payload_name, row.envelope_name = names["xml"], names["two.sealed"]
@@ -152,9 +160,10 @@ def test_of_a_message_s_files_only_those_that_it_names_are_kept():
     assert left == {"xml", "two.sealed", "receipt"}
 
 
+@pytest.mark.django_db
 def test_yesterday_s_files_are_looked_at_too():
     yesterday = timezone.now() - timedelta(days=1)
-    name = payloads.store(f"inbound/{yesterday:%Y/%m/%d}/{uuid.uuid4()}", BytesIO(b"x"))
+    name = a_file(f"inbound/{yesterday:%Y/%m/%d}/{uuid.uuid4()}", b"x")
     assert payloads.remove_forgotten("inbound", lambda keys: [name]) == 0
     aged(name, 24)
     assert payloads.remove_forgotten("inbound", lambda keys: []) == 1

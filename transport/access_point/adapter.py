@@ -3,10 +3,9 @@
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from .. import payloads
@@ -53,9 +52,9 @@ class OwnAccessPoint:
 
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
-        name = InboundTransfer.objects.values_list("envelope_name", flat=True).get(pk=transfer_id)
-        with default_storage.open(name) as envelope:
-            yield cast(BinaryIO, envelope)
+        row = InboundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
+        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
+            yield envelope
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
         rows = OutboundTransfer.objects.filter(reference=reference)

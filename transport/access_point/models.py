@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from ..payloads import Place
 from ..protocol.identifiers import DocumentType, ParticipantId
 from ..work import Leased
 
@@ -37,6 +38,11 @@ class Transfer(models.Model):
     def recipient_id(self) -> ParticipantId:
         return ParticipantId(self.recipient)
 
+    @property
+    def envelope_place(self) -> Place:
+        """Sealed for whose it is here: the sender's on its way out, the recipient's on its way in."""
+        raise NotImplementedError
+
 
 class OutboundTransfer(Transfer, Leased):
     """An envelope to be sent. Its AS4 MessageId is kept across resends (as4-wire-notes)."""
@@ -65,6 +71,10 @@ class OutboundTransfer(Transfer, Leased):
             models.Index(fields=["due_at"], name="outbound_due", condition=models.Q(due_at__isnull=False))
         ]
 
+    @property
+    def envelope_place(self) -> Place:
+        return Place(self.sender, "envelope", self.reference)
+
 
 class InboundTransfer(Transfer):
     """An envelope that has been taken: on disk and committed before its receipt is signed."""
@@ -82,6 +92,10 @@ class InboundTransfer(Transfer):
         constraints = [
             models.UniqueConstraint(fields=["sending_access_point", "as4_message_id"], name="inbound_once")
         ]
+
+    @property
+    def envelope_place(self) -> Place:
+        return Place(self.recipient, "envelope", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:

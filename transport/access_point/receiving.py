@@ -128,7 +128,8 @@ class _Reception:
     ) -> tuple[InboundTransfer, bool]:
         """Put the envelope on disk and commit; False where another connection was faster."""
         transfer_id = uuid.uuid4()
-        name = payloads.store(payloads.dated("inbound", str(transfer_id)), envelope)
+        place = payloads.Place(received.user_message.final_recipient.value, "envelope", transfer_id)
+        name = payloads.store(payloads.dated("inbound", str(transfer_id)), envelope, place)
         try:
             return self._commit(transfer_id, name, digest, received), True
         except IntegrityError:

@@ -9,14 +9,12 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from cryptography import x509
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from .. import hand_over
+from .. import hand_over, payloads
 from ..federation import lookup, trust
 from ..federation.errors import FederationError
 from ..hand_over import Cause, Outcome
@@ -104,10 +102,10 @@ def _sent(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
 def _packed(
     transfer: OutboundTransfer, keys: AccessPointKeys, endpoint: Endpoint, directory: Path
 ) -> PackedMessage:
-    with default_storage.open(transfer.envelope_name) as envelope:
+    with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
         return write_user_message(
             _user_message(transfer, keys, _party(endpoint)),
-            [cast(BinaryIO, envelope)],
+            [envelope],
             work_directory=directory,
             signing_key=keys.signing_key,
             signing_certificate=keys.certificate,

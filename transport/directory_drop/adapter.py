@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from .. import payloads
@@ -53,9 +52,9 @@ class DirectoryDrop:
 
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
-        name = FoundTransfer.objects.values_list("envelope_name", flat=True).get(pk=transfer_id)
-        with default_storage.open(name) as envelope:
-            yield cast(BinaryIO, envelope)
+        row = FoundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
+        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
+            yield envelope
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
         receipt = DroppedTransfer.objects.filter(pk=reference).values_list("receipt", flat=True).first()

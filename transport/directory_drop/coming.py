@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from .. import hand_over, payloads
 from ..hand_over import Outcome
+from ..payloads import Place
 from . import places
 from .models import DroppedTransfer, FoundTransfer
 from .places import Arrival, Fate, NoticeWrong
@@ -86,7 +87,8 @@ def _take(arrival: Arrival, notice: Path) -> None:
         if places.measured(source, arrival.size) != (arrival.size, arrival.sha256):
             raise NoticeWrong("the envelope is not what the notice says")
         source.seek(0)
-        name = payloads.store(payloads.dated("found", str(arrival.transfer_id)), source)
+        place = Place(arrival.recipient.value, "envelope", arrival.transfer_id)
+        name = payloads.store(payloads.dated("found", str(arrival.transfer_id)), source, place)
     try:
         _commit(arrival, name, receipt)
     except IntegrityError:

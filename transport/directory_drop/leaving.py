@@ -1,12 +1,10 @@
 """Putting an envelope into the directory."""
 
 import logging
-from typing import BinaryIO, cast
 
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from .. import work
+from .. import payloads, work
 from ..work import LeaseLost
 from . import places
 from .models import DroppedTransfer
@@ -43,8 +41,8 @@ def place(reference: object) -> None:
 def _write(row: DroppedTransfer) -> None:
     directory = places.folder(places.OUT)
     name = f"{row.pk}.xml"
-    with default_storage.open(row.envelope_name) as source:
-        size, digest = places.put_file(directory / name, cast(BinaryIO, source))
+    with payloads.open_stored(row.envelope_name, row.envelope_place) as source:
+        size, digest = places.put_file(directory / name, source)
     notice = {
         "reference": str(row.pk),
         "envelope": name,

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from ..payloads import Place
 from ..work import Leased
 
 
@@ -38,6 +39,10 @@ class DroppedTransfer(Leased):
             models.Index(fields=["due_at"], name="dropped_due", condition=models.Q(due_at__isnull=False))
         ]
 
+    @property
+    def envelope_place(self) -> Place:
+        return Place(self.sender, "envelope", self.reference)
+
 
 class FoundTransfer(models.Model):
     """An envelope that arrived, stored and committed before it was removed from the directory."""
@@ -55,6 +60,10 @@ class FoundTransfer(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    @property
+    def envelope_place(self) -> Place:
+        return Place(self.recipient, "envelope", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:

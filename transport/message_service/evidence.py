@@ -3,17 +3,16 @@
 For a message that was sent, the receipts are the other side's; for one that arrived, they are ours.
 """
 
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
-from typing import BinaryIO, cast
+from typing import BinaryIO
 from uuid import UUID
 
-from django.core.files.storage import default_storage
-
-from .. import hand_over
+from .. import hand_over, payloads
+from ..payloads import Place
 from .models import IncomingMessage, OutgoingMessage
 
 
@@ -51,9 +50,9 @@ def evidence_of(participant: str, message_id: UUID, *, was_sent: bool) -> dict[K
 def _of_sent(row: OutgoingMessage) -> dict[Kind, Evidence]:
     receipt = hand_over.access_point().receipt_of_sent(row.pk)
     return _those_that_are(
-        _stored(Kind.ENVELOPE, row.envelope_name),
+        _stored(Kind.ENVELOPE, row.envelope_name, row.envelope_place),
         _held(Kind.TRANSPORT_RECEIPT, receipt),
-        _stored(Kind.MESSAGE_RECEIPT, row.message_receipt_name),
+        _stored(Kind.MESSAGE_RECEIPT, row.message_receipt_name, row.message_receipt_place),
     )
 
 
@@ -63,7 +62,7 @@ def _of_arrived(row: IncomingMessage) -> dict[Kind, Evidence]:
     return _those_that_are(
         Evidence(Kind.ENVELOPE, lambda: access_point.open(row.transfer_id)),
         _held(Kind.TRANSPORT_RECEIPT, access_point.receipt_of_arrived(row.transfer_id)),
-        _stored(Kind.MESSAGE_RECEIPT, answer.envelope_name if answer is not None else ""),
+        _stored(Kind.MESSAGE_RECEIPT, answer.envelope_name, answer.envelope_place) if answer else None,
     )
 
 
@@ -71,15 +70,9 @@ def _those_that_are(*pieces: Evidence | None) -> dict[Kind, Evidence]:
     return {piece.kind: piece for piece in pieces if piece is not None}
 
 
-def _stored(kind: Kind, name: str) -> Evidence | None:
-    return Evidence(kind, lambda: _open(name)) if name else None
+def _stored(kind: Kind, name: str, place: Place) -> Evidence | None:
+    return Evidence(kind, lambda: payloads.open_stored(name, place)) if name else None
 
 
 def _held(kind: Kind, content: bytes | None) -> Evidence | None:
     return Evidence(kind, lambda: BytesIO(content)) if content else None
-
-
-@contextmanager
-def _open(name: str) -> Generator[BinaryIO, None, None]:
-    with default_storage.open(name) as source:
-        yield cast(BinaryIO, source)

@@ -5,6 +5,8 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from ..at_rest.fields import EncryptedTextField
+from ..payloads import Place
 from ..protocol.identifiers import ParticipantId
 from ..work import Leased
 from .states import IncomingState, OutgoingState
@@ -37,7 +39,11 @@ class OrganisationKey(models.Model):
 
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="keys")
     purpose = models.CharField(max_length=10, choices=Purpose)
-    private_key = models.TextField(help_text="PKCS#8 in PEM, encrypted with SDK_KEY_PASSPHRASE")
+    private_key = EncryptedTextField(
+        help_text="PKCS#8 in PEM",
+        organisation="organisation.participant_id",
+        bound_to=("purpose", "fingerprint"),
+    )
     certificate = models.TextField(help_text="PEM")
     fingerprint = models.CharField(max_length=64)
     valid_from = models.DateTimeField()
@@ -100,6 +106,19 @@ class OutgoingMessage(Leased):
     @property
     def is_receipt(self) -> bool:
         return self.kind == self.Kind.RECEIPT
+
+    @property
+    def payload_place(self) -> Place:
+        return Place(self.organisation.participant_id, "payload", self.pk)
+
+    @property
+    def envelope_place(self) -> Place:
+        """As `hand_over.OutgoingTransfer` has it: the access point opens the same file."""
+        return Place(self.organisation.participant_id, "envelope", self.pk)
+
+    @property
+    def message_receipt_place(self) -> Place:
+        return Place(self.organisation.participant_id, "receipt", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:

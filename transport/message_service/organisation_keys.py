@@ -1,4 +1,4 @@
-"""An organisation's private keys: encrypted in the database, loaded once for each process."""
+"""An organisation's private keys: sealed in the database, loaded once for each process."""
 
 from functools import lru_cache
 
@@ -6,7 +6,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from ..protocol.certificates import fingerprint
@@ -51,19 +50,12 @@ def add_key(
     """Keep a key; the same one again changes nothing. Raises `KeyDoesNotFit`."""
     if certificate.public_key() != key.public_key():
         raise KeyDoesNotFit("the certificate is not for this private key")
-    if not settings.SDK_KEY_PASSPHRASE:
-        raise ImproperlyConfigured("Set SDK_KEY_PASSPHRASE: it encrypts private keys in the database.")
-    encrypted = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(settings.SDK_KEY_PASSPHRASE.encode()),
-    )
     row, _ = OrganisationKey.objects.get_or_create(
         organisation=organisation,
         purpose=purpose,
         fingerprint=fingerprint(certificate),
         defaults={
-            "private_key": encrypted.decode(),
+            "private_key": _written(key),
             "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
             "valid_from": certificate.not_valid_before_utc,
             "valid_until": certificate.not_valid_after_utc,
@@ -72,9 +64,33 @@ def add_key(
     return row
 
 
+def drop_passphrases() -> int:
+    """Let go of the passphrase of keys that were stored with one; how many there were."""
+    count = 0
+    for row in OrganisationKey.objects.select_related("organisation"):
+        if _has_passphrase(row.private_key):
+            row.private_key = _written(_load(row.private_key))
+            row.save(update_fields=["private_key"])
+            count += 1
+    return count
+
+
+def _written(key: RSAPrivateKey) -> str:
+    """PKCS#8 in PEM: what seals it is the column."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def _has_passphrase(pem: str) -> bool:
+    """Whether a key is from before columns were sealed."""
+    return pem.startswith("-----BEGIN ENCRYPTED")
+
+
 @lru_cache(maxsize=256)
-def _load(encrypted: str) -> RSAPrivateKey:
-    key = serialization.load_pem_private_key(encrypted.encode(), settings.SDK_KEY_PASSPHRASE.encode())
+def _load(pem: str) -> RSAPrivateKey:
+    passphrase = settings.SDK_KEY_PASSPHRASE.encode() if _has_passphrase(pem) else None
+    key = serialization.load_pem_private_key(pem.encode(), passphrase)
     if not isinstance(key, RSAPrivateKey):
         raise KeyDoesNotFit("not an RSA key")
     return key

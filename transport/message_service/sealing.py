@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from cryptography import x509
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from .. import hand_over, payloads
@@ -68,17 +67,17 @@ def _sealed(row: OutgoingMessage, name: str) -> Apply:
         certificate = _encryption_certificate(row)
         signing_key, signing_certificate = signing_pair(row.organisation)
         with workspace("sealing") as directory, (directory / "envelope").open("x+b") as envelope:
-            with default_storage.open(row.payload_name) as payload:
+            with payloads.open_stored(row.payload_name, row.payload_place) as payload:
                 seal(
                     _envelope(row),
-                    cast(BinaryIO, payload),
+                    payload,
                     envelope,
                     signing_key=signing_key,
                     signing_certificate=signing_certificate,
                     encryption_certificate=certificate,
                 )
             envelope.seek(0)
-            stored = payloads.store(name, envelope)
+            stored = payloads.store(name, envelope, row.envelope_place)
     except FederationError as error:
         return _later(Cause(error.code)) if error.may_pass else _failed(Cause(error.code))
     except RevocationUnknown:

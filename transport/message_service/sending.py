@@ -86,7 +86,9 @@ def order_receipt(
 def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
     from .tasks import seal
 
-    row.payload_name = payloads.store(payloads.dated("outgoing", f"{row.id}.xml"), payload)
+    row.payload_name = payloads.store(
+        payloads.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_place
+    )
     row.due_at = timezone.now()
     row.save(force_insert=True)
     history.happened(row, OutgoingState.SCHEDULED, actor=actor)

@@ -57,7 +57,7 @@ def settle(
     ]
     with hand_over.access_point().open(incoming.transfer_id) as source:
         name = payloads.dated("outgoing", f"{message.pk}.{arrived_as.message_id}.receipt")
-        message.message_receipt_name = payloads.store(name, source)
+        message.message_receipt_name = payloads.store(name, source, message.message_receipt_place)
     codes = sorted({f"{cause.reason}/{cause.detail_code or '-'}" for cause in receipt.causes})
     history.become(message, OutgoingState(receipt.code.value), cause=", ".join(codes))
     _let_go_of_payload(message)
