@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log, administration, files, retention, sessions, watch
+from . import access_log, administration, files, notices, retention, sessions, watch
 from .search import index
 
 
@@ -36,3 +36,8 @@ def look_for_unattended() -> None:
 @shared_task
 def delete_what_is_due() -> None:
     retention.run()
+
+
+@shared_task
+def tell_of_what_arrived() -> None:
+    notices.tell()

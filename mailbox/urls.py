@@ -1,7 +1,7 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import compose, conversations, events, login, records, search
+from .views import compose, conversations, events, login, notices, records, search
 from .views.administering import retention
 
 urlpatterns = [
@@ -16,6 +16,11 @@ urlpatterns = [
     path("utkast/<int:draft_id>/", compose.draft, name="draft"),
     path("utkast/<int:draft_id>/bilagor", compose.upload, name="upload"),
     path("utkast/<int:draft_id>/forhandsvisning", compose.preview, name="preview"),
+    path("aviseringar", notices.choices, name="notices"),
+    path("aviseringar/nytt", notices.just_now, name="notices-now"),
+    path("aviseringar/webblasare", notices.subscribe, name="notices-subscribe"),
+    path("aviseringar/webblasare/sluta", notices.unsubscribe, name="notices-unsubscribe"),
+    path("avisering.js", notices.worker, name="notices-worker"),
     path("sok", search.search, name="search"),
     path("handelser", events.stream, name="events"),
     path("administration/", include("mailbox.administering_urls")),

@@ -135,6 +135,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
+SDK_NOTICE_SECONDS = env.number("SDK_NOTICE_SECONDS", 60)
 SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)
 SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
@@ -168,6 +169,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "mailbox.tasks.end_memberships",
         "schedule": SDK_SWEEP_SECONDS * 12,
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
+    },
+    "message client: tell of what has arrived": {
+        "task": "mailbox.tasks.tell_of_what_arrived",
+        "schedule": SDK_NOTICE_SECONDS,
+        "options": {"expires": SDK_NOTICE_SECONDS},
     },
     "message client: delete what is kept no longer": {
         "task": "mailbox.tasks.delete_what_is_due",
@@ -347,6 +353,13 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.text("SDK_MAIL_FROM", "sdkportal@localhost")
 # Without a server to send by, mail is not sent, and pages say so.
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
+# PEM of a key on P-256 that says to push services who pushes; without one no browser is told.
+SDK_PUSH_KEY = env.text("SDK_PUSH_KEY", "")
+# The push services of the browsers in use: nothing is pushed elsewhere, whatever a browser says.
+SDK_PUSH_HOSTS = env.words(
+    "SDK_PUSH_HOSTS",
+    "fcm.googleapis.com,push.services.mozilla.com,push.apple.com,notify.windows.com",
+)
 
 # --- Encryption of what is stored (docs/keys.md) ----------------------------------------------
 

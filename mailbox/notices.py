@@ -1,0 +1,176 @@
+"""Telling people that something has arrived, as each has chosen for each mailbox: where, and a link.
+
+Never a subject, a name or a word of a message. A push is empty: the browser that wakes asks what to show, as
+whoever is logged in there; neither mail servers nor push services learn more than that.
+"""
+
+import base64
+import logging
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import jwt
+import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from .access import Viewer, lasting, mailboxes_of
+from .models import Conversation, FunctionMailbox, Membership, NoticeChoice, Person, PushSubscription
+
+logger = logging.getLogger(__name__)
+_PUSH_LIVES_SECONDS: Final = 86_400
+_PUSH_TIMEOUT_SECONDS: Final = 10
+_GONE: Final = frozenset({404, 410})
+_MOST_SUBSCRIPTIONS: Final = 10
+# How long ago a push may have been sent for the browser to be told which mailbox it was about.
+_JUST_NOW: Final = timedelta(hours=1)
+
+
+class EndpointRefused(Exception):
+    """Not the address of a push service that is known here."""
+
+
+def choose(person: Person, mailbox: FunctionMailbox, *, by_mail: bool, by_push: bool) -> None:
+    """How the person is told of what arrives in the mailbox from now on."""
+    if not by_mail and not by_push:
+        NoticeChoice.objects.filter(person=person, mailbox=mailbox).delete()
+        return
+    NoticeChoice.objects.update_or_create(
+        person=person,
+        mailbox=mailbox,
+        defaults={"by_mail": by_mail, "by_push": by_push},
+        create_defaults={"by_mail": by_mail, "by_push": by_push, "told_until": timezone.now()},
+    )
+
+
+def subscribe(person: Person, endpoint: str) -> None:
+    """Let a browser take pushes for the person, and for nobody else any more. Raises `EndpointRefused`."""
+    if urlsplit(endpoint).scheme != "https" or not _is_known(endpoint) or len(endpoint) > 1000:
+        raise EndpointRefused
+    PushSubscription.objects.update_or_create(endpoint=endpoint, defaults={"person": person})
+    kept = person.push_subscriptions.order_by("-created_at", "-pk").values("pk")[:_MOST_SUBSCRIPTIONS]
+    person.push_subscriptions.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
+
+
+def unsubscribe(person: Person) -> None:
+    """No browser takes pushes for the person any more."""
+    person.push_subscriptions.all().delete()
+
+
+def tell() -> int:
+    """Tell everybody of what has arrived since they were last told; how many notices."""
+    new = Conversation.objects.filter(
+        mailbox=OuterRef("mailbox"),
+        last_activity_at__gt=OuterRef("told_until"),
+        last_arrived_at__gt=OuterRef("told_until"),
+    )
+    member = Membership.objects.filter(lasting(), person=OuterRef("person"), mailbox=OuterRef("mailbox"))
+    due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
+    return sum(_tell(key) for key in due.values_list("pk", flat=True))
+
+
+def just_told_of(person: Viewer) -> list[str]:
+    """Names of the mailboxes that a push was sent about lately."""
+    since = timezone.now() - _JUST_NOW
+    choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
+    boxes = mailboxes_of(person).filter(pk__in=choices.values("mailbox"))
+    return list(boxes.order_by("name").values_list("name", flat=True))
+
+
+def public_push_key() -> str:
+    """The key by which a browser knows whose pushes it takes; empty where none is configured."""
+    if not settings.SDK_PUSH_KEY:
+        return ""
+    point = _push_key().public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+
+
+def _tell(key: int) -> bool:
+    """Tell one person of one mailbox, while no other worker does."""
+    with transaction.atomic():
+        rows = NoticeChoice.objects.select_for_update(skip_locked=True, of=("self",))
+        choice = rows.select_related("person", "mailbox").filter(pk=key).first()
+        if choice is None:
+            return False
+        arrived = Conversation.objects.filter(mailbox=choice.mailbox, last_arrived_at__gt=choice.told_until)
+        newest = arrived.order_by("-last_arrived_at").values_list("last_arrived_at", flat=True).first()
+        if newest is None:
+            return False
+        if choice.by_mail and choice.person.mail_address:
+            _mail(choice)
+        if choice.by_push:
+            _push(choice.person.push_subscriptions.all())
+        choice.told_until = newest
+        choice.save(update_fields=["told_until"])
+    return True
+
+
+def _mail(choice: NoticeChoice) -> None:
+    with override(settings.LANGUAGE_CODE):
+        subject = _("Nytt meddelande i %(name)s") % {"name": choice.mailbox.name}
+        link = settings.SDK_PUBLIC_URL + reverse("mailbox", args=[choice.mailbox_id])
+        text = _("Logga in för att läsa: %(link)s") % {"link": link}
+    try:
+        EmailMessage(subject, f"{text}\n", to=[choice.person.mail_address]).send()
+    except OSError as error:
+        # The next sweep must not tell the others again: what was not sent stays unsent, and is logged.
+        logger.warning("mail not sent", extra={"fields": {"error": type(error).__name__}})
+
+
+def _push(subscriptions: Iterable[PushSubscription]) -> None:
+    if not settings.SDK_PUSH_KEY:
+        return
+    for subscription in subscriptions:
+        if not _is_known(subscription.endpoint):
+            continue
+        try:
+            answer = requests.post(
+                subscription.endpoint,
+                headers={**_identified_to(subscription.endpoint), "TTL": str(_PUSH_LIVES_SECONDS)},
+                timeout=_PUSH_TIMEOUT_SECONDS,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            logger.warning("push not sent", extra={"fields": {"error": type(error).__name__}})
+            continue
+        if answer.status_code in _GONE:
+            subscription.delete()
+        elif not answer.ok:
+            logger.warning("push not taken", extra={"fields": {"status": answer.status_code}})
+
+
+def _identified_to(endpoint: str) -> dict[str, str]:
+    """Who we are, signed for that push service (RFC 8292 2 and 3)."""
+    url = urlsplit(endpoint)
+    claims = {
+        "aud": f"{url.scheme}://{url.netloc}",
+        "exp": int(time.time()) + _PUSH_LIVES_SECONDS // 2,
+        "sub": settings.SDK_PUBLIC_URL or "mailto:sdkportal@localhost",
+    }
+    token = jwt.encode(claims, _push_key(), algorithm="ES256")
+    return {"Authorization": f"vapid t={token}, k={public_push_key()}"}
+
+
+def _push_key() -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(Path(settings.SDK_PUSH_KEY).read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("SDK_PUSH_KEY has to be a private key on P-256")
+    return key
+
+
+def _is_known(endpoint: str) -> bool:
+    """Browsers say where to push: only to push services that are named, so that nobody sends us elsewhere."""
+    host = urlsplit(endpoint).hostname or ""
+    return any(host == known or host.endswith(f".{known}") for known in settings.SDK_PUSH_HOSTS)
