@@ -90,7 +90,7 @@ def seal_again(name: str, place: Place) -> None:
         _sync(path.parent)
 
 
-def is_sealed_by(name: str) -> UUID | None:
+def sealed_with(name: str) -> UUID | None:
     """Which data key sealed a file; None for one in the clear."""
     with default_storage.open(name) as source:
         return files.key_id_of(cast(BinaryIO, source))

@@ -133,6 +133,7 @@ class Attachment(models.Model):
     file_key = models.UUIDField(null=True, db_index=True, help_text="what the file's name begins with")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
+    stored_files: ClassVar = {"file_name": "place"}
 
     class Meta:
         ordering = ["id"]

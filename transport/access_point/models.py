@@ -87,6 +87,7 @@ class InboundTransfer(Transfer):
     receipt = models.BinaryField(null=True, help_text="the transport receipt as it was first answered")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
+    stored_files: ClassVar = {"envelope_name": "envelope_place"}
 
     class Meta:
         constraints = [

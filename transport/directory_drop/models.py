@@ -60,6 +60,7 @@ class FoundTransfer(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
+    stored_files: ClassVar = {"envelope_name": "envelope_place"}
 
     @property
     def envelope_place(self) -> Place:

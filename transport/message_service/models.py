@@ -103,6 +103,13 @@ class OutgoingMessage(Leased):
             ),
         ]
 
+    # What names a file, and what the file is.
+    stored_files: ClassVar = {
+        "payload_name": "payload_place",
+        "envelope_name": "envelope_place",
+        "message_receipt_name": "message_receipt_place",
+    }
+
     @property
     def is_receipt(self) -> bool:
         return self.kind == self.Kind.RECEIPT

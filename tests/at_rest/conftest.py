@@ -1,0 +1,8 @@
+import pytest
+
+from tests.world import federation  # noqa: F401 - a fixture
+
+
+@pytest.fixture(autouse=True)
+def _files_of_its_own(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "payloads"

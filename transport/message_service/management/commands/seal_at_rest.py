@@ -1,0 +1,28 @@
+"""Seal what is stored in the clear, or under a data key that has been retired."""
+
+from collections import Counter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from transport.at_rest.resealing import REFUSED, seal_all
+from transport.message_service.organisation_keys import drop_passphrases
+
+
+class Command(BaseCommand):
+    help = (
+        "Seals texts, files and private keys with each organisation's data key of now. It may be stopped and "
+        "run again, while the node runs; when it says 0, nothing is in the clear."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        told: Counter[str] = Counter()
+        for refused in seal_all(told):
+            self.stderr.write(f"refused: {refused}")
+        keys = drop_passphrases()
+        self.stdout.write(
+            f"sealed {told['texts']} texts, {told['files']} files, {keys} private keys; "
+            f"{told['files that are gone']} files are gone"
+        )
+        if told[REFUSED]:
+            raise CommandError(f"{told[REFUSED]} rows were refused; see docs/keys.md")
