@@ -11,6 +11,7 @@ from django.db import connection
 
 from ..models import VocabularyWord
 from .hashes import BEGINNING, ENDING, ROOT, TRIGRAM, WORD, token, tokens
+from .roots import roots_of
 
 _SHORTEST_BEGINNING: Final = 3
 _SHORTEST_ENDING: Final = 4
@@ -36,13 +37,14 @@ def learn(participant: str, key: bytes, roots: Mapping[str, str]) -> None:
     known = set(VocabularyWord.objects.filter(pk__in=wanted).values_list("pk", flat=True))
     fresh = sorted(wanted.keys() - known)
     folded = _folded([wanted[number] for number in fresh])
+    ending_roots = roots_of({end for number in fresh for end in _endings(wanted[number])}, remember=False)
     VocabularyWord.objects.bulk_create(
         (
             VocabularyWord(
                 word=number,
                 root=token(key, ROOT, roots[wanted[number]]),
                 participant_id=participant,
-                parts=_parts(key, roots[wanted[number]]),
+                parts=_parts(key, wanted[number], ending_roots),
                 trigrams=tokens(key, TRIGRAM, trigrams_of(folded[wanted[number]])),
             )
             for number in fresh
@@ -78,10 +80,15 @@ def trigrams_of(word: str) -> list[str]:
     return list(dict.fromkeys(padded[place : place + 3] for place in range(len(padded) - 2)))
 
 
-def _parts(key: bytes, root: str) -> list[int]:
-    beginnings = [root[:length] for length in range(_SHORTEST_BEGINNING, len(root))]
-    endings = [root[start:] for start in range(2, len(root) - _SHORTEST_ENDING + 1)]
-    return tokens(key, BEGINNING, beginnings) + tokens(key, ENDING, endings)
+def _parts(key: bytes, word: str, ending_roots: Mapping[str, str]) -> list[int]:
+    """Its beginnings, and the roots of its endings: each of them may be a word of a compound."""
+    beginnings = [word[:length] for length in range(_SHORTEST_BEGINNING, len(word))]
+    endings = {ending_roots[end] for end in _endings(word) if end in ending_roots}
+    return tokens(key, BEGINNING, beginnings) + tokens(key, ENDING, sorted(endings))
+
+
+def _endings(word: str) -> list[str]:
+    return [word[start:] for start in range(2, len(word) - _SHORTEST_ENDING + 1)]
 
 
 def _is_word(word: str) -> bool:
