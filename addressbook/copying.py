@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from .book import Book, BookUnavailable, FunctionEntry, OrganisationEntry, read_book
+from .categories import refresh_categories
 from .models import FunctionAddress, Organisation, SyncRun
 from .search import refresh_search_columns
 
@@ -98,6 +99,8 @@ def _apply(book: Book, *, force: bool) -> _Counts:
         organisation__in=changed_names
     )
     refresh_search_columns(stale)
+    if counts.added or counts.changed or counts.gone:
+        refresh_categories()
     return counts
 
 

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Self
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -52,6 +53,7 @@ class FunctionAddress(models.Model):
             GinIndex(fields=["words"], name="function_words"),
             GinIndex(OpClass(models.F("spelling"), name="gin_trgm_ops"), name="function_spelling"),
             models.Index(fields=["identifier"], name="function_identifier"),
+            GinIndex(OpClass(models.F("categories"), name="jsonb_path_ops"), name="function_categories"),
         ]
 
     def __str__(self) -> str:
@@ -99,3 +101,33 @@ class OwnFunction(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Category(models.Model):
+    """A category that functions in the address book have, and how many: counted when the book is copied."""
+
+    name = models.CharField(max_length=256, unique=True)
+    function_count = models.PositiveIntegerField()
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = [Lower("name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PersonalFunction(models.Model):
+    """A function that a person has marked as a favourite, or has written to."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    function = models.ForeignKey(FunctionAddress, models.CASCADE, related_name="+")
+    is_favourite = models.BooleanField(default=False)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "function"], name="personal_function_once")]
+        indexes = [models.Index(fields=["person", "-used_at"], name="personal_function_latest")]

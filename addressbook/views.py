@@ -4,10 +4,12 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch, Q
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
-from .models import FunctionAddress, Organisation, SyncRun
+from . import personal
+from .categories import functions_in
+from .models import Category, FunctionAddress, Organisation, SyncRun
 from .search import MINIMUM_LENGTH, search
 
 _PAGE = 50
@@ -23,6 +25,7 @@ def find(request: HttpRequest) -> HttpResponse:
         "hits": search(question),
         "is_too_short": 0 < len(question) < MINIMUM_LENGTH,
         "choose": request.GET.get("valj") == "1",
+        "favourites": personal.favourite_ids(_person_id(request)),
     }
     is_fragment = getattr(request, "htmx", False)
     return render(request, "addressbook/hits.html" if is_fragment else "addressbook/find.html", context)
@@ -45,6 +48,43 @@ def browse(request: HttpRequest) -> HttpResponse:
         "organisations": found[:_PAGE],
         "after": f"{last.sorted_name}|{last.pk}" if last else "",
         "is_first": not after_id,
+        "categories": Category.objects.all() if not after_id else [],
+        "marked": personal.favourites(_person_id(request)) if not after_id else [],
+        "latest": personal.latest_used(_person_id(request)) if not after_id else [],
+        "favourites": personal.favourite_ids(_person_id(request)),
         "run": SyncRun.objects.filter(error="", finished_at__isnull=False).first(),
     }
     return render(request, "addressbook/browse.html", context)
+
+
+@login_required
+@require_safe
+def category(request: HttpRequest, category_id: int) -> HttpResponse:
+    """Functions with a category, by name, a page at a time."""
+    one = get_object_or_404(Category, pk=category_id)
+    found = list(functions_in(one, request.GET.get("efter", ""), _PAGE + 1))
+    last = found[_PAGE - 1] if len(found) > _PAGE else None
+    context = {
+        "category": one,
+        "functions": found[:_PAGE],
+        "after": f"{last.name}|{last.pk}" if last else "",
+        "favourites": personal.favourite_ids(_person_id(request)),
+    }
+    return render(request, "addressbook/category.html", context)
+
+
+@login_required
+@require_POST
+def favourite(request: HttpRequest, function_id: int) -> HttpResponse:
+    """Mark a function as the person's own favourite, or take the mark away."""
+    function = get_object_or_404(FunctionAddress, pk=function_id)
+    is_favourite = request.POST.get("favorit") == "1"
+    personal.set_favourite(_person_id(request), function, is_favourite=is_favourite)
+    if getattr(request, "htmx", False):
+        context = {"function": function, "favourites": {function.pk} if is_favourite else set()}
+        return render(request, "addressbook/_favourite.html", context)
+    return redirect("addressbook:browse")
+
+
+def _person_id(request: HttpRequest) -> int:
+    return int(request.user.pk or 0)

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from addressbook import personal
 from addressbook.lookup import function_address
 from addressbook.models import FunctionAddress
 from transport import payloads
@@ -216,6 +217,7 @@ def send(draft_id: int, version: int, content: Content, person: Writer) -> Conve
         except CharacterNotAllowed:
             raise DraftIncomplete({"text": _("Texten innehåller ett tecken som inte kan skickas.")}) from None
         conversation = _keep(draft, message, person)
+        personal.note_used(person.pk, draft.recipient_participant, draft.recipient_address)
         DraftAttachment.objects.filter(draft=draft).delete()
         draft.delete()
         events.announce(draft.mailbox_id)

@@ -85,7 +85,7 @@ def test_searching_works_without_script_and_by_filters(two_nodes, browser):
 
 
 PAGES = {
-    "Karin Svensson": ["/sok", "/aviseringar"],
+    "Karin Svensson": ["/sok", "/aviseringar", "/adressbok/", "/adressbok/sok?q=social"],
     "Ahmed Lindqvist": ["/administration/", "/administration/statistik"],
     "Eva Holm": [
         "/administration/",

@@ -15,7 +15,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from addressbook.models import OwnFunction
+from addressbook.models import Category, FunctionAddress, OwnFunction
+from addressbook.models import Organisation as BookOrganisation
 from mailbox import compose
 from mailbox.deliver import deliver
 from mailbox.models import (
@@ -76,6 +77,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "notices-worker": ("get", EVERYBODY),
     "search": ("get post", LOGGED_IN),
     "addressbook:browse": ("get", LOGGED_IN),
+    "addressbook:category": ("get", LOGGED_IN),
+    "addressbook:favourite": ("post", LOGGED_IN),
     "addressbook:search": ("get", LOGGED_IN),
     "administration": ("get", ADMINISTRATORS | MANAGERS | AUDITORS),
     "administration-mailbox": ("get post", MANAGERS),
@@ -164,10 +167,21 @@ def world(settings, tmp_path) -> World:
             "person_id": people["member"].pk,
             "role_id": held.pk,
             "state": "handled",
-            "function_id": OwnFunction.objects.create(participant_id=HABO, identifier="x", name="X").pk,
+            "function_id": function_id(),
+            "category_id": Category.objects.create(name="Vård", function_count=0).pk,
             "rule_id": rule.pk,
         },
     )
+
+
+def function_id() -> int:
+    """One key for a function in the address book, and for one in the organisation's own register."""
+    own = OwnFunction.objects.create(participant_id=HABO, identifier="x", name="X")
+    organisation = BookOrganisation.objects.create(book_id="1", participant_id=HABO, name="Håbo")
+    FunctionAddress.objects.create(
+        pk=own.pk, book_id="1", organisation=organisation, identifier="x", name="X"
+    )
+    return own.pk
 
 
 def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
