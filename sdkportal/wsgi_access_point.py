@@ -8,3 +8,8 @@ os.environ["SDK_URLCONF"] = "sdkportal.urls_access_point"
 from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()
+
+from transport import workspace  # noqa: E402 - it needs Django set up
+
+# What the process before this one left, if it was killed while it read.
+workspace.remove_stale()

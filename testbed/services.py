@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from psycopg import sql
 from redis import Redis, RedisError
@@ -74,6 +75,34 @@ class Postgres:
             if found is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
+    def kill(self) -> None:
+        """kill -9 every process of the server, as a crash of its machine would."""
+        if self._server is None:
+            raise ServiceNotStarted("PostgreSQL has not been started")
+        postmaster = psutil.Process(self._server.get_pid())
+        family = [postmaster, *postmaster.children(recursive=True)]
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, _START_SECONDS)
+        # A dead server that nobody has reaped still has its process id, and would count as running.
+        (self._directory / "postmaster.pid").unlink(missing_ok=True)
+
+    def revive(self) -> None:
+        """Start again what was killed; returns when it has recovered."""
+        if self._server is None:
+            raise ServiceNotStarted("PostgreSQL has not been started")
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self._server.ensure_postgres_running()
+                return
+            except subprocess.SubprocessError:
+                # A process of the old server may still hold its shared memory.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
     def stop(self) -> None:
         if self._server is not None:
             self._server.cleanup()
@@ -119,6 +148,12 @@ class Valkey:
                 time.sleep(0.02)
         self.stop()
         raise ServiceNotStarted(f"Valkey did not start on port {self.port}; see {log}")
+
+    def kill(self) -> None:
+        """kill -9, as a crash would: what it held is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def stop(self) -> None:
         if self._process is None:

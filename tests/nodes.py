@@ -24,7 +24,7 @@ from testbed.services import Postgres, Valkey, free_port
 _PATIENCE_SECONDS = 90.0
 T = TypeVar("T")
 # What takes minutes in production takes seconds here: the same steps, the same order.
-_IMPATIENT = {
+IMPATIENT = {
     "SDK_RESEND_WINDOW_SECONDS": "24",
     "SDK_LEASE_SECONDS": "4",
     "SDK_SWEEP_SECONDS": "1",
@@ -130,7 +130,7 @@ def _start(
         federation,
         database_url=url,
         broker_url=broker.url,
-        settings=_IMPATIENT,
+        settings=IMPATIENT,
     )
     node.start()
     return NodeUnderTest(node, organisation, url, broker)

@@ -44,7 +44,7 @@ def served(world, federation, settings):
     )
     url = f"http://localhost:{port}"
     try:
-        _wait_for(f"{url}/halsa/", process)
+        wait_for(f"{url}/halsa/", process)
         world.federation.add_access_point(world.access_point, f"{url}/as4")
         yield f"{url}/as4"
     finally:
@@ -52,7 +52,7 @@ def served(world, federation, settings):
         process.wait(15)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:

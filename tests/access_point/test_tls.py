@@ -57,6 +57,7 @@ def front(passes_certificates, served, world, federation, settings, tmp_path) ->
         (r"/etc/sdkportal/tls/(web|access-point)\.pem", str(server.certificate)),
         (r"/etc/sdkportal/tls/(web|access-point)\.key", str(server.key)),
         (r"/etc/sdkportal/trust/tls-ca\.pem", str(clients.files.certificate)),
+        (r"client_body_timeout 30s", "client_body_timeout 1s"),
     ):
         configuration, count = re.subn(pattern, value, configuration)
         assert count, pattern
@@ -158,6 +159,25 @@ def test_the_proxy_speaks_tls_1_2_or_newer(front, tmp_path, version, is_taken):
         else:
             with pytest.raises(ssl.SSLError):
                 context.wrap_socket(line, server_hostname="localhost")
+
+
+def test_a_slow_sender_is_cut_off_and_leaves_nothing(front, tmp_path, settings):
+    """nginx holds the connection, and lets go of it when nothing comes for as long as it is told to wait."""
+    client = a_client(front.authority, tmp_path)
+    context = ssl.create_default_context(cafile=str(front.server_ca))
+    context.load_cert_chain(client.certificate, client.key)
+    begun = time.monotonic()
+    line = socket.create_connection(("localhost", urlsplit(front.url).port), timeout=20)
+    with line, context.wrap_socket(line, server_hostname="localhost") as secured:
+        secured.sendall(
+            b"POST /as4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+            b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+        )
+        answer = b"".join(iter(lambda: secured.recv(65536), b""))
+    assert answer == b"" or b" 408 " in answer
+    assert time.monotonic() - begun < 15
+    assert not InboundTransfer.objects.exists()
+    assert not [path for path in (tmp_path / "nginx").rglob("*") if path.name.isdigit() and path.is_file()]
 
 
 @pytest.mark.parametrize(("version", "state"), [("1.1", "PENDING"), ("1.2", "DELIVERED")])

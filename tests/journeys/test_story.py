@@ -200,7 +200,7 @@ def test_an_administrator_makes_a_mailbox_and_members(two_nodes, caseworker):
     eva.check_accessibility()
     eva.page.get_by_label("Personens identitet i e-legitimationen").fill("19900101-2385")
     eva.page.get_by_label("Namn", exact=True).fill("Karin Svensson")
-    eva.page.get_by_role("button", name="Lägg till").click()
+    eva.page.get_by_role("button", name="Lägg till", exact=True).click()
     expect(eva.page.get_by_text("Personen är nu medlem.")).to_be_visible()
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     expect(karin.page.get_by_role("link", name="Ny funktion")).to_be_visible()

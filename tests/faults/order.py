@@ -1,0 +1,26 @@
+"""Orders a message from the message service alone: run in a node's environment.
+
+    python -m tests.faults.order PARTICIPANT FROM-ADDRESS TO-ADDRESS
+
+prints the message id.
+"""
+
+import sys
+
+import django
+
+
+def main(participant: str, sender: str, recipient: str) -> int:
+    django.setup()
+    from tests.protocol.build import a_message
+    from transport.message_service import sending
+    from transport.protocol.identifiers import ParticipantId
+
+    own = ParticipantId(participant)
+    message = a_message(sender=own, recipient=own, sender_function=sender, recipient_function=recipient)
+    sys.stdout.write(f"{sending.order(message, actor='Karin')}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

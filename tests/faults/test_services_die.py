@@ -1,0 +1,243 @@
+"""kill -9 of what a node stands on: its database, its broker, its web processes. Nothing is lost, nothing
+is delivered twice.
+
+One node of its own, since its database is killed: it writes to itself, which goes the whole way out and in
+again. The moments are chosen by locks, as in `test_kill`.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from testbed import sample
+from testbed.demo import prepare_node
+from testbed.federation import Federation
+from testbed.node import Node, NodePorts, Role
+from testbed.services import Postgres, Valkey, free_port
+from tests.faults.test_kill import state_of, wait_until_blocked
+from tests.nodes import IMPATIENT, NodeUnderTest, eventually
+
+pytestmark = pytest.mark.xdist_group("own-node")
+HERE = "sdk:socialtjanst-mottagning:0203:habo.se"
+THERE = "sdk:elevhalsa:0203:habo.se"
+KARIN = sample.HABO.people[0].subject
+
+
+@dataclass(frozen=True)
+class OwnNode:
+    """A node with a database server that nothing else uses."""
+
+    one: NodeUnderTest
+    postgres: Postgres
+    federation: Federation
+
+    @property
+    def node(self) -> Node:
+        return self.one.node
+
+    def send(self) -> str:
+        return self.one.send(HERE, THERE, "Fel")
+
+    @contextlib.contextmanager
+    def stuck_at(self, table: str) -> Generator[None, None, None]:
+        """Hold a table while the body runs: whatever comes to need it waits."""
+        connection = psycopg.connect(self.one.database_url)
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        try:
+            yield
+        finally:
+            # The server may have been killed meanwhile, and the lock with it.
+            with contextlib.suppress(psycopg.OperationalError):
+                connection.rollback()
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Generator[OwnNode, None, None]:
+    directory = tmp_path_factory.mktemp("own-node")
+    federation = Federation(directory / "federation")
+    federation.prepare()
+    federation.start()
+    postgres = Postgres(directory / "postgres")
+    broker = Valkey(directory / "valkey", free_port())
+    postgres.start()
+    broker.start()
+    postgres.ensure_database("own_node")
+    node = prepare_node(
+        directory / "habo",
+        NodePorts(web=free_port(), access_point=free_port()),
+        sample.HABO,
+        federation,
+        database_url=postgres.url("own_node"),
+        broker_url=broker.url,
+        settings=IMPATIENT,
+    )
+    try:
+        node.start()
+        node.manage("sync_address_book")
+        yield OwnNode(
+            NodeUnderTest(node, sample.HABO, postgres.url("own_node"), broker), postgres, federation
+        )
+    finally:
+        node.stop()
+        broker.stop()
+        postgres.stop()
+        federation.stop()
+
+
+def assert_delivered_once(own: OwnNode, message_id: str) -> None:
+    one = own.one
+
+    def is_accepted() -> bool:
+        # As systemd does with what deploy/ has: a worker may end when its broker is gone.
+        own.node.restart_what_died()
+        return state_of(one, message_id) == "ACCEPTED"
+
+    eventually(is_accepted, what="the message to be accepted")
+    for table, condition in (
+        ("mailbox_message", "direction = 'in'"),
+        ("message_service_incomingmessage", "is_accepted"),
+        ("message_service_outgoingmessage", "kind = 'message'"),
+    ):
+        counted = one.query(f"SELECT count(*) FROM {table} WHERE message_id = %s AND {condition}", message_id)
+        assert counted == [(1,)], table
+    names = [
+        name
+        for (name,) in one.query(
+            "SELECT e.name FROM message_service_event e JOIN message_service_outgoingmessage m "
+            "ON m.id = e.outgoing_id WHERE m.message_id = %s",
+            message_id,
+        )
+    ]
+    for once in ("SCHEDULED", "SUBMITTED", "ACCEPTED"):
+        assert names.count(once) == 1, names
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "access_point_outboundtransfer",  # handing over
+        "access_point_inboundtransfer",  # taking the transfer
+        "mailbox_message",  # delivering, or settling
+    ],
+)
+def test_the_database_dies(own, table):
+    """The page that sent has answered; whatever a process was doing, it is done again."""
+    with own.stuck_at(table):
+        message_id = own.send() if table != "mailbox_message" else _sent_by_the_api(own)
+        wait_until_blocked(own.one)
+        own.postgres.kill()
+    own.postgres.revive()
+    assert_delivered_once(own, message_id)
+
+
+def _sent_by_the_api(own: OwnNode) -> str:
+    """Ordered without the mailbox, whose table is held."""
+    return own.node.run_module("tests.faults.order", sample.HABO.participant_id, HERE, THERE).strip()
+
+
+def test_the_database_dies_before_the_first_step(own):
+    own.node.freeze(Role.WORKER)
+    try:
+        message_id = own.send()
+        own.postgres.kill()
+    finally:
+        own.node.thaw(Role.WORKER)
+    own.postgres.revive()
+    assert_delivered_once(own, message_id)
+
+
+def test_the_broker_dies_before_a_message_is_sent(own):
+    own.one.broker.kill()
+    message_id = own.send()
+    own.one.broker.start()
+    assert_delivered_once(own, message_id)
+
+
+@pytest.mark.parametrize("table", ["access_point_outboundtransfer", "access_point_inboundtransfer"])
+def test_the_broker_dies_on_the_way(own, table):
+    """What it held is gone with it: the sweeper finds the work in the database."""
+    with own.stuck_at(table):
+        message_id = own.send()
+        wait_until_blocked(own.one)
+        own.one.broker.kill()
+    own.one.broker.start()
+    assert_delivered_once(own, message_id)
+
+
+def test_the_access_point_dies_while_it_reads(own):
+    """The file that came is in the work directory when the process dies; it is swept, and sent again."""
+    work = Path(own.node.environment["SDK_DATA_DIR"]) / "work"
+    own.node.freeze(Role.ACCESS_POINT)
+    message_id = own.send()
+    eventually(lambda: state_of(own.one, message_id) == "SUBMITTED", what="the hand-over")
+    own.node.thaw(Role.ACCESS_POINT)
+    own.node.kill(Role.ACCESS_POINT)
+    own.node.start(Role.ACCESS_POINT)
+    assert_delivered_once(own, message_id)
+    eventually(lambda: not any(work.iterdir()), what="the work directory to be empty")
+
+
+def test_the_web_process_dies_while_somebody_sends(own):
+    """Killed in the transaction that would have sent: the draft is there, and sent once when sent again."""
+    base = own.node.url
+    browser = _logged_in(own)
+    mailbox = own.one.query("SELECT id FROM mailbox_functionmailbox WHERE address = %s", HERE)[0][0]
+    function = own.one.query("SELECT id FROM addressbook_functionaddress WHERE identifier = %s", THERE)[0][0]
+    token = _token(browser.get(f"{base}/", timeout=10).text)
+    draft = browser.post(f"{base}/brevlada/{mailbox}/skriv", data={"csrfmiddlewaretoken": token}, timeout=10)
+    form = {
+        "csrfmiddlewaretoken": _token(draft.text),
+        "version": re.search(r'name="version" value="(\d+)"', draft.text)[1],
+        "subject": "Till elevhälsan",
+        "text": "Hej",
+        "recipient": str(function),
+        "action": "save",
+    }
+    saved = browser.post(draft.url, data=form, timeout=10)
+    form["version"] = re.search(r'name="version" value="(\d+)"', saved.text)[1]
+    form["action"] = "send"
+    before = own.one.query("SELECT count(*) FROM message_service_outgoingmessage")
+
+    def press() -> None:
+        with contextlib.suppress(requests.RequestException):
+            browser.post(draft.url, data=form, timeout=30)
+
+    with own.stuck_at("message_service_event"):
+        pressing = threading.Thread(target=press)
+        pressing.start()
+        wait_until_blocked(own.one)
+        own.node.kill(Role.WEB)
+        pressing.join(30)
+    own.node.start(Role.WEB)
+    assert own.one.query("SELECT count(*) FROM message_service_outgoingmessage") == before
+    page = browser.get(draft.url, timeout=10).text
+    assert "Till elevhälsan" in page
+    form |= {
+        "csrfmiddlewaretoken": _token(page),
+        "version": re.search(r'name="version" value="(\d+)"', page)[1],
+    }
+    assert browser.post(draft.url, data=form, timeout=30).status_code == 200
+    ((message_id,),) = own.one.query(
+        "SELECT message_id FROM message_service_outgoingmessage WHERE kind = 'message' "
+        "ORDER BY created_at DESC LIMIT 1"
+    )
+    assert_delivered_once(own, str(message_id))
+
+
+def _logged_in(own: OwnNode) -> requests.Session:
+    browser = requests.Session()
+    there = browser.get(f"{own.node.url}/logga-in/borja", allow_redirects=False, timeout=10)
+    browser.post(there.headers["Location"], data={"subject": KARIN}, timeout=10)
+    return browser
+
+
+def _token(page: str) -> str:
+    return re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
