@@ -45,7 +45,9 @@ def conversations(world) -> tuple[Conversation, Conversation]:
     draft = compose.begin(world.sender.mailbox, person)
     draft = compose.choose_recipient(draft.pk, draft.version, function, person)
     compose.attach(draft, SimpleUploadedFile("plan – å.pdf", PDF))
-    draft.attachments.update(name=ODD_NAME)
+    attachment = draft.attachments.get()
+    attachment.name = ODD_NAME
+    attachment.save()
     values = {"subject": "Planering", "text": TEXT, "is_confidential": "1"}
     draft.refresh_from_db()
     compose.send(draft.pk, draft.version, compose.Content.from_form(values), person)
