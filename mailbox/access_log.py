@@ -10,9 +10,11 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -75,9 +77,19 @@ def note(
     return entry
 
 
-def note_opened(person: Viewer, conversation: Conversation) -> None:
-    """Somebody has opened a conversation."""
-    _note_by(person, "conversation-opened", conversation)
+def note_opened(person: Viewer, conversation: Conversation, *, is_by_itself: bool) -> None:
+    """Somebody has opened a conversation.
+
+    A page that fetches itself again opens nothing anew; that it is one is only the browser's word, so what
+    the same person has not opened before is noted all the same.
+    """
+    if not is_by_itself or not _has_opened(person, conversation):
+        _note_by(person, "conversation-opened", conversation)
+
+
+def note_printed(person: Viewer, conversation: Conversation) -> None:
+    """Somebody's browser has printed a conversation."""
+    _note_by(person, "conversation-printed", conversation)
 
 
 def note_taken_out(person: Viewer, attachment: Attachment) -> None:
@@ -131,6 +143,17 @@ def note_heads() -> None:
     for head in AccessLogHead.objects.order_by("participant_id"):
         fields = {"organisation": head.participant_id, "number": head.number, "digest": head.digest}
         logger.info("access log head", extra={"fields": fields})
+
+
+def _has_opened(person: Viewer, conversation: Conversation) -> bool:
+    return AccessLogEntry.objects.filter(
+        participant_id=conversation.mailbox.participant_id,
+        conversation_id=conversation.conversation_id,
+        mailbox=conversation.mailbox,
+        actor_id=person.pk or 0,
+        what="conversation-opened",
+        at__gt=timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE),
+    ).exists()
 
 
 def _note_by(person: Viewer, what: str, conversation: Conversation, **details: Any) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from . import access_log, events
 from .access import Viewer, administered_by, may_name
-from .models import FunctionMailbox, Membership, OrganisationRole, Person
+from .models import Conversation, FunctionMailbox, Membership, OrganisationRole, Person
 
 
 class AddressTaken(Exception):
@@ -153,9 +153,12 @@ def take_role(actor: Person, held: OrganisationRole) -> None:
         events.announce_to(person.pk)
 
 
-def note_bundle(actor: Person, mailbox: FunctionMailbox) -> None:
-    """Note that a conversation of the mailbox was taken out as a record bundle."""
-    access_log.note(actor, "record-bundle-made", mailbox.participant_id, mailbox=mailbox)
+def note_bundle(actor: Person, conversation: Conversation) -> None:
+    """Note that a conversation was taken out as a record bundle."""
+    mailbox = conversation.mailbox
+    access_log.note(
+        actor, "record-bundle-made", mailbox.participant_id, mailbox=mailbox, conversation=conversation
+    )
 
 
 def appoint(participant_id: str, person: Person, role: str) -> None:

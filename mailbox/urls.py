@@ -9,6 +9,7 @@ urlpatterns = [
     path("brevlada/<int:mailbox_id>/", conversations.mailbox, name="mailbox"),
     path("konversation/<int:conversation_id>/", conversations.conversation, name="conversation"),
     path("konversation/<int:conversation_id>/arkivpaket", records.bundle, name="record-bundle"),
+    path("konversation/<int:conversation_id>/utskriven", conversations.printed, name="printed"),
     path("konversation/<int:conversation_id>/undantag", retention.hold, name="retention-hold"),
     path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),

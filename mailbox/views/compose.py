@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
+from addressbook import personal
 from addressbook.models import FunctionAddress
 from addressbook.search import MINIMUM_LENGTH, search
 
@@ -169,6 +170,7 @@ def _form(
         "room": room_for_files(),
         "question": question,
         "hits": search(question) if question else [],
+        "suggestions": [] if question else personal.suggestions(request.user.pk or 0),
         "is_too_short": 0 < len(question) < MINIMUM_LENGTH,
         "choose": True,
     }

@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from transport import payloads
 from transport.message_service.deliveries import deliveries_of
@@ -55,15 +55,23 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
 @require_safe
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """A conversation: every message in order, with what is known of its delivery."""
-    rows = access.conversations_of(request.user).select_related("mailbox")
+    rows = access.conversations_of(request.user).select_related("mailbox", "retention_hold")
     talk = get_object_or_404(rows, pk=conversation_id)
     context = {"conversation": talk, "mailbox": talk.mailbox, "messages_shown": _messages(talk)}
     inbox.mark_seen(talk, request.user)
-    if "X-Background" not in request.headers:
-        access_log.note_opened(request.user, talk)
+    access_log.note_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
     is_fragment = getattr(request, "htmx", False)
     template = "mailbox/_messages.html" if is_fragment else "mailbox/conversation.html"
     return render(request, template, context)
+
+
+@login_required
+@require_POST
+def printed(request: HttpRequest, conversation_id: int) -> HttpResponse:
+    """The page's script tells that it is being printed."""
+    rows = access.conversations_of(request.user).select_related("mailbox")
+    access_log.note_printed(request.user, get_object_or_404(rows, pk=conversation_id))
+    return HttpResponse(status=204)
 
 
 @login_required

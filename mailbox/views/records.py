@@ -28,7 +28,7 @@ def bundle(request: HttpRequest, conversation_id: int) -> FileResponse:
         target = (directory / "bundle.zip").open("w+b")
         write_bundle(conversation, target, made_by=person.name, made_at=now)
     target.seek(0)
-    administration.note_bundle(person, conversation.mailbox)
+    administration.note_bundle(person, conversation)
     name = f"arkivpaket-{conversation.conversation_id}-{timezone.localtime(now):%Y%m%d-%H%M}.zip"
     response = FileResponse(target, as_attachment=True, filename=name, content_type="application/zip")
     response["Cache-Control"] = "private, no-store"

@@ -9,7 +9,8 @@ from django.utils import timezone
 from addressbook import personal
 from addressbook.categories import refresh_categories
 from addressbook.models import Category, FunctionAddress, Organisation
-from mailbox.models import Person
+from mailbox import compose
+from mailbox.models import FunctionMailbox, Membership, Person
 
 pytestmark = pytest.mark.django_db
 
@@ -119,3 +120,15 @@ def test_a_copy_of_the_book_counts_its_categories(functions):
     )
     _apply(book, force=True)
     assert [row.name for row in Category.objects.all()] == ["Äldreomsorg"]
+
+
+def test_they_are_offered_before_anything_has_been_typed(functions, client):
+    person = a_person()
+    mailbox = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="a", name="A")
+    Membership.objects.create(person=person, mailbox=mailbox)
+    personal.note_used(person.pk, "0203:a.se", functions[3].identifier)
+    log_in(client, person)
+    draft = compose.begin(mailbox, person)
+    html = client.get(reverse("draft", args=[draft.pk])).content.decode()
+    assert f'name="recipient" value="{functions[3].pk}"' in html
+    assert f'name="recipient" value="{functions[2].pk}"' not in html

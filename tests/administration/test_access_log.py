@@ -144,8 +144,30 @@ def test_a_page_that_fetches_itself_again_opens_nothing_anew(mailbox, person, cl
     message = a_message_in(mailbox)
     client.force_login(person, backend="mailbox.login.EidBackend")
     url = reverse("conversation", args=[message.conversation_id])
+    client.get(url)
     client.get(url, headers={"HX-Request": "true", "X-Background": "1"})
-    assert not AccessLogEntry.objects.exists()
+    assert [entry.what for entry in AccessLogEntry.objects.all()] == ["conversation-opened"]
+
+
+def test_nobody_reads_unnoticed_by_saying_that_the_page_asks_by_itself(mailbox, person, client):
+    message = a_message_in(mailbox)
+    other = a_member(mailbox)
+    url = reverse("conversation", args=[message.conversation_id])
+    for somebody in (other, person):
+        client.force_login(somebody, backend="mailbox.login.EidBackend")
+        client.get(url, headers={"X-Background": "1"})
+    assert [entry.actor for entry in AccessLogEntry.objects.order_by("number")] == [other, person]
+
+
+def test_printing_is_noted(mailbox, person, client):
+    message = a_message_in(mailbox)
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    assert client.post(reverse("printed", args=[message.conversation_id])).status_code == 204
+    entry = AccessLogEntry.objects.get()
+    assert (entry.what, entry.conversation_id) == (
+        "conversation-printed",
+        message.conversation.conversation_id,
+    )
 
 
 def test_the_heads_are_told_to_the_process_s_log(five, caplog):
