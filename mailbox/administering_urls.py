@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from .views.administering import functions, log, mailboxes, people, retention, statistics, transfers
+from .views.administering import (
+    certificates,
+    functions,
+    log,
+    mailboxes,
+    people,
+    retention,
+    statistics,
+    transfers,
+)
 
 urlpatterns = [
     path("", mailboxes.overview, name="administration"),
@@ -31,6 +40,14 @@ urlpatterns = [
     path("gallring/<int:mailbox_id>/<slug:state>", retention.rule, name="administration-retention-rule"),
     path("statistik", statistics.overview, name="administration-statistics"),
     path("statistik/fil", statistics.file, name="administration-statistics-file"),
+    path("certifikat/", certificates.certificates, name="administration-certificates"),
+    path("certifikat/begar", certificates.begin, name="administration-certificate-begin"),
+    path("certifikat/las-in", certificates.take, name="administration-certificate-import"),
+    path(
+        "certifikat/begaran/<uuid:request_id>",
+        certificates.request_file,
+        name="administration-certificate-request",
+    ),
     path("logg", mailboxes.log, name="administration-log"),
     path("overforingar", transfers.log, name="transfer-log"),
     path("atkomstlogg", log.access_log_page, name="administration-access-log"),

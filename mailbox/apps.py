@@ -5,4 +5,11 @@ class MailboxConfig(AppConfig):
     name = "mailbox"
 
     def ready(self) -> None:
-        from . import sessions  # noqa: F401  its receivers listen from here on
+        from transport.certificate_watch import watch
+
+        from . import (
+            administration_certificates,
+            sessions,  # noqa: F401  its receivers listen from here on
+        )
+
+        watch.register_recipients(administration_certificates.to_be_warned)

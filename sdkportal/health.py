@@ -6,8 +6,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 from redis import Redis, RedisError
 
-from mailbox import watch
-
 
 @require_safe
 def liveness(request: HttpRequest) -> HttpResponse:
@@ -20,15 +18,6 @@ def readiness(request: HttpRequest) -> JsonResponse:
     """503 without the database; a broker that is away is told but tolerated: it only wakes workers."""
     parts = {"database": _database_answers(), "broker": _broker_answers()}
     return JsonResponse(parts, status=200 if parts["database"] else 503)
-
-
-@require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Figures for monitoring, in Prometheus' text form: counts only, no names."""
-    name = "sdk_unattended_mailboxes"
-    lines = [f"# HELP {name} Open mailboxes that nobody attends to.", f"# TYPE {name} gauge"]
-    lines += [f'{name}{{reason="{reason}"}} {count}' for reason, count in watch.counts().items()]
-    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _database_answers() -> bool:

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "mozilla_django_oidc",
     "rest_framework",
     "transport.at_rest",
+    "transport.certificate_watch",
     "transport.federation",
     "transport.access_point",
     "transport.directory_drop",
@@ -135,11 +136,22 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
+SDK_CERTIFICATE_SECONDS = env.number("SDK_CERTIFICATE_SECONDS", 3600)
 SDK_NOTICE_SECONDS = env.number("SDK_NOTICE_SECONDS", 60)
 SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)
 SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
 CELERY_BEAT_SCHEDULE = {
+    "certificates: see whether CertPub has what is awaited": {
+        "task": "transport.message_service.tasks.look_for_publication",
+        "schedule": SDK_CERTIFICATE_SECONDS,
+        "options": {"expires": SDK_CERTIFICATE_SECONDS},
+    },
+    "certificates: warn before one ends": {
+        "task": "transport.certificate_watch.tasks.warn",
+        "schedule": SDK_CERTIFICATE_SECONDS,
+        "options": {"expires": SDK_CERTIFICATE_SECONDS},
+    },
     "access point: resume what no worker holds": {
         "task": "transport.access_point.tasks.sweep",
         "schedule": SDK_SWEEP_SECONDS,
@@ -350,6 +362,8 @@ EMAIL_HOST_USER = env.text("SDK_MAIL_USER", "")
 EMAIL_HOST_PASSWORD = env.text("SDK_MAIL_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("SDK_MAIL_STARTTLS", default=True)
 EMAIL_TIMEOUT = 20
+# Told of certificates that end, besides the administrators of the organisation whose they are.
+SDK_OPERATOR_MAIL = env.words("SDK_OPERATOR_MAIL")
 DEFAULT_FROM_EMAIL = env.text("SDK_MAIL_FROM", "sdkportal@localhost")
 # Without a server to send by, mail is not sent, and pages say so.
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
@@ -360,6 +374,12 @@ SDK_PUSH_HOSTS = env.words(
     "SDK_PUSH_HOSTS",
     "fcm.googleapis.com,push.services.mozilla.com,push.apple.com,notify.windows.com",
 )
+
+# --- Metrics ---------------------------------------------------------------------------------
+
+# Who may read /halsa/matt: networks that ask without a proxy between, and whoever has the token.
+SDK_METRICS_NETWORKS = env.words("SDK_METRICS_NETWORKS", "127.0.0.0/8,::1/128")
+SDK_METRICS_TOKEN = env.text("SDK_METRICS_TOKEN", "")
 
 # --- Encryption of what is stored (docs/keys.md) ----------------------------------------------
 

@@ -2,12 +2,12 @@
 
 from django.urls import include, path
 
-from . import health
+from . import health, metrics
 
 urlpatterns = [
     path("halsa/", health.liveness, name="health"),
     path("halsa/klar", health.readiness, name="ready"),
-    path("halsa/matt", health.metrics, name="metrics"),
+    path("halsa/matt", metrics.metrics, name="metrics"),
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]

@@ -116,13 +116,14 @@ def test_the_alarm_ends_when_somebody_attends(mailbox, client):
     watch.look()
     assert watch.counts() == {"no-member": 1, "untaken": 0}
     metrics = client.get(reverse("metrics")).content.decode()
-    assert 'sdk_unattended_mailboxes{reason="no-member"} 1\n' in metrics
+    assert 'sdk_unattended_mailboxes{reason="no-member"} 1.0\n' in metrics
     assert "Mottagning" not in metrics
     a_member(mailbox)
     watch.look()
     assert not UnattendedAlarm.objects.exists()
     assert (
-        'sdk_unattended_mailboxes{reason="no-member"} 0\n' in client.get(reverse("metrics")).content.decode()
+        'sdk_unattended_mailboxes{reason="no-member"} 0.0\n'
+        in client.get(reverse("metrics")).content.decode()
     )
 
 

@@ -183,13 +183,15 @@ def test_what_nobody_foresaw_waits_longer_each_time_and_ends_after_a_day(world, 
     assert [event.name for event in row.events.all()].count("SCHEDULED") == 2
 
 
-def test_the_newest_key_signs_and_every_key_opens(world):
+def test_the_newest_published_key_signs_and_every_key_opens(world):
     organisation = world.sender.organisation
     newer = world.federation.issue_organisation_key(uuid.uuid4().hex, "Nyare", validity=Validity(-0.5, 700))
     future = world.federation.issue_organisation_key(uuid.uuid4().hex, "Senare", validity=Validity(1, 700))
     for purpose in OrganisationKey.Purpose:
         for pair in (newer, future):
             add_key(organisation, purpose, load_key(pair.key), load_certificate(pair.certificate))
+    assert signing_pair(organisation)[1] == load_certificate(world.sender.files.signing.certificate)
+    organisation.keys.update(published_at=timezone.now())
     key, certificate = signing_pair(organisation)
     assert certificate == load_certificate(newer.certificate)
     assert key.public_key() == certificate.public_key()

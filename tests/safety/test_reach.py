@@ -30,7 +30,7 @@ from mailbox.models import (
 )
 from tests.protocol.build import a_message
 from transport.message_service.clients import Delivered
-from transport.message_service.models import Organisation
+from transport.message_service.models import CertificateRequest, Organisation, OrganisationKey
 from transport.protocol.identifiers import ParticipantId
 from transport.protocol.message import BytesContent, File
 
@@ -104,6 +104,10 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "retention-hold": ("post", MEMBER),
     "administration-statistics": ("get", ADMINISTRATORS | MANAGERS),
     "administration-statistics-file": ("get", ADMINISTRATORS | MANAGERS),
+    "administration-certificates": ("get", ADMINISTRATORS),
+    "administration-certificate-begin": ("post", ADMINISTRATORS),
+    "administration-certificate-import": ("post", ADMINISTRATORS),
+    "administration-certificate-request": ("get", ADMINISTRATOR),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
@@ -127,7 +131,7 @@ class World:
     """What there is to reach, all of it in one mailbox of Håbo's, and one person of each kind."""
 
     people: dict[str, Person]
-    arguments: dict[str, int | str]
+    arguments: dict[str, object]
 
 
 @pytest.fixture
@@ -171,6 +175,7 @@ def world(settings, tmp_path) -> World:
             "function_id": function_id(),
             "category_id": Category.objects.create(name="Vård", function_count=0).pk,
             "rule_id": rule.pk,
+            "request_id": a_certificate_request().pk,
         },
     )
 
@@ -183,6 +188,16 @@ def function_id() -> int:
         pk=own.pk, book_id="1", organisation=organisation, identifier="x", name="X"
     )
     return own.pk
+
+
+def a_certificate_request() -> CertificateRequest:
+    """What waits for its certificate; its key is not used here."""
+    return CertificateRequest.objects.create(
+        organisation=Organisation.objects.get(participant_id=HABO),
+        purpose=OrganisationKey.Purpose.SIGNING,
+        request="a request",
+        private_key="a key",
+    )
 
 
 def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from ..certificate_watch.watch import HeldCertificate, Holder, Use
 from ..protocol.as4.unpacking import DecryptionKey
-from ..protocol.certificates import common_name, load_certificates
+from ..protocol.certificates import common_name, fingerprint, load_certificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,27 @@ def own_keys() -> AccessPointKeys:
         raise ImproperlyConfigured("Set SDK_ACCESS_POINT_KEY and SDK_ACCESS_POINT_CERTIFICATE.")
     return _loaded(
         tuple((key, certificate, _changed(key), _changed(certificate)) for key, certificate in files)
+    )
+
+
+def held() -> list[HeldCertificate]:
+    """The access point's certificates and the one that it shows as a TLS client, for whoever watches them."""
+    files = [(Holder.ACCESS_POINT, Use.SIGNS_AND_OPENS, settings.SDK_ACCESS_POINT_CERTIFICATE)]
+    files += [(Holder.ACCESS_POINT, Use.STILL_OPENS, path) for path in settings.SDK_ACCESS_POINT_OLD_KEYS]
+    files.append((Holder.TLS_CLIENT, Use.SHOWN, settings.SDK_TLS_CLIENT_CERTIFICATE))
+    return [_held(holder, use, Path(path)) for holder, use, path in files if path and Path(path).is_file()]
+
+
+def _held(holder: Holder, use: Use, path: Path) -> HeldCertificate:
+    certificate = load_certificates(path.read_bytes())[0]
+    return HeldCertificate(
+        holder,
+        "",
+        common_name(certificate) or "",
+        fingerprint(certificate),
+        use,
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
     )
 
 

@@ -9,8 +9,10 @@ class MessageServiceConfig(AppConfig):
     def ready(self) -> None:
         """Meet the access point: say whom we serve, and listen to what it tells."""
         from .. import hand_over
-        from . import receiving
+        from ..certificate_watch import watch
+        from . import publication, receiving
 
+        watch.register_source(publication.held)
         hand_over.register_served(receiving.is_served)
         hand_over.envelope_arrived.connect(_envelope_arrived, dispatch_uid="message_service")
         hand_over.transfer_changed.connect(_transfer_changed, dispatch_uid="message_service")

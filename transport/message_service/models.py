@@ -49,6 +49,7 @@ class OrganisationKey(models.Model):
     valid_from = models.DateTimeField()
     valid_until = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True, help_text="when CertPub was seen to have it")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -56,6 +57,24 @@ class OrganisationKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organisation", "purpose", "fingerprint"], name="key_once")
         ]
+
+
+class CertificateRequest(models.Model):
+    """A key that waits for its certificate. It is gone when the certificate has come."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="certificate_requests")
+    purpose = models.CharField(max_length=10, choices=OrganisationKey.Purpose)
+    request = models.TextField(help_text="PKCS#10 in PEM")
+    private_key = EncryptedTextField(
+        help_text="PKCS#8 in PEM", organisation="organisation.participant_id", bound_to=("id",)
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["created_at"]
 
 
 class OutgoingMessage(Leased):

@@ -21,24 +21,34 @@ class KeyDoesNotFit(Exception):
 
 
 def signing_pair(organisation: Organisation) -> tuple[RSAPrivateKey, x509.Certificate]:
-    """What to sign with: the newest key that is valid now. Raises `NoValidKey`."""
+    """What to sign with. Raises `NoValidKey`."""
+    key = signing_key(organisation)
+    return read_key(key.private_key), x509.load_pem_x509_certificate(key.certificate.encode())
+
+
+def signing_key(organisation: Organisation) -> OrganisationKey:
+    """The newest valid key that CertPub is known to have published: recipients judge by what they find there.
+
+    Where none is known to be published, the one that has been here longest: the first of an organisation
+    that has just begun, and never one that was imported to succeed it. Raises `NoValidKey`.
+    """
     now = timezone.now()
+    valid = organisation.keys.filter(
+        purpose=OrganisationKey.Purpose.SIGNING, valid_from__lte=now, valid_until__gte=now
+    )
     key = (
-        organisation.keys.filter(
-            purpose=OrganisationKey.Purpose.SIGNING, valid_from__lte=now, valid_until__gte=now
-        )
-        .order_by("-valid_from", "-id")
-        .first()
+        valid.filter(published_at__isnull=False).order_by("-valid_from", "-id").first()
+        or valid.order_by("id").first()
     )
     if key is None:
         raise NoValidKey(f"{organisation} has no valid signing key")
-    return _load(key.private_key), x509.load_pem_x509_certificate(key.certificate.encode())
+    return key
 
 
 def opening_keys(organisation: Organisation) -> list[RSAPrivateKey]:
     """Everything that may open a message to the organisation, the newest first."""
     keys = organisation.keys.filter(purpose=OrganisationKey.Purpose.ENCRYPTION).order_by("-valid_from", "-id")
-    return [_load(key.private_key) for key in keys]
+    return [read_key(key.private_key) for key in keys]
 
 
 def add_key(
@@ -55,7 +65,7 @@ def add_key(
         purpose=purpose,
         fingerprint=fingerprint(certificate),
         defaults={
-            "private_key": _written(key),
+            "private_key": written_key(key),
             "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
             "valid_from": certificate.not_valid_before_utc,
             "valid_until": certificate.not_valid_after_utc,
@@ -69,13 +79,13 @@ def drop_passphrases() -> int:
     count = 0
     for row in OrganisationKey.objects.select_related("organisation"):
         if _has_passphrase(row.private_key):
-            row.private_key = _written(_load(row.private_key))
+            row.private_key = written_key(read_key(row.private_key))
             row.save(update_fields=["private_key"])
             count += 1
     return count
 
 
-def _written(key: RSAPrivateKey) -> str:
+def written_key(key: RSAPrivateKey) -> str:
     """PKCS#8 in PEM: what seals it is the column."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -88,7 +98,8 @@ def _has_passphrase(pem: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _load(pem: str) -> RSAPrivateKey:
+def read_key(pem: str) -> RSAPrivateKey:
+    """A stored key, opened. Raises `KeyDoesNotFit` where it is no RSA key."""
     passphrase = settings.SDK_KEY_PASSPHRASE.encode() if _has_passphrase(pem) else None
     key = serialization.load_pem_private_key(pem.encode(), passphrase)
     if not isinstance(key, RSAPrivateKey):

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from .. import payloads, work
-from . import deadlines, receiving, sealing
+from . import deadlines, publication, receiving, sealing
 from .models import IncomingMessage, OutgoingMessage
 
 
@@ -29,3 +29,9 @@ def sweep() -> None:
 def tidy() -> None:
     """Remove files that were stored and whose message was never committed."""
     payloads.remove_forgotten("outgoing", OutgoingMessage.files_of)
+
+
+@shared_task
+def look_for_publication() -> None:
+    """See whether CertPub has a new certificate by now."""
+    publication.look()

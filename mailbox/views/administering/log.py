@@ -47,6 +47,8 @@ WHAT_WAS_ADMINISTERED = {
     "mailbox-created": _("Brevlådan skapades"),
     "mailbox-opened": _("Brevlådan öppnades"),
     "mailbox-closed": _("Brevlådan stängdes"),
+    "certificate-requested": _("Ett certifikat begärdes"),
+    "certificate-imported": _("Ett certifikat lästes in"),
     "mailbox-limit-set": _("Gränsen för obevakad ändrades"),
     "person-added": _("Personen lades till"),
     "member-added": _("Blev medlem"),

@@ -83,6 +83,7 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
         found.append(("administration-people", _("Personer och roller")))
         found.append(("administration-functions", _("Funktionsadresser")))
         found.append(("administration-retention", _("Gallring")))
+        found.append(("administration-certificates", _("Certifikat")))
     if access.audited_by(person):
         found.append(("administration-access-log", _("Åtkomstlogg")))
     if access.logs_read_by(person):

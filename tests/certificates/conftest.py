@@ -1,0 +1,3 @@
+from tests.world import federation, world
+
+__all__ = ["federation", "world"]

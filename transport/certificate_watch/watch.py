@@ -1,0 +1,132 @@
+"""The node's own certificates, what each is used for and until when; warnings before one ends."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from .models import ExpiryWarning
+
+WARNING_DAYS: Final = (60, 30, 7)
+
+
+class Holder(StrEnum):
+    """Whose the certificate is, and for what."""
+
+    ORGANISATION_SIGNING = "organisation-signing"
+    ORGANISATION_ENCRYPTION = "organisation-encryption"
+    ACCESS_POINT = "access-point"
+    TLS_CLIENT = "tls-client"
+
+
+class Use(StrEnum):
+    """What a certificate is used for now."""
+
+    SIGNS = "signs"
+    OPENS = "opens"
+    SIGNS_AND_OPENS = "signs-and-opens"
+    SHOWN = "shown"
+    AWAITS_PUBLICATION = "awaits-publication"
+    STILL_OPENS = "still-opens"
+    NOT_USED = "not-used"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCertificate:
+    """A certificate of this node. `participant` is empty for what is the installation's own."""
+
+    holder: Holder
+    participant: str
+    name: str
+    fingerprint: str
+    use: Use
+    valid_from: datetime
+    valid_until: datetime
+    published_at: datetime | None = None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether something stops when it ends: one that only opens what is old has its successor."""
+        return self.use not in {Use.STILL_OPENS, Use.NOT_USED}
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days, negative when it has ended."""
+        return (self.valid_until - now) // timedelta(days=1)
+
+
+Source = Callable[[], Iterable[HeldCertificate]]
+Recipients = Callable[[str], Iterable[str]]
+_sources: list[Source] = []
+_recipients: list[Recipients] = []
+
+
+def register_source(source: Source) -> None:
+    """Somebody who holds certificates."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def register_recipients(recipients: Recipients) -> None:
+    """Somebody who knows whom to tell at an organisation: gives mail addresses for a participant id."""
+    if recipients not in _recipients:
+        _recipients.append(recipients)
+
+
+def held_certificates() -> list[HeldCertificate]:
+    """Every certificate of this node, the one that ends first at the top."""
+    found = [one for source in _sources for one in source()]
+    return sorted(found, key=lambda one: (one.valid_until, one.holder, one.fingerprint))
+
+
+def warn() -> int:
+    """Send the warnings that are due, each once; how many."""
+    now = timezone.now()
+    return sum(_warn_of(one, now) for one in held_certificates() if one.is_needed)
+
+
+def _warn_of(held: HeldCertificate, now: datetime) -> bool:
+    passed = [days for days in WARNING_DAYS if held.days_left(now) < days]
+    addresses = _addresses(held.participant)
+    if not passed or not addresses:
+        return False
+    nearest = min(passed)
+    try:
+        with transaction.atomic():
+            # The row first: of two processes one sends. It is gone again if the mail cannot be sent.
+            ExpiryWarning.objects.create(fingerprint=held.fingerprint, days=nearest)
+            _send(held, max(0, held.days_left(now)), addresses)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _addresses(participant: str) -> list[str]:
+    found = set(settings.SDK_OPERATOR_MAIL)
+    if participant:
+        found.update(address for recipients in _recipients for address in recipients(participant))
+    return sorted(found)
+
+
+def _send(held: HeldCertificate, days: int, addresses: list[str]) -> None:
+    with override(settings.LANGUAGE_CODE):
+        values = {
+            "name": held.name,
+            "days": days,
+            "until": f"{timezone.localtime(held.valid_until):%Y-%m-%d}",
+        }
+        subject = _("Certifikat går ut om %(days)d dagar: %(name)s") % values
+        text = _(
+            "Certifikatet för %(name)s gäller till %(until)s. När det har gått ut kan meddelanden varken "
+            "skickas eller tas emot. Begär ett nytt på sidan Certifikat under Administration."
+        )
+        body = f"{text % values}\n\n{held.holder}\nSHA-256 {held.fingerprint}\n{settings.SDK_PUBLIC_URL}\n"
+        for address in addresses:
+            EmailMessage(subject, body, to=[address]).send()

@@ -1,0 +1,32 @@
+"""Tell which certificates the node has, what each is used for and until when."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from transport.certificate_watch.watch import held_certificates
+from transport.message_service import publication
+from transport.message_service.models import CertificateRequest
+
+
+class Command(BaseCommand):
+    help = "Lists the node's certificates, the one that ends first at the top, and the requests that wait."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--look", action="store_true", help="ask CertPub for what is awaited there first")
+
+    def handle(self, *args: Any, look: bool, **options: Any) -> None:
+        if look:
+            self.stdout.write(f"CertPub has {publication.look()} of those that were awaited")
+        now = timezone.now()
+        for one in held_certificates():
+            self.stdout.write(
+                f"{one.valid_until:%Y-%m-%d} {one.days_left(now):5d} days  {one.holder}"
+                f" {one.participant or one.name}  {one.use}  {one.fingerprint[:16]}"
+            )
+        for request in CertificateRequest.objects.select_related("organisation"):
+            self.stdout.write(
+                f"request of {request.created_at:%Y-%m-%d}"
+                f"  {request.purpose} {request.organisation} {request.pk}"
+            )
