@@ -1,5 +1,6 @@
 """The Content Security Policy of every page: nothing inline, nothing from elsewhere."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.views.debug import SafeExceptionReporterFilter
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -44,3 +46,9 @@ class ContentSecurityPolicyMiddleware:
     def _with_policy(response: HttpResponse) -> HttpResponse:
         response.headers.setdefault("Content-Security-Policy", _policy())
         return response
+
+
+class ErrorReportFilter(SafeExceptionReporterFilter):
+    """What Django's error report leaves out, besides what it knows: a token's PIN, a broker's password."""
+
+    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PIN|BROKER", re.I)

@@ -392,6 +392,7 @@ SDK_PKCS11_MODULE = env.text("SDK_PKCS11_MODULE", "")
 SDK_PKCS11_TOKEN = env.text("SDK_PKCS11_TOKEN", "")
 SDK_PKCS11_PIN = env.text("SDK_PKCS11_PIN", "")
 SDK_PKCS11_KEY = env.text("SDK_PKCS11_KEY", "sdkportal")
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sdkportal.security.ErrorReportFilter"
 # Takes what is stored in the clear, from before there was encryption, until `seal_at_rest` has sealed it.
 SDK_ACCEPT_PLAIN = env.flag("SDK_ACCEPT_PLAIN")
 # Opens private keys that were stored before SDK_WRAPPING_KEY; `seal_at_rest` makes it needless.

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.world import federation  # noqa: F401 - a fixture
+from tests.world import federation, world  # noqa: F401 - fixtures
 
 
 @pytest.fixture(autouse=True)
