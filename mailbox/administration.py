@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import access_log, events
+from . import access_log, events, handling
 from .access import Viewer, administered_by, may_name
 from .models import Conversation, FunctionMailbox, Membership, OrganisationRole, Person
 
@@ -106,6 +106,7 @@ def remove_member(actor: Person | None, membership: Membership) -> None:
     with transaction.atomic():
         mailbox, person = membership.mailbox, membership.person
         membership.delete()
+        handling.give_back_all(person, mailbox)
         what = "member-removed" if actor else "membership-ended"
         access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, person=person)
         events.announce(mailbox.pk)
@@ -127,6 +128,9 @@ def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
         what = "person-locked" if is_locked else "person-unlocked"
         for participant_id in administered_by(actor):
             access_log.note(actor, what, participant_id, person=person)
+        if is_locked:
+            for mailbox in FunctionMailbox.objects.filter(memberships__person=person):
+                handling.give_back_all(person, mailbox)
         events.announce_to(person.pk)
 
 

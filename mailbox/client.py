@@ -7,7 +7,8 @@ from transport.message_service.clients import Delivered
 
 from . import events
 from .deliver import deliver
-from .models import FunctionMailbox, Message
+from .ladder import FAILED
+from .models import Conversation, FunctionMailbox, Message
 
 
 class BuiltInClient:
@@ -35,5 +36,8 @@ class BuiltInClient:
             is_receipt_missing=delivery.receipt_missing_at is not None
             and delivery.message_receipt_at is None,
         )
+        if delivery.state in FAILED:
+            # What did not come out is somebody's to do something about, not to wait for.
+            Conversation.objects.filter(messages__in=sent).update(is_waiting=False)
         for mailbox_id in sent.values_list("conversation__mailbox_id", flat=True):
             events.announce(mailbox_id)

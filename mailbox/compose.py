@@ -32,7 +32,7 @@ from transport.protocol.message import (
     SubOrganization,
 )
 
-from . import events, files
+from . import events, files, handling
 from .deliver import count_in, references_of
 from .models import Attachment, Conversation, Draft, DraftAttachment, FunctionMailbox
 from .models import Document as DocumentRow
@@ -409,6 +409,7 @@ def _keep(draft: Draft, message: Message, person: Writer) -> Conversation:
         for item in attachments
     )
     count_in(conversation, row, has_files=bool(attachments))
+    handling.answered(conversation, person)
     return conversation
 
 

@@ -10,7 +10,7 @@ from transport.message_service.clients import Delivered
 from transport.protocol.message import Attention, Party
 from transport.protocol.message import Document as MessageDocument
 
-from . import events, files
+from . import events, files, handling
 from .models import Attachment, Conversation, Document, FunctionMailbox, Message
 from .search import index
 
@@ -42,6 +42,7 @@ def deliver(delivered: Delivered) -> None:
     )
     if not created:
         return
+    handling.arrived(conversation)
     has_files = store_documents(message, delivered.message.documents)
     count_in(conversation, message, has_files=has_files)
     events.announce(mailbox.pk)
@@ -49,13 +50,15 @@ def deliver(delivered: Delivered) -> None:
 
 def count_in(conversation: Conversation, message: Message, *, has_files: bool) -> None:
     """Let what lists show of a conversation tell of a message that was added, and searching find it."""
-    arrived = {"last_arrived_at": message.at} if message.direction == Message.Direction.IN else {}
+    is_in = message.direction == Message.Direction.IN
+    kind = {"last_arrived_at": message.at} if is_in else {"has_sent": True}
     Conversation.objects.filter(pk=conversation.pk).update(
         message_count=F("message_count") + 1,
         last_activity_at=message.at,
         is_confidential=conversation.is_confidential or message.is_confidential,
         has_attachments=conversation.has_attachments or has_files,
-        **arrived,
+        is_waiting=not is_in,
+        **kind,
     )
     index.add(message)
 

@@ -1,49 +1,104 @@
-"""What lists show: mailboxes with their counts, conversations page by page."""
+"""What waits for a person: their mailboxes with counts, and the views of a mailbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from transport.at_rest.keys import search_key
+
 from .access import Viewer, conversations_of, mailboxes_of
 from .compose import written_drafts
-from .models import Conversation, Draft, FunctionMailbox, Message, ReadMark
+from .models import Conversation, Draft, FunctionMailbox, Message, ReadMark, SearchEntry
+from .search.hashes import NUMBER, token
+from .search.words import as_number
 
 PAGE = 25
+_OPEN = Q(state=Conversation.State.OPEN)
+
+
+class View(StrEnum):
+    """The views, by what they are called in addresses."""
+
+    INBOX = "inkorg"
+    MINE = "mina"
+    NOBODYS = "ingens"
+    WAITING = "vantar"
+    DONE = "klara"
+    SENT = "skickat"
+    DRAFTS = "utkast"
+    TRASH = "papperskorg"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What else has to be true of a conversation. `reference` is a keyed hash: it stands in addresses."""
+
+    counterpart: str = ""
+    reference: int | None = None
+    is_confidential: bool = False
+    has_attachments: bool = False
+    since: date | None = None
+    until: date | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filters()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Conversations, the latest first; `after` asks for the next page, empty on the last."""
+    """Conversations in order; `after` asks for the next page, empty on the last."""
 
     conversations: Sequence[Conversation]
     after: str
 
 
 def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
-    """The person's mailboxes, each with how many conversations are new to them and how many drafts."""
-    of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
-    unread = (
-        of_mailbox.exclude(Exists(_seen_by(person)))
-        .order_by()
-        .values("mailbox")
-        .annotate(count=Count("pk"))
-        .values("count")
-    )
+    """The person's mailboxes, each with how many conversations are new to them, and drafts."""
+    of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
+    unread = _count(of_mailbox.exclude(Exists(_seen_by(person))))
+    nobodys = _count(Conversation.objects.filter(_in_view(View.NOBODYS, person), mailbox=OuterRef("pk")))
+    mine = _count(Conversation.objects.filter(_in_view(View.MINE, person), mailbox=OuterRef("pk")))
     of_drafts = written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))).order_by()
     drafts = of_drafts.values("mailbox").annotate(count=Count("pk", distinct=True)).values("count")
     return (
         mailboxes_of(person)
-        .annotate(unread_count=Subquery(unread), draft_count=Subquery(drafts))
+        .annotate(
+            unread_count=Subquery(unread),
+            nobodys_count=Subquery(nobodys),
+            mine_count=Subquery(mine),
+            draft_count=Subquery(drafts),
+        )
         .order_by("name", "pk")
     )
 
 
-def page_of(mailbox: FunctionMailbox, person: Viewer, after: str = "") -> Page:
-    """A page of a mailbox, by key: its cost does not grow with what lies before it."""
-    rows = _with_unread(conversations_of(person).filter(mailbox=mailbox), person)
+def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
+    """How many there are in each view, in two queries."""
+    of_conversations = {
+        view.name: Count("pk", filter=_in_view(view, person)) for view in View if view is not View.DRAFTS
+    }
+    found = Conversation.objects.filter(mailbox=mailbox).order_by().aggregate(**of_conversations)
+    drafts = written_drafts(Draft.objects.filter(mailbox=mailbox)).count()
+    return {view: drafts if view is View.DRAFTS else found[view.name] for view in View}
+
+
+def page_of(
+    mailbox: FunctionMailbox,
+    person: Viewer,
+    after: str = "",
+    *,
+    view: View = View.INBOX,
+    filters: Filters | None = None,
+    oldest_first: bool = False,
+) -> Page:
+    """A page of a view, by key: its cost does not grow with what lies before it."""
+    rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
+    rows = _with_unread(_narrowed(rows, filters or Filters()), person).select_related("holder")
     latest_out = Message.objects.filter(
         conversation=OuterRef("pk"), direction=Message.Direction.OUT
     ).order_by("-at", "-pk")
@@ -55,10 +110,20 @@ def page_of(mailbox: FunctionMailbox, person: Viewer, after: str = "") -> Page:
     key = _key(after)
     if key is not None:
         moment, identity = key
-        rows = rows.filter(Q(last_activity_at__lt=moment) | Q(last_activity_at=moment, pk__lt=identity))
-    found = list(rows.order_by("-last_activity_at", "-pk")[: PAGE + 1])
+        further = "gt" if oldest_first else "lt"
+        rows = rows.filter(
+            Q(**{f"last_activity_at__{further}": moment})
+            | Q(**{"last_activity_at": moment, f"pk__{further}": identity})
+        )
+    order = ("last_activity_at", "pk") if oldest_first else ("-last_activity_at", "-pk")
+    found = list(rows.order_by(*order)[: PAGE + 1])
     more = found[PAGE - 1] if len(found) > PAGE else None
     return Page(found[:PAGE], f"{more.last_activity_at.isoformat()}_{more.pk}" if more else "")
+
+
+def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
+    """What a reference is in the index: a keyed hash that tells nothing to who reads an address."""
+    return token(search_key(mailbox.participant_id), NUMBER, as_number(reference))
 
 
 def mark_seen(conversation: Conversation, person: Viewer) -> None:
@@ -66,6 +131,46 @@ def mark_seen(conversation: Conversation, person: Viewer) -> None:
     ReadMark.objects.update_or_create(
         person_id=person.pk or 0, conversation=conversation, defaults={"seen_at": timezone.now()}
     )
+
+
+def _in_view(view: View, person: Viewer) -> Q:
+    return {
+        View.INBOX: _OPEN & Q(is_waiting=False),
+        View.MINE: _OPEN & Q(holder_id=person.pk or 0),
+        View.NOBODYS: _OPEN & Q(is_waiting=False, holder=None),
+        View.WAITING: _OPEN & Q(is_waiting=True),
+        View.DONE: Q(state=Conversation.State.DONE),
+        View.SENT: Q(has_sent=True) & ~Q(state=Conversation.State.TRASH),
+        View.DRAFTS: Q(pk__in=()),
+        View.TRASH: Q(state=Conversation.State.TRASH),
+    }[view]
+
+
+def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:
+    if filters.counterpart:
+        rows = rows.filter(counterpart__icontains=filters.counterpart)
+    if filters.is_confidential:
+        rows = rows.filter(is_confidential=True)
+    if filters.has_attachments:
+        rows = rows.filter(has_attachments=True)
+    if filters.since:
+        rows = rows.filter(last_activity_at__gte=_midnight(filters.since))
+    if filters.until:
+        rows = rows.filter(last_activity_at__lt=_midnight(filters.until + timedelta(days=1)))
+    if filters.reference is not None:
+        holding = SearchEntry.objects.filter(
+            message__conversation=OuterRef("pk"), words__contains=[filters.reference]
+        )
+        rows = rows.filter(Exists(holding))
+    return rows
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time()))
+
+
+def _count(rows: QuerySet[Conversation]) -> QuerySet[Any, Any]:
+    return rows.order_by().values("mailbox").annotate(count=Count("pk")).values("count")
 
 
 def _with_unread(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:

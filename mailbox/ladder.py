@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -30,6 +31,9 @@ class Ladder:
     advice: str
     history: tuple[tuple[datetime, str, str], ...]
 
+
+# States that a message does not leave by waiting.
+FAILED: Final = frozenset({State.REJECTED, State.MESSAGE_EXCHANGE_ERROR, State.ERROR})
 
 _SHORT: dict[str, str | Promise] = {
     State.SCHEDULED: lazy("Skickas"),

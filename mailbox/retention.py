@@ -29,7 +29,7 @@ from .models import (
     RetentionProtocol,
     RetentionRule,
 )
-from .watch import untaken
+from .watch import unhandled
 
 logger = logging.getLogger(__name__)
 _BATCH: Final = 200
@@ -60,7 +60,7 @@ class Preview:
 
 def in_state(mailbox: FunctionMailbox, state: str) -> QuerySet[Conversation]:
     """The mailbox's conversations in a state: handled, or with something that nobody has taken care of."""
-    waiting = untaken().filter(mailbox=mailbox)
+    waiting = unhandled().filter(mailbox=mailbox)
     if state == RetentionRule.State.UNHANDLED:
         return waiting
     return Conversation.objects.filter(mailbox=mailbox).exclude(pk__in=waiting.values("pk"))

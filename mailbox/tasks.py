@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log, administration, files, notices, retention, sessions, watch
+from . import access_log, administration, files, handling, notices, retention, sessions, watch
 from .search import index
 
 
@@ -26,6 +26,11 @@ def index_all_that_was_missed() -> None:
 @shared_task
 def end_memberships() -> None:
     administration.end_memberships()
+
+
+@shared_task
+def bring_up() -> None:
+    handling.bring_up()
 
 
 @shared_task

@@ -1,7 +1,7 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import compose, conversations, events, login, notices, records, search
+from .views import compose, conversations, events, handling, login, notices, records, search
 from .views.administering import retention
 
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("konversation/<int:conversation_id>/arkivpaket", records.bundle, name="record-bundle"),
     path("konversation/<int:conversation_id>/utskriven", conversations.printed, name="printed"),
     path("konversation/<int:conversation_id>/undantag", retention.hold, name="retention-hold"),
+    path("konversation/<int:conversation_id>/atgard", handling.act, name="act"),
+    path("konversation/<int:conversation_id>/angra", handling.undo, name="undo"),
     path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),

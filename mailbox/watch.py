@@ -41,12 +41,18 @@ class Unattended:
     since: datetime
 
 
-def untaken() -> QuerySet[Conversation]:
-    """Conversations in which something has arrived that nobody has answered."""
+def unhandled() -> QuerySet[Conversation]:
+    """Conversations in which something has arrived that is neither answered nor done."""
     answer = Message.objects.filter(
         conversation=OuterRef("pk"), direction=Message.Direction.OUT, at__gt=OuterRef("last_arrived_at")
     )
-    return Conversation.objects.filter(last_arrived_at__isnull=False).exclude(Exists(answer))
+    rows = Conversation.objects.filter(last_arrived_at__isnull=False, state=Conversation.State.OPEN)
+    return rows.exclude(Exists(answer))
+
+
+def untaken() -> QuerySet[Conversation]:
+    """Those of them that nobody has taken in hand."""
+    return unhandled().filter(holder=None)
 
 
 def unattended(now: datetime) -> list[Unattended]:

@@ -182,6 +182,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SDK_SWEEP_SECONDS * 12,
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
     },
+    "message client: bring up what somebody wanted to be reminded of": {
+        "task": "mailbox.tasks.bring_up",
+        "schedule": SDK_SWEEP_SECONDS * 12,
+        "options": {"expires": SDK_SWEEP_SECONDS * 12},
+    },
     "message client: tell of what has arrived": {
         "task": "mailbox.tasks.tell_of_what_arrived",
         "schedule": SDK_NOTICE_SECONDS,

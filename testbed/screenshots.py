@@ -21,6 +21,7 @@ def main(url: str, directory: str) -> int:
         page.get_by_role("link", name="Socialtjänsten, mottagning").click()
         page.wait_for_load_state("load")
         page.screenshot(path=target / "inbox.png")
+        page.get_by_role("link", name=re.compile("^Väntar")).click()
         page.get_by_role("link", name=re.compile("Planering inför")).first.click()
         page.get_by_text("Leveranshistorik").first.wait_for()
         page.screenshot(path=target / "conversation.png", full_page=True)

@@ -3,6 +3,7 @@
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment
+from .handling import Assignment, ConversationEvent, HandOver, Presence
 from .login_session import LoginSession
 from .membership import Membership, MembershipRule, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
@@ -13,12 +14,15 @@ from .search import SearchEntry, VocabularyWord
 __all__ = [
     "AccessLogEntry",
     "AccessLogHead",
+    "Assignment",
     "Attachment",
     "Conversation",
+    "ConversationEvent",
     "Document",
     "Draft",
     "DraftAttachment",
     "FunctionMailbox",
+    "HandOver",
     "LoginSession",
     "Membership",
     "MembershipRule",
@@ -26,6 +30,7 @@ __all__ = [
     "NoticeChoice",
     "OrganisationRole",
     "Person",
+    "Presence",
     "PushSubscription",
     "ReadMark",
     "RetentionHold",

@@ -31,7 +31,15 @@ class FunctionMailbox(models.Model):
 
 
 class Conversation(models.Model):
-    """Messages with one ConversationId, as one mailbox has them. What lists show is kept here."""
+    """Messages with one ConversationId, as one mailbox has them. What lists show is kept here.
+
+    `holder` repeats the assignment that has not ended, for lists; only `mailbox.handling` writes it.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        DONE = "done"
+        TRASH = "trash"
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="conversations")
     conversation_id = models.UUIDField()
@@ -47,6 +55,16 @@ class Conversation(models.Model):
     message_count = models.PositiveIntegerField(default=0)
     last_activity_at = models.DateTimeField()
     last_arrived_at = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=5, choices=State, default=State.OPEN, db_default=State.OPEN)
+    holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="held"
+    )
+    is_waiting = models.BooleanField(
+        default=False, db_default=False, help_text="the last word is ours: for a receipt, or an answer"
+    )
+    has_sent = models.BooleanField(default=False, db_default=False)
+    due_on = models.DateField(null=True, blank=True)
+    remind_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -54,7 +72,26 @@ class Conversation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["mailbox", "conversation_id"], name="conversation_once")
         ]
-        indexes = [models.Index(fields=["mailbox", "-last_activity_at", "-id"], name="conversation_latest")]
+        indexes = [
+            models.Index(fields=["mailbox", "-last_activity_at", "-id"], name="conversation_latest"),
+            models.Index(
+                fields=["mailbox", "state", "is_waiting", "-last_activity_at", "-id"],
+                name="conversation_by_state",
+            ),
+            models.Index(
+                fields=["mailbox", "holder", "-last_activity_at", "-id"],
+                name="conversation_held",
+                condition=models.Q(holder__isnull=False),
+            ),
+            models.Index(
+                fields=["mailbox", "-last_activity_at", "-id"],
+                name="conversation_sent",
+                condition=models.Q(has_sent=True),
+            ),
+            models.Index(
+                fields=["remind_at"], name="conversation_remind", condition=models.Q(remind_at__isnull=False)
+            ),
+        ]
 
 
 _OF_MESSAGE: Final[Any] = {
@@ -89,6 +126,9 @@ class Message(models.Model):
     at = models.DateTimeField(help_text="arrived, or sent")
     delivery_state = models.CharField(max_length=24, blank=True)
     is_receipt_missing = models.BooleanField(default=False)
+    draft_number = models.BigIntegerField(
+        null=True, blank=True, help_text="the draft that it was: whoever has that page open is shown this"
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -96,7 +136,14 @@ class Message(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["conversation", "direction", "message_id"], name="message_once")
         ]
-        indexes = [models.Index(fields=["conversation", "at", "id"], name="message_in_order")]
+        indexes = [
+            models.Index(fields=["conversation", "at", "id"], name="message_in_order"),
+            models.Index(
+                fields=["draft_number"],
+                name="message_of_draft",
+                condition=models.Q(draft_number__isnull=False),
+            ),
+        ]
 
 
 _OF_DOCUMENT: Final[Any] = {

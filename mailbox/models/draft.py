@@ -33,6 +33,12 @@ class Draft(models.Model):
     person_name = EncryptedTextField(
         max_length=256, blank=True, help_text="whom it concerns at the recipient", **_OF_DRAFT
     )
+    seen_message = models.BigIntegerField(
+        null=True, blank=True, help_text="the conversation's newest message that whoever writes has seen"
+    )
+    send_at = models.DateTimeField(null=True, blank=True, help_text="sent then, unless somebody undoes it")
+    send_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    trouble = models.CharField(max_length=10, blank=True, help_text="why it came back instead of being sent")
     version = models.PositiveIntegerField(default=1)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -42,6 +48,9 @@ class Draft(models.Model):
 
     class Meta:
         ordering = ["-changed_at"]
+        indexes = [
+            models.Index(fields=["send_at"], name="draft_to_send", condition=models.Q(send_at__isnull=False))
+        ]
 
 
 class DraftAttachment(models.Model):

@@ -41,10 +41,15 @@ def normal(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(_bare(one) for one in _composed(text)))
 
 
+def as_number(text: str) -> str:
+    """An identifier as the index holds it: letters and digits without what stands between them."""
+    return _joined(normal(text))
+
+
 def written(texts: Iterable[str], identifiers: Iterable[str] = ()) -> Written:
     """The words and numbers of some texts; an identifier is a number too, as a whole."""
     words: set[str] = set()
-    numbers = {form for one in identifiers for form in forms_of_number(_joined(normal(one))) if form}
+    numbers = {form for one in identifiers for form in forms_of_number(as_number(one)) if form}
     for text in map(normal, texts):
         for match in _WORD.finditer(text):
             if len(words) >= MOST_WORDS:

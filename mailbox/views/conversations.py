@@ -1,19 +1,23 @@
 """Start page, mailboxes, conversations, attachments."""
 
+from typing import cast
+
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from transport import payloads
 from transport.message_service.deliveries import deliveries_of
 
-from .. import access, access_log, inbox, watch
+from .. import access, access_log, handling, history, inbox, watch
 from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
-from ..models import Conversation, Document, Message
+from ..models import Conversation, Document, Message, Person
+from . import listing
 
 
 @login_required
@@ -31,21 +35,41 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
-    """The conversations of a mailbox."""
+    """A view of a mailbox. Filters are posted: a reference stands in an address only as a keyed hash."""
     box = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
-    page = inbox.page_of(box, request.user, request.GET.get("efter", ""))
+    if request.method == "POST":
+        return redirect(
+            f"{reverse('mailbox', args=[box.pk])}?{listing.as_asked(box, request.POST).urlencode()}"
+        )
+    asked = listing.read(request.GET)
+    is_drafts = asked.view is inbox.View.DRAFTS
+    page = inbox.page_of(
+        box,
+        request.user,
+        asked.after,
+        view=asked.view,
+        filters=asked.filters,
+        oldest_first=asked.oldest_first,
+    )
     for row in page.conversations:
         row.state_text = short_state(  # type: ignore[attr-defined]
             row.last_state or "",  # type: ignore[attr-defined]
             is_receipt_missing=bool(row.last_receipt_missing),  # type: ignore[attr-defined]
         )
+    counted = inbox.counts(box, request.user)
+    drafts = written_drafts(access.drafts_of(request.user).filter(mailbox=box)) if is_drafts else []
     context = {
         "mailbox": box,
         "page": page,
-        "drafts": written_drafts(access.drafts_of(request.user).filter(mailbox=box)),
-        "is_first": not request.GET.get("efter"),
+        "asked": asked,
+        "views": [(view, listing.NAMES[view], counted[view]) for view in inbox.View],
+        "view_name": listing.NAMES[asked.view],
+        "drafts": drafts,
+        "is_drafts": is_drafts,
+        "undoable": handling.latest_undoable(box, cast(Person, request.user)),
+        "undo_seconds": handling.UNDO_SECONDS,
     }
     template = "mailbox/_conversations.html" if getattr(request, "htmx", False) else "mailbox/mailbox.html"
     return render(request, template, context)
@@ -54,14 +78,24 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
 @login_required
 @require_safe
 def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
-    """A conversation: every message in order, with what is known of its delivery."""
-    rows = access.conversations_of(request.user).select_related("mailbox", "retention_hold")
+    """A conversation: every message in order, with what is known of its delivery, and who does what."""
+    rows = access.conversations_of(request.user).select_related("mailbox", "holder", "retention_hold")
     talk = get_object_or_404(rows, pk=conversation_id)
-    context = {"conversation": talk, "mailbox": talk.mailbox, "messages_shown": _messages(talk)}
+    person = cast(Person, request.user)
     inbox.mark_seen(talk, request.user)
+    if "X-Background" not in request.headers:
+        handling.note_opened(talk, person)
     access_log.note_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
+    context = {
+        "conversation": talk,
+        "mailbox": talk.mailbox,
+        "messages_shown": _messages(talk),
+        "history": history.lines_of(talk),
+        "undoable": handling.undoable(talk, person),
+        "undo_seconds": handling.UNDO_SECONDS,
+    }
     is_fragment = getattr(request, "htmx", False)
-    template = "mailbox/_messages.html" if is_fragment else "mailbox/conversation.html"
+    template = "mailbox/_conversation.html" if is_fragment else "mailbox/conversation.html"
     return render(request, template, context)
 
 

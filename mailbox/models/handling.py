@@ -1,0 +1,122 @@
+"""Who has a conversation in hand, what has happened to it, and what is being handed over."""
+
+from typing import Any, ClassVar, Final, Self
+
+from django.conf import settings
+from django.db import models
+
+from transport.at_rest.fields import EncryptedTextField
+
+from .conversation import Conversation, FunctionMailbox
+
+
+class Assignment(models.Model):
+    """Somebody has a conversation in hand, until `ended_at`: the database lets one be without an end."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="assignments")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="assignments")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"], name="assigned_once", condition=models.Q(ended_at=None)
+            )
+        ]
+
+
+class ConversationEvent(models.Model):
+    """A line of a conversation's history. A change keeps what was `before`, so that it can be undone."""
+
+    class What(models.TextChoices):
+        OPENED = "opened"
+        TAKEN = "taken"
+        GIVEN_BACK = "given-back"
+        LEFT = "left"
+        OFFERED = "offered"
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+        ANSWERED = "answered"
+        DONE = "done"
+        REOPENED = "reopened"
+        TRASHED = "trashed"
+        ARRIVED = "arrived"
+        REMIND = "remind"
+        BROUGHT_UP = "brought-up"
+        UNDONE = "undone"
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    what = models.CharField(max_length=12, choices=What)
+    to = models.CharField(max_length=256, blank=True, help_text="to whom, until when: never content")
+    before = models.JSONField(null=True, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "actor"], name="opened_once", condition=models.Q(what="opened")
+            )
+        ]
+        indexes = [models.Index(fields=["conversation", "at", "id"], name="conversation_history")]
+
+
+_OF_HAND_OVER: Final[Any] = {
+    "organisation": "conversation.mailbox.participant_id",
+    "bound_to": ("conversation_id", "made_at"),
+}
+
+
+class HandOver(models.Model):
+    """A conversation is offered to a person or to another function, who accepts it or lets it go back."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="hand_overs")
+    made_at = models.DateTimeField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    to_person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    to_mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, null=True, related_name="offers")
+    is_done = EncryptedTextField(blank=True, help_text="what has been done", **_OF_HAND_OVER)
+    remains = EncryptedTextField(blank=True, help_text="what remains to be done", **_OF_HAND_OVER)
+    due_on = models.DateField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=9, choices=Outcome, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"], name="offered_once", condition=models.Q(settled_at=None)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(to_person__isnull=True) ^ models.Q(to_mailbox__isnull=True),
+                name="offered_to_one",
+            ),
+        ]
+
+
+class Presence(models.Model):
+    """Somebody is looking at a conversation, or writing in it, as of `seen_at`."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="presences")
+    seen_at = models.DateTimeField()
+    wrote_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "conversation"], name="present_once")]

@@ -1,0 +1,94 @@
+"""What an address asks of a mailbox's list: view, filters, order, page."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from django.http import QueryDict
+from django.utils.dateparse import parse_date
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as lazy
+
+from ..inbox import Filters, View, reference_hash
+from ..models import FunctionMailbox
+
+NAMES: Final[dict[View, str | Promise]] = {
+    View.INBOX: lazy("Inkorg"),
+    View.MINE: lazy("Mina"),
+    View.NOBODYS: lazy("Ingens"),
+    View.WAITING: lazy("Väntar"),
+    View.DONE: lazy("Klara"),
+    View.SENT: lazy("Skickat"),
+    View.DRAFTS: lazy("Utkast"),
+    View.TRASH: lazy("Papperskorg"),
+}
+_LONGEST: Final = 100
+_BITS: Final = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for; `address` repeats it without the page."""
+
+    view: View
+    filters: Filters
+    oldest_first: bool
+    after: str
+    page: int
+    address: str
+
+
+def read(query: QueryDict) -> Asked:
+    """What an address asks; what cannot be understood is left out."""
+    named = query.get("vy", "")
+    view = View(named) if named in set(View) else View.INBOX
+    kept = query.copy()
+    for name in ("efter", "sida"):
+        kept.pop(name, None)
+    number = query.get("sida", "")
+    return Asked(
+        view,
+        Filters(
+            counterpart=query.get("motpart", "").strip()[:_LONGEST],
+            reference=_hash(query.get("beteckning", "")),
+            is_confidential=query.get("sekretess") == "on",
+            has_attachments=query.get("bilagor") == "on",
+            since=_day(query.get("fran", "")),
+            until=_day(query.get("till", "")),
+        ),
+        query.get("ordning") == "aldst",
+        query.get("efter", ""),
+        int(number) if number.isdecimal() and len(number) < 7 else 1,
+        kept.urlencode(),
+    )
+
+
+def as_asked(mailbox: FunctionMailbox, form: QueryDict) -> QueryDict:
+    """The address that a filter leads to. A reference becomes a keyed hash; clearing leaves the view."""
+    query = QueryDict(mutable=True)
+    names = (
+        ("vy",) if form.get("rensa") else ("vy", "ordning", "motpart", "sekretess", "bilagor", "fran", "till")
+    )
+    for name in names:
+        value = form.get(name, "").strip()
+        if value:
+            query[name] = value[:_LONGEST]
+    reference = form.get("beteckning", "").strip()
+    if reference and not form.get("rensa"):
+        query["beteckning"] = f"{reference_hash(mailbox, reference) & (2**64 - 1):016x}"
+    return query
+
+
+def _hash(text: str) -> int | None:
+    try:
+        number = int(text, 16) if len(text) == 16 else None
+    except ValueError:
+        return None
+    return number - 2**64 if number is not None and number >> _BITS else number
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None

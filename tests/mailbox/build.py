@@ -1,0 +1,35 @@
+"""People and messages for the tests of the mailbox."""
+
+import uuid
+
+from django.utils import timezone
+
+from mailbox.deliver import deliver
+from mailbox.models import FunctionMailbox, Membership, Message, Person
+from tests.protocol.build import a_message
+from transport.message_service.clients import Delivered
+from transport.protocol.identifiers import ParticipantId
+
+
+def a_member(name: str, *mailboxes: FunctionMailbox) -> Person:
+    person, _ = Person.add(uuid.uuid4().hex, name)
+    for mailbox in mailboxes:
+        Membership.objects.create(person=person, mailbox=mailbox)
+    return person
+
+
+def log_in(client, person: Person) -> None:
+    client.force_login(person, backend="mailbox.login.EidBackend")
+
+
+def arrives(mailbox: FunctionMailbox, *, conversation: str = "", **changes) -> Message:
+    """A message from Arbetsförmedlingen; the mailbox has to be that of the address `funktion-b`."""
+    message = a_message(recipient=ParticipantId(mailbox.participant_id), **changes)
+    if conversation:
+        header = message.header
+        values = {name: getattr(header, name) for name in header.__slots__} | {
+            "conversation_id": conversation
+        }
+        message = message.__class__(header.__class__(**values), message.documents)
+    deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
+    return Message.objects.get(message_id=message.header.message_id)
