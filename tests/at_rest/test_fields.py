@@ -14,6 +14,7 @@ from transport.at_rest import keys
 from transport.at_rest.errors import Altered, NotSealed
 from transport.at_rest.models import DataKey
 from transport.at_rest.texts import is_sealed
+from transport.message_service.models import Organisation, OutgoingMessage
 
 pytestmark = pytest.mark.django_db
 SUBJECT = "Orosanmälan om Kalle"
@@ -187,3 +188,17 @@ def test_a_page_of_a_list_costs_no_query_for_its_encryption(mailbox):
 
 def test_sealed_texts_are_told_from_others():
     assert not is_sealed("at-rest")
+
+
+def test_what_a_receipt_says_in_the_recipient_s_words_is_stored_sealed():
+    organisation = Organisation.objects.create(participant_id="0203:a.se", name="A")
+    said = [{"reason": "BV", "detail": None, "text": "Kalle finns inte här"}]
+    row = OutgoingMessage.objects.create(
+        organisation=organisation,
+        message_id=uuid.uuid4(),
+        conversation_id=uuid.uuid4(),
+        recipient="0203:b.se",
+        causes=said,
+    )
+    assert OutgoingMessage.objects.get(pk=row.pk).causes == said
+    assert "at-rest:1:" in stored("message_service_outgoingmessage", "causes", row.pk)

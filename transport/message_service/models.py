@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 
-from ..at_rest.fields import EncryptedTextField
+from ..at_rest.fields import EncryptedJSONField, EncryptedTextField
 from ..payloads import Place
 from ..protocol.identifiers import ParticipantId
 from ..work import Leased
@@ -95,7 +95,12 @@ class OutgoingMessage(Leased):
     envelope_name = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=24, choices=OutgoingState, default=OutgoingState.SCHEDULED)
     cause = models.CharField(max_length=100, blank=True)
-    causes = models.JSONField(default=list, help_text="what a REJECTED receipt said")
+    causes = EncryptedJSONField(
+        default=list,
+        help_text="what a REJECTED receipt said, in the recipient's words",
+        organisation="organisation.participant_id",
+        bound_to=("id",),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     transport_receipt_at = models.DateTimeField(null=True, blank=True)
     message_receipt_at = models.DateTimeField(null=True, blank=True)
