@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 
 import psycopg
 import pytest
+from celery import Celery
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from psycopg import sql
 
+from testbed.services import free_port
 from transport import work
 from transport.access_point.models import OutboundTransfer
 from transport.work import LeaseLost
@@ -220,6 +222,24 @@ def test_a_broker_that_is_away_does_not_fail_what_was_committed(caplog):
         work.wake(away, row.pk)
     assert OutboundTransfer.objects.filter(pk=row.pk).exists()
     assert "broker away" in caplog.text
+
+
+def test_nobody_waits_for_a_broker_that_is_away(monkeypatch, caplog):
+    """kombu would pause and try again, while whoever committed waits: for its receipt, or for its page."""
+    pauses: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", pauses.append)
+    celery = Celery("away")
+    celery.config_from_object("django.conf:settings", namespace="CELERY")
+    celery.conf.broker_url = f"redis://127.0.0.1:{free_port()}/0"
+
+    @celery.task(name="nothing")
+    def task(key: str) -> None:
+        pass
+
+    with transaction.atomic():
+        work.wake(task.delay, a_row().pk)
+    assert "broker away" in caplog.text
+    assert pauses == []
 
 
 @pytest.mark.parametrize(
