@@ -59,11 +59,14 @@ class Preview:
 
 
 def in_state(mailbox: FunctionMailbox, state: str) -> QuerySet[Conversation]:
-    """The mailbox's conversations in a state: handled, or with something that nobody has taken care of."""
+    """The mailbox's conversations in a state: open ones by whether somebody here should do something."""
+    rows = Conversation.objects.filter(mailbox=mailbox)
+    if state in {RetentionRule.State.DONE, RetentionRule.State.TRASH}:
+        return rows.filter(state=state)
     waiting = unhandled().filter(mailbox=mailbox)
     if state == RetentionRule.State.UNHANDLED:
         return waiting
-    return Conversation.objects.filter(mailbox=mailbox).exclude(pk__in=waiting.values("pk"))
+    return rows.filter(state=Conversation.State.OPEN).exclude(pk__in=waiting.values("pk"))
 
 
 def preview(mailbox: FunctionMailbox, state: str, days: int) -> Preview:

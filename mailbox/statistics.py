@@ -1,4 +1,4 @@
-"""Figures of function mailboxes over a period: how much came and went, and how long answers took."""
+"""Figures of function mailboxes over a period: how much came and went, and how long it waited."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,36 +16,57 @@ from .models import FunctionMailbox, Message
 _DAYS_IN_DAYS: Final = 35
 _DAYS_IN_WEEKS: Final = 200
 
-# For what arrived in the period: when the next answer in the conversation was sent.
-_ANSWERED: Final = """
-SELECT mailbox_id,
-       count(*) AS asked,
-       count(answered_at) AS answered,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY answered_at - at) AS half,
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY answered_at - at) AS most
+# For what arrived in the period: when it was taken in hand (at once, where somebody had it), answered, done.
+_WAITED: Final = """
+SELECT mailbox_id, {percentiles}
 FROM (
   SELECT c.mailbox_id, m.at, (
+    SELECT min(greatest(a.began_at, m.at)) FROM mailbox_assignment a
+    WHERE a.conversation_id = c.id AND (a.ended_at IS NULL OR a.ended_at > m.at)
+  ) AS taken_at, (
     SELECT min(o.at) FROM mailbox_message o
-    WHERE o.conversation_id = m.conversation_id AND o.direction = 'out' AND o.at > m.at
-  ) AS answered_at
+    WHERE o.conversation_id = c.id AND o.direction = 'out' AND o.at > m.at
+  ) AS answered_at, (
+    SELECT min(e.at) FROM mailbox_conversationevent e
+    WHERE e.conversation_id = c.id AND e.what = 'done' AND e.undone_at IS NULL AND e.at > m.at
+  ) AS done_at
   FROM mailbox_message m JOIN mailbox_conversation c ON c.id = m.conversation_id
   WHERE c.mailbox_id = ANY(%s) AND m.direction = 'in' AND m.at >= %s AND m.at < %s
 ) AS arrived
 GROUP BY mailbox_id
 """
+_STEPS: Final = ("taken", "answered", "done")
+_PERCENTILES: Final = ", ".join(
+    f"count({step}_at), percentile_cont(0.5) WITHIN GROUP (ORDER BY {step}_at - at), "
+    f"percentile_cont(0.9) WITHIN GROUP (ORDER BY {step}_at - at)"
+    for step in _STEPS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How many messages came so far, and within what time half and nine of ten of them did."""
+
+    count: int = 0
+    half_within: timedelta | None = None
+    most_within: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One mailbox's figures. Times are None where nothing was answered."""
+    """One mailbox's figures."""
 
     mailbox: FunctionMailbox
     arrived: int = 0
     sent: int = 0
     receipts_missing: int = 0
-    answered: int = 0
-    half_answered_within: timedelta | None = None
-    most_answered_within: timedelta | None = None
+    taken: Waited = Waited()
+    answered: Waited = Waited()
+    done: Waited = Waited()
+
+    @property
+    def waits(self) -> tuple[Waited, Waited, Waited]:
+        return self.taken, self.answered, self.done
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +95,12 @@ def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: dat
     by_mailbox = messages.values("conversation__mailbox").annotate(**_COUNTS)
     counted: dict[int, dict[str, Any]] = {row["conversation__mailbox"]: dict(row) for row in by_mailbox}
     waited = _waited(keys, since, until)
-    figures = [
-        Figures(
-            box,
-            **{name: counted.get(box.pk, {}).get(name, 0) for name in _COUNTS},
-            **waited.get(box.pk, {}),
-        )
-        for box in boxes
-    ]
+    figures = []
+    for box in boxes:
+        counts, waits = counted.get(box.pk, {}), waited.get(box.pk, {})
+        arrived, sent, missing = (int(counts.get(name, 0)) for name in _COUNTS)
+        taken, answered, done = (waits.get(step, Waited()) for step in _STEPS)
+        figures.append(Figures(box, arrived, sent, missing, taken, answered, done))
     step = _step(until - since)
     steps = messages.annotate(begins=Trunc("at", step)).values("begins").annotate(**_COUNTS)
     by_begin: dict[date, dict[str, Any]] = {
@@ -104,12 +123,12 @@ _COUNTS: Final = {
 }
 
 
-def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Any]]:
+def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Waited]]:
     with connection.cursor() as cursor:
-        cursor.execute(_ANSWERED, [keys, since, until])
+        cursor.execute(_WAITED.replace("{percentiles}", _PERCENTILES), [keys, since, until])
         return {
-            mailbox: {"answered": answered, "half_answered_within": half, "most_answered_within": most}
-            for mailbox, _, answered, half, most in cursor.fetchall()
+            mailbox: {step: Waited(*told[3 * place : 3 * place + 3]) for place, step in enumerate(_STEPS)}
+            for mailbox, *told in cursor.fetchall()
         }
 
 

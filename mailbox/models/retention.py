@@ -10,8 +10,10 @@ class RetentionRule(models.Model):
     """How long conversations of a mailbox in a state are kept after the last that happened in them."""
 
     class State(models.TextChoices):
-        HANDLED = "handled"
         UNHANDLED = "unhandled"
+        HANDLED = "handled"
+        DONE = "done"
+        TRASH = "trash"
 
     mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.CASCADE, related_name="retention_rules")
     state = models.CharField(max_length=12, choices=State)

@@ -101,6 +101,17 @@ def test_a_rule_is_of_one_mailbox_and_one_state(mailbox):
     assert retention.run() == 1
 
 
+@pytest.mark.parametrize("state", ["done", "trash"])
+def test_what_is_done_and_what_was_thrown_away_have_rules_of_their_own(mailbox, state):
+    kept, going = aged(mailbox, 100), aged(mailbox, 100)
+    Conversation.objects.filter(pk=going.pk).update(state=state)
+    a_rule(mailbox, state="handled")
+    assert retention.run() == 0
+    a_rule(mailbox, state=state)
+    assert retention.run() == 1
+    assert left() == {kept.pk}
+
+
 def test_a_conversation_that_is_held_stays_until_it_is_let_go(mailbox, client):
     conversation = aged(mailbox, 100)
     a_rule(mailbox)

@@ -11,8 +11,16 @@ from django.urls import reverse
 from lxml import etree
 
 from mailbox.charts import chart_of
-from mailbox.models import AccessLogEntry, Conversation, FunctionMailbox, Membership, Message
-from mailbox.statistics import Step, statistics
+from mailbox.models import (
+    AccessLogEntry,
+    Assignment,
+    Conversation,
+    ConversationEvent,
+    FunctionMailbox,
+    Membership,
+    Message,
+)
+from mailbox.statistics import Step, Waited, statistics
 from mailbox.templatetags.waiting import in_words
 from tests.administration.build import HERE, a_member, log_in, with_role
 
@@ -53,9 +61,26 @@ def test_what_came_and_went_and_how_long_people_waited(mailbox):
     exchange(mailbox, day)
     exchange(mailbox, day, timedelta(hours=5), missing=True)
     (one,) = statistics(FunctionMailbox.objects.all(), MARCH, APRIL).figures
-    assert (one.arrived, one.sent, one.receipts_missing, one.answered) == (6, 9, 1, 5)
-    assert one.half_answered_within == timedelta(hours=3)
-    assert one.most_answered_within == timedelta(hours=4, minutes=36)
+    assert (one.arrived, one.sent, one.receipts_missing) == (6, 9, 1)
+    assert one.answered == Waited(5, timedelta(hours=3), timedelta(hours=4, minutes=36))
+    assert one.taken == one.done == Waited()
+
+
+def test_how_long_it_took_until_somebody_took_it_and_until_it_was_done(mailbox):
+    exchange(mailbox, MARCH)
+    exchange(mailbox, MARCH + timedelta(days=2))
+    first, second = Conversation.objects.order_by("pk")
+    person = a_member(mailbox)
+    hours = [MARCH + timedelta(hours=hour) for hour in range(6)]
+    Assignment.objects.create(conversation=first, person=person, began_at=hours[1], ended_at=hours[2])
+    Assignment.objects.create(conversation=first, person=person, began_at=hours[3])
+    # In somebody's hand already when the message came.
+    Assignment.objects.create(conversation=second, person=person, began_at=MARCH)
+    for at, undone in ((hours[4], hours[5]), (hours[5], None)):
+        ConversationEvent.objects.create(conversation=first, at=at, what="done", undone_at=undone)
+    (one,) = statistics(FunctionMailbox.objects.all(), MARCH, APRIL).figures
+    assert (one.taken.count, one.taken.half_within) == (2, timedelta(minutes=30))
+    assert one.done == Waited(1, timedelta(hours=5), timedelta(hours=5))
 
 
 def test_the_period_begins_and_ends_at_swedish_midnight(mailbox):
@@ -79,7 +104,7 @@ def test_steps_are_long_enough_to_be_seen_and_count_everything(mailbox, days, st
 
 def test_a_mailbox_without_messages_has_figures_too(mailbox):
     (one,) = statistics(FunctionMailbox.objects.all(), MARCH, APRIL).figures
-    assert (one.arrived, one.answered, one.half_answered_within) == (0, 0, None)
+    assert (one.arrived, one.answered) == (0, Waited())
 
 
 def test_only_what_one_answers_for_is_counted(mailbox, client):
@@ -141,7 +166,9 @@ def test_the_file_has_the_same_figures_and_is_logged(mailbox, client):
     asked = {"fran": "2026-03-01", "till": "2026-03-31"}
     response = client.get(reverse("administration-statistics-file"), asked)
     lines = b"".join(response.streaming_content).decode().splitlines()
-    assert lines[1].startswith("Mottagning;2026-03-01T00:00:00+01:00;2026-04-01T00:00:00+02:00;1;1;0;1;7200;")
+    assert lines[1].startswith(
+        "Mottagning;2026-03-01T00:00:00+01:00;2026-04-01T00:00:00+02:00;1;1;0;0;;;1;7200;7200;0;;"
+    )
     assert AccessLogEntry.objects.filter(what="statistics-exported").count() == 1
 
 

@@ -137,7 +137,7 @@ def test_a_retention_rule_shows_what_would_go_before_it_is_set(two_nodes, casewo
     eva = caseworker(two_nodes.habo, "Eva Holm")
     page = eva.page
     page.goto(f"{eva.url}/administration/gallring/")
-    page.get_by_role("link", name=re.compile("Elevhälsan, Hanterade")).click()
+    page.get_by_role("link", name=re.compile("Elevhälsan, Klara")).click()
     page.get_by_label("Antal dagar").fill("365")
     page.get_by_role("button", name="Visa vad som skulle hända").click()
     expect(page.get_by_role("heading", name="Detta händer om du bekräftar")).to_be_visible()

@@ -17,8 +17,10 @@ from .pages import actor, administrator_required, page
 from .sheets import sheet
 
 STATES = {
-    RetentionRule.State.HANDLED: gettext_lazy("Hanterade konversationer"),
-    RetentionRule.State.UNHANDLED: gettext_lazy("Konversationer som väntar på någon här"),
+    RetentionRule.State.UNHANDLED: gettext_lazy("Väntar på någon här"),
+    RetentionRule.State.HANDLED: gettext_lazy("Besvarade, inte klara"),
+    RetentionRule.State.DONE: gettext_lazy("Klara"),
+    RetentionRule.State.TRASH: gettext_lazy("I papperskorgen"),
 }
 _SHOWN = 50
 

@@ -40,24 +40,19 @@ def file(request: HttpRequest) -> StreamingHttpResponse:
     since, until, found = _asked_for(request)
     for participant in sorted({one.mailbox.participant_id for one in found.figures}):
         access_log.note(actor(request), "statistics-exported", participant)
-    header = ["mailbox", "from", "until", "arrived", "sent", "receipts_missing", "answered"]
-    header += ["half_answered_within_seconds", "nine_of_ten_answered_within_seconds"]
+    header = ["mailbox", "from", "until", "arrived", "sent", "receipts_missing"]
+    for step in ("taken", "answered", "done"):
+        header += [step, f"half_{step}_within_seconds", f"nine_of_ten_{step}_within_seconds"]
     period = (since.isoformat(), until.isoformat())
     return sheet(request, "statistik", header, (_row(one, *period) for one in found.figures))
 
 
-def _row(one: Figures, since: str, until: str) -> tuple[object, ...]:
-    times = (one.half_answered_within, one.most_answered_within)
-    return (
-        one.mailbox,
-        since,
-        until,
-        one.arrived,
-        one.sent,
-        one.receipts_missing,
-        one.answered,
-        *("" if time is None else round(time.total_seconds()) for time in times),
-    )
+def _row(one: Figures, since: str, until: str) -> list[object]:
+    row: list[object] = [one.mailbox, since, until, one.arrived, one.sent, one.receipts_missing]
+    for waited in (one.taken, one.answered, one.done):
+        times = (waited.half_within, waited.most_within)
+        row += [waited.count, *("" if time is None else round(time.total_seconds()) for time in times)]
+    return row
 
 
 def _asked_for(request: HttpRequest) -> tuple[datetime, datetime, Statistics]:
