@@ -22,7 +22,7 @@ from ..protocol.encryption import NotDecryptable
 from ..protocol.envelope import Envelope, EnvelopeMalformed, read_envelope
 from ..protocol.errors import ProtocolError
 from ..protocol.findings import Detail, Finding, Reason
-from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE
+from ..protocol.identifiers import MESSAGE_RECEIPT, PROCESS_ID, PROCESS_SCHEME, SDK_MESSAGE
 from ..protocol.message import Message
 from ..protocol.message_document import message_of
 from ..protocol.message_receipt import MessageReceipt, read_receipt
@@ -115,6 +115,8 @@ def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Findin
         findings.append(_security(Reason.BV, "final-recipient", "ToParty is not the AS4 finalRecipient"))
     if envelope.document_type != arrived.document_type:
         findings.append(_security(Reason.BV, "action", "DOCUMENTID is not the AS4 Action"))
+    if (envelope.process_id, envelope.process_scheme.lower()) != (PROCESS_ID, PROCESS_SCHEME):
+        findings.append(_security(Reason.BV, "service", "PROCESSID is not the AS4 Service"))
     if envelope.federation_id != settings.SDK_FEDERATION_ID:
         findings.append(_security(Reason.BV, "federation", "FEDERATIONID is another federation's"))
     try:
