@@ -8,11 +8,13 @@
   let timer = null;
   let saving = Promise.resolve();
   let dirty = false;
+  let inFlight = 0;
 
   const save = () => {
     clearTimeout(timer);
     if (!dirty) return saving;
     dirty = false;
+    inFlight += 1;
     saving = saving.then(async () => {
       const data = new FormData(form);
       data.delete("files");
@@ -24,7 +26,7 @@
         if (!answer.ok) { dirty = true; saved.textContent = saved.dataset.failed; return; }
         version.value = (await answer.json()).version;
         saved.textContent = saved.dataset.saved + " " + new Date().toLocaleTimeString("sv-SE", { hour: "2-digit", minute: "2-digit" });
-      } catch { dirty = true; saved.textContent = saved.dataset.failed; }
+      } catch { dirty = true; saved.textContent = saved.dataset.failed; } finally { inFlight -= 1; }
     });
     return saving;
   };
@@ -35,7 +37,16 @@
     clearTimeout(timer);
     timer = setTimeout(save, 1500);
   });
-  form.addEventListener("submit", () => { clearTimeout(timer); dirty = false; });
+  // A save on its way changes the version that this form carries: it is waited for, else the page would
+  // take its own save for somebody else's change.
+  form.addEventListener("submit", (event) => {
+    clearTimeout(timer);
+    dirty = false;
+    if (inFlight === 0) return;
+    event.preventDefault();
+    const pressed = event.submitter;
+    saving.then(() => form.requestSubmit(pressed));
+  });
   addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") save(); });
 
   const input = document.getElementById("files");

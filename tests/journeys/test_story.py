@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Request, Route, expect
 
 from testbed.letter import a_pdf
 
@@ -77,7 +77,7 @@ def test_a_message_goes_the_whole_way_and_is_answered(two_nodes, caseworker, tmp
     expect(ladder.locator("li.done").nth(2)).to_contain_text("Mottaget av verksamheten")
     assert karin.page.evaluate("window.stillHere") is True
     karin.page.get_by_text("Leveranshistorik").click()
-    history = karin.page.locator(".history li").all_inner_texts()
+    history = karin.page.locator("article .history li").all_inner_texts()
     names = [
         "Lagt för sändning",
         "lämnat till accesspunkten",
@@ -168,6 +168,33 @@ def test_a_draft_saves_itself_and_two_people_cannot_overwrite_each_other(two_nod
     expect(ahmed.page.get_by_label("Meddelande", exact=True)).to_have_value("Karins text")
     ahmed.check_accessibility()
     ahmed.page.get_by_role("button", name="Ta bort utkastet").click()
+
+
+def test_a_form_waits_for_the_save_that_is_on_its_way(two_nodes, caseworker):
+    """Else its version would be old when it arrives, and its own save taken for somebody else's."""
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.open_mailbox(RECEPTION)
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    held: list[tuple[Route, APIResponse]] = []
+
+    def is_autosave(request: Request) -> bool:
+        return b"autosave" in (request.post_data_buffer or b"")
+
+    def hold(route: Route) -> None:
+        if is_autosave(route.request):
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    karin.page.route("**/utkast/**", hold)
+    with karin.page.expect_request(is_autosave):
+        karin.page.get_by_label("Ämne", exact=True).fill("Långsam lina")
+    karin.page.get_by_role("button", name="Spara utkast").click()
+    route, answer = held.pop()
+    route.fulfill(response=answer)
+    expect(karin.page.get_by_text("Utkastet är sparat.")).to_be_visible()
+    expect(karin.page.get_by_label("Ämne", exact=True)).to_have_value("Långsam lina")
+    karin.page.get_by_role("button", name="Ta bort utkastet").click()
 
 
 def test_reading_answering_and_sending_work_without_javascript(two_nodes, browser):
