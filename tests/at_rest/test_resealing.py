@@ -179,6 +179,6 @@ def test_private_keys_from_before_open_with_their_passphrase_and_are_sealed_with
     call_command("seal_at_rest")
     assert "1 private keys" in capsys.readouterr().out
     settings.SDK_KEY_PASSPHRASE = ""
-    organisation_keys._load.cache_clear()
+    organisation_keys.read_key.cache_clear()
     (opened,) = opening_keys(organisation)
     assert opened.private_numbers() == key.private_numbers()

@@ -170,7 +170,8 @@ class Neighbours:
     def arrived(self) -> tuple[InboundTransfer, bytes]:
         """The one transfer that has arrived here, and its envelope."""
         transfer = InboundTransfer.objects.get()
-        return transfer, (self.served.payloads / transfer.envelope_name).read_bytes()
+        with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+            return transfer, envelope.read()
 
     def nothing_arrived(self) -> bool:
         """Nothing is stored here, neither row nor file."""
