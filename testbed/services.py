@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 import subprocess
@@ -31,10 +32,16 @@ class ServiceNotStarted(Exception):
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on loopback that nothing listened on a moment ago.
+
+    Not one of those that the system gives to outgoing connections: one of these could take it before
+    whoever it is meant for listens.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def port_is_taken(port: int, host: str = "127.0.0.1") -> bool:
