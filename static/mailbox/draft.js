@@ -5,8 +5,14 @@
   if (!form) return;
   const saved = document.getElementById("saved");
   const version = form.elements.version;
+  const input = document.getElementById("files");
+  const area = document.getElementById("drop");
+  const list = document.getElementById("attachments");
+  const progress = document.getElementById("progress");
+  const trouble = document.getElementById("files-trouble");
   let timer = null;
   let saving = Promise.resolve();
+  let uploading = Promise.resolve();
   let dirty = false;
   let inFlight = 0;
 
@@ -37,23 +43,19 @@
     clearTimeout(timer);
     timer = setTimeout(save, 1500);
   });
-  // A save on its way changes the version that this form carries: it is waited for, else the page would
-  // take its own save for somebody else's change.
+  // What is on its way is waited for. A save changes the version that this form carries: else the page would
+  // take its own save for somebody else's change. A file would be left behind; one that did not come through
+  // keeps the form here, so that it is seen.
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
     dirty = false;
     if (inFlight === 0) return;
     event.preventDefault();
     const pressed = event.submitter;
-    saving.then(() => form.requestSubmit(pressed));
+    Promise.all([saving, uploading]).then(() => { if (!trouble.textContent) form.requestSubmit(pressed); });
   });
   addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") save(); });
 
-  const input = document.getElementById("files");
-  const area = document.getElementById("drop");
-  const list = document.getElementById("attachments");
-  const progress = document.getElementById("progress");
-  const trouble = document.getElementById("files-trouble");
   const suffixes = input.accept.split(",");
   const room = Number(input.dataset.room);
 
@@ -83,14 +85,18 @@
     });
     request.send(data);
   });
-  const sendAll = async (files) => {
-    trouble.textContent = "";
-    const problems = [];
-    for (const file of files) {
-      const problem = await send(file);
-      if (problem) problems.push(problem);
-    }
-    trouble.textContent = problems.join(" ");
+  const sendAll = (files) => {
+    inFlight += 1;
+    uploading = uploading.then(async () => {
+      trouble.textContent = "";
+      const problems = [];
+      for (const file of files) {
+        const problem = await send(file);
+        if (problem) problems.push(problem);
+      }
+      trouble.textContent = problems.join(" ");
+      inFlight -= 1;
+    });
   };
   input.addEventListener("change", () => { const files = [...input.files]; input.value = ""; sendAll(files); });
   ["dragenter", "dragover"].forEach((name) => area.addEventListener(name, (event) => { event.preventDefault(); area.classList.add("is-over"); }));

@@ -190,6 +190,8 @@ def test_a_form_waits_for_the_save_that_is_on_its_way(two_nodes, caseworker):
     with karin.page.expect_request(is_autosave):
         karin.page.get_by_label("Ämne", exact=True).fill("Långsam lina")
     karin.page.get_by_role("button", name="Spara utkast").click()
+    while not held:
+        karin.page.wait_for_timeout(20)
     route, answer = held.pop()
     route.fulfill(response=answer)
     expect(karin.page.get_by_text("Utkastet är sparat.")).to_be_visible()
@@ -265,6 +267,29 @@ def test_files_are_dropped_and_what_cannot_be_attached_is_told_before_it_is_sent
     # The browser notes the upload that was refused; nothing else may have gone wrong.
     assert len(karin.errors) == 1
     assert "422" in karin.errors.pop()
+
+
+def test_a_file_on_its_way_shows_its_progress_and_is_waited_for(two_nodes, caseworker, tmp_path):
+    """Whoever presses before it is there must not send the message without it."""
+    pdf = tmp_path / "beslut.pdf"
+    pdf.write_bytes(a_pdf("Beslut"))
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    karin.open_mailbox(RECEPTION)
+    karin.page.get_by_role("button", name="Skriv meddelande").click()
+    karin.page.wait_for_load_state("load")
+    held: list[Route] = []
+    karin.page.route("**/bilagor", lambda route: held.append(route))
+    with karin.page.expect_request("**/bilagor"):
+        karin.page.get_by_label("Lägg till filer").set_input_files(str(pdf))
+    expect(karin.page.get_by_role("progressbar", name="beslut.pdf")).to_be_visible()
+    address = karin.page.url
+    karin.page.get_by_role("button", name="Spara utkast").click()
+    assert karin.page.url == address
+    assert karin.page.get_by_text("Utkastet är sparat.").count() == 0
+    held.pop().continue_()
+    expect(karin.page.get_by_text("Utkastet är sparat.")).to_be_visible()
+    expect(karin.page.locator("#attachments")).to_contain_text("beslut.pdf")
+    karin.page.get_by_role("button", name="Ta bort utkastet").click()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
