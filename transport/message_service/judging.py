@@ -67,6 +67,7 @@ class Taken:
 
     envelope: Envelope
     message: Message
+    wrapped_key_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,8 @@ def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: 
     files = directory / "files"
     files.mkdir()
     identity = uuid_of(verified.envelope.message_id)
+    if _is_captured(verified, organisation):
+        return Dropped("key-of-another-message", identity)
     try:
         with payload.open("xb") as out:
             verified.write_payload(out, opening_keys(organisation))
@@ -178,7 +181,19 @@ def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: 
         return _refused(verified, findings)
     message = message_of(document)
     findings = _content(verified.envelope, message)
-    return _refused(verified, findings) if findings else Taken(verified.envelope, message)
+    if findings:
+        return _refused(verified, findings)
+    return Taken(verified.envelope, message, verified.wrapped_key_digest)
+
+
+def _is_captured(verified: VerifiedEnvelope, organisation: Organisation) -> bool:
+    """Whether the session key came in another message: whoever signed this does not know what is in it, and
+    learns nothing of it from us, as of what cannot be decrypted (C3.2.2 3.4.1)."""
+    taken = IncomingMessage.objects.filter(
+        organisation=organisation, is_accepted=True, wrapped_key_digest=verified.wrapped_key_digest
+    )
+    identity = uuid_of(verified.envelope.message_id)
+    return taken.exclude(sender=verified.envelope.sender.value, message_id=identity).exists()
 
 
 def _content(envelope: Envelope, message: Message) -> list[Finding]:

@@ -172,6 +172,9 @@ class IncomingMessage(Leased):
     sender = models.CharField(max_length=260)
     message_id = models.UUIDField(null=True, blank=True)
     is_accepted = models.BooleanField(null=True, help_text="None: not judged yet, or a receipt")
+    wrapped_key_digest = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="of the session key as it came"
+    )
     state = models.CharField(max_length=24, choices=IncomingState, default=IncomingState.ARRIVED)
     cause = models.CharField(max_length=100, blank=True)
     arrived_at = models.DateTimeField(help_text="ready for technical processing: when it counts as received")
@@ -190,6 +193,11 @@ class IncomingMessage(Leased):
         indexes = [
             models.Index(fields=["due_at"], name="incoming_due", condition=models.Q(due_at__isnull=False)),
             models.Index(fields=["organisation", "message_id"], name="incoming_message_id"),
+            models.Index(
+                fields=["organisation", "wrapped_key_digest"],
+                name="incoming_wrapped_key",
+                condition=models.Q(is_accepted=True) & ~models.Q(wrapped_key_digest=""),
+            ),
         ]
 
 

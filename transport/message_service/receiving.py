@@ -106,6 +106,7 @@ def _deliver(row: IncomingMessage, taken: Taken) -> None:
     findings = judging.known_only_here(envelope, message, row.organisation)
     if not findings and not client.serves(row.organisation.participant_id, function):
         findings.append(judging.function_unknown())
+    row.wrapped_key_digest = taken.wrapped_key_digest
     if not findings and not _is_first(row, UUID(envelope.message_id)):
         findings.append(judging.duplicate())
     if findings:

@@ -6,6 +6,7 @@ text is hashed, and later decrypted, as a stream. What was hashed is what is dec
 canonicalised is what is read. A document of another shape is read whole, to the same result.
 """
 
+import hashlib
 import io
 import secrets
 from collections.abc import Iterator, Sequence
@@ -69,6 +70,16 @@ class VerifiedEnvelope:
     def is_encrypted(self) -> bool:
         """Whether the payload is encrypted in fact, whatever the indicator says."""
         return isinstance(self._payload, _Encrypted)
+
+    @property
+    def wrapped_key_digest(self) -> str:
+        """SHA-256 of the session key as it was wrapped, in hexadecimal; empty where nothing is encrypted.
+
+        Every message has a session key of its own: the same one under another's signature was captured.
+        """
+        if not isinstance(self._payload, _Encrypted):
+            return ""
+        return hashlib.sha256(self._payload.key.wrapped).hexdigest()
 
     def write_payload(self, out: BinaryIO, keys: Sequence[RSAPrivateKey] = ()) -> None:
         """Write the payload element, so that it stands alone; raises `NotDecryptable`.
