@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset test lint types imports check bench clean
+.PHONY: demo demo-reset test lint types imports check bench outdated clean
 
 demo: $(VENV)/.installed fonts
 	@$(RUN)/python -m testbed.demo
@@ -38,6 +38,9 @@ chromium fonts java nginx faketime softhsm phase4:
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install
 	@scripts/install venv "$(PYTHON)" "$(VENV)"
 	@touch $@
+
+outdated: $(VENV)/.installed
+	$(RUN)/pip list --outdated
 
 clean:
 	rm -rf $(VENV) var staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
