@@ -7,13 +7,13 @@ WORKERS ?= 3
 
 .PHONY: demo demo-reset test lint types imports check bench outdated clean
 
-demo: $(VENV)/.installed fonts
+demo: $(VENV)/.installed fonts clamav
 	@$(RUN)/python -m testbed.demo
 
 demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
-test: $(VENV)/.installed chromium java nginx faketime softhsm phase4
+test: $(VENV)/.installed chromium java nginx clamav faketime softhsm phase4
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed
@@ -31,8 +31,8 @@ check: test lint types imports
 bench: $(VENV)/.installed
 	$(RUN)/python -m benchmarks.sealing
 
-.PHONY: chromium fonts java nginx faketime softhsm phase4
-chromium fonts java nginx faketime softhsm phase4:
+.PHONY: chromium fonts java nginx clamav faketime softhsm phase4
+chromium fonts java nginx clamav faketime softhsm phase4:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

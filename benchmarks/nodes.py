@@ -101,6 +101,7 @@ class Bench:
         import django
         from django.core.management import call_command
 
+        from testbed.clamav import ClamAV
         from testbed.federation import Federation
         from testbed.services import Postgres
 
@@ -108,6 +109,8 @@ class Bench:
         postgres.start()
         postgres.ensure_database("bench")
         self.postgres = postgres
+        scanner = ClamAV(self.directory / "clamav")
+        scanner.start()
         self.federation = Federation(self.directory / "federation")
         self.federation.prepare()
         self.federation.start()
@@ -116,6 +119,7 @@ class Bench:
             "SDK_DEMO": "1",
             "SDK_LOG_LEVEL": "WARNING",
             "SDK_DATABASE_URL": postgres.url("bench"),
+            "SDK_CLAMD": scanner.address,
             "SDK_DATA_DIR": str(self.directory / "served" / "data"),
             "SDK_WORK_DIR": str(self.directory / "served" / "work"),
             "DJANGO_SETTINGS_MODULE": "sdkportal.settings",
@@ -144,6 +148,7 @@ class Bench:
                 peer.ask("serve", served=[], keep=False)
             yield
         self.federation.stop()
+        scanner.stop()
 
     def measure(self, size: str, count: int) -> None:
         content = content_of(_bytes(size))

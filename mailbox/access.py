@@ -47,7 +47,10 @@ def messages_of(person: Viewer) -> QuerySet[Message]:
 
 
 def attachments_of(person: Viewer) -> QuerySet[Attachment]:
-    return Attachment.objects.filter(document__message__conversation__mailbox__in=mailboxes_of(person))
+    """Those in which malicious code was found are nobody's to open."""
+    return Attachment.objects.filter(
+        is_blocked=False, document__message__conversation__mailbox__in=mailboxes_of(person)
+    )
 
 
 def drafts_of(person: Viewer) -> QuerySet[Draft]:

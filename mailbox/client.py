@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from transport.message_service import deliveries
+from transport.hand_over import Cause
+from transport.message_service import deliveries, quarantine
 from transport.message_service.clients import Delivered
 
 from . import events
 from .deliver import deliver
 from .ladder import FAILED
-from .models import Conversation, FunctionMailbox, Message
+from .models import Attachment, Conversation, FunctionMailbox, Message
 
 
 class BuiltInClient:
@@ -36,6 +37,9 @@ class BuiltInClient:
             is_receipt_missing=delivery.receipt_missing_at is not None
             and delivery.message_receipt_at is None,
         )
+        if delivery.cause == Cause.MALWARE_FOUND:
+            found = quarantine.digests_of(participant, message_id)
+            Attachment.objects.filter(document__message__in=sent, sha256__in=found).update(is_blocked=True)
         if delivery.state in FAILED:
             # What did not come out is somebody's to do something about, not to wait for.
             Conversation.objects.filter(messages__in=sent).update(is_waiting=False)

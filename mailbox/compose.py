@@ -14,7 +14,7 @@ from addressbook import personal
 from addressbook.lookup import function_address
 from addressbook.models import FunctionAddress
 from transport import payloads
-from transport.message_service import sending
+from transport.message_service import quarantine, sending
 from transport.message_service.models import Organisation
 from transport.payloads import Place
 from transport.protocol.identifiers import FUNCTION_ADDRESS_ROOT, PARTICIPANT_SCHEME
@@ -169,9 +169,16 @@ def clear_recipient(draft_id: int, version: int, person: Writer) -> Draft:
 def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
     """Store a file with the draft. Raises `files.FileRefused`."""
     used = draft.attachments.aggregate(total=Sum("size"))["total"] or 0
-    stored = files.store_upload(
-        upload, "drafts", draft.mailbox.participant_id, room=files.room_for_files() - used
-    )
+    try:
+        stored = files.store_upload(
+            upload, "drafts", draft.mailbox.participant_id, room=files.room_for_files() - used
+        )
+    except files.FileRefused as refused:
+        if refused.signature:
+            quarantine.note_refused(
+                draft.mailbox.participant_id, draft.mailbox.address, refused.signature, upload.size or 0
+            )
+        raise
     return DraftAttachment.objects.create(
         draft=draft,
         name=stored.name,

@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, cast
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from transport import payloads
+from transport import malware, payloads
 from transport.payloads import Place
 
 from .models import Attachment, DraftAttachment
@@ -44,10 +44,11 @@ _MESSAGE_ROOM: Final = 256 * 1024
 
 
 class FileRefused(Exception):
-    """A file that cannot be attached; `reason` is type, content, empty or size."""
+    """A file that cannot be attached; `reason` is type, content, empty, size, malware or unscannable."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, signature: str = "") -> None:
         self.reason = reason
+        self.signature = signature
         super().__init__(reason)
 
 
@@ -83,7 +84,22 @@ def store_upload(upload: UploadedFile, directory: str, participant: str, *, room
     signatures = _SIGNATURES.get(content_type)
     if signatures is not None and not first.startswith(signatures):
         raise FileRefused("content")
+    _look_for_malware(cast(BinaryIO, upload))
     return store(cast(BinaryIO, upload), name, content_type, directory, participant)
+
+
+def _look_for_malware(upload: BinaryIO) -> None:
+    """Raises `FileRefused`. A scanner that is away stops nobody from writing: the message is looked at, and
+    waits for it, before it leaves."""
+    try:
+        signature = malware.signature_in(upload)
+    except malware.TooLargeToScan:
+        raise FileRefused("unscannable") from None
+    except malware.NotScanned:
+        signature = None
+    if signature is not None:
+        raise FileRefused("malware", signature)
+    upload.seek(0)
 
 
 def store(source: BinaryIO, name: str, content_type: str, directory: str, participant: str) -> StoredFile:

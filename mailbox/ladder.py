@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from transport.message_service.deliveries import Delivery, RejectionCause
+from transport.message_service.deliveries import Delivery, DeliveryEvent, RejectionCause
 from transport.message_service.history import RECEIPT_MISSING, SYSTEM, TRANSPORT_RECEIPT
 from transport.message_service.states import OutgoingState as State
 
@@ -81,6 +81,24 @@ _FAILURES: dict[str, tuple[str | Promise, str | Promise]] = {
         lazy("Er organisation saknar ett giltigt signeringscertifikat."),
         lazy("Tala om det för er administratör."),
     ),
+    "malware-found": (
+        lazy("Skadlig kod hittades i en bilaga eller i texten. Meddelandet lämnade aldrig er organisation."),
+        lazy("Skicka inte bilagan igen. Tala om det för er administratör."),
+    ),
+    "scanner-unavailable": (
+        lazy(
+            "Bilagorna kunde inte kontrolleras mot skadlig kod. Meddelandet lämnade aldrig er organisation."
+        ),
+        lazy("Tala om det för er administratör, och skicka igen när kontrollen fungerar."),
+    ),
+    "too-large-to-scan": (
+        lazy("En bilaga är större än vad som kan kontrolleras. Meddelandet lämnade aldrig er organisation."),
+        lazy("Tala om det för er administratör."),
+    ),
+    "message-invalid": (
+        lazy("Meddelandet följer inte federationens regler. Det lämnade aldrig er organisation."),
+        lazy("Skriv det på nytt. Går det inte då heller, tala om det för er administratör."),
+    ),
     "unreachable": (
         lazy("Mottagarens system svarade inte, trots flera försök."),
         lazy("Skicka igen senare, eller kontakta mottagaren på annat sätt."),
@@ -130,6 +148,16 @@ _OTHER_REJECTION = (
     lazy("Mottagarens system avvisade meddelandet."),
     lazy("Kontakta mottagaren på annat sätt."),
 )
+# Why a message waits before it leaves, where it is not the federation's services.
+_WAITING: dict[str, str | Promise] = {
+    "scanner-unavailable": lazy(
+        "Meddelandet väntar: kontrollen mot skadlig kod svarar inte just nu. Det skickas när den svarar."
+    ),
+    "too-large-to-scan": lazy(
+        "Meddelandet väntar: en bilaga är större än vad kontrollen mot skadlig kod tar emot. "
+        "Tala om det för er administratör."
+    ),
+}
 _EVENTS: dict[str, str | Promise] = {
     State.SCHEDULED: lazy("Lagt för sändning"),
     State.SUBMITTED: lazy("Krypterat, signerat och lämnat till accesspunkten"),
@@ -182,10 +210,16 @@ def ladder_of(delivery: Delivery) -> Ladder:
         problem,
         advice,
         tuple(
-            (event.at, str(_EVENTS.get(event.name, event.name)), "" if event.actor == SYSTEM else event.actor)
+            (event.at, _in_words(event), "" if event.actor == SYSTEM else event.actor)
             for event in delivery.events
         ),
     )
+
+
+def _in_words(event: DeliveryEvent) -> str:
+    if event.name == State.SCHEDULED and event.cause:
+        return _("Väntar på att kunna skickas")
+    return str(_EVENTS.get(event.name, event.name))
 
 
 def _trouble(delivery: Delivery) -> tuple[str, str]:
@@ -202,6 +236,8 @@ def _trouble(delivery: Delivery) -> tuple[str, str]:
         )
     if delivery.state is State.SCHEDULED_FOR_RESEND:
         return _("Mottagarens system svarade inte. Nya försök görs av sig själva."), ""
+    if delivery.state is State.SCHEDULED and delivery.cause in _WAITING:
+        return str(_WAITING[delivery.cause]), ""
     if delivery.state is State.SCHEDULED and delivery.cause:
         return _("Meddelandet väntar: en tjänst i federationen svarar inte just nu."), ""
     return "", ""

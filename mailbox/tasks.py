@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log, administration, files, handling, notices, retention, sessions, watch
+from . import access_log, administration, files, handling, notices, quarantine, retention, sessions, watch
 from .search import index
 
 
@@ -36,6 +36,11 @@ def bring_up() -> None:
 @shared_task
 def look_for_unattended() -> None:
     watch.look()
+
+
+@shared_task
+def tell_of_malware() -> None:
+    quarantine.look()
 
 
 @shared_task

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from mailbox import watch
+from mailbox import quarantine, watch
 from transport.certificate_watch.watch import held_certificates
 
 
@@ -37,6 +37,17 @@ class _Figures:
         for reason, count in watch.counts().items():
             unattended.add_metric([reason], count)
         yield unattended
+        malware = quarantine.counts()
+        yield GaugeMetricFamily(
+            "sdk_quarantined_files",
+            "Files and texts with malicious code that nobody has dealt with.",
+            value=malware["found"],
+        )
+        yield GaugeMetricFamily(
+            "sdk_messages_waiting_for_scanner",
+            "Messages that wait since the scanner does not answer.",
+            value=malware["waiting"],
+        )
         ends = GaugeMetricFamily(
             "sdk_certificate_not_after_seconds",
             "When a certificate of this node ends, in seconds since 1970.",

@@ -207,6 +207,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": SDK_WATCH_SECONDS,
         "options": {"expires": SDK_WATCH_SECONDS},
     },
+    "message client: tell of malicious code, and of a scanner that is away": {
+        "task": "mailbox.tasks.tell_of_malware",
+        "schedule": SDK_NOTICE_SECONDS,
+        "options": {"expires": SDK_NOTICE_SECONDS},
+    },
     "message client: index what was missed lately": {
         "task": "mailbox.tasks.index_what_was_missed",
         "schedule": SDK_SWEEP_SECONDS * 6,
@@ -358,6 +363,11 @@ SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,"
     "application/vnd.oasis.opendocument.text",
 )
+# ClamAV's daemon, which looks at every attachment and text: a socket, or `host:port`.
+SDK_CLAMD = env.text("SDK_CLAMD", "/run/clamav/clamd.ctl")
+SDK_CLAMD_TIMEOUT_SECONDS = env.number("SDK_CLAMD_TIMEOUT_SECONDS", 120)
+# How long what was found is kept apart, unless an administrator removes it before.
+SDK_QUARANTINE_DAYS = env.number("SDK_QUARANTINE_DAYS", 30)
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work, renewed while it works; after it another takes over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from . import sample
+from .clamav import ClamAV
 from .federation import Federation
 from .node import PROJECT, CommandFailed, Node, NodePorts
 from .services import Postgres, ServiceNotStarted, Valkey, port_is_taken
@@ -64,11 +65,15 @@ class Demo:
             postgres = Postgres(self._directory / "postgres")
             postgres.start()
             self._cleanup.callback(postgres.stop)
+        clamav = ClamAV(self._directory / "clamav")
+        with step("ClamAV, which knows the EICAR test file"):
+            clamav.start()
+            self._cleanup.callback(clamav.stop)
         with step("the federation: CAs, DNS, SMP, address book, e-ID"):
             federation = self._start_federation()
         for index, organisation in enumerate(sample.NODES):
             with step(f"{organisation.name}: database and keys"):
-                node = self._prepare_node(index, organisation, federation, postgres)
+                node = self._prepare_node(index, organisation, federation, postgres, clamav)
             with step(f"{organisation.name}: pages, access point, workers"):
                 self._cleanup.callback(node.stop)
                 node.start()
@@ -123,7 +128,12 @@ class Demo:
         return federation
 
     def _prepare_node(
-        self, index: int, organisation: sample.NodeSample, federation: Federation, postgres: Postgres
+        self,
+        index: int,
+        organisation: sample.NodeSample,
+        federation: Federation,
+        postgres: Postgres,
+        clamav: ClamAV,
     ) -> Node:
         directory = self._directory / organisation.slug
         ports = self._ports(index)
@@ -138,6 +148,7 @@ class Demo:
             federation,
             database_url=postgres.url(organisation.slug),
             broker_url=broker.url,
+            settings={"SDK_CLAMD": clamav.address},
         )
 
     def _tell_where(self) -> None:

@@ -1,4 +1,4 @@
-"""An early pytest plugin: starts the run's PostgreSQL and Valkey before Django reads its settings.
+"""An early pytest plugin: starts the run's PostgreSQL, Valkey and ClamAV before Django reads its settings.
 
 Run pytest as `python -m pytest`, which puts the checkout on the path.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.clamav import ClamAV
 from testbed.services import Postgres, Valkey, free_port
 
 
@@ -21,18 +22,22 @@ class _Services:
         self.directory = Path(tempfile.mkdtemp(prefix="sdkportal-tests-"))
         self.postgres = Postgres(self.directory / "postgres")
         self.valkey = Valkey(self.directory / "valkey", free_port())
+        self.clamav = ClamAV(self.directory / "clamav")
 
     def start(self) -> None:
         self.postgres.start()
         self.postgres.ensure_database("sdkportal")
         self.valkey.start()
+        self.clamav.start()
         os.environ["SDK_TEST_SERVICES"] = str(self.directory)
         os.environ["SDK_DEMO"] = "1"
         os.environ["SDK_DATABASE_URL"] = self.postgres.url("sdkportal")
         os.environ["SDK_BROKER_URL"] = self.valkey.url
+        os.environ["SDK_CLAMD"] = self.clamav.address
         os.environ["SDK_DATA_DIR"] = str(self.directory / "data")
 
     def stop(self) -> None:
+        self.clamav.stop()
         self.valkey.stop()
         self.postgres.stop()
         shutil.rmtree(self.directory, ignore_errors=True)

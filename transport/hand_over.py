@@ -43,6 +43,10 @@ class Cause(StrEnum):
     # The message service's own: the envelope was never sealed.
     RECIPIENT_CERTIFICATE_UNTRUSTED = "recipient-certificate-untrusted"
     NO_SIGNING_KEY = "no-signing-key"
+    SCANNER_UNAVAILABLE = "scanner-unavailable"
+    TOO_LARGE_TO_SCAN = "too-large-to-scan"
+    MALWARE_FOUND = "malware-found"
+    MESSAGE_INVALID = "message-invalid"
     # The access point's: sending did not succeed.
     ACCESS_POINT_UNTRUSTED = "access-point-untrusted"
     UNREACHABLE = "unreachable"

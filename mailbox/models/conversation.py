@@ -178,6 +178,9 @@ class Attachment(models.Model):
     sha256 = models.CharField(max_length=64)
     file_name = models.CharField(max_length=300)
     file_key = models.UUIDField(null=True, db_index=True, help_text="what the file's name begins with")
+    is_blocked = models.BooleanField(
+        default=False, db_default=False, help_text="malicious code was found in it: it cannot be opened"
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
     stored_files: ClassVar = {"file_name": "place"}

@@ -10,7 +10,7 @@ from lxml import etree
 
 from transport.message_service.deliveries import Delivery, deliveries_of
 
-from ..models import Conversation, Document, Message
+from ..models import Attachment, Conversation, Document, Message
 
 FORMAT: Final = "urn:sdkportal:record-bundle:1"
 _NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -20,7 +20,9 @@ Account = dict[str, Any]
 
 def messages_of(conversation: Conversation) -> list[Message]:
     """The conversation's messages in order of time, with their documents and attachments."""
-    documents = Document.objects.prefetch_related("attachments")
+    # What is blocked goes nowhere.
+    attachments = Prefetch("attachments", Attachment.objects.filter(is_blocked=False))
+    documents = Document.objects.prefetch_related(attachments)
     return list(conversation.messages.order_by("at", "pk").prefetch_related(Prefetch("documents", documents)))
 
 

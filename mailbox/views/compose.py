@@ -146,6 +146,11 @@ def _why(reason: str) -> str:
         "type": _("filtypen kan inte bifogas. Spara den som PDF och försök igen."),
         "content": _("innehållet är inte av den typ som filnamnet säger."),
         "empty": _("filen är tom."),
+        "malware": _(
+            "skadlig kod hittades i filen, och den får inte skickas. Öppna den inte, och tala om det för er "
+            "administratör."
+        ),
+        "unscannable": _("filen är större än vad som kan kontrolleras. Tala om det för er administratör."),
         "size": _("bilagorna blir större än meddelandet rymmer (30 MB)."),
     }[reason]
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from transport import payloads
 from transport.message_service.deliveries import deliveries_of
 
-from .. import access, access_log, handling, history, inbox, watch
+from .. import access, access_log, handling, history, inbox, quarantine, watch
 from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
@@ -28,6 +28,8 @@ def start(request: HttpRequest) -> HttpResponse:
         "mailboxes": inbox.mailboxes_with_counts(request.user),
         "administers": access.administered_by(request.user) or access.managed_by(request.user).exists(),
         "alarms": watch.alarms_of(request.user),
+        "quarantined": quarantine.unremoved(request.user),
+        "waiting_for_scanner": quarantine.waiting_for_scanner(request.user)[0],
         "audits": access.audited_by(request.user),
     }
     template = "mailbox/_mailboxes.html" if getattr(request, "htmx", False) else "mailbox/start.html"

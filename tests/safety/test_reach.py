@@ -30,7 +30,12 @@ from mailbox.models import (
 )
 from tests.protocol.build import a_message
 from transport.message_service.clients import Delivered
-from transport.message_service.models import CertificateRequest, Organisation, OrganisationKey
+from transport.message_service.models import (
+    CertificateRequest,
+    Organisation,
+    OrganisationKey,
+    QuarantinedFile,
+)
 from transport.protocol.identifiers import ParticipantId
 from transport.protocol.message import BytesContent, File
 
@@ -110,6 +115,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-certificate-begin": ("post", ADMINISTRATORS),
     "administration-certificate-import": ("post", ADMINISTRATORS),
     "administration-certificate-request": ("get", ADMINISTRATOR),
+    "administration-quarantine": ("get", ADMINISTRATORS),
+    "administration-quarantine-remove": ("post", ADMINISTRATOR),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
@@ -178,6 +185,7 @@ def world(settings, tmp_path) -> World:
             "category_id": Category.objects.create(name="Vård", function_count=0).pk,
             "rule_id": rule.pk,
             "request_id": a_certificate_request().pk,
+            "file_id": a_quarantined_file().pk,
         },
     )
 
@@ -200,6 +208,11 @@ def a_certificate_request() -> CertificateRequest:
         request="a request",
         private_key="a key",
     )
+
+
+def a_quarantined_file() -> QuarantinedFile:
+    organisation = Organisation.objects.get(participant_id=HABO)
+    return QuarantinedFile.objects.create(organisation=organisation, direction="draft", signature="X", size=1)
 
 
 def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from .. import malware
 from ..federation import lookup, trust
 from ..federation.errors import FederationError, ParticipantUnknown
 from ..hand_over import ArrivedEnvelope, Cause
@@ -31,8 +32,10 @@ from ..protocol.message_rules import read_and_check
 from ..protocol.opening import VerifiedEnvelope, verify_envelope
 from ..protocol.safe_xml import XmlRefused
 from ..protocol.signature import SignatureInvalid, SignatureMissing
+from . import scanning
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .organisation_keys import opening_keys
+from .scanning import Found
 from .states import OutgoingState
 
 
@@ -54,11 +57,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that is answered with REJECTED. `message_id` is the envelope's, as far as it was read."""
+    """A message that is answered with REJECTED. `message_id` is the envelope's, as far as it was read.
+
+    `malware` is what malicious code was found in, while the work directory lasts.
+    """
 
     message_id: str
     handling_service_id: str
     findings: tuple[Finding, ...]
+    malware: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +187,10 @@ def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: 
     if document is None or findings:
         return _refused(verified, findings)
     message = message_of(document)
-    findings = _content(verified.envelope, message)
+    found = _malware(message)
+    findings = [*(one.finding for one in found), *_content(verified.envelope, message)]
     if findings:
-        return _refused(verified, findings)
+        return _refused(verified, findings, found)
     return Taken(verified.envelope, message, verified.wrapped_key_digest)
 
 
@@ -194,6 +202,14 @@ def _is_captured(verified: VerifiedEnvelope, organisation: Organisation) -> bool
     )
     identity = uuid_of(verified.envelope.message_id)
     return taken.exclude(sender=verified.envelope.sender.value, message_id=identity).exists()
+
+
+def _malware(message: Message) -> tuple[Found, ...]:
+    """B1.3.3 5.3 number 3. Raises `NotNow`: what has not been looked at is not let through."""
+    try:
+        return scanning.found_in(message)
+    except malware.NotScanned as error:
+        raise NotNow(error.cause) from None
 
 
 def _content(envelope: Envelope, message: Message) -> list[Finding]:
@@ -285,11 +301,11 @@ def _unsigned(arrived: ArrivedEnvelope, source: BinaryIO) -> Judgement:
     return Refused(envelope.message_id, envelope.handling_service_id or "", (finding,))
 
 
-def _refused(verified: VerifiedEnvelope, findings: list[Finding]) -> Judgement:
+def _refused(verified: VerifiedEnvelope, findings: list[Finding], found: tuple[Found, ...] = ()) -> Judgement:
     envelope = verified.envelope
     if uuid_of(envelope.message_id) is None:
         return Dropped("envelope-malformed")
-    return Refused(envelope.message_id, envelope.handling_service_id or "", tuple(findings))
+    return Refused(envelope.message_id, envelope.handling_service_id or "", tuple(findings), found)
 
 
 def _security(reason: Reason, rule: str, text: str) -> Finding:

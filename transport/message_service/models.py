@@ -221,3 +221,57 @@ class Event(models.Model):
                 name="event_of_one_message",
             )
         ]
+
+
+class QuarantinedFile(models.Model):
+    """A file or text in which malicious code was found. The content is sealed in a folder of its own."""
+
+    class Direction(models.TextChoices):
+        IN = "in"
+        OUT = "out"
+        DRAFT = "draft"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation = models.ForeignKey(Organisation, models.PROTECT)
+    direction = models.CharField(max_length=5, choices=Direction)
+    message_id = models.UUIDField(null=True, blank=True)
+    counterpart = models.CharField(max_length=260, blank=True, help_text="the other side's participant id")
+    function_address = models.CharField(max_length=500, blank=True)
+    signature = models.CharField(max_length=200, help_text="what the scanner calls it")
+    size = models.BigIntegerField(help_text="bytes")
+    sha256 = models.CharField(max_length=64, blank=True)
+    file_name = models.CharField(max_length=300, blank=True)
+    found_at = models.DateTimeField(auto_now_add=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when the administrators were told")
+    removed_at = models.DateTimeField(null=True, blank=True)
+    removed_by = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+    stored_files: ClassVar = {"file_name": "place"}
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organisation", "-found_at"], name="quarantined_latest"),
+            models.Index(
+                fields=["found_at"], name="quarantined_kept", condition=models.Q(removed_at__isnull=True)
+            ),
+            models.Index(fields=["message_id"], name="quarantined_of_message"),
+        ]
+
+    @property
+    def place(self) -> Place:
+        return Place(self.organisation.participant_id, "quarantine", self.pk)
+
+    @classmethod
+    def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
+        """The files that these rows hold."""
+        return list(cls.objects.filter(pk__in=keys).values_list("file_name", flat=True))
+
+
+class ScannerAlarm(models.Model):
+    """Messages wait for the scanner, since when that was noticed; gone when none does any more."""
+
+    since = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when the administrators were last told")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()

@@ -14,7 +14,7 @@ from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType, P
 from ..protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
 from ..work import LeaseLost, pause_after, unexpected, wake
 from ..workspace import workspace
-from . import history, judging, sending, settling
+from . import history, judging, quarantine, sending, settling
 from .clients import Delivered, message_client
 from .judging import Dropped, Judgement, NotNow, ReceiptTaken, Refused, Taken
 from .models import IncomingMessage, Organisation, OutgoingMessage
@@ -132,10 +132,25 @@ def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
 def _refuse(row: IncomingMessage, refused: Refused) -> None:
     row.message_id = UUID(refused.message_id)
     row.is_accepted = False
+    _keep_apart(row, refused)
     rules = ", ".join(sorted({finding.rule for finding in refused.findings}))
     history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"rejected: {rules}")
     hand_over.access_point().discard(row.transfer_id, refused.message_id, f"rejected: {rules}")
     _answer(row, refused.message_id, refused.handling_service_id, ResponseCode.REJECTED, refused.findings)
+
+
+def _keep_apart(row: IncomingMessage, refused: Refused) -> None:
+    for one in quarantine.kept_apart(
+        refused.malware,
+        row.organisation,
+        quarantine.Direction.IN,
+        message_id=UUID(refused.message_id),
+        counterpart=row.sender,
+        function_address=refused.handling_service_id,
+    ):
+        one.save(force_insert=True)
+        told = {"message_id": refused.message_id, "signature": one.signature}
+        logger.warning("malware", extra={"fields": told})
 
 
 def _answer(

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from django.conf import settings
 from django.utils import timezone
 
-from .. import hand_over, payloads
+from .. import hand_over, malware, payloads
 from ..federation import lookup, trust
 from ..federation.errors import CertificateNotPublished, FederationError
 from ..hand_over import Cause, OutgoingTransfer
@@ -22,11 +23,13 @@ from ..protocol.identifiers import (
     SDK_MESSAGE_TYPE_CODE,
     ParticipantId,
 )
+from ..protocol.message_document import message_of
+from ..protocol.message_rules import read_and_check
 from ..protocol.sealing import seal
 from ..work import LeaseLost, pause_after, unexpected
 from ..workspace import workspace
-from . import history, settling
-from .models import OutgoingMessage
+from . import history, quarantine, scanning, settling
+from .models import OutgoingMessage, QuarantinedFile
 from .organisation_keys import NoValidKey, signing_pair
 from .states import OutgoingState
 
@@ -67,6 +70,8 @@ def _sealed(row: OutgoingMessage, name: str) -> Apply:
         certificate = _encryption_certificate(row)
         signing_key, signing_certificate = signing_pair(row.organisation)
         with workspace("sealing") as directory, (directory / "envelope").open("x+b") as envelope:
+            if not row.is_receipt and (stopped := _stopped(row, directory)):
+                return stopped
             with payloads.open_stored(row.payload_name, row.payload_place) as payload:
                 seal(
                     _envelope(row),
@@ -86,10 +91,46 @@ def _sealed(row: OutgoingMessage, name: str) -> Apply:
         return _failed(Cause.RECIPIENT_CERTIFICATE_UNTRUSTED)
     except NoValidKey:
         return _failed(Cause.NO_SIGNING_KEY)
+    except malware.NotScanned as error:
+        return _later(error.cause)
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost of it
         unexpected(error, message_id=row.message_id)
         return _later(Cause.UNEXPECTED)
     return lambda current: _submit(current, stored)
+
+
+def _stopped(row: OutgoingMessage, directory: Path) -> Apply | None:
+    """What keeps the message from leaving: it breaks a rule, or malicious code is in it.
+
+    Both were looked at when it was written. What the scanner knows may have grown since, and it may have been
+    away then. Raises `malware.NotScanned`.
+    """
+    files = directory / "files"
+    files.mkdir()
+    with payloads.open_stored(row.payload_name, row.payload_place) as payload:
+        document, findings = read_and_check(payload, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
+    if document is None or findings:
+        return _failed(Cause.MESSAGE_INVALID)
+    found = scanning.found_in(message_of(document))
+    if not found:
+        return None
+    kept = quarantine.kept_apart(
+        found,
+        row.organisation,
+        quarantine.Direction.OUT,
+        message_id=row.message_id,
+        counterpart=row.recipient,
+        function_address=row.handling_service_id,
+    )
+    return lambda current: _keep_back(current, kept)
+
+
+def _keep_back(row: OutgoingMessage, kept: list[QuarantinedFile]) -> None:
+    for one in kept:
+        one.save(force_insert=True)
+        told = {"message_id": row.message_id, "signature": one.signature}
+        logger.warning("malware", extra={"fields": told})
+    _failed(Cause.MALWARE_FOUND)(row)
 
 
 def _encryption_certificate(row: OutgoingMessage) -> x509.Certificate | None:

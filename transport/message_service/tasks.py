@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from .. import payloads, work
-from . import deadlines, publication, receiving, sealing
+from . import deadlines, publication, quarantine, receiving, sealing
 from .models import IncomingMessage, OutgoingMessage
 
 
@@ -27,8 +27,10 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Remove files that were stored and whose message was never committed."""
+    """Remove files whose message was never committed, and what has been kept apart long enough."""
     payloads.remove_forgotten("outgoing", OutgoingMessage.files_of)
+    quarantine.remove_forgotten()
+    quarantine.remove_old()
 
 
 @shared_task

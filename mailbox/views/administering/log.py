@@ -71,6 +71,7 @@ WHAT_WAS_ADMINISTERED = {
     "retention-held": _("Undantag från gallring"),
     "retention-released": _("Undantag från gallring hävdes"),
     "retention-run": _("Gallring gjordes"),
+    "quarantine-removed": _("Togs bort ur karantän"),
 }
 
 

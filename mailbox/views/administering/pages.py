@@ -84,6 +84,7 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
         found.append(("administration-functions", _("Funktionsadresser")))
         found.append(("administration-retention", _("Gallring")))
         found.append(("administration-certificates", _("Certifikat")))
+        found.append(("administration-quarantine", _("Karantän")))
     if access.audited_by(person):
         found.append(("administration-access-log", _("Åtkomstlogg")))
     if access.logs_read_by(person):

@@ -1,0 +1,99 @@
+"""ClamAV's daemon for demo and tests, with one signature: that of the EICAR test file."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from .services import ServiceNotStarted
+
+# EICAR's harmless file, in hexadecimal: written out, it would make scanners quarantine this one.
+EICAR: Final = bytes.fromhex(
+    "58354f2150254041505b345c505a58353428505e2937434329377d2445494341"
+    "522d5354414e444152442d414e544956495255532d544553542d46494c452124"
+    "482b482a"
+)
+SIGNATURE: Final = "Eicar-Test-Signature"
+_PROGRAM: Final = "/usr/sbin/clamd"
+_START_SECONDS: Final = 30.0
+_LARGEST: Final = "64M"
+
+
+class ClamAV:
+    """One daemon in a directory, on a Unix socket there. `largest` is what clamd takes in one stream."""
+
+    def __init__(self, directory: Path, *, largest: str = _LARGEST) -> None:
+        self._directory = directory
+        self._largest = largest
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """As `SDK_CLAMD` takes it."""
+        return str(self._directory / "clamd.sock")
+
+    def start(self) -> None:
+        """Return when it answers."""
+        program = shutil.which(_PROGRAM)
+        if program is None:
+            raise ServiceNotStarted(f"{_PROGRAM} is missing. Run: sudo apt-get install clamav-daemon")
+        configuration = self._write()
+        log = self._directory / "clamd.log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [program, "--foreground", "--config-file", str(configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self._answers():
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise ServiceNotStarted(f"ClamAV did not start in {self._directory}; see {log}")
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def _write(self) -> Path:
+        signatures = self._directory / "signatures"
+        signatures.mkdir(parents=True, exist_ok=True)
+        (signatures / "eicar.ndb").write_text(f"{SIGNATURE}:0:*:{EICAR.hex()}\n")
+        configuration = self._directory / "clamd.conf"
+        lines = {
+            "DatabaseDirectory": signatures,
+            "LocalSocket": self.address,
+            "FixStaleSocket": "yes",
+            "TemporaryDirectory": self._directory,
+            "StreamMaxLength": self._largest,
+            "MaxFileSize": _LARGEST,
+            "MaxScanSize": "256M",
+            "Bytecode": "no",
+            "MaxThreads": 4,
+        }
+        configuration.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
+        return configuration
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(2)
+            asked.connect(self.address)
+            asked.sendall(b"zPING\0")
+            return asked.recv(16).startswith(b"PONG")
+        return False
