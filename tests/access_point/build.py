@@ -16,6 +16,7 @@ from django.utils import timezone
 from werkzeug.serving import make_server
 
 from testbed.authorities import Validity, load_certificate, load_key
+from tests.protocol.as4.build import named_by, with_soap
 from tests.world import Party, World
 from transport import payloads
 from transport.access_point.models import OutboundTransfer
@@ -91,6 +92,12 @@ class Peer:
         return requests.post(
             self.world.url, data=body, headers={"Content-Type": packed.content_type}, timeout=30
         )
+
+    def post_named(self, packed: PackedMessage, reference: str) -> requests.Response:
+        """The same message, its signer named by what stands in KeyInfo instead of included."""
+        body = with_soap(packed.content_type, b"".join(packed.chunks()), named_by(reference))
+        headers = {"Content-Type": packed.content_type}
+        return requests.post(self.world.url, data=body, headers=headers, timeout=30)
 
     def answer(self, packed: PackedMessage, message: UserMessage) -> Receipt | ErrorSignal:
         response = self.post(packed)
@@ -196,7 +203,8 @@ def signalling(code: str, detail: str = "") -> Disturbance:
         '<eb:Messaging xmlns:eb="http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/">'
         "<eb:SignalMessage><eb:MessageInfo><eb:Timestamp>2026-11-24T12:00:00.000Z</eb:Timestamp>"
         "<eb:MessageId>error@peer</eb:MessageId></eb:MessageInfo>"
-        f'<eb:Error errorCode="{code}" severity="failure" errorDetail="{detail}"/>'
+        f'<eb:Error errorCode="{code}" severity="failure">'
+        f"<eb:ErrorDetail>{detail}</eb:ErrorDetail></eb:Error>"
         "</eb:SignalMessage></eb:Messaging></env:Header><env:Body/></env:Envelope>"
     )
     return answering("200 OK", "application/soap+xml; charset=UTF-8", body.encode())

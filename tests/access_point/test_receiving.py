@@ -7,16 +7,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
 from django.db import connection
 
 from testbed.authorities import load_certificate
+from testbed.services import free_port
+from tests.protocol.as4.build import key_identifier
 from tests.world import work_is_clean
 from transport import hand_over, payloads
 from transport.access_point import receiving
 from transport.access_point.models import InboundTransfer, TransferEvent
 from transport.message_service.models import IncomingMessage
+from transport.protocol.as4 import names
 from transport.protocol.as4.messages import ErrorSignal, Receipt
 from transport.protocol.certificates import RevocationUnknown, fingerprint
+from transport.protocol.identifiers import ParticipantId
 
 pytestmark = pytest.mark.xdist_group("federation")
 
@@ -127,6 +132,59 @@ def test_when_nobody_can_say_whether_the_sender_is_revoked_it_is_asked_to_come_a
         response = peer.post(packed)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "60")
     assert nothing_is_left(settings)
+
+
+def named(certificate) -> str:
+    """By its subject key identifier, as some senders name what they do not include."""
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return key_identifier(names.SUBJECT_KEY_IDENTIFIER, extension.value.digest)
+
+
+@pytest.fixture
+def sender_s_metadata(peer, world):
+    """SMP names the peer for the sender."""
+    participant = world.sender.participant.value
+    world.federation.change_participant(participant, access_point=peer.name)
+    return lambda **changes: world.federation.change_participant(participant, **changes)
+
+
+def test_a_signer_that_is_not_included_is_found_in_the_sender_s_metadata(peer, sender_s_metadata):
+    _, packed = peer.pack()
+    with packed:
+        answer = peer.post_named(packed, named(load_certificate(peer.files.certificate)))
+    assert b"NonRepudiationInformation" in answer.content
+    transfer = InboundTransfer.objects.get()
+    assert transfer.sending_access_point == peer.name
+
+
+def test_a_signer_that_is_neither_included_nor_published_is_0101(peer, sender_s_metadata, settings):
+    sender_s_metadata(published=False)
+    _, packed = peer.pack()
+    with packed:
+        answer = peer.post_named(packed, named(load_certificate(peer.files.certificate)))
+    assert b"EBMS:0101" in answer.content
+    assert "neither included nor known" in TransferEvent.objects.get(kind="REFUSED").cause
+    assert nothing_is_left(settings)
+
+
+def test_while_metadata_cannot_be_asked_for_the_sender_is_asked_to_come_again(
+    peer, sender_s_metadata, settings
+):
+    settings.SDK_DNS_SERVERS = [f"127.0.0.1:{free_port()}"]
+    settings.SDK_HTTP_TIMEOUT_SECONDS = 1
+    _, packed = peer.pack()
+    with packed:
+        answer = peer.post_named(packed, named(load_certificate(peer.files.certificate)))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert nothing_is_left(settings)
+
+
+def test_nobody_is_asked_about_the_sender_of_a_message_that_is_not_for_us(peer, monkeypatch):
+    monkeypatch.setattr(receiving.lookup, "endpoint_of", lambda *_: pytest.fail("asked"))
+    _, packed = peer.pack(final_recipient=ParticipantId("0203:nagon-annan.se"))
+    with packed:
+        answer = peer.post_named(packed, named(load_certificate(peer.files.certificate)))
+    assert b"NOT_SERVICED" in answer.content
 
 
 def test_refused_access_is_logged_with_who_it_was(peer, world):

@@ -13,7 +13,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from .. import hand_over, payloads
-from ..federation import trust
+from ..federation import lookup, trust
+from ..federation.errors import FederationError, LookupUnavailable
 from ..protocol.as4 import signals
 from ..protocol.as4.errors import (
     FAILED_AUTHENTICATION,
@@ -27,7 +28,7 @@ from ..protocol.as4.messages import SignedReference, UserMessage
 from ..protocol.as4.mime import MimeLimits
 from ..protocol.as4.unpacking import As4Limits, ReceivedMessage, read_user_message
 from ..protocol.certificates import CertificateUntrusted, Purpose, common_name
-from ..protocol.identifiers import DOCUMENT_SCHEME, PROCESS_ID, PROCESS_SCHEME, DocumentType
+from ..protocol.identifiers import DOCUMENT_SCHEME, MESSAGE_RECEIPT, PROCESS_ID, PROCESS_SCHEME, DocumentType
 from ..workspace import workspace
 from . import log
 from .keys import AccessPointKeys, own_keys
@@ -37,7 +38,8 @@ from .models import InboundTransfer
 def receive(content_type: str, body: BinaryIO) -> bytes:
     """Take a message and give the signed signal that answers it: its receipt, or an error.
 
-    `RevocationUnknown` and failures of storage or database go through: the sender will try again.
+    `RevocationUnknown`, `LookupUnavailable` and failures of storage or database go through: the sender
+    will try again.
     """
     return _Reception(own_keys()).answer(content_type, body)
 
@@ -66,6 +68,7 @@ class _Reception:
                     directory=directory,
                     decryption_keys=self._keys.decryption_keys,
                     check_signer=self._check,
+                    known_signers=self._published,
                     limits=As4Limits(MimeLimits(max_total=most), most),
                 )
                 return self._take(received)
@@ -88,14 +91,28 @@ class _Reception:
             raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
         if message.sender_party != common_name(signer):
             raise As4Error(VALUE_INCONSISTENT, "From/PartyId is not the CN of the signer's certificate")
+        self._check_addressee(message)
+        if len(message.parts) != 1:
+            raise As4Error(VALUE_INCONSISTENT, "not exactly one payload: the envelope")
+
+    def _published(self, message: UserMessage) -> tuple[x509.Certificate, ...]:
+        """Who may have signed a message that names a certificate without including it: the access point
+        that metadata names for the sender. Nobody is asked about a message that is not for us."""
+        self._check_addressee(message)
+        try:
+            return (lookup.endpoint_of(message.original_sender, MESSAGE_RECEIPT).certificate,)
+        except LookupUnavailable:
+            raise
+        except FederationError:
+            return ()
+
+    def _check_addressee(self, message: UserMessage) -> None:
         if message.recipient_party != self._keys.party_id:
             raise As4Error(VALUE_INCONSISTENT, "To/PartyId is not this access point's")
         if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
             raise As4Error(VALUE_NOT_RECOGNIZED, "Service is not the federation's process")
         if not hand_over.is_served(message.final_recipient, document_type_of(message)):
             raise As4Error(OTHER, NOT_SERVICED)
-        if len(message.parts) != 1:
-            raise As4Error(VALUE_INCONSISTENT, "not exactly one payload: the envelope")
 
     def _take(self, received: ReceivedMessage) -> bytes:
         (part,) = received.parts

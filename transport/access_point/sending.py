@@ -152,6 +152,7 @@ def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> R
                 sent_references=[_from_json(item) for item in references],
                 sent_message_id=transfer.as4_message_id,
                 check_signer=lambda signer: _check_receipt_signer(signer, endpoint),
+                known_signers=(endpoint.certificate,),
             )
         except As4Error as error:
             refusal = error

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from ..federation.errors import LookupUnavailable
 from ..protocol.as4.signals import CONTENT_TYPE
 from ..protocol.certificates import RevocationUnknown, fingerprint
 from . import log, receiving
@@ -44,7 +45,7 @@ def as4(request: HttpRequest) -> HttpResponse:
     body = _body(request)
     try:
         answer = HttpResponse(receiving.receive(content_type, body), content_type=CONTENT_TYPE)
-    except RevocationUnknown as error:
+    except (RevocationUnknown, LookupUnavailable) as error:
         logger.warning("not judged now", extra={"fields": {"why": error}})
         answer = HttpResponse(status=503, headers={"Retry-After": "60"})
     except UnreadablePostError:

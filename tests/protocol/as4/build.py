@@ -1,13 +1,17 @@
 """User messages between two access points, packed for real."""
 
+import base64
 import contextlib
 import gzip
 import io
+import re
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.protocol.build import ARBETSFORMEDLINGEN, HABO, NOON
 from tests.protocol.keys import certificate, key
+from transport.protocol.as4 import names
 from transport.protocol.as4.messages import PartInfo, UserMessage
 from transport.protocol.as4.packing import PackedMessage, write_user_message
 from transport.protocol.as4.unpacking import DecryptionKey, ReceivedMessage, read_user_message
@@ -64,6 +68,33 @@ def with_soap(content_type: str, body: bytes, change) -> bytes:
     start = body.index(b"<?xml")
     end = body.index(b"</env:Envelope>") + len(b"</env:Envelope>")
     return body[:start] + change(body[start:end]) + body[end:]
+
+
+def named_by(reference: str) -> Callable[[bytes], bytes]:
+    """A change of a SOAP part that names the signer otherwise: KeyInfo is no part of what is signed."""
+
+    def change(soap: bytes) -> bytes:
+        soap, count = re.subn(
+            rb"<wsse:BinarySecurityToken [^>]*>[^<]*</wsse:BinarySecurityToken><ds:Signature ",
+            b"<ds:Signature ",
+            soap,
+        )
+        assert count == 1
+        start = soap.index(b"<ds:KeyInfo>", soap.index(b"<ds:SignatureValue>")) + len(b"<ds:KeyInfo>")
+        return soap[:start] + reference.encode() + soap[soap.index(b"</ds:KeyInfo>", start) :]
+
+    return change
+
+
+def token(content: str) -> str:
+    return (
+        f'<wsse:SecurityTokenReference xmlns:wsse="{names.NS_WSSE}">{content}</wsse:SecurityTokenReference>'
+    )
+
+
+def key_identifier(kind: str, value: bytes) -> str:
+    text = base64.b64encode(value).decode()
+    return token(f'<wsse:KeyIdentifier ValueType="{kind}">{text}</wsse:KeyIdentifier>')
 
 
 @contextlib.contextmanager

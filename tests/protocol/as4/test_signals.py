@@ -88,6 +88,7 @@ def test_an_error_says_its_code_and_detail(exchange):
     signal = _read(exchange, body)
     assert isinstance(signal, ErrorSignal)
     assert signal.ref_to_message_id == exchange[0]
+    assert b"<eb:ErrorDetail>NOT_SERVICED</eb:ErrorDetail>" in body
     assert [(e.code, e.severity, e.detail) for e in signal.errors] == [
         ("EBMS:0004", "failure", "NOT_SERVICED")
     ]
@@ -101,6 +102,15 @@ def test_an_unsigned_error_with_a_soap_fault_is_read(exchange):
       shortDescription="Duplicate"/></eb:SignalMessage></eb:Messaging></S:Header>
       <S:Body><S:Fault><S:Code><S:Value>S:Receiver</S:Value></S:Code></S:Fault></S:Body></S:Envelope>"""
     assert _read(exchange, body).errors[0].code == "EBMS:4001"
+
+
+def test_what_is_wrong_is_read_from_an_attribute_too(exchange):
+    """As C3.2.1 2.5 c words it."""
+    body = b"""<S:Envelope xmlns:S="http://www.w3.org/2003/05/soap-envelope"
+      xmlns:eb="http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/"><S:Header><eb:Messaging>
+      <eb:SignalMessage><eb:Error errorCode="EBMS:0004" severity="failure" errorDetail="NOT_SERVICED"/>
+      </eb:SignalMessage></eb:Messaging></S:Header><S:Body/></S:Envelope>"""
+    assert _read(exchange, body).errors[0].detail == "NOT_SERVICED"
 
 
 @pytest.mark.parametrize("body", [b"<html/>", b"not xml", b"<!DOCTYPE a><a/>"])

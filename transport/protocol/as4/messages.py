@@ -26,6 +26,13 @@ class PartInfo:
         """The type of the octets that are signed."""
         return GZIP if self.is_compressed else self.mime_type
 
+    @property
+    def is_signed_canonically(self) -> bool:
+        """Whether not its octets but their canonical form is signed: XML that is not compressed (SwA
+        profile 1.1, 5.4.2)."""
+        media_type = self.transferred_type.partition(";")[0].strip().lower()
+        return media_type in {XML, "text/xml"} or media_type.endswith("+xml")
+
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:

@@ -24,7 +24,7 @@ from ..errors import ProtocolError
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, NS_XENC, SHA256
 from . import names, soap
 from .messages import PartInfo, SignedReference, UserMessage
-from .security import binary_token, reference_to, sha256, signature, token_reference
+from .security import PartDigest, binary_token, reference_to, sha256, signature, token_reference
 
 _CHUNK: Final = 64 * 1024
 _IV_BYTES: Final = 12
@@ -117,7 +117,7 @@ class _PackedPart:
 
 def _pack(part: PartInfo, source: BinaryIO, out: BinaryIO, session_key: bytes) -> _PackedPart:
     offset = out.tell()
-    digest = hashes.Hash(hashes.SHA256())
+    digest = PartDigest(part, hashes.SHA256())
     initial = os.urandom(_IV_BYTES)
     encryptor = Cipher(algorithms.AES(session_key), modes.GCM(initial)).encryptor()
     buffer = bytearray(4 * _CHUNK)
@@ -140,7 +140,7 @@ def _pack(part: PartInfo, source: BinaryIO, out: BinaryIO, session_key: bytes) -
         while chunk := source.read(_CHUNK):
             take(chunk)
     out.write(encryptor.finalize() + encryptor.tag)
-    return _PackedPart(part, offset, out.tell() - offset, digest.finalize())
+    return _PackedPart(part, offset, out.tell() - offset, digest.finalize()[0])
 
 
 @dataclass(slots=True)

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from ..canonical import AlgorithmNotAllowed, canonical_document, canonical_element
+from ..canonical_digest import CanonicalDigest
 from ..certificates import CertificateUnreadable, load_certificate
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, RSA_SHA256, SHA256
 from ..safe_xml import parse
 from . import names
 from .errors import FAILED_AUTHENTICATION, POLICY_NONCOMPLIANCE, As4Error
-from .messages import SignedReference
+from .messages import PartInfo, SignedReference
 
 _MAX_REFERENCES: Final = 1000
 
@@ -70,6 +71,28 @@ def sha256(data: bytes) -> bytes:
     digest = hashes.Hash(hashes.SHA256())
     digest.update(data)
     return digest.finalize()
+
+
+class PartDigest:
+    """The digest of a part's octets, as they are before encryption; for some types of their canonical form.
+
+    Senders differ: what is read `fits` by either, what is written has the form that WSS4J compares.
+    """
+
+    def __init__(self, part: PartInfo, algorithm: hashes.HashAlgorithm) -> None:
+        self._octets = hashes.Hash(algorithm)
+        self._canonical = CanonicalDigest(algorithm) if part.is_signed_canonically else None
+
+    def update(self, data: bytes) -> None:
+        self._octets.update(data)
+        if self._canonical is not None:
+            self._canonical.update(data)
+
+    def finalize(self) -> tuple[bytes, ...]:
+        """Every digest that counts, the one to sign first."""
+        canonical = self._canonical.finalize() if self._canonical is not None else None
+        octets = self._octets.finalize()
+        return (octets,) if canonical is None else (canonical, octets)
 
 
 def reference_to(uri: str, digest: bytes, transform: str) -> SignedReference:
@@ -142,12 +165,12 @@ def verify_signature(
     if len(found) != 1:
         raise As4Error(POLICY_NONCOMPLIANCE, "the message is not signed" if not found else "two signatures")
     info = _one(found[0], "SignedInfo")
-    certificate = certificate_of(_one(found[0], "KeyInfo"), by_id, known)
-    if certificate is None:
-        raise As4Error(FAILED_AUTHENTICATION, "the signing certificate is neither included nor known")
     method = _one(info, "SignatureMethod").get("Algorithm", "")
     if method not in algorithms.signature_hashes:
         raise _not_allowed(method)
+    certificate = certificate_of(_one(found[0], "KeyInfo"), by_id, known)
+    if certificate is None:
+        raise As4Error(FAILED_AUTHENTICATION, "the signing certificate is neither included nor known")
     canonicalisation = _one(info, "CanonicalizationMethod")
     key = certificate.public_key()
     if not isinstance(key, RSAPublicKey):
@@ -199,6 +222,12 @@ def certificate_of(
     embedded = key_info.find(f".//{names.WSSE}Embedded/{names.WSSE}BinarySecurityToken")
     if embedded is not None:
         return _token_certificate(embedded)
+    identifier = key_info.find(f".//{names.WSSE}KeyIdentifier")
+    if identifier is not None and identifier.get("ValueType") == names.X509_V3:
+        return _certificate(identifier)
+    if identifier is None and key_info.find(f".//{names.DS}X509IssuerSerial") is None:
+        return None
+    # Whoever gives the known ones may have to ask for them: only now are they looked at.
     return next((certificate for certificate in known if _is_named(key_info, certificate)), None)
 
 

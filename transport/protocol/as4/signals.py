@@ -1,6 +1,6 @@
 """Receipt and error signals (ebMS 3.0 5.2.3, 6; AS4 1.0 5.1.8; ebbp-signals)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
@@ -69,9 +69,9 @@ def write_error(
     content = (
         f"<eb:SignalMessage>{soap.signal_info(message_id, timestamp, ref)}"
         f'<eb:Error errorCode="{error.kind.code}" severity="failure" origin="ebMS" '
-        f'shortDescription="{error.kind.short_description}" category="{error.kind.category}" '
-        f"errorDetail={quoteattr(error.detail)}{about}>"
-        f'<eb:Description xml:lang="en">{escape(error.detail)}</eb:Description></eb:Error></eb:SignalMessage>'
+        f'shortDescription="{error.kind.short_description}" category="{error.kind.category}"{about}>'
+        f'<eb:Description xml:lang="en">{escape(error.kind.short_description)}</eb:Description>'
+        f"<eb:ErrorDetail>{escape(error.detail)}</eb:ErrorDetail></eb:Error></eb:SignalMessage>"
     )
     return _signed(content, signing_key, signing_certificate)
 
@@ -83,12 +83,14 @@ def read_signal(
     sent_references: Sequence[SignedReference],
     sent_message_id: str,
     check_signer: Callable[[x509.Certificate], None],
+    known_signers: Iterable[x509.Certificate] = (),
 ) -> Receipt | ErrorSignal:
     """What another access point answered.
 
     A receipt is returned only when its signature holds, its signer passes `check_signer` and it covers
     everything that was sent. Raises `As4Error` EBMS:0302 for one that does not, EBMS:0009 for what is no
-    signal; what `check_signer` raises goes through.
+    signal; what `check_signer` raises goes through. `known_signers` are certificates that a receipt may
+    name without including them.
     """
     root = _signal_root(content_type, body)
     messaging, _, _ = soap.header_of(root)
@@ -101,7 +103,7 @@ def read_signal(
     if receipt is None:
         raise As4Error(INVALID_HEADER, "the answer is neither a receipt nor an error")
     try:
-        verified = verify_signal(root, PROFILE)
+        verified = verify_signal(root, PROFILE, known_signers)
     except As4Error as error:
         raise As4Error(INVALID_RECEIPT, error.detail, sent_message_id) from None
     check_signer(verified.certificate)
@@ -113,13 +115,15 @@ def read_signal(
     return Receipt(identity, ref, soap.moment_of(signal), verified.certificate, verified.value)
 
 
-def verify_signal(root: etree._Element, algorithms: SignatureAlgorithms) -> VerifiedSignature:
+def verify_signal(
+    root: etree._Element, algorithms: SignatureAlgorithms, known: Iterable[x509.Certificate] = ()
+) -> VerifiedSignature:
     """Verify that a signal's signature holds and covers Messaging; raises `As4Error`."""
     messaging, _, security = soap.header_of(root)
     if security is None:
         raise As4Error(INVALID_RECEIPT, "the signal is not signed")
     by_id = elements_by_id(root)
-    verified = verify_signature(security, by_id, algorithms)
+    verified = verify_signature(security, by_id, algorithms, known)
     covered = []
     for reference in verified.references:
         element = by_id.get(reference.signed.uri.removeprefix("#"))
@@ -142,7 +146,8 @@ def error_signal(signal: etree._Element) -> ErrorSignal:
             _short(error.get("errorCode")),
             _short(error.get("shortDescription")),
             _short(error.get("severity")),
-            _short(error.get("errorDetail")),
+            # An element in the schema of ebMS 3.0; C3.2.1 2.5 c speaks of an attribute, and some write one.
+            _short(error.findtext(names.EB + "ErrorDetail") or error.get("errorDetail")),
         )
         for error in signal.findall(names.EB + "Error")[:_MAX_ERRORS]
     ]

@@ -6,7 +6,7 @@ handed on before every part's digest fits. All of it streams; files are in a dir
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -39,6 +39,7 @@ from .messages import PartInfo, SignedReference, UserMessage
 from .mime import MimeLimits, MimePart, boundary_of, read_parts
 from .security import (
     PROFILE,
+    PartDigest,
     Reference,
     SignatureAlgorithms,
     VerifiedSignature,
@@ -108,6 +109,7 @@ def read_user_message(
     directory: Path,
     decryption_keys: Sequence[DecryptionKey],
     check_signer: Callable[[x509.Certificate, UserMessage], None],
+    known_signers: Callable[[UserMessage], Iterable[x509.Certificate]] = lambda _: (),
     limits: As4Limits | None = None,
     algorithms_allowed: SignatureAlgorithms = PROFILE,
     key_transport: KeyTransport | None = None,
@@ -115,7 +117,9 @@ def read_user_message(
     """Read a message; raises `As4Error`.
 
     `directory` is empty, the caller's, and removed by the caller. `check_signer` judges the signer and
-    what the header says before anything is decrypted; what it raises goes through.
+    what the header says before anything is decrypted; what it raises goes through. `known_signers` gives
+    the certificates that may have signed, asked only where a message names its signer's without including
+    it; what it is told by the message is not verified yet, and what it raises goes through too.
     """
     bounds = limits or As4Limits()
     mime_parts = read_parts(body, boundary_of(content_type), directory, bounds.mime)
@@ -126,7 +130,9 @@ def read_user_message(
     root = soap_root(first)
     identity = soap.message_id_of(root)
     try:
-        reader = _Reader(root, decryption_keys, algorithms_allowed, key_transport or KeyTransport())
+        reader = _Reader(
+            root, decryption_keys, algorithms_allowed, key_transport or KeyTransport(), known_signers
+        )
         check_signer(reader.signature.certificate, reader.message)
         return reader.take(list(mime_parts), directory, bounds)
     except As4Error as error:
@@ -142,12 +148,14 @@ class _Reader:
         keys: Sequence[DecryptionKey],
         allowed: SignatureAlgorithms,
         key_transport: KeyTransport,
+        known_signers: Callable[[UserMessage], Iterable[x509.Certificate]],
     ) -> None:
         messaging, body, security = soap.header_of(root)
         if security is None:
             raise As4Error(POLICY_NONCOMPLIANCE, "the message is not signed")
         by_id = elements_by_id(root)
-        self.signature: VerifiedSignature = verify_signature(security, by_id, allowed)
+        known = _when_needed(lambda: known_signers(soap.read_user_message(messaging)))
+        self.signature: VerifiedSignature = verify_signature(security, by_id, allowed, known)
         self._attachments = verify_references(self.signature.references, by_id, messaging, body)
         self._opener = PartOpener(security, by_id, keys, key_transport)
         self.message = soap.read_user_message(messaging)
@@ -158,6 +166,10 @@ class _Reader:
         return ReceivedMessage(
             self.message, self.signature.certificate, references, parts, self.signature.value
         )
+
+
+def _when_needed(give: Callable[[], Iterable[x509.Certificate]]) -> Iterator[x509.Certificate]:
+    yield from give()
 
 
 def verify_references(
@@ -320,7 +332,7 @@ def _unpack(
     so the caller uses nothing before this returns."""
     if part.size < _IV_BYTES + _TAG_BYTES:
         raise As4Error(FAILED_DECRYPTION, "a part cannot be decrypted")
-    digest = hashes.Hash(reference.hash)
+    digest = PartDigest(info, reference.hash)
     with part.path.open("rb") as source, target.open("xb") as out:
         unpacker = _Unpacker(out, info, part.size, limits)
         source.seek(part.size - _TAG_BYTES)
@@ -345,7 +357,7 @@ def _unpack(
             decryptor.finalize()
         except InvalidTag:
             raise As4Error(FAILED_DECRYPTION, "a part cannot be decrypted") from None
-        if digest.finalize() != reference.signed.digest:
+        if reference.signed.digest not in digest.finalize():
             raise As4Error(FAILED_AUTHENTICATION, "the digest of a part does not fit")
         if problem is not None:
             raise problem

@@ -8,6 +8,7 @@ import com.helger.json.JsonArray;
 import com.helger.json.JsonObject;
 import com.helger.json.serialize.JsonReader;
 import com.helger.phase4.crypto.AS4CryptoFactoryInMemoryKeyStore;
+import com.helger.phase4.crypto.ECryptoKeyIdentifierType;
 import com.helger.phase4.crypto.ECryptoMode;
 import com.helger.phase4.crypto.IAS4CryptoFactory;
 import com.helger.phase4.crypto.IAS4DecryptParameterModifier;
@@ -73,8 +74,8 @@ import org.apache.wss4j.dom.handler.RequestData;
  *
  * <ul>
  *   <li>{"command": "received"}: {"messages": [...], "refusals": [...]} since the last time it was asked.
- *   <li>{"command": "serve", "served": [...], "keep": true}: whom to serve from now on; without "keep" payloads
- *       are read and counted, not stored.
+ *   <li>{"command": "serve", "served": [...], "keep": true, "receipt_reference": "bst"}: whom to serve from now on; without
+ *       "keep" payloads are read and counted, not stored; how its receipts name their signer.
  *   <li>{"command": "use", "keystore": ...}: another own key and certificate.
  *   <li>{"command": "send", ...}: see {@link Sender}; with "count" and "parallel" as many messages in a row and at
  *       once. Answers {"results": [...], "seconds": s, "cpu_seconds": s, "peak_memory": bytes}.
@@ -147,6 +148,9 @@ public final class Peer {
         served.clear();
         command.getAsArray("served").forEach(item -> served.add(item.getAsValue().getAsString()));
         receiver.keepsPayloads = command.getAsBoolean("keep", true);
+        receiver.receiptReference =
+            ECryptoKeyIdentifierType.getFromIDOrThrow(
+                command.containsKey("receipt_reference") ? command.getAsString("receipt_reference") : "bst");
         return new JsonObject();
       case "use":
         keys.use(Path.of(command.getAsString("keystore")));

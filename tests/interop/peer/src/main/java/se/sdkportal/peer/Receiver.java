@@ -10,6 +10,8 @@ import com.helger.json.JsonArray;
 import com.helger.json.JsonObject;
 import com.helger.phase4.attachment.IAS4IncomingAttachmentFactory;
 import com.helger.phase4.attachment.WSS4JAttachment;
+import com.helger.phase4.crypto.AS4SigningParams;
+import com.helger.phase4.crypto.ECryptoKeyIdentifierType;
 import com.helger.phase4.ebms3header.Ebms3Error;
 import com.helger.phase4.ebms3header.Ebms3PartyId;
 import com.helger.phase4.ebms3header.Ebms3SignalMessage;
@@ -54,6 +56,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
   private final List<IJsonObject> taken = new ArrayList<>();
   private final List<IJsonObject> refused = new ArrayList<>();
   volatile boolean keepsPayloads = true;
+  volatile ECryptoKeyIdentifierType receiptReference = ECryptoKeyIdentifierType.BST_DIRECT_REFERENCE;
 
   Receiver(Peer.Keys keys, Path store, Set<String> served) {
     this.keys = keys;
@@ -82,7 +85,9 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
       handler.setIncomingProfileSelector(new AS4IncomingProfileSelectorConstant(Peer.PROFILE));
       handler.setIncomingAttachmentFactory(IAS4IncomingAttachmentFactory.DEFAULT_INSTANCE);
       handler.setIncomingSecurityConfiguration(
-          new AS4IncomingSecurityConfiguration().setDecryptParameterModifier(keys.revocation()));
+          new AS4IncomingSecurityConfiguration()
+              .setDecryptParameterModifier(keys.revocation())
+              .setSigningParams(new AS4SigningParams().setKeyIdentifierType(receiptReference)));
       handler.setIncomingReceiverConfiguration(new AS4IncomingReceiverConfiguration());
       handler.setProcessorSupplier(() -> new CommonsArrayList<>(this));
       handler.setErrorConsumer((state, errors, message) -> remember(state, errors));
