@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from . import events
 from .access import mailboxes_of
-from .models import Assignment, Conversation, ConversationEvent, FunctionMailbox, HandOver, Person
+from .models import Assignment, Conversation, ConversationEvent, FunctionMailbox, HandOver, Message, Person
 
 UNDO_SECONDS: Final = 10
 What = ConversationEvent.What
@@ -156,6 +156,23 @@ def arrived(conversation: Conversation) -> None:
     if conversation.state != State.OPEN:
         Conversation.objects.filter(pk=conversation.pk).update(state=State.OPEN)
         _changed(conversation, What.ARRIVED, None, None)
+
+
+def bring_back(conversation_id: int, what: ConversationEvent.What) -> None:
+    """Something that was sent did not come out, or may not have: it is in the inbox again, at the top."""
+    row = locked(conversation_id)
+    row.state, row.is_waiting, row.last_activity_at = State.OPEN, False, timezone.now()
+    row.save(update_fields=["state", "is_waiting", "last_activity_at"])
+    _changed(row, what, None, None)
+
+
+def wait_again(message: Message) -> None:
+    """What brought it back is over: if the message was the last word, it is the other side's turn again."""
+    row = locked(message.conversation_id)
+    later = row.messages.filter(at__gt=message.at)
+    if row.state == State.OPEN and not row.is_waiting and not later.exists():
+        row.is_waiting = True
+        row.save(update_fields=["is_waiting"])
 
 
 def give_back_all(person: Person, mailbox: FunctionMailbox) -> None:

@@ -29,6 +29,9 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.REMIND: lazy("%(who)s ställde in en påminnelse %(to)s"),
     What.BROUGHT_UP: lazy("Påminnelse: togs upp igen"),
     What.UNDONE: lazy("Ångrat av %(who)s: %(to)s"),
+    What.UNDELIVERED: lazy("Tillbaka i inkorgen: ett meddelande kom inte fram eller avvisades"),
+    What.OVERDUE: lazy("Tillbaka i inkorgen: kvittens saknas för ett meddelande"),
+    What.CANCELLED: lazy("Sändningen av ett meddelande avbröts"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("att ta den"),

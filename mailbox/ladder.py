@@ -8,8 +8,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from transport.hand_over import Cause
 from transport.message_service.deliveries import Delivery, DeliveryEvent, RejectionCause
-from transport.message_service.history import RECEIPT_MISSING, SYSTEM, TRANSPORT_RECEIPT
+from transport.message_service.history import (
+    BY_HAND,
+    RECEIPT_MISSING,
+    SYSTEM,
+    TRANSPORT_RECEIPT,
+    TRANSPORT_RECEIPT_MISSING,
+)
 from transport.message_service.states import OutgoingState as State
 
 
@@ -30,10 +37,15 @@ class Ladder:
     problem: str
     advice: str
     history: tuple[tuple[datetime, str, str], ...]
+    may_be_sent_again: bool
+    may_be_cancelled: bool
 
 
 # States that a message does not leave by waiting.
 FAILED: Final = frozenset({State.REJECTED, State.MESSAGE_EXCHANGE_ERROR, State.ERROR})
+
+# What lists show where B1.4.2 has no state of its own: somebody has cancelled the message.
+CANCELLED: Final = "CANCELLED"
 
 _SHORT: dict[str, str | Promise] = {
     State.SCHEDULED: lazy("Skickas"),
@@ -45,6 +57,7 @@ _SHORT: dict[str, str | Promise] = {
     State.REJECTED: lazy("Avvisat"),
     State.MESSAGE_EXCHANGE_ERROR: lazy("Kunde inte levereras"),
     State.ERROR: lazy("Kunde inte levereras"),
+    CANCELLED: lazy("Avbrutet"),
 }
 
 # Why a message could not be delivered, by the transport's cause codes; and what to do.
@@ -170,13 +183,14 @@ _EVENTS: dict[str, str | Promise] = {
     State.ERROR: lazy("Fel"),
     State.MESSAGE_EXCHANGE_ERROR: lazy("Kunde inte levereras"),
     RECEIPT_MISSING: lazy("Kvittens saknas"),
+    TRANSPORT_RECEIPT_MISSING: lazy("Transportkvittens saknas"),
 }
 
 
 def short_state(state: str, *, is_receipt_missing: bool) -> str:
     """One or a few words for lists."""
-    if is_receipt_missing and state == State.WAITING_FOR_RECEIPT:
-        return _("Kvittens saknas")
+    if is_receipt_missing:
+        return _("Kvittens saknas") if state == State.WAITING_FOR_RECEIPT else _("Har inte kommit fram än")
     return str(_SHORT.get(state, ""))
 
 
@@ -213,10 +227,16 @@ def ladder_of(delivery: Delivery) -> Ladder:
             (event.at, _in_words(event), "" if event.actor == SYSTEM else event.actor)
             for event in delivery.events
         ),
+        delivery.may_be_sent_again,
+        delivery.may_be_cancelled,
     )
 
 
 def _in_words(event: DeliveryEvent) -> str:
+    if event.name == State.SCHEDULED and event.cause == BY_HAND:
+        return _("Lagt för sändning igen")
+    if event.name == State.MESSAGE_EXCHANGE_ERROR and event.cause == Cause.CANCELLED:
+        return _("Avbrutet")
     if event.name == State.SCHEDULED and event.cause:
         return _("Väntar på att kunna skickas")
     return str(_EVENTS.get(event.name, event.name))
@@ -224,23 +244,54 @@ def _in_words(event: DeliveryEvent) -> str:
 
 def _trouble(delivery: Delivery) -> tuple[str, str]:
     if delivery.state is State.REJECTED:
+        if delivery.was_sent_again and any(_is_duplicate(cause) for cause in delivery.causes):
+            return (
+                _("Mottagaren hade redan fått meddelandet när det skickades igen."),
+                _("Den första sändningen kom fram. Är du osäker, kontakta mottagaren på annat sätt."),
+            )
         problem, advice = _rejection(delivery.causes)
         return str(problem), str(advice)
     if delivery.state in (State.MESSAGE_EXCHANGE_ERROR, State.ERROR):
+        if delivery.cause == Cause.CANCELLED:
+            return _cancelled(delivery)
         problem, advice = _FAILURES.get(delivery.cause, _OTHER_FAILURE)
         return str(problem), str(advice)
-    if delivery.receipt_missing_at is not None and delivery.message_receipt_at is None:
+    if delivery.lacks_message_receipt:
         return (
             _("Kvittens saknas: mottagarens system har inte bekräftat att verksamheten fått meddelandet."),
             _("Det kan ändå ha kommit fram. Är det bråttom, kontakta mottagaren på annat sätt."),
         )
+    waiting = _waiting(delivery)
+    if delivery.lacks_transport_receipt:
+        return (
+            " ".join((_("Meddelandet har inte kommit fram i tid."), waiting)).strip(),
+            _("Det skickas så snart det går. Är det bråttom, kontakta mottagaren på annat sätt."),
+        )
+    return waiting, ""
+
+
+def _waiting(delivery: Delivery) -> str:
+    """Why it has not got there yet, where that is known."""
     if delivery.state is State.SCHEDULED_FOR_RESEND:
-        return _("Mottagarens system svarade inte. Nya försök görs av sig själva."), ""
+        return _("Mottagarens system svarade inte. Nya försök görs av sig själva.")
     if delivery.state is State.SCHEDULED and delivery.cause in _WAITING:
-        return str(_WAITING[delivery.cause]), ""
+        return str(_WAITING[delivery.cause])
     if delivery.state is State.SCHEDULED and delivery.cause:
-        return _("Meddelandet väntar: en tjänst i federationen svarar inte just nu."), ""
-    return "", ""
+        return _("Meddelandet väntar: en tjänst i federationen svarar inte just nu.")
+    return ""
+
+
+def _cancelled(delivery: Delivery) -> tuple[str, str]:
+    if delivery.was_sent_again:
+        return (
+            _("Omsändningen avbröts. Den första sändningen kan ha kommit fram."),
+            _("Är det bråttom, kontakta mottagaren på annat sätt."),
+        )
+    return _("Sändningen avbröts. Meddelandet lämnade aldrig er organisation."), ""
+
+
+def _is_duplicate(cause: RejectionCause) -> bool:
+    return (cause.detail or "").strip().lower() == "duplicate"
 
 
 def _rejection(causes: tuple[RejectionCause, ...]) -> tuple[str | Promise, str | Promise]:

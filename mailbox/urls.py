@@ -1,7 +1,7 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import compose, conversations, events, handling, login, notices, records, search
+from .views import compose, conversations, delivering, events, handling, login, notices, records, search
 from .views.administering import retention
 
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),
+    path("meddelande/<int:message_id>/skicka-igen", delivering.send_again, name="send-again"),
+    path("meddelande/<int:message_id>/avbryt", delivering.cancel, name="cancel"),
     path("utkast/<int:draft_id>/", compose.draft, name="draft"),
     path("utkast/<int:draft_id>/bilagor", compose.upload, name="upload"),
     path("utkast/<int:draft_id>/forhandsvisning", compose.preview, name="preview"),

@@ -368,6 +368,7 @@ SDK_CLAMD = env.text("SDK_CLAMD", "/run/clamav/clamd.ctl")
 SDK_CLAMD_TIMEOUT_SECONDS = env.number("SDK_CLAMD_TIMEOUT_SECONDS", 120)
 # How long what was found is kept apart, unless an administrator removes it before.
 SDK_QUARANTINE_DAYS = env.number("SDK_QUARANTINE_DAYS", 30)
+SDK_TRANSPORT_DEADLINE_SECONDS = env.number("SDK_TRANSPORT_DEADLINE_SECONDS", 900)
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work, renewed while it works; after it another takes over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)

@@ -46,6 +46,7 @@ class Cause(StrEnum):
     SCANNER_UNAVAILABLE = "scanner-unavailable"
     TOO_LARGE_TO_SCAN = "too-large-to-scan"
     MALWARE_FOUND = "malware-found"
+    CANCELLED = "cancelled"
     MESSAGE_INVALID = "message-invalid"
     # The access point's: sending did not succeed.
     ACCESS_POINT_UNTRUSTED = "access-point-untrusted"

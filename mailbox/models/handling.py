@@ -48,6 +48,9 @@ class ConversationEvent(models.Model):
         REMIND = "remind"
         BROUGHT_UP = "brought-up"
         UNDONE = "undone"
+        UNDELIVERED = "undelivered"
+        OVERDUE = "overdue"
+        CANCELLED = "cancelled"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

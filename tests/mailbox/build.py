@@ -32,4 +32,4 @@ def arrives(mailbox: FunctionMailbox, *, conversation: str = "", **changes) -> M
         }
         message = message.__class__(header.__class__(**values), message.documents)
     deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
-    return Message.objects.get(message_id=message.header.message_id)
+    return Message.objects.get(message_id=message.header.message_id, direction=Message.Direction.IN)

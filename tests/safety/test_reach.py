@@ -74,6 +74,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
     "answer": ("post", MEMBER),
+    "send-again": ("post", MEMBER),
+    "cancel": ("post", MEMBER),
     "draft": ("get post", MEMBER),
     "upload": ("post", MEMBER),
     "preview": ("post", MEMBER),

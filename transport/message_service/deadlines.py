@@ -1,5 +1,9 @@
-"""Receipts that do not come: told to the sender, never taken for a rejection."""
+"""Receipts that do not come: told to the sender, never taken for a rejection. A late one still counts."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -7,22 +11,44 @@ from . import history
 from .models import OutgoingMessage
 
 
+def for_transport_receipt() -> datetime:
+    """Until when a message that is ordered now should have reached the recipient's organisation."""
+    return timezone.now() + timedelta(seconds=settings.SDK_TRANSPORT_DEADLINE_SECONDS)
+
+
+def for_message_receipt() -> datetime:
+    """Until when the message receipt should have come for what has got there now."""
+    return timezone.now() + timedelta(seconds=settings.SDK_RECEIPT_DEADLINE_SECONDS)
+
+
 def watch(limit: int = 100) -> int:
-    """Mark messages whose receipt is overdue; how many. A late receipt still settles them."""
-    overdue = OutgoingMessage.objects.filter(receipt_due_at__lte=timezone.now()).values_list("pk", flat=True)
+    """Mark messages that a receipt is overdue for; how many."""
+    return _mark("transport_due_at", _no_transport_receipt, limit) + _mark(
+        "receipt_due_at", _no_message_receipt, limit
+    )
+
+
+def _mark(due: str, mark: Callable[[OutgoingMessage], None], limit: int) -> int:
+    is_overdue = {f"{due}__lte": timezone.now()}
     marked = 0
-    for key in list(overdue[:limit]):
+    for key in list(OutgoingMessage.objects.filter(**is_overdue).values_list("pk", flat=True)[:limit]):
         with transaction.atomic():
-            row = (
-                OutgoingMessage.objects.select_for_update(skip_locked=True)
-                .filter(pk=key, receipt_due_at__lte=timezone.now())
-                .first()
-            )
+            rows = OutgoingMessage.objects.select_for_update(skip_locked=True)
+            row = rows.filter(pk=key, **is_overdue).first()
             if row is None:
                 continue
-            row.receipt_due_at = None
-            row.receipt_missing_at = timezone.now()
-            history.happened(row, history.RECEIPT_MISSING)
+            setattr(row, due, None)
+            mark(row)
             history.save_and_tell(row)
             marked += 1
     return marked
+
+
+def _no_transport_receipt(row: OutgoingMessage) -> None:
+    row.transport_missing_at = timezone.now()
+    history.happened(row, history.TRANSPORT_RECEIPT_MISSING)
+
+
+def _no_message_receipt(row: OutgoingMessage) -> None:
+    row.receipt_missing_at = timezone.now()
+    history.happened(row, history.RECEIPT_MISSING)

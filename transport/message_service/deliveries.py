@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from .history import BY_HAND
 from .models import OutgoingMessage
+from .resending import may_be_cancelled, may_be_sent_again
 from .states import OutgoingState
 
 
@@ -40,6 +42,26 @@ class Delivery:
     transport_receipt_at: datetime | None
     message_receipt_at: datetime | None
     receipt_missing_at: datetime | None
+    transport_missing_at: datetime | None = None
+    may_be_sent_again: bool = False
+    may_be_cancelled: bool = False
+
+    @property
+    def lacks_transport_receipt(self) -> bool:
+        """Nothing has told in time that it got as far as the recipient's organisation."""
+        return self.transport_missing_at is not None and not (
+            self.transport_receipt_at or self.message_receipt_at
+        )
+
+    @property
+    def lacks_message_receipt(self) -> bool:
+        """It got there, and its recipient has not told in time what became of it."""
+        return self.receipt_missing_at is not None and self.message_receipt_at is None
+
+    @property
+    def was_sent_again(self) -> bool:
+        """Somebody has sent it again by hand."""
+        return any(event.cause == BY_HAND for event in self.events)
 
 
 def delivery_of(participant: str, message_id: UUID) -> Delivery | None:
@@ -67,4 +89,7 @@ def _delivery(row: OutgoingMessage) -> Delivery:
         row.transport_receipt_at,
         row.message_receipt_at,
         row.receipt_missing_at,
+        row.transport_missing_at,
+        may_be_sent_again(row),
+        may_be_cancelled(row),
     )

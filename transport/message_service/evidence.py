@@ -48,7 +48,7 @@ def evidence_of(participant: str, message_id: UUID, *, was_sent: bool) -> dict[K
 
 
 def _of_sent(row: OutgoingMessage) -> dict[Kind, Evidence]:
-    receipt = hand_over.access_point().receipt_of_sent(row.pk)
+    receipt = hand_over.access_point().receipt_of_sent(row.transfer)
     return _those_that_are(
         _stored(Kind.ENVELOPE, row.envelope_name, row.envelope_place),
         _held(Kind.TRANSPORT_RECEIPT, receipt),

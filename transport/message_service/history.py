@@ -11,6 +11,9 @@ SYSTEM = "system"
 # What happened without a change of state.
 TRANSPORT_RECEIPT = "TRANSPORT_RECEIPT"
 RECEIPT_MISSING = "RECEIPT_MISSING"
+TRANSPORT_RECEIPT_MISSING = "TRANSPORT_RECEIPT_MISSING"
+# The cause of a message's being scheduled once more.
+BY_HAND = "by-hand"
 
 
 class TransitionNotAllowed(Exception):

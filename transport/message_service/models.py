@@ -104,8 +104,14 @@ class OutgoingMessage(Leased):
     created_at = models.DateTimeField(auto_now_add=True)
     transport_receipt_at = models.DateTimeField(null=True, blank=True)
     message_receipt_at = models.DateTimeField(null=True, blank=True)
+    transport_due_at = models.DateTimeField(null=True, blank=True)
+    transport_missing_at = models.DateTimeField(null=True, blank=True)
     receipt_due_at = models.DateTimeField(null=True, blank=True)
     receipt_missing_at = models.DateTimeField(null=True, blank=True)
+    ordered_at = models.DateTimeField(null=True, blank=True, help_text="when it was sent again by hand")
+    transfer_reference = models.UUIDField(
+        null=True, blank=True, unique=True, help_text="the transfer's, where it is not the first"
+    )
     message_receipt_name = models.CharField(max_length=300, blank=True, help_text="the signed receipt")
     answers = models.ForeignKey(
         "IncomingMessage", models.PROTECT, null=True, blank=True, related_name="receipts"
@@ -125,6 +131,11 @@ class OutgoingMessage(Leased):
                 name="outgoing_receipt_due",
                 condition=models.Q(receipt_due_at__isnull=False),
             ),
+            models.Index(
+                fields=["transport_due_at"],
+                name="outgoing_transport_due",
+                condition=models.Q(transport_due_at__isnull=False),
+            ),
         ]
 
     # What names a file, and what the file is.
@@ -139,13 +150,24 @@ class OutgoingMessage(Leased):
         return self.kind == self.Kind.RECEIPT
 
     @property
+    def transfer(self) -> uuid.UUID:
+        """The reference by which the access point has it: another each time it is sent again by hand."""
+        return self.transfer_reference or self.pk
+
+    @classmethod
+    def of_transfer(cls, reference: uuid.UUID) -> models.QuerySet[Self]:
+        """The message that a transfer carries; none where it has been sent again by another since."""
+        first = models.Q(pk=reference, transfer_reference=None)
+        return cls.objects.filter(first | models.Q(transfer_reference=reference))
+
+    @property
     def payload_place(self) -> Place:
         return Place(self.organisation.participant_id, "payload", self.pk)
 
     @property
     def envelope_place(self) -> Place:
         """As `hand_over.OutgoingTransfer` has it: the access point opens the same file."""
-        return Place(self.organisation.participant_id, "envelope", self.pk)
+        return Place(self.organisation.participant_id, "envelope", self.transfer)
 
     @property
     def message_receipt_place(self) -> Place:

@@ -178,7 +178,7 @@ def _submit(row: OutgoingMessage, envelope_name: str) -> None:
     history.become(row, OutgoingState.SUBMITTED)
     hand_over.access_point().submit(
         OutgoingTransfer(
-            reference=row.pk,
+            reference=row.transfer,
             envelope_name=envelope_name,
             envelope_id=str(row.message_id),
             sender=row.organisation.participant,
@@ -191,7 +191,7 @@ def _submit(row: OutgoingMessage, envelope_name: str) -> None:
 
 def _later(cause: Cause) -> Apply:
     def apply(row: OutgoingMessage) -> None:
-        if timezone.now() - row.created_at > _PATIENCE:
+        if timezone.now() - (row.ordered_at or row.created_at) > _PATIENCE:
             _failed(cause)(row)
             return
         row.due_at = timezone.now() + pause_after(row.attempts)

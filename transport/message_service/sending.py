@@ -16,7 +16,7 @@ from ..protocol.identifiers import ParticipantId, ParticipantIdInvalid
 from ..protocol.message import Message, write_message
 from ..protocol.message_rules import check_message
 from ..work import wake
-from . import history
+from . import deadlines, history
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .states import OutgoingState
 
@@ -90,6 +90,8 @@ def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
         payloads.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_place
     )
     row.due_at = timezone.now()
+    if not row.is_receipt:
+        row.transport_due_at = deadlines.for_transport_receipt()
     row.save(force_insert=True)
     history.happened(row, OutgoingState.SCHEDULED, actor=actor)
     wake(seal.delay, row.pk)

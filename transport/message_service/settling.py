@@ -1,17 +1,15 @@
 """What became of a message that was sent: told by the access point, then by the recipient's receipt."""
 
 import logging
-from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.utils import timezone
 
 from .. import hand_over, payloads
 from ..hand_over import Outcome
 from ..protocol.envelope import Envelope
 from ..protocol.message_receipt import MessageReceipt
-from . import history
+from . import deadlines, history
 from .models import IncomingMessage, OutgoingMessage
 from .states import IncomingState, OutgoingState
 
@@ -21,7 +19,7 @@ _LONGEST_TEXT = 500
 
 def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
     """Note what became of a transfer of ours, in the access point's transaction."""
-    row = OutgoingMessage.objects.select_for_update().filter(pk=reference).first()
+    row = OutgoingMessage.of_transfer(reference).select_for_update().first()
     if row is None:
         return
     match outcome:
@@ -39,6 +37,7 @@ def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
 def failed(row: OutgoingMessage, cause: str) -> None:
     """The message did not get there. What an undelivered receipt answered was not acknowledged, then."""
     history.become(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=cause)
+    row.transport_due_at = None
     answered = _answered(row)
     if answered is not None and answered.state == IncomingState.RETRIEVED:
         history.incoming_becomes(answered, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"receipt {cause}")
@@ -50,7 +49,9 @@ def settle(
 ) -> None:
     """Let a receipt settle the message that it is for; the caller has locked the row and judged both."""
     message.message_receipt_at = timezone.now()
-    message.receipt_due_at = None
+    message.transport_due_at = message.receipt_due_at = None
+    # It may be about to be sent again: that is needless now, and a worker that is at it drops what it makes.
+    message.due_at = message.lease = message.lease_until = None
     message.causes = [
         {"reason": cause.reason, "detail": cause.detail_code, "text": cause.text[:_LONGEST_TEXT]}
         for cause in receipt.causes
@@ -67,6 +68,7 @@ def settle(
 def _acknowledged(row: OutgoingMessage) -> None:
     """The transport receipt has come. For a message, the wait for its message receipt begins."""
     row.transport_receipt_at = timezone.now()
+    row.transport_due_at = None
     history.happened(row, history.TRANSPORT_RECEIPT)
     if not history.may_become(row, OutgoingState.ACKNOWLEDGE):
         # The message receipt was faster.
@@ -74,7 +76,7 @@ def _acknowledged(row: OutgoingMessage) -> None:
     history.become(row, OutgoingState.ACKNOWLEDGE)
     if not row.is_receipt:
         history.become(row, OutgoingState.WAITING_FOR_RECEIPT)
-        row.receipt_due_at = timezone.now() + timedelta(seconds=settings.SDK_RECEIPT_DEADLINE_SECONDS)
+        row.receipt_due_at = deadlines.for_message_receipt()
         return
     _let_go_of_payload(row)
     answered = _answered(row)

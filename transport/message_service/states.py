@@ -35,16 +35,21 @@ _I = IncomingState
 # A message receipt settles a message whatever was known of its transfer: it may overtake the transport
 # receipt, and it counts when it comes late.
 _SETTLED_BY_RECEIPT: Final = frozenset({_O.ACCEPTED, _O.REJECTED})
+# By hand, when it failed or lacks a receipt (`resending`).
+_SENT_AGAIN: Final = frozenset({_O.SCHEDULED})
 
 OUTGOING: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
-    _O.SCHEDULED: frozenset({_O.SUBMITTED, _O.ERROR}),
+    # Cancelled, it fails at once; sent again by hand, a receipt for the first time may still settle it.
+    _O.SCHEDULED: frozenset({_O.SUBMITTED, _O.ERROR, _O.MESSAGE_EXCHANGE_ERROR}) | _SETTLED_BY_RECEIPT,
     _O.SUBMITTED: frozenset({_O.SCHEDULED_FOR_RESEND, _O.ACKNOWLEDGE, _O.MESSAGE_EXCHANGE_ERROR})
-    | _SETTLED_BY_RECEIPT,
+    | _SETTLED_BY_RECEIPT
+    | _SENT_AGAIN,
     _O.SCHEDULED_FOR_RESEND: frozenset({_O.SCHEDULED_FOR_RESEND, _O.ACKNOWLEDGE, _O.MESSAGE_EXCHANGE_ERROR})
-    | _SETTLED_BY_RECEIPT,
+    | _SETTLED_BY_RECEIPT
+    | _SENT_AGAIN,
     _O.ACKNOWLEDGE: frozenset({_O.WAITING_FOR_RECEIPT}) | _SETTLED_BY_RECEIPT,
-    _O.WAITING_FOR_RECEIPT: _SETTLED_BY_RECEIPT,
-    _O.MESSAGE_EXCHANGE_ERROR: _SETTLED_BY_RECEIPT,
+    _O.WAITING_FOR_RECEIPT: _SETTLED_BY_RECEIPT | _SENT_AGAIN,
+    _O.MESSAGE_EXCHANGE_ERROR: _SETTLED_BY_RECEIPT | _SENT_AGAIN,
     _O.ERROR: frozenset({_O.MESSAGE_EXCHANGE_ERROR}),
     _O.ACCEPTED: frozenset(),
     _O.REJECTED: frozenset(),

@@ -1,0 +1,97 @@
+"""By hand: send a message again that failed or lacks its receipt, and cancel one that has not left.
+
+The message's row is locked first, so that of a worker and a person one decides; both are in the history.
+"""
+
+import uuid
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from .. import payloads
+from ..hand_over import Cause
+from ..work import wake
+from . import deadlines, history
+from .models import OutgoingMessage
+from .states import OutgoingState
+
+# Sent again they would only fail again.
+_FINAL_CAUSES = frozenset({Cause.MALWARE_FOUND, Cause.MESSAGE_INVALID})
+_ON_THEIR_WAY = frozenset({OutgoingState.SUBMITTED, OutgoingState.SCHEDULED_FOR_RESEND})
+
+
+class CannotBeSentAgain(Exception):
+    """The message is on its way, is settled, or its content is kept no longer."""
+
+
+class HasLeft(Exception):
+    """The message has been handed over already, or will not be."""
+
+
+def may_be_sent_again(row: OutgoingMessage) -> bool:
+    """Whether the message has failed or lacks a receipt, and is still kept."""
+    if row.is_receipt or not row.payload_name:
+        return False
+    match OutgoingState(row.state):
+        case OutgoingState.MESSAGE_EXCHANGE_ERROR:
+            return row.cause not in _FINAL_CAUSES
+        case OutgoingState.WAITING_FOR_RECEIPT:
+            return row.receipt_missing_at is not None
+        case state if state in _ON_THEIR_WAY:
+            return row.transport_missing_at is not None
+    return False
+
+
+def may_be_cancelled(row: OutgoingMessage) -> bool:
+    """Whether the message is still here."""
+    return not row.is_receipt and row.state == OutgoingState.SCHEDULED
+
+
+def send_again(participant: str, message_id: UUID, *, actor: str) -> None:
+    """Order the same message, by its id, in a new transfer; it is sealed anew. Raises `CannotBeSentAgain`."""
+    from .tasks import seal
+
+    with transaction.atomic():
+        row = _locked(participant, message_id)
+        if row is None or not may_be_sent_again(row):
+            raise CannotBeSentAgain
+        history.become(row, OutgoingState.SCHEDULED, cause=history.BY_HAND, actor=actor)
+        row.cause = ""
+        payloads.remove_on_commit(row.envelope_name)
+        row.envelope_name = ""
+        row.transfer_reference = uuid.uuid4()
+        row.ordered_at = row.due_at = timezone.now()
+        row.attempts = 0
+        row.transport_receipt_at = row.transport_missing_at = None
+        row.receipt_due_at = row.receipt_missing_at = None
+        row.transport_due_at = deadlines.for_transport_receipt()
+        history.save_and_tell(row)
+        wake(seal.delay, row.pk)
+
+
+def cancel(participant: str, message_id: UUID, *, actor: str) -> None:
+    """See to it that the message does not leave. Raises `HasLeft`.
+
+    A worker that is sealing it finds its lease gone, and drops what it has made. A message that was sent
+    before is kept: what is cancelled is only the new attempt.
+    """
+    with transaction.atomic():
+        row = _locked(participant, message_id)
+        if row is None or not may_be_cancelled(row):
+            raise HasLeft
+        history.become(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=Cause.CANCELLED, actor=actor)
+        row.due_at = row.lease = row.lease_until = row.transport_due_at = None
+        if row.transfer_reference is None:
+            payloads.remove_on_commit(row.payload_name)
+            row.payload_name = ""
+        history.save_and_tell(row)
+
+
+def _locked(participant: str, message_id: UUID) -> OutgoingMessage | None:
+    rows = OutgoingMessage.objects.select_for_update(of=("self",)).select_related("organisation")
+    return rows.filter(
+        organisation__participant_id=participant,
+        kind=OutgoingMessage.Kind.MESSAGE,
+        message_id=message_id,
+    ).first()
