@@ -28,8 +28,9 @@ imports: $(VENV)/.installed
 
 check: test lint types imports
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed java clamav phase4
 	$(RUN)/python -m benchmarks.sealing
+	$(RUN)/python -m benchmarks.nodes $(ARGS)
 
 .PHONY: chromium fonts java nginx clamav faketime softhsm phase4
 chromium fonts java nginx clamav faketime softhsm phase4:

@@ -1,23 +1,36 @@
 """Orders messages from one function address to another: run by `benchmarks.nodes`, in a node's environment.
 
-python -m benchmarks.order PARTICIPANT FROM-ADDRESS TO-ADDRESS COUNT
+    python -m benchmarks.order PARTICIPANT FROM-ADDRESS TO-ADDRESS
+
+says `ready`, and orders as many messages as each line on stdin says; then says `ordered`.
 """
+
+# ruff: noqa: T201
 
 import sys
 
 import django
 
 
-def main(participant: str, sender: str, recipient: str, count: str) -> int:
+def main(participant: str, sender: str, recipient: str) -> int:
     django.setup()
     from tests.protocol.build import a_message
     from transport.message_service import sending
     from transport.protocol.identifiers import ParticipantId
 
     own = ParticipantId(participant)
-    for _ in range(int(count)):
-        message = a_message(sender=own, recipient=own, sender_function=sender, recipient_function=recipient)
-        sending.order(message, actor="bench")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        for _ in range(int(line)):
+            message = a_message(
+                text="Hej. " * 200,
+                sender=own,
+                recipient=own,
+                sender_function=sender,
+                recipient_function=recipient,
+            )
+            sending.order(message, actor="bench")
+        print("ordered", flush=True)
     return 0
 
 

@@ -1,45 +1,37 @@
-"""Sends transfers, two at a time, as two workers do: run by `benchmarks.nodes`, in its environment.
+"""Sends transfers one after another, as a worker does: run by `benchmarks.nodes`, in its environment.
 
-    python -m benchmarks.send KEY...
+    python -m benchmarks.send < KEYS
 
-says `ready`, waits for a line, sends, and says how many were delivered.
+says `ready`, reads keys a line until an empty one, sends them, and says how many were delivered; then again.
 """
 
 # ruff: noqa: T201
 
-import multiprocessing
 import sys
 
 import django
 
 
-def _ready(_: int) -> None:
+def main() -> int:
     django.setup()
-    from transport.access_point.keys import own_keys
-
-    own_keys()
-
-
-def _send(key: str) -> None:
     from transport.access_point import sending
-
-    sending.send(key)
-
-
-def main(keys: list[str]) -> int:
-    django.setup()
+    from transport.access_point.keys import own_keys
     from transport.access_point.models import OutboundTransfer
 
-    with multiprocessing.get_context("spawn").Pool(2, _ready, (0,)) as workers:
-        workers.map(_ready, [0, 0, 0, 0])
-        print("ready", flush=True)
-        sys.stdin.readline()
-        workers.map(_send, keys, chunksize=1)
+    own_keys()
+    print("ready", flush=True)
+    keys: list[str] = []
+    for line in sys.stdin:
+        if line.strip():
+            keys.append(line.strip())
+            continue
+        for key in keys:
+            sending.send(key)
         delivered = OutboundTransfer.objects.filter(pk__in=keys, state="DELIVERED").count()
-        print(f"{delivered} delivered", flush=True)
-        sys.stdin.readline()
+        print(delivered, flush=True)
+        keys = []
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

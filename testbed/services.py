@@ -82,11 +82,17 @@ class Postgres:
             if found is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's."""
+        pid = self._server.get_pid() if self._server is not None else None
+        if pid is None:
+            raise ServiceNotStarted("PostgreSQL has not been started")
+        return int(pid)
+
     def kill(self) -> None:
         """kill -9 every process of the server, as a crash of its machine would."""
-        if self._server is None:
-            raise ServiceNotStarted("PostgreSQL has not been started")
-        postmaster = psutil.Process(self._server.get_pid())
+        postmaster = psutil.Process(self.pid)
         family = [postmaster, *postmaster.children(recursive=True)]
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
