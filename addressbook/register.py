@@ -135,6 +135,18 @@ def difference(participant_id: str) -> Difference:
     return found
 
 
+def successors_of(participant_id: str, identifier: str) -> list[str]:
+    """The identifiers of what succeeded a closed function, the nearest first; empty where it is open."""
+    found: list[str] = []
+    one = OwnFunction.objects.filter(participant_id=participant_id, identifier=identifier).first()
+    while one is not None and one.closed_at is not None:
+        one = one.successor
+        if one is None or one.identifier in found:
+            break
+        found.append(one.identifier)
+    return found
+
+
 def entry_of(identifier: str, name: str, description: str, categories: str, words: str) -> Entry:
     """An entry from texts in which categories and search words stand a line each. Raises `FileRefused`."""
     return _checked(

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from transport.message_service.clients import Delivered
 
-from . import following
+from . import following, routing
 from .deliver import deliver
 from .models import FunctionMailbox
 
@@ -16,6 +16,9 @@ class BuiltInClient:
         return FunctionMailbox.objects.filter(
             participant_id=participant, address=function_address, is_open=True
         ).exists()
+
+    def stand_ins(self, participant: str, function_address: str) -> list[str]:
+        return routing.stand_ins(participant, function_address)
 
     def deliver(self, delivered: Delivered) -> None:
         deliver(delivered)

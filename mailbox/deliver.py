@@ -11,17 +11,19 @@ from transport.protocol.message import Attention, Party
 from transport.protocol.message import Document as MessageDocument
 
 from . import events, files, handling
-from .models import Attachment, Conversation, Document, FunctionMailbox, Message
+from .models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
 from .search import index
 
 _LONGEST = 256
+_LONGEST_ADDRESS = 500
 
 
 def deliver(delivered: Delivered) -> None:
-    """Store a message in the mailbox of the function that it is for; the same again changes nothing."""
+    """Store a message in the mailbox of the function that takes it; the same again changes nothing."""
     header = delivered.message.header
+    meant_for = address_of(header.recipient)
     mailbox = FunctionMailbox.objects.get(
-        participant_id=delivered.participant, address=address_of(header.recipient)
+        participant_id=delivered.participant, address=delivered.stands_in or meant_for
     )
     conversation = _conversation(mailbox, delivered)
     message, created = Message.objects.get_or_create(
@@ -33,6 +35,7 @@ def deliver(delivered: Delivered) -> None:
             "subject": (header.label or "")[:_LONGEST],
             "is_confidential": header.is_confidential,
             "at": delivered.arrived_at,
+            "for_address": meant_for[:_LONGEST_ADDRESS] if delivered.stands_in else "",
             **counterpart_fields(header.sender, delivered.sender),
             "sender_references": references_of(header.sender.attention),
             "recipient_references": references_of(header.recipient.attention),
@@ -43,6 +46,8 @@ def deliver(delivered: Delivered) -> None:
     if not created:
         return
     handling.arrived(conversation)
+    if message.for_address:
+        handling.note(conversation, ConversationEvent.What.STOOD_IN, None, to=message.for_address)
     has_files = store_documents(message, delivered.message.documents)
     count_in(conversation, message, has_files=has_files)
     events.announce(mailbox.pk)

@@ -32,6 +32,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.UNDELIVERED: lazy("Tillbaka i inkorgen: ett meddelande kom inte fram eller avvisades"),
     What.OVERDUE: lazy("Tillbaka i inkorgen: kvittens saknas för ett meddelande"),
     What.CANCELLED: lazy("Sändningen av ett meddelande avbröts"),
+    What.STOOD_IN: lazy("Kom hit i stället för till %(to)s, som är stängd eller inte finns"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("att ta den"),

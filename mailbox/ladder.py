@@ -12,6 +12,7 @@ from transport.hand_over import Cause
 from transport.message_service.deliveries import Delivery, DeliveryEvent, RejectionCause
 from transport.message_service.history import (
     BY_HAND,
+    INSIDE,
     RECEIPT_MISSING,
     SYSTEM,
     TRANSPORT_RECEIPT,
@@ -185,6 +186,12 @@ _EVENTS: dict[str, str | Promise] = {
     RECEIPT_MISSING: lazy("Kvittens saknas"),
     TRANSPORT_RECEIPT_MISSING: lazy("Transportkvittens saknas"),
 }
+# The same events of a message that never left this installation.
+_EVENTS_INSIDE: dict[str, str | Promise] = {
+    State.SUBMITTED: lazy("Signerat och lämnat direkt, inom den här installationen"),
+    TRANSPORT_RECEIPT: lazy("Framme hos mottagarens organisation"),
+    State.ACKNOWLEDGE: lazy("Levererat inom installationen"),
+}
 
 
 def short_state(state: str, *, is_receipt_missing: bool) -> str:
@@ -219,12 +226,14 @@ def ladder_of(delivery: Delivery) -> Ladder:
             delivery.message_receipt_at,
         ),
     )
+    is_inside = any(event.cause == INSIDE for event in delivery.events)
+    words = {**_EVENTS, **_EVENTS_INSIDE} if is_inside else _EVENTS
     return Ladder(
         rungs,
         problem,
         advice,
         tuple(
-            (event.at, _in_words(event), "" if event.actor == SYSTEM else event.actor)
+            (event.at, _in_words(event, words), "" if event.actor == SYSTEM else event.actor)
             for event in delivery.events
         ),
         delivery.may_be_sent_again,
@@ -232,14 +241,14 @@ def ladder_of(delivery: Delivery) -> Ladder:
     )
 
 
-def _in_words(event: DeliveryEvent) -> str:
+def _in_words(event: DeliveryEvent, words: dict[str, str | Promise]) -> str:
     if event.name == State.SCHEDULED and event.cause == BY_HAND:
         return _("Lagt för sändning igen")
     if event.name == State.MESSAGE_EXCHANGE_ERROR and event.cause == Cause.CANCELLED:
         return _("Avbrutet")
     if event.name == State.SCHEDULED and event.cause:
         return _("Väntar på att kunna skickas")
-    return str(_EVENTS.get(event.name, event.name))
+    return str(words.get(event.name, event.name))
 
 
 def _trouble(delivery: Delivery) -> tuple[str, str]:

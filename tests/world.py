@@ -88,7 +88,9 @@ class World:
             participant.value, name, self.access_point, [], published=published
         )
         if is_here:
-            organisation = Organisation.objects.create(participant_id=participant.value, name=name)
+            organisation = Organisation.objects.create(
+                participant_id=participant.value, name=name, goes_out_and_back=True
+            )
             for purpose, pair in (("signing", files.signing), ("encryption", files.encryption)):
                 add_key(
                     organisation,

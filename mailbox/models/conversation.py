@@ -19,12 +19,22 @@ class FunctionMailbox(models.Model):
     unattended_after_hours = models.PositiveIntegerField(
         default=24, help_text="how long the oldest untaken message may wait before the managers are told"
     )
+    is_catch_all = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="takes what is for a function address of the organisation's that nobody serves",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         ordering = ["name", "id"]
-        constraints = [models.UniqueConstraint(fields=["participant_id", "address"], name="mailbox_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["participant_id", "address"], name="mailbox_once"),
+            models.UniqueConstraint(
+                fields=["participant_id"], condition=models.Q(is_catch_all=True), name="one_catch_all"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -126,6 +136,13 @@ class Message(models.Model):
     at = models.DateTimeField(help_text="arrived, or sent")
     delivery_state = models.CharField(max_length=24, blank=True)
     is_receipt_missing = models.BooleanField(default=False)
+    for_address = models.CharField(
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the function address that it was for, where another function stood in for it",
+    )
     draft_number = models.BigIntegerField(
         null=True, blank=True, help_text="the draft that it was: whoever has that page open is shown this"
     )

@@ -51,6 +51,7 @@ class ConversationEvent(models.Model):
         UNDELIVERED = "undelivered"
         OVERDUE = "overdue"
         CANCELLED = "cancelled"
+        STOOD_IN = "stood-in"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

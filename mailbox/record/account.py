@@ -104,6 +104,7 @@ def _message(position: int, message: Message, delivery: Delivery | None) -> Acco
             }
             for document in message.documents.all()
         ],
+        "for_address": message.for_address or None,
         "delivery": _delivery(delivery) if delivery is not None else None,
     }
 

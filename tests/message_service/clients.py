@@ -11,6 +11,7 @@ class SteeredClient:
     """Serves every function but `closed`; `failing` raises that often before it takes a message."""
 
     closed: set[str] = set()
+    standing_in: list[str] = []
     failing = 0
     delivered: list[Delivered] = []
     told: list[tuple[str, UUID, bool]] = []
@@ -18,11 +19,14 @@ class SteeredClient:
 
     @classmethod
     def reset(cls) -> None:
-        cls.closed, cls.failing = set(), 0
+        cls.closed, cls.standing_in, cls.failing = set(), [], 0
         cls.delivered, cls.told, cls.files = [], [], []
 
     def serves(self, participant: str, function_address: str) -> bool:
         return function_address not in self.closed
+
+    def stand_ins(self, participant: str, function_address: str) -> list[str]:
+        return self.standing_in
 
     def deliver(self, delivered: Delivered) -> None:
         assert connection.in_atomic_block

@@ -231,3 +231,20 @@ def test_what_is_no_envelope_is_dropped_and_told_to_nobody(world, client, damage
     row.refresh_from_db()
     assert (row.state, row.cause) == ("MESSAGE_EXCHANGE_ERROR", "envelope-malformed")
     assert not OutgoingMessage.objects.exists()
+
+
+def test_a_function_that_stands_in_takes_what_nobody_serves(world, client):
+    function = world.recipient.mailbox.address
+    client.closed, client.standing_in = {function, "sdk:closed-too"}, ["sdk:closed-too", "sdk:efter"]
+    message_id, envelope = world.sealed(world.message())
+    world.transfer(envelope)
+    assert world.answer_to(message_id).code is ResponseCode.ACCEPTED
+    assert [one.stands_in for one in client.delivered] == ["sdk:efter"]
+    event = IncomingMessage.objects.get(message_id=message_id).events.first()
+    assert (event.name, event.cause) == ("RETRIEVED", "stands-in")
+
+
+def test_nothing_that_is_served_is_taken_by_another(world, client):
+    client.standing_in = ["sdk:efter"]
+    world.transfer(world.sealed(world.message())[1])
+    assert [one.stands_in for one in client.delivered] == [""]

@@ -106,6 +106,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-functions-difference": ("get", ADMINISTRATORS),
     "administration-function": ("get post", ADMINISTRATOR),
     "administration-function-close": ("post", ADMINISTRATOR),
+    "administration-routing": ("get", ADMINISTRATORS),
     "administration-retention": ("get", ADMINISTRATORS),
     "administration-retention-file": ("get", ADMINISTRATORS),
     "administration-retention-rule": ("get post", ADMINISTRATOR),

@@ -1,5 +1,6 @@
 """What the message service asks of a message client (SDK_MESSAGE_CLIENT)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -20,6 +21,8 @@ class Delivered:
     message: Message
     sender: str
     arrived_at: datetime
+    # The function that takes it where nobody serves the one that it is for; empty where somebody does.
+    stands_in: str = ""
 
 
 class MessageClient(Protocol):
@@ -27,6 +30,9 @@ class MessageClient(Protocol):
 
     def serves(self, participant: str, function_address: str) -> bool:
         """Whether the function address is one of the participant's, and open."""
+
+    def stand_ins(self, participant: str, function_address: str) -> Iterable[str]:
+        """The participant's functions that are to take what nobody serves, the first choice first."""
 
     def deliver(self, delivered: Delivered) -> None:
         """Take a message; the same again changes nothing."""

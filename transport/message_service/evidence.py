@@ -1,6 +1,7 @@
 """What proves that a message was exchanged: the signed envelope and both receipts, as they were on the wire.
 
-For a message that was sent, the receipts are the other side's; for one that arrived, they are ours.
+For a message that was sent, the receipts are the other side's; for one that arrived, they are ours. What was
+handed over inside this node has no transport receipt: nobody carried it.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from .. import hand_over, payloads
 from ..payloads import Place
+from . import inside
 from .models import IncomingMessage, OutgoingMessage
 
 
@@ -57,11 +59,11 @@ def _of_sent(row: OutgoingMessage) -> dict[Kind, Evidence]:
 
 
 def _of_arrived(row: IncomingMessage) -> dict[Kind, Evidence]:
-    access_point = hand_over.access_point()
+    arrivals = inside.arrivals_of(row)
     answer = OutgoingMessage.objects.filter(answers=row).first()
     return _those_that_are(
-        Evidence(Kind.ENVELOPE, lambda: access_point.open(row.transfer_id)),
-        _held(Kind.TRANSPORT_RECEIPT, access_point.receipt_of_arrived(row.transfer_id)),
+        Evidence(Kind.ENVELOPE, lambda: arrivals.open(row.transfer_id)),
+        _held(Kind.TRANSPORT_RECEIPT, arrivals.receipt_of_arrived(row.transfer_id)),
         _stored(Kind.MESSAGE_RECEIPT, answer.envelope_name, answer.envelope_place) if answer else None,
     )
 

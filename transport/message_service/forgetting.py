@@ -4,7 +4,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from .. import hand_over, payloads
+from .. import payloads
+from . import inside
 from .models import IncomingMessage, OutgoingMessage
 
 _CAUSE = "retention"
@@ -54,4 +55,4 @@ def _forget_arrived(participant: str, message_id: UUID) -> None:
     for row in rows:
         if row.due_at is not None:
             raise StillInWork
-        hand_over.access_point().discard(row.transfer_id, str(message_id), _CAUSE)
+        inside.discard(row, str(message_id), _CAUSE)

@@ -14,6 +14,10 @@ RECEIPT_MISSING = "RECEIPT_MISSING"
 TRANSPORT_RECEIPT_MISSING = "TRANSPORT_RECEIPT_MISSING"
 # The cause of a message's being scheduled once more.
 BY_HAND = "by-hand"
+# The cause of what is told of a message that stayed inside this node.
+INSIDE = "inside"
+# Why a message was taken: another function stood in for the one that it was for.
+STANDS_IN = "stands-in"
 
 
 class TransitionNotAllowed(Exception):

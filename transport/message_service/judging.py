@@ -32,7 +32,7 @@ from ..protocol.message_rules import read_and_check
 from ..protocol.opening import VerifiedEnvelope, verify_envelope
 from ..protocol.safe_xml import XmlRefused
 from ..protocol.signature import SignatureInvalid, SignatureMissing
-from . import scanning
+from . import inside, scanning
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .organisation_keys import opening_keys
 from .scanning import Found
@@ -89,16 +89,24 @@ Judgement = Dropped | Refused | Taken | ReceiptTaken
 
 
 def judge(
-    arrived: ArrivedEnvelope, organisation: Organisation, source: BinaryIO, directory: Path
+    arrived: ArrivedEnvelope,
+    organisation: Organisation,
+    source: BinaryIO,
+    directory: Path,
+    *,
+    is_inside: bool = False,
 ) -> Judgement:
-    """Judge an envelope; attachments of a message are written below `directory`. Raises `NotNow`."""
+    """Judge an envelope; attachments of a message are written below `directory`. Raises `NotNow`.
+
+    Of one that never left this node the federation is asked nothing, and it need not be encrypted.
+    """
     try:
         verified = verify_envelope(source)
     except (SignatureMissing, SignatureInvalid, AlgorithmNotAllowed):
-        return _unsigned(arrived, source)
+        return _unsigned(arrived, source, is_inside=is_inside)
     except (XmlRefused, EnvelopeMalformed):
         return Dropped("envelope-malformed")
-    findings = _origin(arrived, verified)
+    findings = _origin(arrived, verified, is_inside=is_inside)
     if findings is None:
         return Dropped("sender-unknown", uuid_of(verified.envelope.message_id))
     if arrived.document_type == MESSAGE_RECEIPT:
@@ -106,14 +114,14 @@ def judge(
     if arrived.document_type != SDK_MESSAGE:
         return Dropped("document-type")
     findings += [finding for finding in verified.findings if not finding.is_note]
-    if not verified.is_encrypted:
+    if not verified.is_encrypted and not is_inside:
         findings.append(_security(Reason.SIG, "not-encrypted", "the payload is not encrypted"))
     if findings:
         return _refused(verified, findings)
     return _message(verified, organisation, directory)
 
 
-def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Finding] | None:
+def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_inside: bool) -> list[Finding] | None:
     """Does the envelope come from whom it says; None where the sender is not in the federation."""
     envelope = verified.envelope
     findings = []
@@ -127,6 +135,10 @@ def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Findin
         findings.append(_security(Reason.BV, "service", "PROCESSID is not the AS4 Service"))
     if envelope.federation_id != settings.SDK_FEDERATION_ID:
         findings.append(_security(Reason.BV, "federation", "FEDERATIONID is another federation's"))
+    if is_inside:
+        if not inside.is_signer(arrived.sender.value, verified.signing_certificate):
+            findings.append(_signature("the signing certificate is not the sender's"))
+        return findings
     try:
         about_sender = _sender(arrived, verified)
         if about_sender:
@@ -197,6 +209,8 @@ def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: 
 def _is_captured(verified: VerifiedEnvelope, organisation: Organisation) -> bool:
     """Whether the session key came in another message: whoever signed this does not know what is in it, and
     learns nothing of it from us, as of what cannot be decrypted (C3.2.2 3.4.1)."""
+    if not verified.is_encrypted:
+        return False
     taken = IncomingMessage.objects.filter(
         organisation=organisation, is_accepted=True, wrapped_key_digest=verified.wrapped_key_digest
     )
@@ -283,12 +297,13 @@ def _payload_bytes(verified: VerifiedEnvelope) -> bytes:
     return out.getvalue()
 
 
-def _unsigned(arrived: ArrivedEnvelope, source: BinaryIO) -> Judgement:
+def _unsigned(arrived: ArrivedEnvelope, source: BinaryIO, *, is_inside: bool) -> Judgement:
     """A missing or broken signature is answered (B1.3.3 5.3 number 12), if it can be told to what."""
     source.seek(0)
     try:
         envelope = read_envelope(safe_xml.parse(source, safe_xml.ENVELOPE_DOCUMENT))
-        lookup.endpoint_of(arrived.sender, MESSAGE_RECEIPT)
+        if not is_inside:
+            lookup.endpoint_of(arrived.sender, MESSAGE_RECEIPT)
     except (XmlRefused, EnvelopeMalformed):
         return Dropped("envelope-malformed")
     except FederationError as error:

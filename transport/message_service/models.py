@@ -18,6 +18,11 @@ class Organisation(models.Model):
     participant_id = models.CharField(max_length=260, unique=True)
     name = models.CharField(max_length=256)
     created_at = models.DateTimeField(auto_now_add=True)
+    goes_out_and_back = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="messages to and from organisations of this node go the whole way out and back",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -175,21 +180,34 @@ class OutgoingMessage(Leased):
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
-        """The files that these messages hold."""
+        """The files that these messages hold, and the copies that were made of them for this node's own."""
         rows = cls.objects.filter(pk__in=keys)
-        return [
+        held = [
             name
             for names in rows.values_list("payload_name", "envelope_name", "message_receipt_name")
             for name in names
             if name
         ]
+        copies = IncomingMessage.objects.filter(came_from__in=keys).exclude(envelope_name="")
+        return held + list(copies.values_list("envelope_name", flat=True))
 
 
 class IncomingMessage(Leased):
     """An envelope that arrived for an organisation of ours."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    transfer_id = models.UUIDField(unique=True, help_text="the access point's")
+    transfer_id = models.UUIDField(unique=True, help_text="the access point's, or this service's own")
+    came_from = models.ForeignKey(
+        OutgoingMessage,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="arrivals",
+        help_text="what an organisation of this node handed over without an access point",
+    )
+    envelope_name = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="of what was handed over so"
+    )
     organisation = models.ForeignKey(Organisation, models.PROTECT)
     sender = models.CharField(max_length=260)
     message_id = models.UUIDField(null=True, blank=True)
@@ -221,6 +239,17 @@ class IncomingMessage(Leased):
                 condition=models.Q(is_accepted=True) & ~models.Q(wrapped_key_digest=""),
             ),
         ]
+
+    stored_files: ClassVar = {"envelope_name": "envelope_place"}
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it came from an organisation of this node without an access point between."""
+        return self.came_from_id is not None
+
+    @property
+    def envelope_place(self) -> Place:
+        return Place(self.organisation.participant_id, "envelope", self.transfer_id)
 
 
 class Event(models.Model):

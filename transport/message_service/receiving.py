@@ -14,8 +14,8 @@ from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType, P
 from ..protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
 from ..work import LeaseLost, pause_after, unexpected, wake
 from ..workspace import workspace
-from . import history, judging, quarantine, sending, settling
-from .clients import Delivered, message_client
+from . import history, inside, judging, quarantine, sending, settling
+from .clients import Delivered, MessageClient, message_client
 from .judging import Dropped, Judgement, NotNow, ReceiptTaken, Refused, Taken
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .states import IncomingState, OutgoingState
@@ -65,11 +65,11 @@ def take(incoming_id: object) -> None:
 
 
 def _judge_and_apply(row: IncomingMessage) -> None:
-    access_point = hand_over.access_point()
-    arrived = access_point.arrived(row.transfer_id)
+    arrivals = inside.arrivals_of(row)
+    arrived = arrivals.arrived(row.transfer_id)
     with workspace("opening") as directory:
-        with row.kept(), access_point.open(row.transfer_id) as source:
-            judgement = judging.judge(arrived, row.organisation, source, directory)
+        with row.kept(), arrivals.open(row.transfer_id) as source:
+            judgement = judging.judge(arrived, row.organisation, source, directory, is_inside=row.is_inside)
         with row.step() as current:
             _apply(current, judgement)
 
@@ -88,7 +88,7 @@ def _apply(row: IncomingMessage, judgement: Judgement) -> None:
             row.is_accepted = False
             history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=judgement.cause)
             known = str(judgement.message_id or "")
-            hand_over.access_point().discard(row.transfer_id, known, judgement.cause)
+            inside.discard(row, known, judgement.cause)
         case Refused():
             _refuse(row, judgement)
         case Taken():
@@ -104,7 +104,8 @@ def _deliver(row: IncomingMessage, taken: Taken) -> None:
     handling = envelope.handling_service_id or function
     client = message_client()
     findings = judging.known_only_here(envelope, message, row.organisation)
-    if not findings and not client.serves(row.organisation.participant_id, function):
+    takes = _who_takes(client, row.organisation.participant_id, function)
+    if not findings and takes is None:
         findings.append(judging.function_unknown())
     row.wrapped_key_digest = taken.wrapped_key_digest
     if not findings and not _is_first(row, UUID(envelope.message_id)):
@@ -112,9 +113,20 @@ def _deliver(row: IncomingMessage, taken: Taken) -> None:
     if findings:
         _refuse(row, Refused(envelope.message_id, handling, tuple(findings)))
         return
-    history.incoming_becomes(row, IncomingState.RETRIEVED)
-    client.deliver(Delivered(row.organisation.participant_id, message, envelope.sender.value, row.arrived_at))
+    stands_in = takes if takes is not None and takes != function else ""
+    history.incoming_becomes(row, IncomingState.RETRIEVED, cause=history.STANDS_IN if stands_in else "")
+    client.deliver(
+        Delivered(row.organisation.participant_id, message, envelope.sender.value, row.arrived_at, stands_in)
+    )
     _answer(row, envelope.message_id, handling, ResponseCode.ACCEPTED, ())
+
+
+def _who_takes(client: MessageClient, participant: str, function: str) -> str | None:
+    """The function itself, or the first that is to stand in for it and is served."""
+    if client.serves(participant, function):
+        return function
+    stand_ins = client.stand_ins(participant, function)
+    return next((one for one in stand_ins if client.serves(participant, one)), None)
 
 
 def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
@@ -135,7 +147,7 @@ def _refuse(row: IncomingMessage, refused: Refused) -> None:
     _keep_apart(row, refused)
     rules = ", ".join(sorted({finding.rule for finding in refused.findings}))
     history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"rejected: {rules}")
-    hand_over.access_point().discard(row.transfer_id, refused.message_id, f"rejected: {rules}")
+    inside.discard(row, refused.message_id, f"rejected: {rules}")
     _answer(row, refused.message_id, refused.handling_service_id, ResponseCode.REJECTED, refused.findings)
 
 

@@ -1,6 +1,7 @@
 """The worker's step between order and access point: find the certificate, seal, hand over."""
 
 import logging
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -28,8 +29,8 @@ from ..protocol.message_rules import read_and_check
 from ..protocol.sealing import seal
 from ..work import LeaseLost, pause_after, unexpected
 from ..workspace import workspace
-from . import history, quarantine, scanning, settling
-from .models import OutgoingMessage, QuarantinedFile
+from . import history, inside, quarantine, scanning, settling
+from .models import Organisation, OutgoingMessage, QuarantinedFile
 from .organisation_keys import NoValidKey, signing_pair
 from .states import OutgoingState
 
@@ -46,7 +47,7 @@ def seal_and_submit(outgoing_id: object) -> None:
     if row is None:
         return
     if row.dead_lease is not None:
-        payloads.remove(_name(row, row.dead_lease.hex))
+        _remove(_name(row, row.dead_lease.hex))
     name = _name(row, row.lease.hex if row.lease else "")
     try:
         with row.kept():
@@ -55,7 +56,7 @@ def seal_and_submit(outgoing_id: object) -> None:
             apply(current)
             history.save_and_tell(current)
     except LeaseLost:
-        payloads.remove(name)
+        _remove(name)
         logger.warning("lease lost", extra={"fields": {"message_id": row.message_id}})
 
 
@@ -64,17 +65,25 @@ def _name(row: OutgoingMessage, lease: str) -> str:
     return f"{row.payload_name.removesuffix('.xml')}.{lease}.sealed"
 
 
+def _remove(name: str) -> None:
+    """What an attempt stored that is not to be used, and its copy for an organisation of this node."""
+    payloads.remove(name)
+    payloads.remove(inside.copy_name(name))
+
+
 def _sealed(row: OutgoingMessage, name: str) -> Apply:
     """Do everything that needs others, and give what is to be written down."""
+    transfer_id = uuid.uuid4()
     try:
-        certificate = _encryption_certificate(row)
+        recipient = inside.recipient_inside(row)
+        certificate = _encryption_certificate(row, recipient)
         signing_key, signing_certificate = signing_pair(row.organisation)
         with workspace("sealing") as directory, (directory / "envelope").open("x+b") as envelope:
             if not row.is_receipt and (stopped := _stopped(row, directory)):
                 return stopped
             with payloads.open_stored(row.payload_name, row.payload_place) as payload:
                 seal(
-                    _envelope(row),
+                    _envelope(row, is_encrypted=certificate is not None),
                     payload,
                     envelope,
                     signing_key=signing_key,
@@ -83,6 +92,10 @@ def _sealed(row: OutgoingMessage, name: str) -> Apply:
                 )
             envelope.seek(0)
             stored = payloads.store(name, envelope, row.envelope_place)
+            if recipient is not None:
+                envelope.seek(0)
+                copy = inside.store_copy(inside.copy_name(name), envelope, recipient, transfer_id)
+                return lambda current: _hand(current, stored, recipient, transfer_id, copy)
     except FederationError as error:
         return _later(Cause(error.code)) if error.may_pass else _failed(Cause(error.code))
     except RevocationUnknown:
@@ -133,10 +146,15 @@ def _keep_back(row: OutgoingMessage, kept: list[QuarantinedFile]) -> None:
     _failed(Cause.MALWARE_FOUND)(row)
 
 
-def _encryption_certificate(row: OutgoingMessage) -> x509.Certificate | None:
-    """The newest published certificate that is trusted; None for receipts, which are signed only."""
+def _encryption_certificate(row: OutgoingMessage, inside_of: Organisation | None) -> x509.Certificate | None:
+    """The newest published certificate that is trusted; None for receipts, which are signed only.
+
+    Nobody is asked for one of an organisation that the message is handed to inside this node.
+    """
     if row.is_receipt:
         return None
+    if inside_of is not None:
+        return inside.encryption_certificate(inside_of)
     recipient = ParticipantId(row.recipient)
     try:
         return _trusted(lookup.encryption_certificates_of(recipient))
@@ -158,7 +176,7 @@ def _trusted(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
     raise problem
 
 
-def _envelope(row: OutgoingMessage) -> Envelope:
+def _envelope(row: OutgoingMessage, *, is_encrypted: bool) -> Envelope:
     return Envelope(
         message_id=str(row.message_id),
         created_at=timezone.now(),
@@ -166,7 +184,7 @@ def _envelope(row: OutgoingMessage) -> Envelope:
         recipient=ParticipantId(row.recipient),
         document_type=MESSAGE_RECEIPT if row.is_receipt else SDK_MESSAGE,
         document_type_code=RECEIPT_TYPE_CODE if row.is_receipt else SDK_MESSAGE_TYPE_CODE,
-        is_encrypted=not row.is_receipt,
+        is_encrypted=is_encrypted,
         handling_service_id=row.handling_service_id or None,
         federation_id=settings.SDK_FEDERATION_ID,
     )
@@ -187,6 +205,17 @@ def _submit(row: OutgoingMessage, envelope_name: str) -> None:
             conversation_id=str(row.conversation_id),
         )
     )
+
+
+def _hand(
+    row: OutgoingMessage, envelope_name: str, recipient: Organisation, transfer_id: uuid.UUID, copy: str
+) -> None:
+    """Give it to an organisation of this node: it has arrived in the same moment."""
+    row.envelope_name = envelope_name
+    row.due_at = None
+    history.become(row, OutgoingState.SUBMITTED, cause=history.INSIDE)
+    inside.hand(row, recipient, transfer_id, copy)
+    settling.acknowledged(row, cause=history.INSIDE)
 
 
 def _later(cause: Cause) -> Apply:

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from .. import hand_over, payloads
+from .. import payloads
 from ..hand_over import Outcome
 from ..protocol.envelope import Envelope
 from ..protocol.message_receipt import MessageReceipt
-from . import deadlines, history
+from . import deadlines, history, inside
 from .models import IncomingMessage, OutgoingMessage
 from .states import IncomingState, OutgoingState
 
@@ -24,7 +24,7 @@ def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
         return
     match outcome:
         case Outcome.DELIVERED:
-            _acknowledged(row)
+            acknowledged(row)
         case Outcome.RESENDING:
             if history.may_become(row, OutgoingState.SCHEDULED_FOR_RESEND):
                 history.become(row, OutgoingState.SCHEDULED_FOR_RESEND, cause=cause)
@@ -56,7 +56,7 @@ def settle(
         {"reason": cause.reason, "detail": cause.detail_code, "text": cause.text[:_LONGEST_TEXT]}
         for cause in receipt.causes
     ]
-    with hand_over.access_point().open(incoming.transfer_id) as source:
+    with inside.arrivals_of(incoming).open(incoming.transfer_id) as source:
         name = payloads.dated("outgoing", f"{message.pk}.{arrived_as.message_id}.receipt")
         message.message_receipt_name = payloads.store(name, source, message.message_receipt_place)
     codes = sorted({f"{cause.reason}/{cause.detail_code or '-'}" for cause in receipt.causes})
@@ -65,11 +65,14 @@ def settle(
     history.save_and_tell(message)
 
 
-def _acknowledged(row: OutgoingMessage) -> None:
-    """The transport receipt has come. For a message, the wait for its message receipt begins."""
+def acknowledged(row: OutgoingMessage, *, cause: str = "") -> None:
+    """It has arrived: the transport receipt has come, or it was handed over inside this node.
+
+    For a message, the wait for its message receipt begins. The caller saves the row.
+    """
     row.transport_receipt_at = timezone.now()
     row.transport_due_at = None
-    history.happened(row, history.TRANSPORT_RECEIPT)
+    history.happened(row, history.TRANSPORT_RECEIPT, cause=cause)
     if not history.may_become(row, OutgoingState.ACKNOWLEDGE):
         # The message receipt was faster.
         return

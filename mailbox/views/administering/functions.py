@@ -100,7 +100,10 @@ def close(request: HttpRequest, function_id: int) -> HttpResponse:
     except administration_functions.SuccessorUnfit:
         messages.error(request, _("Efterträdaren ska vara en annan öppen funktion i samma organisation."))
     else:
-        messages.success(request, _("Funktionen är stängd och tar inte emot nya meddelanden."))
+        told = _("Funktionen är stängd och tar inte emot nya meddelanden.")
+        if successor is not None:
+            told += " " + _("De går till %(name)s.") % {"name": successor.name}
+        messages.success(request, told)
     return redirect("administration-function", one.pk)
 
 
