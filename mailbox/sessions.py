@@ -65,12 +65,17 @@ class SessionLengthMiddleware(MiddlewareMixin):
             session[SEEN] = time.time()
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """A part of a page that needs a login takes the whole page there."""
+        """A part of a page that needs a login takes the whole page there; what somebody reads is not kept.
+
+        After logging out, the way back in the browser's history shows nothing of what was read.
+        """
         is_login = response.status_code == 302 and response.headers["Location"].startswith(reverse("login"))
         if is_login and "HX-Request" in request.headers:
             instead = HttpResponse(status=401)
             instead.headers["HX-Redirect"] = reverse("login")
             return instead
+        if auth.SESSION_KEY in request.session:
+            response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
 

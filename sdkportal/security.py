@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.views.debug import SafeExceptionReporterFilter
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -49,6 +49,25 @@ class ContentSecurityPolicyMiddleware:
 
 
 class ErrorReportFilter(SafeExceptionReporterFilter):
-    """What Django's error report leaves out, besides what it knows: a token's PIN, a broker's password."""
+    """What Django's error report leaves out, besides what it knows: a token's PIN, a broker's password, and
+    every variable. What a step works on is keys and messages: a report says where it failed, not on what."""
 
     hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PIN|BROKER", re.I)
+
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
+        return ()
+
+    def get_post_parameters(self, request: HttpRequest | None) -> Any:
+        return dict.fromkeys(super().get_post_parameters(request), self.cleansed_substitute)
+
+
+class ErrorReporter(ExceptionReporter):
+    """Django's error report without what the error says: that may repeat what it was about."""
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        data = super().get_traceback_data()
+        if not settings.DEBUG:
+            data["exception_value"] = ""
+            for frame in data["frames"]:
+                frame["exc_cause"] = type(frame["exc_cause"]).__name__ if frame.get("exc_cause") else None
+        return data

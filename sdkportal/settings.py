@@ -44,6 +44,8 @@ if DEMO:
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "sdkportal.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -52,9 +54,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "mailbox.sessions.SessionLengthMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "sdkportal.security.ContentSecurityPolicyMiddleware",
 ]
 
 # The access point's process serves AS4 and nothing else: sdkportal.wsgi_access_point sets this.
@@ -414,6 +414,7 @@ SDK_PKCS11_TOKEN = env.text("SDK_PKCS11_TOKEN", "")
 SDK_PKCS11_PIN = env.text("SDK_PKCS11_PIN", "")
 SDK_PKCS11_KEY = env.text("SDK_PKCS11_KEY", "sdkportal")
 DEFAULT_EXCEPTION_REPORTER_FILTER = "sdkportal.security.ErrorReportFilter"
+DEFAULT_EXCEPTION_REPORTER = "sdkportal.security.ErrorReporter"
 # Takes what is stored in the clear, from before there was encryption, until `seal_at_rest` has sealed it.
 SDK_ACCEPT_PLAIN = env.flag("SDK_ACCEPT_PLAIN")
 # Opens private keys that were stored before SDK_WRAPPING_KEY; `seal_at_rest` makes it needless.

@@ -19,7 +19,7 @@ from testbed.authorities import load_certificate, load_key
 from transport import payloads
 from transport.access_point.models import OutboundTransfer
 from transport.hand_over import Outcome
-from transport.message_service import deadlines, sealing, sending, settling
+from transport.message_service import deadlines, inside, sealing, sending, settling
 from transport.message_service.deliveries import deliveries_of, delivery_of
 from transport.message_service.models import Event, IncomingMessage, OutgoingMessage
 from transport.message_service.states import OUTGOING, OutgoingState
@@ -197,7 +197,7 @@ def test_whatever_happens_in_whatever_order_the_history_tells_one_story(world, c
     """Every change is one that the table allows and has its event; what a receipt settled stays."""
     row = submitted(world)
     arrived = IncomingMessage(organisation=row.organisation, transfer_id=uuid.uuid4())
-    monkeypatch.setattr(settling.hand_over, "access_point", _Archive)
+    monkeypatch.setattr(inside.hand_over, "access_point", _Archive)
 
     @hypothesis_settings(
         max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
