@@ -9,13 +9,14 @@
 - Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
   the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names
   themselves.
-- A person who is locked or logged out sees nothing.
+- An organisation locks people out of what is its own; whoever is locked out everywhere, or logged out, sees
+  nothing.
 
 Views, events, search and exports begin with these querysets; what is not in them does not exist (404).
 """
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from .models import (
@@ -26,6 +27,7 @@ from .models import (
     FunctionMailbox,
     Membership,
     Message,
+    OrganisationLock,
     OrganisationRole,
     Person,
 )
@@ -62,8 +64,19 @@ def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:
 
 
 def lasting() -> Q:
-    """Memberships that have not ended."""
-    return Q(ends_at=None) | Q(ends_at__gt=timezone.now())
+    """Memberships that have not ended, of people whom the organisation has not locked out."""
+    locks = OrganisationLock.objects.filter(
+        person=OuterRef("person"), participant_id=OuterRef("mailbox__participant_id")
+    )
+    return (Q(ends_at=None) | Q(ends_at__gt=timezone.now())) & Q(~Exists(locks))
+
+
+def unlocked() -> Q:
+    """Roles of people whom the organisation has not locked out."""
+    locks = OrganisationLock.objects.filter(
+        person=OuterRef("person"), participant_id=OuterRef("participant_id")
+    )
+    return Q(~Exists(locks))
 
 
 def logs_read_by(person: Viewer) -> list[str]:
@@ -103,5 +116,5 @@ def _memberships_of(person: Viewer) -> QuerySet[Membership]:
 def _organisations(person: Viewer, role: str) -> list[str]:
     if not isinstance(person, Person) or not person.is_active:
         return []
-    roles = person.organisation_roles.filter(role=role)
+    roles = person.organisation_roles.filter(unlocked(), role=role)
     return list(roles.values_list("participant_id", flat=True).order_by("participant_id"))

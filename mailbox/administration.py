@@ -11,7 +11,14 @@ from django.utils import timezone
 
 from . import access_log, events, handling
 from .access import Viewer, administered_by, may_name
-from .models import Conversation, FunctionMailbox, Membership, OrganisationRole, Person
+from .models import (
+    Conversation,
+    FunctionMailbox,
+    Membership,
+    OrganisationLock,
+    OrganisationRole,
+    Person,
+)
 
 
 class AddressTaken(Exception):
@@ -97,6 +104,7 @@ def add_member(
             role=membership.role,
             until=ends_at.isoformat() if ends_at else None,
         )
+        _let_in_or_out(person)
         events.announce(mailbox.pk)
     return person
 
@@ -121,17 +129,35 @@ def end_memberships() -> int:
 
 
 def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
-    """Lock a person out at once, open pages too; or let them in again."""
+    """Lock a person out of the organisations that the actor administers, at once and in open pages too; or
+    let them in again. What other organisations have given, or locked, stays as it is."""
     with transaction.atomic():
-        person.is_active = not is_locked
-        person.save(update_fields=["is_active"])
         what = "person-locked" if is_locked else "person-unlocked"
-        for participant_id in administered_by(actor):
+        for participant_id in sorted(set(administered_by(actor)) & _organisations_of(person)):
+            if is_locked:
+                OrganisationLock.objects.get_or_create(person=person, participant_id=participant_id)
+                for mailbox in FunctionMailbox.objects.filter(
+                    participant_id=participant_id, memberships__person=person
+                ):
+                    handling.give_back_all(person, mailbox)
+            else:
+                OrganisationLock.objects.filter(person=person, participant_id=participant_id).delete()
             access_log.note(actor, what, participant_id, person=person)
-        if is_locked:
-            for mailbox in FunctionMailbox.objects.filter(memberships__person=person):
-                handling.give_back_all(person, mailbox)
+        _let_in_or_out(person)
         events.announce_to(person.pk)
+
+
+def _organisations_of(person: Person) -> set[str]:
+    """Those in which the person has a membership or a role."""
+    members = person.memberships.values_list("mailbox__participant_id", flat=True)
+    return {*members, *person.organisation_roles.values_list("participant_id", flat=True)}
+
+
+def _let_in_or_out(person: Person) -> None:
+    """Whoever is locked out everywhere cannot log in."""
+    locked = set(person.locks.values_list("participant_id", flat=True))
+    person.is_active = not locked or bool(_organisations_of(person) - locked)
+    person.save(update_fields=["is_active"])
 
 
 def give_role(actor: Person, person: Person, role: str, participant_id: str) -> None:
@@ -144,6 +170,7 @@ def give_role(actor: Person, person: Person, role: str, participant_id: str) -> 
         )
         if given:
             access_log.note(actor, "role-given", participant_id, person=person, role=role)
+            _let_in_or_out(person)
 
 
 def take_role(actor: Person, held: OrganisationRole) -> None:

@@ -8,7 +8,7 @@ from transport.message_service import certificate_requests
 from transport.message_service.models import CertificateRequest, Organisation, OrganisationKey
 
 from . import access_log
-from .access import Viewer, administered_by
+from .access import Viewer, administered_by, unlocked
 from .models import OrganisationRole, Person
 
 
@@ -55,7 +55,7 @@ def take(
 def to_be_warned(participant_id: str) -> list[str]:
     """The mail addresses of an organisation's administrators."""
     roles = OrganisationRole.objects.filter(
-        participant_id=participant_id, role=OrganisationRole.Role.ADMINISTRATOR
+        unlocked(), participant_id=participant_id, role=OrganisationRole.Role.ADMINISTRATOR
     )
     people = Person.objects.filter(pk__in=roles.values("person_id"), is_active=True)
     return list(people.exclude(mail_address="").values_list("mail_address", flat=True))

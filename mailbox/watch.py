@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from .access import Viewer, lasting, mailboxes_of, managed_by
+from .access import Viewer, lasting, mailboxes_of, managed_by, unlocked
 from .models import (
     Conversation,
     FunctionMailbox,
@@ -117,7 +117,7 @@ def _to_be_told(mailbox: FunctionMailbox) -> list[str]:
     """The managers' addresses; where none has any, those of the organisation's administrators."""
     managing = Membership.objects.filter(lasting(), mailbox=mailbox, role=Membership.Role.MANAGER)
     administering = OrganisationRole.objects.filter(
-        participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
+        unlocked(), participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
     )
     for ids in (
         managing.values_list("person_id", flat=True),

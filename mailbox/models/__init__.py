@@ -5,7 +5,7 @@ from .conversation import Attachment, Conversation, Document, FunctionMailbox, M
 from .draft import Draft, DraftAttachment
 from .handling import Assignment, ConversationEvent, HandOver, Presence
 from .login_session import LoginSession
-from .membership import Membership, MembershipRule, OrganisationRole
+from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
@@ -28,6 +28,7 @@ __all__ = [
     "MembershipRule",
     "Message",
     "NoticeChoice",
+    "OrganisationLock",
     "OrganisationRole",
     "Person",
     "Presence",

@@ -69,3 +69,18 @@ class OrganisationRole(models.Model):
                 fields=["person", "participant_id", "role"], name="organisation_role_once"
             )
         ]
+
+
+class OrganisationLock(models.Model):
+    """A person is locked out of one organisation: what they are in others is not that one's to decide."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="locks")
+    participant_id = models.CharField(max_length=260)
+    locked_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "participant_id"], name="organisation_lock_once")
+        ]

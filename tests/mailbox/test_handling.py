@@ -140,6 +140,7 @@ def test_who_is_no_member_any_more_gives_back_what_they_held(mailbox, how):
         Membership.objects.filter(person=karin).update(ends_at=timezone.now())
         administration.end_memberships()
     else:
+        administration.make_administrator(mailbox.participant_id, eva)
         administration.set_locked(eva, karin, is_locked=True)
     conversation.refresh_from_db()
     assert conversation.holder is None

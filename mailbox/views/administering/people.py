@@ -18,11 +18,12 @@ def people(request: HttpRequest) -> HttpResponse:
     organisations = access.administered_by(request.user)
     audited = access.audited_by(request.user)
     rows = administration.people_administered_by(request.user).prefetch_related(
-        "organisation_roles", "memberships__mailbox"
+        "organisation_roles", "memberships__mailbox", "locks"
     )
     shown = [
         {
             "person": person,
+            "is_locked": any(lock.participant_id in organisations for lock in person.locks.all()),
             "roles": [
                 role for role in person.organisation_roles.all() if role.participant_id in organisations
             ],

@@ -1,0 +1,311 @@
+"""Two organisations on one installation: nobody of the one sees anything of the other's, whatever they ask.
+
+Everything that each has carries a word of its own: in no answer to the other's people is it found.
+"""
+
+import io
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver, reverse
+from django.utils import timezone
+
+from addressbook.models import OwnFunction
+from mailbox import access, access_log, administration, compose, retention, watch
+from mailbox.deliver import deliver
+from mailbox.models import (
+    Attachment,
+    Draft,
+    FunctionMailbox,
+    Membership,
+    MembershipRule,
+    Message,
+    OrganisationRole,
+    Person,
+    RetentionProtocol,
+    RetentionRule,
+)
+from tests.protocol.build import a_message
+from tests.safety.test_reach import ELSEWHERE_TESTED, TABLE, is_login, patterns
+from transport import payloads
+from transport.access_point.models import TransferEvent
+from transport.message_service.clients import Delivered
+from transport.message_service.evidence import evidence_of
+from transport.message_service.models import (
+    CertificateRequest,
+    IncomingMessage,
+    Organisation,
+    OrganisationKey,
+    OutgoingMessage,
+    QuarantinedFile,
+)
+from transport.payloads import Place
+from transport.protocol.identifiers import ParticipantId
+from transport.protocol.message import BytesContent, File
+
+pytestmark = pytest.mark.django_db
+ROLES = ("member", "manager", "administrator", "auditor")
+# Reached whoever asks: what they answer is looked at all the same.
+PUBLIC = {name for name, (_, reached_by) in TABLE.items() if "nobody" in reached_by}
+
+
+@dataclass
+class Side:
+    """An organisation, its people, and what there is to ask for."""
+
+    word: str
+    participant: str
+    mailbox: FunctionMailbox
+    people: dict[str, Person] = field(default_factory=dict)
+    arguments: dict[str, object] = field(default_factory=dict)
+    message: Message | None = None
+
+    def browser(self, role: str) -> Client:
+        client = Client(raise_request_exception=True)
+        client.force_login(self.people[role], backend="mailbox.login.EidBackend")
+        return client
+
+
+def a_side(word: str) -> Side:
+    participant = f"0203:{word}.se"
+    organisation = Organisation.objects.create(participant_id=participant, name=f"{word} kommun")
+    mailbox = FunctionMailbox.objects.create(
+        participant_id=participant, address="funktion-b", name=f"{word}brevlådan", unattended_after_hours=1
+    )
+    side = Side(word, participant, mailbox)
+    side.people = {role: Person.add(uuid.uuid4().hex, f"{word} {role}")[0] for role in ROLES}
+    for role in ("administrator", "auditor"):
+        OrganisationRole.objects.create(person=side.people[role], participant_id=participant, role=role)
+    membership = Membership.objects.create(person=side.people["member"], mailbox=mailbox)
+    Membership.objects.create(person=side.people["manager"], mailbox=mailbox, role=Membership.Role.MANAGER)
+    side.message = what_is_said(side)
+    side.arguments = what_is_kept(side, organisation) | {
+        "mailbox_id": mailbox.pk,
+        "conversation_id": side.message.conversation_id,
+        "message_id": side.message.pk,
+        "attachment_id": Attachment.objects.get(document__message=side.message).pk,
+        "membership_id": membership.pk,
+        "person_id": side.people["member"].pk,
+        "role_id": side.people["auditor"].organisation_roles.get().pk,
+        "state": "handled",
+    }
+    return side
+
+
+def what_is_said(side: Side) -> Message:
+    """A message, a draft, and what of it lists, search and logs have."""
+    message = a_message(
+        text=f"Hemligt om {side.word}",
+        recipient=ParticipantId(side.participant),
+        files=(File(f"{side.word}.pdf", "application/pdf", BytesContent(b"%PDF-1")),),
+    )
+    deliver(Delivered(side.participant, message, f"0203:motpart-{side.word}.se", timezone.now()))
+    row = Message.objects.get(message_id=message.header.message_id)
+    # Waiting long enough for an alarm, and held by somebody.
+    long_ago = timezone.now() - timedelta(days=2)
+    type(row.conversation).objects.filter(pk=row.conversation_id).update(last_arrived_at=long_ago)
+    return row
+
+
+def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
+    draft = compose.begin(side.mailbox, side.people["member"])
+    Draft.objects.filter(pk=draft.pk).update(recipient_function=f"{side.word}mottagaren")
+    own = OwnFunction.objects.create(
+        participant_id=side.participant, identifier=f"sdk:{side.word}", name=f"{side.word}funktionen"
+    )
+    rule = MembershipRule.objects.create(mailbox=side.mailbox, claim="groups", value=f"{side.word}gruppen")
+    RetentionRule.objects.create(mailbox=side.mailbox, state="done", days=90)
+    RetentionProtocol.objects.create(
+        participant_id=side.participant,
+        mailbox=side.mailbox,
+        conversation_id=uuid.uuid4(),
+        attachment_count=0,
+        last_activity_at=timezone.now(),
+        state="done",
+        days=90,
+    )
+    TransferEvent.objects.create(
+        kind="RECEIVED",
+        sender=f"0203:motpart-{side.word}.se",
+        recipient=side.participant,
+        envelope_id=side.word,
+    )
+    access_log.note(side.people["member"], "searched", side.participant, about=side.word)
+    OrganisationKey.objects.create(
+        organisation=organisation,
+        purpose="signing",
+        private_key="a key",
+        certificate="a certificate",
+        fingerprint=uuid.uuid4().hex * 2,
+        valid_from=timezone.now() - timedelta(days=700),
+        valid_until=timezone.now() + timedelta(days=5),
+    )
+    request = CertificateRequest.objects.create(
+        organisation=organisation, purpose="signing", request=f"{side.word} request", private_key="a key"
+    )
+    found = QuarantinedFile.objects.create(
+        organisation=organisation, direction="in", signature=f"{side.word}-virus", size=1
+    )
+    an_envelope(side, organisation)
+    return {
+        "draft_id": draft.pk,
+        "function_id": own.pk,
+        "rule_id": rule.pk,
+        "request_id": request.pk,
+        "file_id": found.pk,
+        "category_id": 0,
+    }
+
+
+def an_envelope(side: Side, organisation: Organisation) -> None:
+    """What the message came in, as evidence has it."""
+    transfer_id = uuid.uuid4()
+    place = Place(side.participant, "envelope", transfer_id)
+    content = io.BytesIO(f"<x>{side.word}</x>".encode())
+    sent = OutgoingMessage.objects.create(
+        organisation=organisation,
+        message_id=uuid.uuid4(),
+        conversation_id=uuid.uuid4(),
+        recipient=side.participant,
+    )
+    IncomingMessage.objects.create(
+        transfer_id=transfer_id,
+        came_from=sent,
+        envelope_name=payloads.store(f"{transfer_id}.envelope", content, place),
+        organisation=organisation,
+        sender="0203:af.se",
+        message_id=side.message.message_id,
+        is_accepted=True,
+        arrived_at=timezone.now(),
+    )
+
+
+@pytest.fixture
+def sides(settings, tmp_path) -> tuple[Side, Side]:
+    settings.MEDIA_ROOT = tmp_path
+    both = a_side("kastanj"), a_side("havtorn")
+    watch.look()
+    return both
+
+
+def content_of(response) -> str:
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    return body.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_page_shows_anything_of_the_other_organisation(sides, role):
+    seen, own_seen = [], 0
+    for ours, theirs in (sides, sides[::-1]):
+        client = ours.browser(role)
+        for name, pattern in patterns(get_resolver("sdkportal.urls")):
+            if name in ELSEWHERE_TESTED or name == "addressbook:category":
+                continue
+            arguments = {key: ours.arguments[key] for key in pattern.pattern.converters}
+            for method in TABLE[name][0].split():
+                with transaction.atomic():
+                    response = getattr(client, method)(reverse(name, kwargs=arguments))
+                    text = content_of(response).lower()
+                    transaction.set_rollback(True)
+                own_seen += ours.word in text
+                if theirs.word in text:
+                    seen.append((name, method))
+    assert seen == []
+    assert own_seen > 4, "they do see their own"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_of_the_other_organisation_is_reached_by_its_number(sides, role):
+    """The numbers in addresses are guessed easily: they open nothing, and change nothing."""
+    reached = []
+    for ours, theirs in (sides, sides[::-1]):
+        client = ours.browser(role)
+        for name, pattern in patterns(get_resolver("sdkportal.urls")):
+            names = set(pattern.pattern.converters) - {"category_id", "state"}
+            if name in ELSEWHERE_TESTED or not names or name.startswith("addressbook:"):
+                continue
+            arguments = {key: theirs.arguments.get(key) for key in pattern.pattern.converters}
+            for method in TABLE[name][0].split():
+                with transaction.atomic():
+                    response = getattr(client, method)(reverse(name, kwargs=arguments))
+                    transaction.set_rollback(True)
+                if response.status_code != 404 and not is_login(response):
+                    reached.append((name, method, response.status_code))
+    assert reached == []
+
+
+def test_searching_for_the_other_s_words_finds_nothing(sides):
+    for ours, theirs in (sides, sides[::-1]):
+        client = ours.browser("member")
+        found = content_of(client.post(reverse("search"), {"fraga": ours.word}))
+        assert reverse("conversation", args=[ours.message.conversation_id]) in found
+        missed = content_of(client.post(reverse("search"), {"fraga": theirs.word}))
+        assert "/konversation/" not in missed
+
+
+def test_files_of_logs_hold_one_s_own_only(sides):
+    for ours, theirs in (sides, sides[::-1]):
+        auditor = ours.browser("auditor")
+        for url, asked in (
+            (reverse("administration-access-log-file"), {}),
+            (reverse("transfer-log"), {"export": "csv"}),
+            (reverse("transfer-log"), {"export": "jsonl"}),
+            (reverse("transfer-log"), {"id": theirs.word}),
+        ):
+            text = content_of(auditor.post(url, asked))
+            assert (theirs.word in text.replace(f'value="{theirs.word}"', "")) is False, (url, asked)
+        assert ours.word in content_of(auditor.post(reverse("transfer-log"), {"export": "csv"}))
+
+
+def test_a_record_bundle_is_made_of_one_s_own_only(sides):
+    for ours, theirs in (sides, sides[::-1]):
+        client = ours.browser("member")
+        url = reverse("record-bundle", args=[theirs.message.conversation_id])
+        assert client.post(url).status_code == 404
+
+
+def test_evidence_of_a_message_is_its_organisation_s(sides):
+    ours, theirs = sides
+    assert evidence_of(ours.participant, ours.message.message_id, was_sent=False)
+    assert evidence_of(theirs.participant, ours.message.message_id, was_sent=False) == {}
+
+
+def test_a_stream_of_events_heeds_one_s_own_mailboxes(sides):
+    for ours, _theirs in (sides, sides[::-1]):
+        for role in ROLES:
+            heeded = set(access.mailboxes_of(ours.people[role]).values_list("pk", flat=True))
+            assert heeded <= {ours.mailbox.pk}
+
+
+def test_figures_name_no_organisation_mailbox_or_person(sides):
+    text = content_of(Client().get(reverse("metrics"))).lower()
+    assert "sdk_unattended_mailboxes" in text
+    assert not any(side.word in text for side in sides)
+
+
+def test_one_organisation_s_forms_name_no_other(sides):
+    """What a form says of an organisation is held against what the person administers."""
+    for ours, theirs in (sides, sides[::-1]):
+        client = ours.browser("administrator")
+        before = json.dumps(sorted(FunctionMailbox.objects.values_list("participant_id", "name")))
+        for name, form in (
+            ("administration", {"address": "x", "name": "X"}),
+            ("administration-functions", {"identifier": "x", "name": "X"}),
+            ("administration-routing", {"way": "out-and-back"}),
+            ("administration-certificate-begin", {"purpose": "signing"}),
+        ):
+            response = client.post(reverse(name), {**form, "organisation": theirs.participant})
+            assert response.status_code in {404, 422}, name
+        assert json.dumps(sorted(FunctionMailbox.objects.values_list("participant_id", "name"))) == before
+        assert not Organisation.objects.get(participant_id=theirs.participant).goes_out_and_back
+
+
+def test_a_rule_of_retention_counts_and_deletes_in_its_own_mailbox(sides):
+    ours, theirs = sides
+    held = retention.counts_by_mailbox(administration.mailboxes_administered_by(ours.people["administrator"]))
+    assert theirs.mailbox.pk not in held
