@@ -7,6 +7,7 @@ clears it.
 import argparse
 import base64
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -249,6 +250,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    # A line is for whoever waits for it, also where a pipe or a file takes it.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--reset", action="store_true", help="clear what the demo has stored, and end")
     options = parser.parse_args(arguments)
