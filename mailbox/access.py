@@ -2,6 +2,11 @@
 
 - A person sees a function mailbox as its member, while the membership lasts, and in no other way.
 - Conversations, messages, attachments and drafts are seen by those who see their mailbox.
+- A conversation is handed over within its organisation: to a member of its mailbox, or to another mailbox
+  that is open. Whoever it is offered to sees what was written to them about it, and who the other side is;
+  the conversation itself they see as members of its mailbox, or once they have accepted it.
+- Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
+  own: its members make and change them, those who manage it take them away.
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
 - An administrator of an organisation sees its mailboxes' names and members, and no message: to read, one
   has to be a member like everybody else, which the access log shows.
@@ -25,8 +30,11 @@ from .models import (
     Draft,
     DraftAttachment,
     FunctionMailbox,
+    HandOver,
+    Label,
     Membership,
     Message,
+    Note,
     OrganisationLock,
     OrganisationRole,
     Person,
@@ -61,6 +69,33 @@ def drafts_of(person: Viewer) -> QuerySet[Draft]:
 
 def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:
     return DraftAttachment.objects.filter(draft__mailbox__in=mailboxes_of(person))
+
+
+def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
+    """People who see the mailbox now."""
+    members = Membership.objects.filter(lasting(), mailbox=mailbox).values("person")
+    return Person.objects.filter(pk__in=members, is_active=True).order_by("name", "pk")
+
+
+def handed_to(mailbox: FunctionMailbox) -> QuerySet[FunctionMailbox]:
+    """Mailboxes that a conversation of this one may be handed over to."""
+    rows = FunctionMailbox.objects.filter(participant_id=mailbox.participant_id, is_open=True)
+    return rows.exclude(pk=mailbox.pk).order_by("name", "pk")
+
+
+def offers_to(person: Viewer) -> QuerySet[HandOver]:
+    """Hand-overs that wait for the person: offered to them in a mailbox of theirs, or to one of those."""
+    boxes = mailboxes_of(person)
+    to_them = Q(to_person_id=person.pk or 0, conversation__mailbox__in=boxes) | Q(to_mailbox__in=boxes)
+    return HandOver.objects.filter(to_them, settled_at=None)
+
+
+def notes_of(person: Viewer) -> QuerySet[Note]:
+    return Note.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+
+
+def labels_of(person: Viewer) -> QuerySet[Label]:
+    return Label.objects.filter(mailbox__in=mailboxes_of(person))
 
 
 def lasting() -> Q:

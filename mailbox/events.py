@@ -1,4 +1,5 @@
-"""Live updates: "something has changed in this mailbox, fetch again", and nothing more.
+"""Live updates: "something has changed, fetch again", and nothing more: in a mailbox, in what a person may
+see, or in who is at a conversation that a page shows.
 
 PostgreSQL carries them: a notice is part of the transaction, so it is out on commit and gone on
 rollback, and nothing has to be kept in step. Each process listens on one connection for all its streams.
@@ -17,6 +18,8 @@ from psycopg.conninfo import make_conninfo
 
 logger = logging.getLogger(__name__)
 CHANNEL: Final = "mailbox_changed"
+CHANGED: Final = "changed"
+PRESENCE: Final = "presence"
 _RECONNECT_SECONDS: Final = 2.0
 
 
@@ -30,24 +33,41 @@ def announce_to(person_id: int) -> None:
     _notify(_of_person(person_id))
 
 
+def announce_writing(conversation_id: int) -> None:
+    """Say on commit that somebody has begun or left off writing in a conversation: its pages look again."""
+    _notify(_of_conversation(conversation_id))
+
+
+def announce_presence(conversation_id: int) -> None:
+    """Say on commit that somebody looks at a conversation, or does no more: its pages look who does."""
+    _notify(_of_presence(conversation_id))
+
+
 class Stream:
-    """One open page: a flag that something in its mailboxes has changed."""
+    """One open page: flags of what has changed for it, the page itself or only who is there."""
 
-    def __init__(self, mailbox_ids: Iterable[int], person_id: int) -> None:
-        self.heeds = frozenset([*map(str, mailbox_ids), _of_person(person_id)])
-        self._changed = asyncio.Event()
+    def __init__(self, mailbox_ids: Iterable[int], person_id: int, conversation_id: int | None) -> None:
+        self._presence = _of_presence(conversation_id) if conversation_id else ""
+        heeds = {*map(str, mailbox_ids), _of_person(person_id)}
+        if conversation_id:
+            heeds |= {_of_conversation(conversation_id), self._presence}
+        self.heeds = frozenset(heeds)
+        self._touched = asyncio.Event()
+        self._heard: set[str] = set()
 
-    def touch(self) -> None:
-        self._changed.set()
+    def touch(self, payload: str = "") -> None:
+        self._heard.add(PRESENCE if payload and payload == self._presence else CHANGED)
+        self._touched.set()
 
-    async def changed(self, seconds: float) -> bool:
-        """True when something has changed, False after so long without."""
+    async def heard(self, seconds: float) -> frozenset[str]:
+        """What to fetch again, `CHANGED` or `PRESENCE`; nothing after so long without."""
         try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            await asyncio.wait_for(self._touched.wait(), seconds)
         except TimeoutError:
-            return False
-        self._changed.clear()
-        return True
+            return frozenset()
+        self._touched.clear()
+        told, self._heard = frozenset(self._heard), set()
+        return told
 
 
 class Hub:
@@ -58,9 +78,11 @@ class Hub:
         self._listener: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
-    async def stream(self, mailbox_ids: Iterable[int], person_id: int) -> AsyncGenerator[Stream, None]:
-        """A stream of these mailboxes, for a person, while the body runs."""
-        stream = Stream(mailbox_ids, person_id)
+    async def stream(
+        self, mailbox_ids: Iterable[int], person_id: int, conversation_id: int | None = None
+    ) -> AsyncGenerator[Stream, None]:
+        """A stream of these mailboxes, for a person at a conversation, while the body runs."""
+        stream = Stream(mailbox_ids, person_id, conversation_id)
         for heeded in stream.heeds:
             self._streams[heeded].add(stream)
         if self._listener is None or self._listener.done():
@@ -90,11 +112,19 @@ class Hub:
                     stream.touch()
             async for notice in listening.notifies():
                 for stream in list(self._streams.get(notice.payload, ())):
-                    stream.touch()
+                    stream.touch(notice.payload)
 
 
 def _of_person(person_id: int) -> str:
     return f"person {person_id}"
+
+
+def _of_conversation(conversation_id: int) -> str:
+    return f"conversation {conversation_id}"
+
+
+def _of_presence(conversation_id: int) -> str:
+    return f"presence {conversation_id}"
 
 
 def _notify(payload: str) -> None:

@@ -5,19 +5,33 @@ another has is the database's to say (`assigned_once`). What a change did can be
 whoever did it, if nothing has been changed since.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from . import events
-from .access import mailboxes_of
-from .models import Assignment, Conversation, ConversationEvent, FunctionMailbox, HandOver, Message, Person
+from . import access_log, events
+from .access import lasting
+from .models import (
+    Assignment,
+    Conversation,
+    ConversationEvent,
+    Draft,
+    FunctionMailbox,
+    HandOver,
+    Label,
+    Membership,
+    Message,
+    Person,
+    SearchEntry,
+)
 
 UNDO_SECONDS: Final = 10
 What = ConversationEvent.What
 State = Conversation.State
+# Lines of a history that change nothing of how the conversation is handled.
+_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED)
 
 
 class AlreadyTaken(Exception):
@@ -28,19 +42,35 @@ class NotInHand(Exception):
     """Only whoever has the conversation in hand can do this."""
 
 
+class NotAMember(Exception):
+    """Only members of the mailbox have its conversations in hand."""
+
+
+class AlreadyThere(Exception):
+    """The other mailbox has messages of the same conversation."""
+
+
+class BeingSent(Exception):
+    """An answer is on its way out of the mailbox."""
+
+
 class TooLateToUndo(Exception):
     """The seconds are over, it was somebody else's, or something has been changed since."""
 
 
 def take(conversation_id: int, person: Person, *, instead_of: int | None = None) -> ConversationEvent:
-    """Take a conversation in hand; from `instead_of`, whom one has seen holding it. Raises `AlreadyTaken`."""
+    """Take a conversation in hand; from `instead_of`, whom one has seen holding it.
+
+    What its holder was offering to somebody is offered no more. Raises `AlreadyTaken`, `NotAMember`.
+    """
     with transaction.atomic():
         row = locked(conversation_id)
         if row.holder_id not in {None, instead_of}:
             raise AlreadyTaken
-        before = _as_it_is(row)
+        before = as_it_is(row)
+        settle(row, HandOver.Outcome.WITHDRAWN)
         hold(row, person)
-        return _changed(row, What.TAKEN, person, before)
+        return note(row, What.TAKEN, person, before=before)
 
 
 def give_back(conversation_id: int, person: Person) -> ConversationEvent:
@@ -49,9 +79,10 @@ def give_back(conversation_id: int, person: Person) -> ConversationEvent:
         row = locked(conversation_id)
         if row.holder_id != person.pk:
             raise NotInHand
-        before = _as_it_is(row)
+        before = as_it_is(row)
+        settle(row, HandOver.Outcome.WITHDRAWN)
         hold(row, None)
-        return _changed(row, What.GIVEN_BACK, person, before)
+        return note(row, What.GIVEN_BACK, person, before=before)
 
 
 def finish(conversation_id: int, person: Person) -> ConversationEvent:
@@ -73,15 +104,18 @@ def remind(conversation_id: int, person: Person, at: datetime | None) -> Convers
     """Bring the conversation up again then; None takes a reminder away."""
     with transaction.atomic():
         row = locked(conversation_id)
-        before = _as_it_is(row)
+        before = as_it_is(row)
         row.remind_at = at
         row.save(update_fields=["remind_at"])
         to = timezone.localtime(at).date().isoformat() if at else ""
-        return _changed(row, What.REMIND, person, before, to=to)
+        return note(row, What.REMIND, person, before=before, to=to)
 
 
 def bring_up() -> int:
-    """Bring up what somebody wanted to be reminded of; how many conversations."""
+    """Bring up what somebody wanted to be reminded of; how many conversations.
+
+    Whose reminder it was stands in the history: their start page shows it until they have looked.
+    """
     count = 0
     due = Conversation.objects.filter(remind_at__lte=timezone.now())
     for key in list(due.order_by("pk").values_list("pk", flat=True)):
@@ -92,7 +126,10 @@ def bring_up() -> int:
             row.remind_at, row.state, row.is_waiting = None, State.OPEN, False
             row.last_activity_at = timezone.now()
             row.save(update_fields=["remind_at", "state", "is_waiting", "last_activity_at"])
-            _changed(row, What.BROUGHT_UP, None, None)
+            wanted = (
+                row.events.filter(what=What.REMIND).select_related("actor").order_by("-at", "-pk").first()
+            )
+            note(row, What.BROUGHT_UP, wanted.actor if wanted else None)
             count += 1
     return count
 
@@ -108,22 +145,29 @@ def undo(event_id: int, person: Person) -> Conversation:
         if event is None or event.before is None or event.pk != event_id:
             raise TooLateToUndo
         before = event.before
-        holder = Person.objects.filter(pk=before["holder"]).first() if before["holder"] else None
-        if holder is not None and not _is_member(holder, row.mailbox_id):
-            holder = None
-        hold(row, holder)
+        mailbox_id = before.get("mailbox", row.mailbox_id)
+        if mailbox_id != row.mailbox_id:
+            try:
+                move(row, FunctionMailbox.objects.get(pk=mailbox_id), person)
+            except (AlreadyThere, BeingSent):
+                raise TooLateToUndo from None
+        _hold_again(row, before["holder"])
         row.state = before["state"]
         row.remind_at = datetime.fromisoformat(before["remind_at"]) if before["remind_at"] else None
-        row.save(update_fields=["state", "remind_at"])
+        row.due_on = date.fromisoformat(before["due_on"]) if before.get("due_on") else None
+        row.save(update_fields=["state", "remind_at", "due_on"])
+        _offer_again(row, before.get("offer"))
+        if "labels" in before:
+            row.labels.set(Label.objects.filter(pk__in=before["labels"], mailbox=row.mailbox))
         event.undone_at = timezone.now()
         event.save(update_fields=["undone_at"])
-        _changed(row, What.UNDONE, person, None, to=event.what)
+        note(row, What.UNDONE, person, to=event.what)
         return row
 
 
 def undoable(conversation: Conversation, person: Person) -> ConversationEvent | None:
     """The change that the person may still undo: the latest, their own, a few seconds old."""
-    latest = conversation.events.exclude(what=What.OPENED).order_by("-at", "-pk").first()
+    latest = conversation.events.exclude(what__in=_NO_CHANGES).order_by("-at", "-pk").first()
     if latest is None or latest.actor_id != person.pk or latest.before is None or latest.undone_at:
         return None
     return latest if timezone.now() - latest.at <= timedelta(seconds=UNDO_SECONDS) else None
@@ -148,14 +192,14 @@ def note_opened(conversation: Conversation, person: Person) -> None:
 
 def answered(conversation: Conversation, person: Person) -> None:
     """A message was sent in the conversation."""
-    _changed(conversation, What.ANSWERED, person, None)
+    note(conversation, What.ANSWERED, person)
 
 
 def arrived(conversation: Conversation) -> None:
     """A message has come: what was done or thrown away is open again."""
     if conversation.state != State.OPEN:
         Conversation.objects.filter(pk=conversation.pk).update(state=State.OPEN)
-        _changed(conversation, What.ARRIVED, None, None)
+        note(conversation, What.ARRIVED, None)
 
 
 def bring_back(conversation_id: int, what: ConversationEvent.What) -> None:
@@ -163,7 +207,7 @@ def bring_back(conversation_id: int, what: ConversationEvent.What) -> None:
     row = locked(conversation_id)
     row.state, row.is_waiting, row.last_activity_at = State.OPEN, False, timezone.now()
     row.save(update_fields=["state", "is_waiting", "last_activity_at"])
-    _changed(row, what, None, None)
+    note(row, what, None)
 
 
 def wait_again(message: Message) -> None:
@@ -176,30 +220,43 @@ def wait_again(message: Message) -> None:
 
 
 def give_back_all(person: Person, mailbox: FunctionMailbox) -> None:
-    """Give back what the person had in hand in a mailbox that they see no more, and what was offered them."""
+    """Give back what the person had in hand in a mailbox that they see no more, and what was offered them.
+
+    Whoever calls has taken the membership or the person's right to log in away in the same transaction.
+    """
+    # Taking locks the membership (`hold`): who was about to has it by now, or does not get it.
+    list(Membership.objects.select_for_update().filter(person=person, mailbox=mailbox))
     for key in list(Conversation.objects.filter(mailbox=mailbox, holder=person).values_list("pk", flat=True)):
         with transaction.atomic():
             row = locked(key)
             if row.holder_id == person.pk:
+                settle(row, HandOver.Outcome.WITHDRAWN)
                 hold(row, None)
-                _changed(row, What.LEFT, person, None)
-    offers = HandOver.objects.filter(conversation__mailbox=mailbox, to_person=person, settled_at=None)
-    offers.update(settled_at=timezone.now(), outcome=HandOver.Outcome.DECLINED)
+                note(row, What.LEFT, person)
+    offered = HandOver.objects.filter(conversation__mailbox=mailbox, to_person=person, settled_at=None)
+    for made in list(offered):
+        with transaction.atomic():
+            row = locked(made.conversation_id)
+            if row.hand_overs.filter(to_person=person, settled_at=None).exists():
+                settle(row, HandOver.Outcome.DECLINED)
+                note(row, What.LEFT, person)
 
 
 def locked(conversation_id: int) -> Conversation:
     """The conversation, for a change in this transaction."""
-    rows = Conversation.objects.select_for_update(of=("self",)).select_related("mailbox")
-    return rows.get(pk=conversation_id)
+    # Not with its mailbox in one query: who waits for a conversation that is moved meanwhile would find none.
+    return Conversation.objects.select_for_update().get(pk=conversation_id)
 
 
 def hold(row: Conversation, person: Person | None) -> None:
-    """Let the person have a locked conversation in hand, or nobody."""
+    """Let the person have a locked conversation in hand, or nobody. Raises `NotAMember`, `AlreadyTaken`."""
     if row.holder_id == (person.pk if person else None):
         return
     now = timezone.now()
     row.assignments.filter(ended_at=None).update(ended_at=now)
     if person is not None:
+        if not stays_member(person.pk, row.mailbox_id):
+            raise NotAMember
         try:
             with transaction.atomic():
                 Assignment.objects.create(conversation=row, person=person, began_at=now)
@@ -207,6 +264,56 @@ def hold(row: Conversation, person: Person | None) -> None:
             raise AlreadyTaken from None
     row.holder = person
     row.save(update_fields=["holder"])
+
+
+def settle(row: Conversation, outcome: HandOver.Outcome) -> None:
+    """End the offer that a locked conversation is in, if it is in one."""
+    row.hand_overs.filter(settled_at=None).update(settled_at=timezone.now(), outcome=outcome)
+
+
+def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
+    """Let a locked conversation be another mailbox's of the same organisation, with what is begun in it.
+
+    Labels are a mailbox's own: those go along that the other has by the same name. Raises `AlreadyThere`,
+    `BeingSent`.
+    """
+    if mailbox.conversations.filter(conversation_id=row.conversation_id).exists():
+        raise AlreadyThere
+    drafts = Draft.objects.filter(answers__conversation=row)
+    if drafts.exclude(send_at=None).exists():
+        raise BeingSent
+    left = row.mailbox_id
+    names = [name.lower() for name in row.labels.values_list("name", flat=True)]
+    row.labels.set([label for label in mailbox.labels.all() if label.name.lower() in names])
+    row.mailbox = mailbox
+    row.save(update_fields=["mailbox"])
+    drafts.update(mailbox=mailbox)
+    # The organisation's key for searching is one: only where to look is another.
+    SearchEntry.objects.filter(message__conversation=row).update(mailbox=mailbox)
+    organisation = mailbox.participant_id
+    access_log.note(person, "conversation-moved", organisation, mailbox=mailbox, conversation=row, left=left)
+    events.announce(left)
+
+
+def stays_member(person_id: int, mailbox_id: int) -> bool:
+    """Whether the person is a member, which they then stay until this transaction has ended."""
+    rows = Membership.objects.filter(person=person_id, mailbox=mailbox_id)
+    list(rows.select_for_update(no_key=True))
+    # Asked anew: the query that waited for the lock still sees what was so before.
+    return rows.filter(lasting(), person__is_active=True).exists()
+
+
+def as_it_is(row: Conversation) -> dict[str, Any]:
+    """What a change may have changed, for undoing it."""
+    return {
+        "mailbox": row.mailbox_id,
+        "state": row.state,
+        "holder": row.holder_id,
+        "remind_at": row.remind_at.isoformat() if row.remind_at else None,
+        "due_on": row.due_on.isoformat() if row.due_on else None,
+        "offer": row.hand_overs.filter(settled_at=None).values_list("pk", flat=True).first(),
+        "labels": list(row.labels.values_list("pk", flat=True)),
+    }
 
 
 def note(
@@ -218,42 +325,6 @@ def note(
     before: dict[str, Any] | None = None,
 ) -> ConversationEvent:
     """Add a line to the history, and say that something has changed."""
-    return _changed(row, what, person, before, to=to)
-
-
-def _move(
-    conversation_id: int, person: Person, state: Conversation.State, what: ConversationEvent.What
-) -> ConversationEvent:
-    with transaction.atomic():
-        row = locked(conversation_id)
-        before = _as_it_is(row)
-        row.state = state
-        row.save(update_fields=["state"])
-        if state != State.OPEN:
-            hold(row, None)
-            # What is finished is not on its way to somebody else.
-            row.hand_overs.filter(settled_at=None).update(
-                settled_at=timezone.now(), outcome=HandOver.Outcome.WITHDRAWN
-            )
-        return _changed(row, what, person, before)
-
-
-def _as_it_is(row: Conversation) -> dict[str, Any]:
-    return {
-        "state": row.state,
-        "holder": row.holder_id,
-        "remind_at": row.remind_at.isoformat() if row.remind_at else None,
-    }
-
-
-def _changed(
-    row: Conversation,
-    what: ConversationEvent.What,
-    person: Person | None,
-    before: dict[str, Any] | None,
-    *,
-    to: str = "",
-) -> ConversationEvent:
     event = ConversationEvent.objects.create(
         conversation=row, at=timezone.now(), actor=person, what=what, to=to[:256], before=before
     )
@@ -261,5 +332,33 @@ def _changed(
     return event
 
 
-def _is_member(person: Person, mailbox_id: int) -> bool:
-    return mailboxes_of(person).filter(pk=mailbox_id).exists()
+def _move(
+    conversation_id: int, person: Person, state: Conversation.State, what: ConversationEvent.What
+) -> ConversationEvent:
+    with transaction.atomic():
+        row = locked(conversation_id)
+        before = as_it_is(row)
+        row.state = state
+        row.save(update_fields=["state"])
+        if state != State.OPEN:
+            hold(row, None)
+            # What is finished is not on its way to somebody else.
+            settle(row, HandOver.Outcome.WITHDRAWN)
+        return note(row, what, person, before=before)
+
+
+def _hold_again(row: Conversation, holder_id: int | None) -> None:
+    """Whoever had it before has it again, if they are still a member."""
+    if row.holder_id == holder_id:
+        return
+    holder = Person.objects.filter(pk=holder_id).first() if holder_id else None
+    hold(row, holder if holder is not None and stays_member(holder.pk, row.mailbox_id) else None)
+
+
+def _offer_again(row: Conversation, offer_id: int | None) -> None:
+    """The offer that there was before stands again, and one that has been made since does not."""
+    stands = row.hand_overs.filter(settled_at=None).first()
+    if stands is not None and stands.pk != offer_id:
+        settle(row, HandOver.Outcome.WITHDRAWN)
+    if offer_id is not None:
+        row.hand_overs.filter(pk=offer_id).update(settled_at=None, outcome="")

@@ -1,6 +1,6 @@
 """A conversation's history in words: what was done, by whom and when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -28,6 +28,10 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.ARRIVED: lazy("Öppnad på nytt: ett meddelande kom"),
     What.REMIND: lazy("%(who)s ställde in en påminnelse %(to)s"),
     What.BROUGHT_UP: lazy("Påminnelse: togs upp igen"),
+    What.NOTED: lazy("Anteckning skriven av %(who)s"),
+    What.NOTE_REMOVED: lazy("%(who)s tog bort sin anteckning"),
+    What.LABELLED: lazy("%(who)s satte etiketten %(to)s"),
+    What.UNLABELLED: lazy("%(who)s tog bort etiketten %(to)s"),
     What.UNDONE: lazy("Ångrat av %(who)s: %(to)s"),
     What.UNDELIVERED: lazy("Tillbaka i inkorgen: ett meddelande kom inte fram eller avvisades"),
     What.OVERDUE: lazy("Tillbaka i inkorgen: kvittens saknas för ett meddelande"),
@@ -41,23 +45,80 @@ _UNDONE: Final[dict[str, str | Promise]] = {
     What.REOPENED: lazy("att öppna den på nytt"),
     What.TRASHED: lazy("att lägga den i papperskorgen"),
     What.REMIND: lazy("påminnelsen"),
+    What.OFFERED: lazy("att erbjuda den"),
+    What.ACCEPTED: lazy("att ta över den"),
+    What.DECLINED: lazy("att tacka nej"),
+    What.WITHDRAWN: lazy("att ta tillbaka erbjudandet"),
+    What.LABELLED: lazy("etiketten"),
+    What.UNLABELLED: lazy("att ta bort etiketten"),
 }
 
 
-def lines_of(conversation: Conversation) -> list[tuple[datetime, str]]:
-    """The history, the oldest first."""
-    rows = conversation.events.select_related("actor").order_by("at", "pk")
-    return [(row.at, in_words(row)) for row in rows]
+def events_of(conversation: Conversation) -> list[ConversationEvent]:
+    """What has happened, the oldest first; in one query."""
+    return list(conversation.events.select_related("actor").order_by("at", "pk"))
+
+
+def lines_of(events: Iterable[ConversationEvent]) -> list[tuple[datetime, str]]:
+    """The history in words."""
+    return [(event.at, in_words(event)) for event in events]
+
+
+def milestones_of(
+    conversation: Conversation, events: Sequence[ConversationEvent]
+) -> list[tuple[str, datetime | None]]:
+    """Opened, taken, answered, done: by whom and when, or that nobody has yet."""
+    opened = [event for event in events if event.what == What.OPENED]
+    found = [_told(opened[0]) if opened else (_("Ingen har öppnat den"), None)]
+    if len(opened) > 1:
+        others = ", ".join(_name(event) for event in opened[1:])
+        found.append((_("Öppnad också av %(who)s") % {"who": others}, None))
+    since = conversation.assignments.filter(ended_at=None).values_list("began_at", flat=True).first()
+    if conversation.holder is None:
+        found.append((_("Ingen har den"), None))
+    else:
+        found.append((_("Tagen av %(who)s") % {"who": conversation.holder.name}, since))
+    found.append(_answer(conversation, events))
+    done = _last(events, What.DONE)
+    if conversation.state == Conversation.State.DONE and done is not None:
+        found.append(_told(done))
+    return found
+
+
+def _answer(conversation: Conversation, events: Sequence[ConversationEvent]) -> tuple[str, datetime | None]:
+    answered, arrived = _last(events, What.ANSWERED), conversation.last_arrived_at
+    if answered is None:
+        return _("Ingen har svarat"), None
+    if arrived is None:
+        return _told(answered)
+    who = {"who": _name(answered)}
+    if answered.at >= arrived:
+        return _("Besvarad av %(who)s") % who, answered.at
+    return _("Senast besvarad av %(who)s, innan det senaste meddelandet kom") % who, answered.at
+
+
+def _last(events: Sequence[ConversationEvent], *whats: What) -> ConversationEvent | None:
+    found = [event for event in events if event.what in whats and event.undone_at is None]
+    return found[-1] if found else None
+
+
+def _told(event: ConversationEvent) -> tuple[str, datetime | None]:
+    return in_words(event), event.at
+
+
+def _name(event: ConversationEvent) -> str:
+    return event.actor.name if event.actor else _("någon som inte finns kvar")
 
 
 def in_words(event: ConversationEvent) -> str:
     """One line."""
-    who = event.actor.name if event.actor else _("någon som inte finns kvar")
     told = str(_WORDS[event.what])
     if event.what == What.REMIND and not event.to:
         told = _("%(who)s tog bort påminnelsen")
+    if event.what == What.ACCEPTED and event.to:
+        told = _("Övertagen av %(who)s för %(to)s")
     as_told = _TO.get(event.what, str)
-    return told % {"who": who, "to": as_told(event.to)}
+    return told % {"who": _name(event), "to": as_told(event.to)}
 
 
 def _day(text: str) -> str:

@@ -1,10 +1,10 @@
 """What waits for a person: their mailboxes with counts, and the views of a mailbox."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -13,7 +13,8 @@ from transport.at_rest.keys import search_key
 
 from .access import Viewer, conversations_of, mailboxes_of
 from .compose import written_drafts
-from .models import Conversation, Draft, FunctionMailbox, Message, ReadMark, SearchEntry
+from .ladder import FAILED
+from .models import Conversation, Draft, FunctionMailbox, Labelling, Message, ReadMark, SearchEntry
 from .search.hashes import NUMBER, token
 from .search.words import as_number
 
@@ -34,11 +35,26 @@ class View(StrEnum):
     TRASH = "papperskorg"
 
 
+class Status(StrEnum):
+    """How it stands with a conversation, by what it is called in addresses."""
+
+    NEW = "nya"
+    OPEN = "oppna"
+    TAKEN = "tagna"
+    UNTAKEN = "otagna"
+    DUE = "forfallna"
+    FAILED = "fel"
+    DONE = "klara"
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What else has to be true of a conversation. `reference` is a keyed hash: it stands in addresses."""
 
-    counterpart: str = ""
+    status: Status | None = None
+    label_id: int | None = None
+    organisation: str = ""
+    function: str = ""
     reference: int | None = None
     is_confidential: bool = False
     has_attachments: bool = False
@@ -98,7 +114,7 @@ def page_of(
 ) -> Page:
     """A page of a view, by key: its cost does not grow with what lies before it."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _with_unread(_narrowed(rows, filters or Filters()), person).select_related("holder")
+    rows = _with_unread(rows, person).select_related("holder")
     latest_out = Message.objects.filter(
         conversation=OuterRef("pk"), direction=Message.Direction.OUT
     ).order_by("-at", "-pk")
@@ -107,6 +123,7 @@ def page_of(
         last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
         last_out_at=Subquery(latest_out.values("at")[:1]),
     )
+    rows = _narrowed(rows, filters or Filters())
     key = _key(after)
     if key is not None:
         moment, identity = key
@@ -128,8 +145,11 @@ def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
 
 def mark_seen(conversation: Conversation, person: Viewer) -> None:
     """What has arrived until now is not new to this person any more."""
-    ReadMark.objects.update_or_create(
-        person_id=person.pk or 0, conversation=conversation, defaults={"seen_at": timezone.now()}
+    ReadMark.objects.bulk_create(
+        [ReadMark(person_id=person.pk or 0, conversation=conversation, seen_at=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["person", "conversation"],
+        update_fields=["seen_at"],
     )
 
 
@@ -147,8 +167,16 @@ def _in_view(view: View, person: Viewer) -> Q:
 
 
 def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:
-    if filters.counterpart:
-        rows = rows.filter(counterpart__icontains=filters.counterpart)
+    if filters.status is not None:
+        rows = rows.filter(_STATUSES[filters.status]())
+    if filters.label_id is not None:
+        rows = rows.filter(
+            Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
+        )
+    if filters.organisation:
+        rows = rows.filter(_other_side(counterpart_organisation__icontains=filters.organisation))
+    if filters.function:
+        rows = rows.filter(_other_side(counterpart_function__icontains=filters.function))
     if filters.is_confidential:
         rows = rows.filter(is_confidential=True)
     if filters.has_attachments:
@@ -165,8 +193,28 @@ def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conver
     return rows
 
 
+def _other_side(**of_message: str) -> Exists:
+    """That a message came from there, or went there."""
+    return Exists(Message.objects.filter(conversation=OuterRef("pk"), **of_message))
+
+
+def _is_due() -> Q:
+    return _OPEN & Q(due_on__lte=timezone.localdate())
+
+
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
+
+
+_STATUSES: Final[dict[Status, Callable[[], Q]]] = {
+    Status.NEW: lambda: Q(is_unread=True),
+    Status.OPEN: lambda: _OPEN,
+    Status.TAKEN: lambda: _OPEN & Q(holder__isnull=False),
+    Status.UNTAKEN: lambda: _OPEN & Q(holder=None),
+    Status.DUE: _is_due,
+    Status.FAILED: lambda: Q(last_state__in=FAILED) | Q(last_receipt_missing=True),
+    Status.DONE: lambda: Q(state=Conversation.State.DONE),
+}
 
 
 def _count(rows: QuerySet[Conversation]) -> QuerySet[Any, Any]:

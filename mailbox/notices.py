@@ -1,4 +1,5 @@
-"""Telling people that something has arrived, as each has chosen for each mailbox: where, and a link.
+"""Telling people that something has arrived or is meant for them, as each has chosen for each mailbox: where,
+and a link.
 
 Never a subject, a name or a word of a message. A push is empty: the browser that wakes asks what to show, as
 whoever is logged in there; neither mail servers nor push services learn more than that.
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import jwt
@@ -20,20 +21,32 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_noop, override
 
-from .access import Viewer, lasting, mailboxes_of
-from .models import Conversation, FunctionMailbox, Membership, NoticeChoice, Person, PushSubscription
+from .access import Viewer, lasting, mailboxes_of, members_of
+from .models import (
+    Conversation,
+    FunctionMailbox,
+    HandOver,
+    Membership,
+    Mention,
+    NoticeChoice,
+    Person,
+    PushSubscription,
+)
 
 logger = logging.getLogger(__name__)
 _PUSH_LIVES_SECONDS: Final = 86_400
 _PUSH_TIMEOUT_SECONDS: Final = 10
 _GONE: Final = frozenset({404, 410})
 _MOST_SUBSCRIPTIONS: Final = 10
+# What is meant for somebody is told of while it is new; a choice made later tells of nothing old.
+_MEANT_FOR: Final = timedelta(days=1)
+_Meant = TypeVar("_Meant", Mention, HandOver)
 # How long ago a push may have been sent for the browser to be told which mailbox it was about.
 _JUST_NOW: Final = timedelta(hours=1)
 
@@ -70,7 +83,7 @@ def unsubscribe(person: Person) -> None:
 
 
 def tell() -> int:
-    """Tell everybody of what has arrived since they were last told; how many notices."""
+    """Tell everybody of what has arrived since they were last told, and of what is meant for them."""
     new = Conversation.objects.filter(
         mailbox=OuterRef("mailbox"),
         last_activity_at__gt=OuterRef("told_until"),
@@ -78,7 +91,7 @@ def tell() -> int:
     )
     member = Membership.objects.filter(lasting(), person=OuterRef("person"), mailbox=OuterRef("mailbox"))
     due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
-    return sum(_tell(key) for key in due.values_list("pk", flat=True))
+    return sum(_tell(key) for key in due.values_list("pk", flat=True)) + _tell_who_is_meant()
 
 
 def just_told_of(person: Viewer) -> list[str]:
@@ -117,13 +130,47 @@ def _tell(key: int) -> bool:
     return True
 
 
+def _tell_who_is_meant() -> int:
+    """Mail whom a note mentions, and to whom a conversation is offered, where they chose mail."""
+    since = timezone.now() - _MEANT_FOR
+    mentions = Mention.objects.filter(told_at=None, seen_at=None, note__at__gt=since)
+    offers = HandOver.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
+    return sum(_tell_of(mentions, key) for key in mentions.values_list("pk", flat=True)) + sum(
+        _tell_of(offers, key) for key in offers.values_list("pk", flat=True)
+    )
+
+
+def _tell_of(rows: QuerySet[_Meant], key: int) -> int:
+    """Tell whom one of them is meant for, while no other worker does."""
+    with transaction.atomic():
+        row = rows.select_for_update(skip_locked=True, of=("self",)).filter(pk=key).first()
+        if row is None:
+            return 0
+        if isinstance(row, Mention):
+            mailbox, only = row.note.conversation.mailbox, row.person_id
+        else:
+            mailbox, only = row.to_mailbox or row.conversation.mailbox, row.to_person_id
+        chosen = NoticeChoice.objects.filter(mailbox=mailbox, by_mail=True).values("person")
+        told = members_of(mailbox).filter(pk__in=chosen).exclude(mail_address="")
+        people = list(told.filter(pk=only) if only else told)
+        for person in people:
+            _send_mail(person, gettext_noop("Någon vill dig något i %(name)s"), mailbox, reverse("start"))
+        row.told_at = timezone.now()
+        row.save(update_fields=["told_at"])
+    return len(people)
+
+
 def _mail(choice: NoticeChoice) -> None:
+    link = reverse("mailbox", args=[choice.mailbox_id])
+    _send_mail(choice.person, gettext_noop("Nytt meddelande i %(name)s"), choice.mailbox, link)
+
+
+def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) -> None:
     with override(settings.LANGUAGE_CODE):
-        subject = _("Nytt meddelande i %(name)s") % {"name": choice.mailbox.name}
-        link = settings.SDK_PUBLIC_URL + reverse("mailbox", args=[choice.mailbox_id])
-        text = _("Logga in för att läsa: %(link)s") % {"link": link}
+        subject = _(title) % {"name": mailbox.name}
+        text = _("Logga in för att läsa: %(link)s") % {"link": settings.SDK_PUBLIC_URL + path}
     try:
-        EmailMessage(subject, f"{text}\n", to=[choice.person.mail_address]).send()
+        EmailMessage(subject, f"{text}\n", to=[person.mail_address]).send()
     except OSError as error:
         # The next sweep must not tell the others again: what was not sent stays unsent, and is logged.
         logger.warning("mail not sent", extra={"fields": {"error": type(error).__name__}})

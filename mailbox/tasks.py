@@ -2,7 +2,18 @@
 
 from celery import shared_task
 
-from . import access_log, administration, files, handling, notices, quarantine, retention, sessions, watch
+from . import (
+    access_log,
+    administration,
+    files,
+    handling,
+    notices,
+    presence,
+    quarantine,
+    retention,
+    sessions,
+    watch,
+)
 from .search import index
 
 
@@ -11,6 +22,7 @@ def tidy() -> None:
     files.remove_forgotten()
     sessions.forget_ended()
     access_log.note_heads()
+    presence.forget()
 
 
 @shared_task

@@ -1,7 +1,19 @@
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
-from .views import compose, conversations, delivering, events, handling, login, notices, records, search
+from .views import (
+    compose,
+    conversations,
+    delivering,
+    events,
+    handing_over,
+    handling,
+    login,
+    notices,
+    records,
+    search,
+    working,
+)
 from .views.administering import retention
 
 urlpatterns = [
@@ -13,6 +25,15 @@ urlpatterns = [
     path("konversation/<int:conversation_id>/undantag", retention.hold, name="retention-hold"),
     path("konversation/<int:conversation_id>/atgard", handling.act, name="act"),
     path("konversation/<int:conversation_id>/angra", handling.undo, name="undo"),
+    path("konversation/<int:conversation_id>/overlamna", handing_over.hand_over, name="hand-over"),
+    path("konversation/<int:conversation_id>/anteckning", working.note, name="note"),
+    path("konversation/<int:conversation_id>/etiketter", working.label, name="label"),
+    path("konversation/<int:conversation_id>/narvaro", working.presence, name="presence"),
+    path("overlamning/<int:hand_over_id>/svar", handing_over.answer, name="hand-over-answer"),
+    path("anteckning/<int:note_id>/ta-bort", working.remove_note, name="note-remove"),
+    path("brevlada/<int:mailbox_id>/etiketter", working.labels, name="labels"),
+    path("etikett/<int:label_id>", working.change_label, name="label-change"),
+    path("etikett/<int:label_id>/ta-bort", working.remove_label, name="label-remove"),
     path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),

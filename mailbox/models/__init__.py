@@ -10,6 +10,7 @@ from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import SearchEntry, VocabularyWord
+from .working import Label, Labelling, Mention, Note
 
 __all__ = [
     "AccessLogEntry",
@@ -23,10 +24,14 @@ __all__ = [
     "DraftAttachment",
     "FunctionMailbox",
     "HandOver",
+    "Label",
+    "Labelling",
     "LoginSession",
     "Membership",
     "MembershipRule",
+    "Mention",
     "Message",
+    "Note",
     "NoticeChoice",
     "OrganisationLock",
     "OrganisationRole",

@@ -47,6 +47,10 @@ class ConversationEvent(models.Model):
         ARRIVED = "arrived"
         REMIND = "remind"
         BROUGHT_UP = "brought-up"
+        NOTED = "noted"
+        NOTE_REMOVED = "note-removed"
+        LABELLED = "labelled"
+        UNLABELLED = "unlabelled"
         UNDONE = "undone"
         UNDELIVERED = "undelivered"
         OVERDUE = "overdue"
@@ -57,7 +61,9 @@ class ConversationEvent(models.Model):
     at = models.DateTimeField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     what = models.CharField(max_length=12, choices=What)
-    to = models.CharField(max_length=256, blank=True, help_text="to whom, until when: never content")
+    to = models.CharField(
+        max_length=256, blank=True, help_text="to whom, until when, which label: never content"
+    )
     before = models.JSONField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
 
@@ -70,7 +76,12 @@ class ConversationEvent(models.Model):
                 fields=["conversation", "actor"], name="opened_once", condition=models.Q(what="opened")
             )
         ]
-        indexes = [models.Index(fields=["conversation", "at", "id"], name="conversation_history")]
+        indexes = [
+            models.Index(fields=["conversation", "at", "id"], name="conversation_history"),
+            models.Index(
+                fields=["actor", "at"], name="brought_up_for", condition=models.Q(what="brought-up")
+            ),
+        ]
 
 
 _OF_HAND_OVER: Final[Any] = {
@@ -97,6 +108,7 @@ class HandOver(models.Model):
     due_on = models.DateField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=9, choices=Outcome, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="when a notice of it was sent")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -110,6 +122,20 @@ class HandOver(models.Model):
                 name="offered_to_one",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["to_person"], name="offered_to_person", condition=models.Q(settled_at__isnull=True)
+            ),
+            models.Index(
+                fields=["to_mailbox"], name="offered_to_mailbox", condition=models.Q(settled_at__isnull=True)
+            ),
+        ]
+
+    @property
+    def receiver_name(self) -> str:
+        """The person's name, or the function's."""
+        receiver = self.to_person or self.to_mailbox
+        return receiver.name if receiver else ""
 
 
 class Presence(models.Model):
@@ -124,3 +150,4 @@ class Presence(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "conversation"], name="present_once")]
+        indexes = [models.Index(fields=["seen_at"], name="presence_age")]

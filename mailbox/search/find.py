@@ -31,6 +31,7 @@ class Filters:
     is_outgoing: bool | None = None
     is_confidential: bool = False
     has_attachments: bool = False
+    label_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ def _narrowed(mailbox_ids: list[int], filters: Filters) -> QuerySet[SearchEntry]
         narrow["is_confidential"] = True
     if filters.has_attachments:
         narrow["has_attachments"] = True
+    if filters.label_id is not None:
+        narrow["message__conversation__labelling__label"] = filters.label_id
     return SearchEntry.objects.filter(**narrow)
 
 

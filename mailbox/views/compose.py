@@ -14,7 +14,7 @@ from addressbook import personal
 from addressbook.models import FunctionAddress
 from addressbook.search import MINIMUM_LENGTH, search
 
-from .. import access, compose
+from .. import access, compose, presence
 from ..compose import REFERENCE_KINDS, Content, DraftChanged, DraftGone, DraftIncomplete
 from ..files import FileRefused, accepted_suffixes, room_for_files
 from ..markdown import render as render_markdown
@@ -47,6 +47,7 @@ def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
     row = access.drafts_of(request.user).select_related("mailbox", "answers").filter(pk=draft_id).first()
     if row is None:
         return render(request, "mailbox/draft_gone.html", status=404)
+    presence.note_page(request.user, presence.of_draft(row))
     if request.method != "POST":
         return _form(request, row)
     action, _separator, argument = request.POST.get("action", "save").partition(":")

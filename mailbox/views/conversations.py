@@ -7,24 +7,27 @@ from django.db.models import Prefetch
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from transport import payloads
 from transport.message_service.deliveries import deliveries_of
 
-from .. import access, access_log, handling, history, inbox, quarantine, watch
+from .. import access, access_log, handling, inbox, labels, notes, presence, quarantine, waiting, watch
 from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
 from ..models import Conversation, Document, Message, Person
-from . import listing
+from . import listing, working
 
 
 @login_required
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
-    """The person's mailboxes, and what waits in each."""
+    """What waits for the person; their mailboxes, and what is in each."""
     context = {
+        "waiting": waiting.waiting_for(cast(Person, request.user)),
+        "today": timezone.localdate(),
         "mailboxes": inbox.mailboxes_with_counts(request.user),
         "administers": access.administered_by(request.user) or access.managed_by(request.user).exists(),
         "alarms": watch.alarms_of(request.user),
@@ -32,7 +35,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "waiting_for_scanner": quarantine.waiting_for_scanner(request.user)[0],
         "audits": access.audited_by(request.user),
     }
-    template = "mailbox/_mailboxes.html" if getattr(request, "htmx", False) else "mailbox/start.html"
+    template = "mailbox/_start.html" if getattr(request, "htmx", False) else "mailbox/start.html"
     return render(request, template, context)
 
 
@@ -46,7 +49,8 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
             f"{reverse('mailbox', args=[box.pk])}?{listing.as_asked(box, request.POST).urlencode()}"
         )
     asked = listing.read(request.GET)
-    is_drafts = asked.view is inbox.View.DRAFTS
+    person = cast(Person, request.user)
+    is_drafts, is_mine = asked.view is inbox.View.DRAFTS, asked.view is inbox.View.MINE
     page = inbox.page_of(
         box,
         request.user,
@@ -55,7 +59,9 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         filters=asked.filters,
         oldest_first=asked.oldest_first,
     )
+    put_on = labels.having(page.conversations)
     for row in page.conversations:
+        row.put_on = put_on.get(row.pk, [])  # type: ignore[attr-defined]
         row.state_text = short_state(  # type: ignore[attr-defined]
             row.last_state or "",  # type: ignore[attr-defined]
             is_receipt_missing=bool(row.last_receipt_missing),  # type: ignore[attr-defined]
@@ -68,9 +74,14 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         "asked": asked,
         "views": [(view, listing.NAMES[view], counted[view]) for view in inbox.View],
         "view_name": listing.NAMES[asked.view],
+        "statuses": listing.STATUSES.items(),
+        "labels": box.labels.all(),
+        "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
+        "offers": access.offers_to(person).filter(to_mailbox=box).count(),
+        "today": timezone.localdate(),
         "drafts": drafts,
         "is_drafts": is_drafts,
-        "undoable": handling.latest_undoable(box, cast(Person, request.user)),
+        "undoable": handling.latest_undoable(box, person),
         "undo_seconds": handling.UNDO_SECONDS,
     }
     template = "mailbox/_conversations.html" if getattr(request, "htmx", False) else "mailbox/mailbox.html"
@@ -87,12 +98,14 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
     inbox.mark_seen(talk, request.user)
     if "X-Background" not in request.headers:
         handling.note_opened(talk, person)
+        presence.note_page(person, presence.Place(talk.pk, is_writing=False))
+    notes.mark_seen(talk, person)
     access_log.note_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
     context = {
         "conversation": talk,
         "mailbox": talk.mailbox,
         "messages_shown": _messages(talk),
-        "history": history.lines_of(talk),
+        **working.around(talk, person),
         "undoable": handling.undoable(talk, person),
         "undo_seconds": handling.UNDO_SECONDS,
     }

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from .. import access, handling
+from .. import access, handing_over, handling
 from ..models import Conversation, ConversationEvent, Person
 
 _SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
@@ -21,6 +21,7 @@ _SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
     "finish": handling.finish,
     "reopen": handling.reopen,
     "throw-away": handling.throw_away,
+    "withdraw": handing_over.withdraw,
 }
 # In the morning, when people come to work.
 _MORNING: Final = time(7)
@@ -48,6 +49,10 @@ def act(request: HttpRequest, conversation_id: int) -> HttpResponse:
         messages.error(request, _("Någon annan hann ta konversationen. Ingenting har ändrats."))
     except handling.NotInHand:
         messages.error(request, _("Du har inte konversationen längre. Ingenting har ändrats."))
+    except handing_over.NoLongerOffered:
+        messages.error(request, _("Erbjudandet är redan besvarat. Ingenting har ändrats."))
+    except handling.NotAMember:
+        raise Http404 from None
     if action in {"finish", "throw-away"}:
         return redirect("mailbox", talk.mailbox_id)
     return redirect("conversation", talk.pk)
@@ -67,7 +72,9 @@ def undo(request: HttpRequest, conversation_id: int) -> HttpResponse:
         messages.error(request, _("Det går inte att ångra längre. Ingenting har ändrats."))
     else:
         messages.success(request, _("Ändringen är ångrad."))
-    return redirect("conversation", talk.pk)
+    # What is undone may be that it came here from another mailbox.
+    is_seen = access.conversations_of(request.user).filter(pk=talk.pk).exists()
+    return redirect("conversation", talk.pk) if is_seen else redirect("start")
 
 
 def _remind(request: HttpRequest, talk: Conversation, person: Person) -> HttpResponse:

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
-from ..inbox import Filters, View, reference_hash
+from ..inbox import Filters, Status, View, reference_hash
 from ..models import FunctionMailbox
 
 NAMES: Final[dict[View, str | Promise]] = {
@@ -22,6 +22,28 @@ NAMES: Final[dict[View, str | Promise]] = {
     View.DRAFTS: lazy("Utkast"),
     View.TRASH: lazy("Papperskorg"),
 }
+STATUSES: Final[dict[Status, str | Promise]] = {
+    Status.NEW: lazy("Nya för dig"),
+    Status.OPEN: lazy("Öppna"),
+    Status.TAKEN: lazy("Tagna"),
+    Status.UNTAKEN: lazy("Som ingen har tagit"),
+    Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
+    Status.FAILED: lazy("Som inte kom fram"),
+    Status.DONE: lazy("Klara"),
+}
+# In the order in which they stand in an address; a reference is not repeated there.
+_KEPT: Final = (
+    "vy",
+    "ordning",
+    "lage",
+    "etikett",
+    "organisation",
+    "funktion",
+    "sekretess",
+    "bilagor",
+    "fran",
+    "till",
+)
 _LONGEST: Final = 100
 _BITS: Final = 63
 
@@ -45,11 +67,14 @@ def read(query: QueryDict) -> Asked:
     kept = query.copy()
     for name in ("efter", "sida"):
         kept.pop(name, None)
-    number = query.get("sida", "")
+    number, status = query.get("sida", ""), query.get("lage", "")
     return Asked(
         view,
         Filters(
-            counterpart=query.get("motpart", "").strip()[:_LONGEST],
+            status=Status(status) if status in set(Status) else None,
+            label_id=_identity(query.get("etikett", "")),
+            organisation=query.get("organisation", "").strip()[:_LONGEST],
+            function=query.get("funktion", "").strip()[:_LONGEST],
             reference=_hash(query.get("beteckning", "")),
             is_confidential=query.get("sekretess") == "on",
             has_attachments=query.get("bilagor") == "on",
@@ -66,9 +91,7 @@ def read(query: QueryDict) -> Asked:
 def as_asked(mailbox: FunctionMailbox, form: QueryDict) -> QueryDict:
     """The address that a filter leads to. A reference becomes a keyed hash; clearing leaves the view."""
     query = QueryDict(mutable=True)
-    names = (
-        ("vy",) if form.get("rensa") else ("vy", "ordning", "motpart", "sekretess", "bilagor", "fran", "till")
-    )
+    names = ("vy",) if form.get("rensa") else _KEPT
     for name in names:
         value = form.get(name, "").strip()
         if value:
@@ -85,6 +108,10 @@ def _hash(text: str) -> int | None:
     except ValueError:
         return None
     return number - 2**64 if number is not None and number >> _BITS else number
+
+
+def _identity(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 def _day(text: str) -> date | None:

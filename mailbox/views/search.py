@@ -35,7 +35,13 @@ def search(request: HttpRequest) -> HttpResponse:
     boxes = access.mailboxes_of(request.user).order_by("name", "pk")
     asked = request.POST
     question = asked.get("fraga", "").strip()
-    context: dict[str, Any] = {"mailboxes": boxes, "asked": asked, "question": question}
+    labels = access.labels_of(request.user).select_related("mailbox").order_by("mailbox__name", "name", "pk")
+    context: dict[str, Any] = {
+        "mailboxes": boxes,
+        "labels": labels,
+        "asked": asked,
+        "question": question,
+    }
     if request.method != "POST":
         return render(request, "search/page.html", context)
     is_fragment = getattr(request, "htmx", False)
@@ -61,13 +67,18 @@ def _filters(asked: QueryDict) -> Filters:
     mailbox = asked.get("brevlada", "")
     until = _midnight(asked.get("till", ""))
     return Filters(
-        mailbox_id=int(mailbox) if mailbox.isascii() and mailbox.isdigit() and len(mailbox) < 19 else None,
+        mailbox_id=_identity(mailbox),
+        label_id=_identity(asked.get("etikett", "")),
         since=_midnight(asked.get("fran", "")),
         until=until + timedelta(days=1) if until else None,
         is_outgoing=_DIRECTIONS.get(asked.get("riktning", "")),
         is_confidential=asked.get("sekretess") == "on",
         has_attachments=asked.get("bilagor") == "on",
     )
+
+
+def _identity(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _midnight(text: str) -> datetime | None:

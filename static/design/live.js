@@ -9,6 +9,8 @@
 
   const stream = new EventSource(document.body.dataset.events);
   stream.addEventListener("changed", () => { heard = Date.now(); refresh(); });
+  // Who is at the conversation that the page shows: nothing else of it is fetched again.
+  stream.addEventListener("presence", () => { document.body.dispatchEvent(new CustomEvent("presence-changed", { bubbles: true })); });
   // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place.
   stream.addEventListener("ended", () => { stream.close(); location.reload(); });
   setInterval(() => {

@@ -86,7 +86,7 @@ def test_the_message_says_which_address_it_was_for(mailbox, client):
     row = stood_in(mailbox, "sdk:stängd")
     assert (row.conversation.mailbox, row.for_address) == (mailbox, "sdk:stängd")
     assert "Kom hit i stället för till sdk:stängd, som är stängd eller inte finns" in [
-        line for _, line in history.lines_of(row.conversation)
+        line for _, line in history.lines_of(history.events_of(row.conversation))
     ]
     log_in(client, a_member("Karin", mailbox))
     page = client.get(reverse("conversation", args=[row.conversation_id])).content.decode()

@@ -16,7 +16,7 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from addressbook.models import OwnFunction
-from mailbox import access, access_log, administration, compose, retention, watch
+from mailbox import access, access_log, administration, compose, handing_over, labels, notes, retention, watch
 from mailbox.deliver import deliver
 from mailbox.models import (
     Attachment,
@@ -84,7 +84,8 @@ def a_side(word: str) -> Side:
     membership = Membership.objects.create(person=side.people["member"], mailbox=mailbox)
     Membership.objects.create(person=side.people["manager"], mailbox=mailbox, role=Membership.Role.MANAGER)
     side.message = what_is_said(side)
-    side.arguments = what_is_kept(side, organisation) | {
+    side.arguments = what_is_kept(side, organisation) | what_is_done_with_it(side)
+    side.arguments |= {
         "mailbox_id": mailbox.pk,
         "conversation_id": side.message.conversation_id,
         "message_id": side.message.pk,
@@ -110,6 +111,18 @@ def what_is_said(side: Side) -> Message:
     long_ago = timezone.now() - timedelta(days=2)
     type(row.conversation).objects.filter(pk=row.conversation_id).update(last_arrived_at=long_ago)
     return row
+
+
+def what_is_done_with_it(side: Side) -> dict[str, object]:
+    """A note that mentions somebody, a label, and an offer to take over."""
+    conversation = side.message.conversation
+    member, manager = side.people["member"], side.people["manager"]
+    note, _ = notes.write(conversation.pk, manager, f"{side.word}anteckningen", mentioned=[member.pk])
+    label = labels.make(side.mailbox, f"{side.word}etiketten", "grey")
+    labels.put(conversation.pk, manager, [label.pk], seen=[])
+    said = {"is_done": f"{side.word}gjort", "remains": f"{side.word}kvar"}
+    offer = handing_over.offer(conversation.pk, manager, to=member, **said)
+    return {"note_id": note.pk, "label_id": label.pk, "hand_over_id": offer.pk}
 
 
 def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:

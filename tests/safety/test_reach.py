@@ -17,11 +17,12 @@ from django.utils import timezone
 
 from addressbook.models import Category, FunctionAddress, OwnFunction
 from addressbook.models import Organisation as BookOrganisation
-from mailbox import compose
+from mailbox import compose, handing_over, notes
 from mailbox.deliver import deliver
 from mailbox.models import (
     Attachment,
     FunctionMailbox,
+    Label,
     Membership,
     MembershipRule,
     Message,
@@ -70,6 +71,16 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "conversation": ("get", MEMBER),
     "act": ("post", MEMBER),
     "undo": ("post", MEMBER),
+    "hand-over": ("get post", MEMBER),
+    # What is offered to a mailbox its members answer, and nobody who sees the conversation.
+    "hand-over-answer": ("post", frozenset({"member of another mailbox"})),
+    "note": ("get post", MEMBER),
+    "note-remove": ("post", frozenset({"member"})),
+    "label": ("post", MEMBER),
+    "labels": ("get post", MEMBER),
+    "label-change": ("post", MEMBER),
+    "label-remove": ("post", frozenset({"manager"})),
+    "presence": ("get", MEMBER),
     "attachment": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
@@ -172,12 +183,19 @@ def world(settings, tmp_path) -> World:
     )
     deliver(Delivered(HABO, message, "0203:af.se", timezone.now()))
     row = Message.objects.get()
+    offer = handing_over.offer(
+        row.conversation_id, people["manager"], to=beside, is_done="Ringt", remains="Svara"
+    )
+    note, _ = notes.write(row.conversation_id, people["member"], "En anteckning")
     return World(
         people,
         {
             "mailbox_id": mailbox.pk,
             "conversation_id": row.conversation_id,
             "message_id": row.pk,
+            "hand_over_id": offer.pk,
+            "note_id": note.pk,
+            "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
             "draft_id": compose.begin(mailbox, people["member"]).pk,
             "membership_id": membership.pk,

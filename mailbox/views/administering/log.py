@@ -37,6 +37,7 @@ _ACCESS = {
     "conversation-opened": _("Öppnade konversation"),
     "attachment-opened": _("Öppnade bilaga"),
     "conversation-printed": _("Skrev ut konversation"),
+    "conversation-moved": _("Tog över konversation från annan funktion"),
     "searched": _("Sökte"),
     "record-bundle-made": _("Gjorde arkivpaket"),
     "access-log-exported": _("Tog ut åtkomstloggen"),

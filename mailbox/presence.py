@@ -1,0 +1,123 @@
+"""Who is looking at a conversation, and who is writing an answer in it, as far as is known just now.
+
+A page says so when it is fetched, and its stream of events for as long as it is open; what nobody says again
+is over after `EXPIRES`. Others' pages are told to fetch again when somebody comes or goes, and nothing more.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Q
+from django.utils import timezone
+
+from . import events
+from .access import Viewer, conversations_of, drafts_of, members_of
+from .models import Conversation, Draft, Person, Presence
+
+# Three beats of a stream: one that is late is not somebody who has left.
+EXPIRES: Final = timedelta(seconds=45)
+_FORGOTTEN: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A conversation that a page shows, or in which the person writes."""
+
+    conversation_id: int
+    is_writing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Names of those who look and of those who write, but for the one who asks."""
+
+    looking: tuple[str, ...] = ()
+    writing: tuple[str, ...] = ()
+
+
+def place_of(person: Viewer, *, conversation: str = "", draft: str = "") -> Place | None:
+    """What an open page says that it shows, if the person may see it."""
+    if draft.isdecimal() and len(draft) < 19:
+        row = drafts_of(person).filter(pk=int(draft)).select_related("answers").first()
+        return of_draft(row) if row is not None else None
+    if conversation.isdecimal() and len(conversation) < 19:
+        talk = conversations_of(person).filter(pk=int(conversation)).first()
+        return Place(talk.pk, is_writing=False) if talk is not None else None
+    return None
+
+
+def of_draft(draft: Draft) -> Place | None:
+    """The conversation in which the draft is an answer."""
+    if draft.answers is None:
+        return None
+    return Place(draft.answers.conversation_id, is_writing=True)
+
+
+def note(person_id: int, place: Place) -> datetime:
+    """The person is there now; when that was. Others are told if they were not there before."""
+    now = timezone.now()
+    before = Presence.objects.filter(person=person_id, conversation=place.conversation_id).first()
+    row = Presence(person_id=person_id, conversation_id=place.conversation_id, seen_at=now)
+    row.wrote_at = now if place.is_writing else None
+    Presence.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["person", "conversation"],
+        update_fields=["seen_at", "wrote_at"] if place.is_writing else ["seen_at"],
+    )
+    if place.is_writing and not _is_fresh(before.wrote_at if before else None, now):
+        events.announce_writing(place.conversation_id)
+    elif not _is_fresh(before.seen_at if before else None, now):
+        events.announce_presence(place.conversation_id)
+    return now
+
+
+def note_page(person: Viewer, place: Place | None) -> None:
+    """The person has fetched a page that is there: all that a browser without scripts says."""
+    if place is not None and person.pk is not None:
+        note(person.pk, place)
+
+
+def leave(person_id: int, place: Place, since: datetime) -> None:
+    """The page that said so at `since` is closed; another of the person's that has said so later is not."""
+    rows = Presence.objects.filter(person=person_id, conversation=place.conversation_id)
+    if place.is_writing and rows.filter(wrote_at=since).update(wrote_at=None):
+        events.announce_writing(place.conversation_id)
+    if rows.filter(seen_at=since).delete()[0]:
+        events.announce_presence(place.conversation_id)
+
+
+def others_in(conversation: Conversation, person: Viewer) -> Others:
+    """Who else is there, as long as they are members."""
+    since = timezone.now() - EXPIRES
+    rows = Presence.objects.filter(
+        conversation=conversation, seen_at__gt=since, person__in=members_of(conversation.mailbox)
+    )
+    rows = rows.exclude(person_id=person.pk or 0).select_related("person").order_by("person__name", "pk")
+    return Others(
+        _names(row.person for row in rows if not _is_fresh(row.wrote_at)),
+        _names(row.person for row in rows if _is_fresh(row.wrote_at)),
+    )
+
+
+def there_now(conversation_id: int) -> frozenset[tuple[int, bool]]:
+    """Who is there, and whether they write: for noticing that somebody has gone without a word."""
+    since = timezone.now() - EXPIRES
+    rows = Presence.objects.filter(conversation=conversation_id, seen_at__gt=since)
+    return frozenset((row.person_id, _is_fresh(row.wrote_at)) for row in rows)
+
+
+def forget() -> int:
+    """Remove what has been over for long; how many."""
+    old = Q(seen_at__lt=timezone.now() - _FORGOTTEN)
+    return Presence.objects.filter(old).delete()[0]
+
+
+def _is_fresh(at: datetime | None, now: datetime | None = None) -> bool:
+    return at is not None and at > (now or timezone.now()) - EXPIRES
+
+
+def _names(people: Iterable[Person]) -> tuple[str, ...]:
+    return tuple(person.name for person in people)
