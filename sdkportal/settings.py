@@ -332,6 +332,9 @@ SDK_RESEND_LIMIT = env.number("SDK_RESEND_LIMIT", 4)
 SDK_RESEND_WINDOW_SECONDS = env.number("SDK_RESEND_WINDOW_SECONDS", 720)
 SDK_TRANSFER_LOG_DAYS = env.number("SDK_TRANSFER_LOG_DAYS", 400)
 SDK_AS4_TIMEOUT_SECONDS = env.number("SDK_AS4_TIMEOUT_SECONDS", 60)
+# A sender that is silent for so long, or that has not sent everything in so long, is cut off.
+SDK_AS4_SILENCE_SECONDS = env.number("SDK_AS4_SILENCE_SECONDS", 30)
+SDK_AS4_RECEIVE_SECONDS = env.number("SDK_AS4_RECEIVE_SECONDS", 900)
 
 # Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
 SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")

@@ -43,6 +43,15 @@ def _is_stale(directory: Path) -> bool:
         age = time.time() - directory.stat().st_mtime
     except (ValueError, FileNotFoundError):
         return False
-    if host == socket.gethostname() and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+    if host == socket.gethostname() and pid.isdigit() and not _is_running(pid):
         return True
     return age > _OLDEST_SECONDS
+
+
+def _is_running(pid: str) -> bool:
+    """Whether there is such a process, and more of it than what nobody has reaped yet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}

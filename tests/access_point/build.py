@@ -186,6 +186,26 @@ def answer_lost(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> HttpA
     raise ConnectionResetError
 
 
+def answer_cut_short(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> HttpAnswer:
+    """The message is taken; the line breaks in the middle of its receipt."""
+    answer = ask()
+    _written_by_hand(answer, environ, len(answer.body) // 2)
+    raise ConnectionResetError
+
+
+def closed_after_the_answer(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> HttpAnswer:
+    """The message is taken; the line breaks when the last byte of its receipt is out."""
+    answer = ask()
+    _written_by_hand(answer, environ, len(answer.body))
+    raise ConnectionResetError
+
+
+def _written_by_hand(answer: HttpAnswer, environ: dict[str, Any], count: int) -> None:
+    fields = f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
+    head = f"HTTP/1.1 {answer.status}\r\n{fields}\r\n".encode()
+    environ["werkzeug.socket"].sendall(head + answer.body[:count])
+
+
 def answering(status: str, content_type: str, body: bytes) -> Disturbance:
     """Something else answers; the message is not taken."""
 

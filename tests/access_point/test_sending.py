@@ -13,8 +13,10 @@ from tests.access_point.build import (
     FirstReceiptAgain,
     Line,
     a_transfer,
+    answer_cut_short,
     answer_lost,
     answering,
+    closed_after_the_answer,
     closed_at_once,
     closed_in_the_middle,
     signalling,
@@ -25,6 +27,7 @@ from transport.access_point import sending
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
 from transport.federation.errors import FederationError
 from transport.hand_over import Cause, Outcome
+from transport.message_service.models import IncomingMessage
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import SignedReference
 from transport.protocol.certificates import fingerprint
@@ -52,7 +55,7 @@ def died_after_posting(transfer: OutboundTransfer, line: Line) -> None:
     )
 
 
-@pytest.mark.parametrize("disturbance", [closed_at_once, closed_in_the_middle, answer_lost])
+@pytest.mark.parametrize("disturbance", [closed_at_once, closed_in_the_middle, answer_lost, answer_cut_short])
 def test_a_line_that_breaks_is_tried_again_and_the_message_arrives_once(world, line, settings, disturbance):
     line.disturbances = [disturbance]
     transfer = a_transfer(world, os.urandom(200_000))
@@ -60,7 +63,15 @@ def test_a_line_that_breaks_is_tried_again_and_the_message_arrives_once(world, l
     assert transfer.cause == "unreachable"
     assert attempt(transfer).state == "DELIVERED"
     assert transfer.receipt
-    assert InboundTransfer.objects.count() == 1
+    assert InboundTransfer.objects.count() == IncomingMessage.objects.count() == 1
+    assert work_is_clean(settings.SDK_WORK_DIR)
+
+
+def test_a_line_that_breaks_after_the_receipt_has_done_its_work(world, line, settings):
+    line.disturbances = [closed_after_the_answer]
+    transfer = a_transfer(world, os.urandom(200_000))
+    assert (attempt(transfer).state, transfer.attempts) == ("DELIVERED", 1)
+    assert line.requests == InboundTransfer.objects.count() == IncomingMessage.objects.count() == 1
     assert work_is_clean(settings.SDK_WORK_DIR)
 
 

@@ -1,19 +1,24 @@
-"""Trouble around an access point: a disk that is full, clocks that are wrong, DNS that is away. What was
-not taken is not receipted, and goes through once when the trouble is over."""
+"""Trouble around an access point: a disk that is full, clocks that are wrong, DNS and SMP that are away,
+senders that are slow. What was not taken is not receipted, and goes through once when the trouble is over."""
 
+import contextlib
 import os
 import resource
+import select
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 from django.utils import timezone
 
+from mailbox.models import Message
 from testbed.node import PROJECT
 from testbed.services import free_port
 from tests.access_point.build import Peer, a_transfer
@@ -22,7 +27,11 @@ from tests.access_point.test_size import environment_of
 from tests.world import work_is_clean
 from transport.access_point import sending
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
-from transport.message_service.models import IncomingMessage
+from transport.federation import lookup
+from transport.federation.models import CachedAnswer
+from transport.message_service import receiving, sealing
+from transport.message_service import sending as sending_orders
+from transport.message_service.models import IncomingMessage, OutgoingMessage
 
 pytestmark = pytest.mark.xdist_group("federation")
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -123,6 +132,75 @@ def test_a_message_waits_while_dns_is_away_and_goes_once_it_answers(world, setti
     assert InboundTransfer.objects.count() == 1
     kinds = list(TransferEvent.objects.order_by("pk").values_list("kind", flat=True))
     assert kinds == ["RESENDING", "SENT", "RECEIVED", "DELIVERED"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "pause"),
+    [("SDK_AS4_SILENCE_SECONDS", None), ("SDK_AS4_RECEIVE_SECONDS", 0.2)],
+    ids=["falls silent", "sends a byte now and then"],
+)
+def test_a_slow_sender_is_cut_off_without_a_proxy_too(world, settings, federation, limit, pause):
+    """It would keep a thread of the server: it is answered 408, its connection is closed, nothing is left."""
+    with serving(world, settings, federation, **{limit: "1"}) as url:
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), timeout=20) as line:
+            line.sendall(
+                b"POST /as4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+                b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+                b"Content-Type: application/soap+xml\r\n\r\n<half"
+            )
+            with contextlib.suppress(OSError):
+                while pause is not None and not select.select([line], [], [], pause)[0]:
+                    line.sendall(b"x")
+            answer = line.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            with contextlib.suppress(ConnectionResetError):
+                assert b"".join(iter(lambda: line.recv(65536), b"")) == b""
+    assert TransferEvent.objects.get(kind="REFUSED").cause == "the sender was too slow"
+    assert not InboundTransfer.objects.exists()
+    assert work_is_clean(settings.SDK_WORK_DIR)
+
+
+def test_a_message_waits_while_smp_is_away_and_goes_once_it_answers(world, settings, monkeypatch):
+    """What DNS says leads nowhere: neither sealing nor sending gives up, and nothing is sent twice."""
+    message_id = sending_orders.order(world.message(), actor="test")
+    with monkeypatch.context() as away:
+        nowhere = f"http://localhost:{free_port()}/smp"
+        away.setattr(lookup, "_smp_of", lambda participant: nowhere)
+        sealing.seal_and_submit(OutgoingMessage.objects.get().pk)
+        row = OutgoingMessage.objects.get()
+        assert (row.state, row.cause) == ("SCHEDULED", "lookup-unavailable")
+        assert row.due_at > timezone.now()
+    OutgoingMessage.objects.update(due_at=timezone.now())
+    sealing.seal_and_submit(row.pk)
+    assert OutgoingMessage.objects.get().state == "SUBMITTED"
+    CachedAnswer.objects.all().delete()
+    with monkeypatch.context() as away:
+        away.setattr(lookup, "_smp_of", lambda participant: nowhere)
+        transfer = OutboundTransfer.objects.get()
+        sending.send(transfer.pk)
+        transfer.refresh_from_db()
+        assert (transfer.state, transfer.cause) == ("PENDING", "lookup-unavailable")
+        assert not InboundTransfer.objects.exists()
+    OutboundTransfer.objects.update(due_at=timezone.now())
+    sending.send(transfer.pk)
+    transfer.refresh_from_db()
+    assert transfer.state == "DELIVERED"
+    CachedAnswer.objects.filter(expires_at__gt=timezone.now()).delete()
+    with monkeypatch.context() as away:
+        # The recipient cannot judge who sent it: it waits too, and gives no answer.
+        away.setattr(lookup, "_smp_of", lambda participant: nowhere)
+        incoming = IncomingMessage.objects.get()
+        receiving.take(incoming.pk)
+        incoming.refresh_from_db()
+        assert (incoming.state, incoming.cause) == ("ARRIVED", "lookup-unavailable")
+        assert OutgoingMessage.objects.count() == 1
+    IncomingMessage.objects.update(due_at=timezone.now())
+    world.pump()
+    assert OutgoingMessage.objects.get(message_id=message_id).state == "ACCEPTED"
+    assert Message.objects.filter(message_id=message_id, direction="in").count() == 1
+    assert IncomingMessage.objects.filter(message_id=message_id, is_accepted=True).count() == 1
+    assert work_is_clean(settings.SDK_WORK_DIR)
 
 
 def test_what_a_dead_access_point_left_is_swept_when_it_starts_again(world, settings, federation):

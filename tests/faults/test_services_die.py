@@ -7,6 +7,8 @@ again. The moments are chosen by locks, as in `test_kill`.
 
 import contextlib
 import re
+import socket
+import ssl
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -173,19 +175,49 @@ def test_the_broker_dies_on_the_way(own, table):
 
 
 def test_the_access_point_dies_while_it_reads(own):
-    """The file that came is in the work directory when the process dies; it is swept, and sent again."""
+    """What had come of a message is in the work directory when the process dies; its start sweeps it away."""
     work = Path(own.node.environment["SDK_DATA_DIR"]) / "work"
-    own.node.freeze(Role.ACCESS_POINT)
-    message_id = own.send()
-    eventually(lambda: state_of(own.one, message_id) == "SUBMITTED", what="the hand-over")
-    own.node.thaw(Role.ACCESS_POINT)
-    own.node.kill(Role.ACCESS_POINT)
+
+    def half() -> list[Path]:
+        return [path for path in work.glob("receiving.*/*") if path.stat().st_size > 100_000]
+
+    context = ssl.create_default_context(cafile=own.node.environment["SDK_TLS_CA_FILE"])
+    with (
+        socket.create_connection(("localhost", own.node.ports.access_point), timeout=20) as line,
+        context.wrap_socket(line, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(
+            b"POST /as4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n"
+            b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+            b"Content-Type: application/soap+xml\r\n\r\n" + b"x" * 300_000
+        )
+        eventually(half, what="half a message to be on disk")
+        own.node.kill(Role.ACCESS_POINT)
+    assert half()
     own.node.start(Role.ACCESS_POINT)
-    assert_delivered_once(own, message_id)
+    assert not half()
+    assert_delivered_once(own, own.send())
     eventually(lambda: not any(work.iterdir()), what="the work directory to be empty")
 
 
-def test_the_web_process_dies_while_somebody_sends(own):
+def test_the_access_point_dies_before_it_reads(own):
+    own.node.freeze(Role.ACCESS_POINT)
+    message_id = own.send()
+    eventually(lambda: state_of(own.one, message_id) == "SUBMITTED", what="the hand-over")
+    own.node.kill(Role.ACCESS_POINT)
+    own.node.start(Role.ACCESS_POINT)
+    assert_delivered_once(own, message_id)
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [
+        ("mailbox_draft", "SELECT"),  # before anything is written
+        ("message_service_outgoingmessage", "INSERT"),  # the payload's file is there
+        ("message_service_event", "INSERT"),  # the order is written, and not committed
+    ],
+)
+def test_the_web_process_dies_while_somebody_sends(own, table, statement):
     """Killed in the transaction that would have sent: the draft is there, and sent once when sent again."""
     base = own.node.url
     browser = _logged_in(own)
@@ -210,10 +242,10 @@ def test_the_web_process_dies_while_somebody_sends(own):
         with contextlib.suppress(requests.RequestException):
             browser.post(draft.url, data=form, timeout=30)
 
-    with own.stuck_at("message_service_event"):
+    with own.stuck_at(table):
         pressing = threading.Thread(target=press)
         pressing.start()
-        wait_until_blocked(own.one)
+        wait_until_blocked(own.one, f'{statement}%"{table}"%')
         own.node.kill(Role.WEB)
         pressing.join(30)
     own.node.start(Role.WEB)

@@ -86,9 +86,11 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_is_not(s
     with workspace.workspace("living") as used:
         assert workspace.remove_stale() == 0
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        # Dead from here on, and not reaped: there is still something by its id.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert (left / "half").exists()
         assert workspace.remove_stale() == 1
+        process.communicate()
         assert not left.exists()
         assert used.is_dir()
 

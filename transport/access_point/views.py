@@ -15,6 +15,7 @@ from ..federation.errors import LookupUnavailable
 from ..protocol.as4.signals import CONTENT_TYPE
 from ..protocol.certificates import RevocationUnknown, fingerprint
 from . import log, receiving
+from .body import Body, SenderTooSlow
 from .keys import own_keys
 
 logger = logging.getLogger(__name__)
@@ -27,9 +28,9 @@ _CHUNK: Final = 64 * 1024
 def as4(request: HttpRequest) -> HttpResponse:
     """Take one message; the answer is its signed receipt or an error signal, both with status 200.
 
-    403 where the proxy has to pass a client certificate and did not, 413 for a message that says it is
-    too large, 415 for what is no AS4 message, 503 where this access point could not judge it now: the
-    sender is to try again.
+    403 where the proxy has to pass a client certificate and did not, 408 for a message that does not come to
+    an end, 413 for one that says it is too large, 415 for what is no AS4 message, 503 where this access
+    point could not judge it now: the sender is to try again.
     """
     if not _has_shown_a_certificate(request):
         log.refused(own_keys().party_id, "no TLS client certificate")
@@ -42,17 +43,26 @@ def as4(request: HttpRequest) -> HttpResponse:
     if not announced.isdecimal() or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
         log.refused(own_keys().party_id, "larger than is taken")
         return HttpResponse(status=413)
-    body = _body(request)
     try:
-        answer = HttpResponse(receiving.receive(content_type, body), content_type=CONTENT_TYPE)
-    except (RevocationUnknown, LookupUnavailable) as error:
-        logger.warning("not judged now", extra={"fields": {"why": error}})
-        answer = HttpResponse(status=503, headers={"Retry-After": "60"})
+        with Body(request) as body:
+            answer = _taken(content_type, body)
+            _read_to_end(body)
+            return answer
+    except SenderTooSlow:
+        log.refused(own_keys().party_id, "the sender was too slow")
+        return HttpResponse(status=408)
     except UnreadablePostError:
         log.refused(own_keys().party_id, "the sender broke off")
         return HttpResponse(status=400)
-    _read_to_end(body)
-    return answer
+
+
+def _taken(content_type: str, body: Body) -> HttpResponse:
+    try:
+        signal = receiving.receive(content_type, cast(BinaryIO, body))
+    except (RevocationUnknown, LookupUnavailable) as error:
+        logger.warning("not judged now", extra={"fields": {"why": error}})
+        return HttpResponse(status=503, headers={"Retry-After": "60"})
+    return HttpResponse(signal, content_type=CONTENT_TYPE)
 
 
 def _has_shown_a_certificate(request: HttpRequest) -> bool:
@@ -69,28 +79,7 @@ def _has_shown_a_certificate(request: HttpRequest) -> bool:
     return True
 
 
-def _body(request: HttpRequest) -> BinaryIO:
-    """The body as it comes. Django reads none that has no Content-Length; many senders send it in chunks,
-    which the server has put together again where it says that its input ends by itself."""
-    if request.META.get("wsgi.input_terminated") and not request.headers.get("Content-Length"):
-        return cast(BinaryIO, _ServerInput(request.META["wsgi.input"]))
-    return cast(BinaryIO, request)
-
-
-class _ServerInput:
-    """The server's own input, with one error for whatever goes wrong with the connection."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._source.read(size)
-        except Exception as error:
-            raise UnreadablePostError(type(error).__name__) from error
-
-
-def _read_to_end(body: BinaryIO) -> None:
+def _read_to_end(body: Body) -> None:
     """Let a sender finish: one that is refused early would find its connection broken, not our answer."""
     left = settings.SDK_MAX_TRANSFER_BYTES
     with contextlib.suppress(UnreadablePostError):
