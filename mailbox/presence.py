@@ -80,6 +80,15 @@ def note_page(person: Viewer, place: Place | None) -> None:
         note(person.pk, place)
 
 
+def stop_writing(person: Viewer, place: Place | None) -> None:
+    """The person has sent or thrown away what they wrote; a page that is shown again says otherwise."""
+    if place is None:
+        return
+    rows = Presence.objects.filter(person_id=person.pk or 0, conversation=place.conversation_id)
+    if rows.exclude(wrote_at=None).update(wrote_at=None):
+        events.announce_writing(place.conversation_id)
+
+
 def leave(person_id: int, place: Place, since: datetime) -> None:
     """The page that said so at `since` is closed; another of the person's that has said so later is not."""
     rows = Presence.objects.filter(person=person_id, conversation=place.conversation_id)

@@ -47,10 +47,13 @@ def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
     row = access.drafts_of(request.user).select_related("mailbox", "answers").filter(pk=draft_id).first()
     if row is None:
         return render(request, "mailbox/draft_gone.html", status=404)
-    presence.note_page(request.user, presence.of_draft(row))
+    place = presence.of_draft(row)
     if request.method != "POST":
+        presence.note_page(request.user, place)
         return _form(request, row)
     action, _separator, argument = request.POST.get("action", "save").partition(":")
+    if action in {"send", "discard"}:
+        presence.stop_writing(request.user, place)
     told = request.POST.get("version", "")
     # A version that is none is nobody's: what was written is shown beside the draft, not saved over it.
     version = int(told) if told.isdecimal() and len(told) < _MAX_VERSION_DIGITS else -1

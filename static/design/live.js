@@ -13,6 +13,10 @@
   stream.addEventListener("presence", () => { document.body.dispatchEvent(new CustomEvent("presence-changed", { bubbles: true })); });
   // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place.
   stream.addEventListener("ended", () => { stream.close(); location.reload(); });
+  // What the person may see no more is not left on the screen either.
+  document.body.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status === 404 && event.detail.target.matches("[data-live]")) { stream.close(); location.reload(); }
+  });
   setInterval(() => {
     if (stream.readyState !== EventSource.OPEN && Date.now() - heard > 60000) refresh();
   }, 60000);

@@ -40,10 +40,28 @@ def test_others_see_who_looks_and_who_writes_until_they_have_been_silent(mailbox
     button = page.index(f'action="{reverse("answer", args=[message.pk])}"')
     assert "Karin skriver ett svar" in page[button : page.index("</form>", button)]
     assert "Karin skriver" in client.get(reverse("presence", args=[conversation.pk])).content.decode()
-    Presence.objects.update(wrote_at=timezone.now() - presence.EXPIRES)
+    client.post(
+        reverse("draft", args=[compose.begin_answer(message, karin).pk]), {"action": "save", "version": 0}
+    )
+    assert others(conversation, karin) == (("Ahmed",), ()), "who saves another's draft is not there by that"
+    Presence.objects.filter(person=karin).update(wrote_at=timezone.now() - presence.EXPIRES)
     assert others(conversation, ahmed) == (("Karin",), ())
     Presence.objects.update(seen_at=timezone.now() - presence.EXPIRES)
     assert others(conversation, ahmed) == ((), ())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("action", ["send", "discard"])
+def test_who_has_sent_or_thrown_away_what_they_wrote_writes_no_more(mailbox, client, action):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    message = arrives(mailbox)
+    draft = compose.begin_answer(message, karin)
+    log_in(client, karin)
+    url = reverse("draft", args=[draft.pk])
+    client.get(url)
+    assert others(message.conversation, ahmed) == ((), ("Karin",))
+    client.post(url, {"action": action, "version": draft.version, "subject": "Svar", "text": "Hej"})
+    assert others(message.conversation, ahmed) == (("Karin",), ())
 
 
 @pytest.mark.django_db
