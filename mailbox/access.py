@@ -90,6 +90,14 @@ def offers_to(person: Viewer) -> QuerySet[HandOver]:
     return HandOver.objects.filter(to_them, settled_at=None)
 
 
+def changed_by(person: Viewer) -> QuerySet[Conversation]:
+    """Conversations in which the person may take back what they have just done: those that they see, and
+    those that were declined for a mailbox of theirs."""
+    boxes = mailboxes_of(person)
+    declined = HandOver.objects.filter(to_mailbox__in=boxes, outcome=HandOver.Outcome.DECLINED)
+    return Conversation.objects.filter(Q(mailbox__in=boxes) | Q(pk__in=declined.values("conversation")))
+
+
 def notes_of(person: Viewer) -> QuerySet[Note]:
     return Note.objects.filter(conversation__mailbox__in=mailboxes_of(person))
 

@@ -102,15 +102,14 @@ def accept(hand_over_id: int, person: Person) -> Conversation:
         return row
 
 
-def decline(hand_over_id: int, person: Person) -> Conversation:
+def decline(hand_over_id: int, person: Person) -> ConversationEvent:
     """Let it go back to whoever offered it. Raises `NoLongerOffered`."""
     with transaction.atomic():
         row, made = _locked(_offered_to(hand_over_id, person))
         before = handling.as_it_is(row)
         handling.settle(row, Outcome.DECLINED)
-        handling.note(row, What.DECLINED, person, before=before)
         _tell(made)
-        return row
+        return handling.note(row, What.DECLINED, person, before=before)
 
 
 def withdraw(conversation_id: int, person: Person) -> ConversationEvent:

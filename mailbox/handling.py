@@ -183,6 +183,13 @@ def latest_undoable(mailbox: FunctionMailbox, person: Person) -> ConversationEve
     return latest if latest is not None and undoable(latest.conversation, person) == latest else None
 
 
+def undoable_event(event_id: int, person: Person) -> ConversationEvent | None:
+    """That change, while the person may undo it."""
+    rows = ConversationEvent.objects.select_related("conversation")
+    event = rows.filter(pk=event_id, actor=person).first()
+    return event if event is not None and undoable(event.conversation, person) == event else None
+
+
 def note_opened(conversation: Conversation, person: Person) -> None:
     """Remember who has opened the conversation, and when they first did."""
     ConversationEvent.objects.get_or_create(

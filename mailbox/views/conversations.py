@@ -25,8 +25,13 @@ from . import listing, working
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
     """What waits for the person; their mailboxes, and what is in each."""
+    told = request.GET.get("angra", "")
+    is_number = told.isdecimal() and len(told) < 19
+    person = cast(Person, request.user)
     context = {
-        "waiting": waiting.waiting_for(cast(Person, request.user)),
+        "undoable": handling.undoable_event(int(told), person) if is_number else None,
+        "undo_seconds": handling.UNDO_SECONDS,
+        "waiting": waiting.waiting_for(person),
         "today": timezone.localdate(),
         "mailboxes": inbox.mailboxes_with_counts(request.user),
         "administers": access.administered_by(request.user) or access.managed_by(request.user).exists(),

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
@@ -56,10 +57,12 @@ def answer(request: HttpRequest, hand_over_id: int) -> HttpResponse:
             messages.success(request, _("Du har tagit över konversationen."))
             return redirect("conversation", talk.pk)
         if request.POST.get("svar") == "nej":
-            handing_over.decline(made.pk, person)
+            event = handing_over.decline(made.pk, person)
             messages.success(
                 request, _("Du har tackat nej. Konversationen är kvar hos den som ville lämna över.")
             )
+            # Whoever declines for a function does not see the conversation: it is undone from the start page.
+            return redirect(f"{reverse('start')}?angra={event.pk}")
     except (handing_over.NoLongerOffered, handling.NotAMember):
         messages.error(request, _("Den erbjuds inte längre. Ingenting har ändrats."))
     except handling.AlreadyThere:

@@ -62,7 +62,7 @@ def act(request: HttpRequest, conversation_id: int) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest, conversation_id: int) -> HttpResponse:
     """Take back what one has just done."""
-    talk = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
+    talk = get_object_or_404(access.changed_by(request.user), pk=conversation_id)
     told = request.POST.get("event", "")
     try:
         if not talk.events.filter(pk=int(told) if told.isdecimal() and len(told) < 19 else 0).exists():
@@ -72,7 +72,7 @@ def undo(request: HttpRequest, conversation_id: int) -> HttpResponse:
         messages.error(request, _("Det går inte att ångra längre. Ingenting har ändrats."))
     else:
         messages.success(request, _("Ändringen är ångrad."))
-    # What is undone may be that it came here from another mailbox.
+    # What is undone may be that it came here from another mailbox, or that it was not to come.
     is_seen = access.conversations_of(request.user).filter(pk=talk.pk).exists()
     return redirect("conversation", talk.pk) if is_seen else redirect("start")
 

@@ -300,6 +300,24 @@ def test_nobody_takes_a_conversation_while_their_membership_is_being_ended(mailb
     assert as_now(conversation) == ("Mottagning", "", "open")
 
 
+def test_what_was_declined_for_a_function_is_undone_from_the_start_page(mailbox, school, client):
+    karin, ulla = a_member("Karin", mailbox), a_member("Ulla", school)
+    conversation = held_by(mailbox, karin)
+    made = handing_over.offer(conversation.pk, karin, to=school, **SAID)
+    log_in(client, ulla)
+    page = client.post(reverse("hand-over-answer", args=[made.pk]), {"svar": "nej"}, follow=True)
+    event = page.context["undoable"]
+    assert "Ångra" in page.content.decode()
+    undo = reverse("undo", args=[conversation.pk])
+    client.post(undo, {"event": event.pk})
+    assert list(access.offers_to(ulla)) == [made]
+    assert client.get(f"{reverse('start')}?angra={event.pk}").context["undoable"] is None
+    log_in(client, a_member("Ola", school))
+    assert client.get(f"{reverse('start')}?angra={event.pk}").context["undoable"] is None
+    made.refresh_from_db()
+    assert client.post(undo, {"event": event.pk}).status_code == 404, "nothing is declined any more"
+
+
 def test_the_form_says_what_is_missing_and_keeps_what_was_written(mailbox, client):
     karin = a_member("Karin", mailbox)
     log_in(client, karin)
