@@ -180,12 +180,13 @@ class World:
         sender: Party | None = None,
         document_type: DocumentType = SDK_MESSAGE,
         pump: bool = True,
+        reference: uuid.UUID | None = None,
     ) -> uuid.UUID:
         """Send an envelope by AS4 as if a message service had handed it over; its reference.
 
         Without `pump` it is only ordered: the test does what workers would.
         """
-        reference = uuid.uuid4()
+        reference = reference or uuid.uuid4()
         participant = (sender or self.sender).participant
         place = Place(participant.value, "envelope", reference)
         name = payloads.store(f"test/{reference}", io.BytesIO(envelope), place)

@@ -1,17 +1,20 @@
-"""The situations of B1.3.3 section 5.3: what the receipt says, and what the sender comes to know."""
+"""The situations of B1.3.3 section 5.3, each made to happen between two organisations: what the receipt says,
+and what the sender's caseworker reads."""
 
 import io
 import uuid
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from mailbox.ladder import ladder_of
 from mailbox.models import Message as MailboxMessage
+from testbed.clamav import EICAR
 from tests.world import changed, work_is_clean
 from transport.message_service import deadlines, sealing, sending
 from transport.message_service.deliveries import delivery_of
-from transport.message_service.models import IncomingMessage, OutgoingMessage
+from transport.message_service.models import IncomingMessage, OutgoingMessage, QuarantinedFile
 from transport.message_service.states import OutgoingState
 from transport.protocol.message import BytesContent, File, write_message
 from transport.protocol.message_receipt import ResponseCode
@@ -28,6 +31,43 @@ def written(message) -> bytes:
 
 def codes(receipt) -> set[tuple[str, str | None]]:
     return {(cause.reason, cause.detail_code) for cause in receipt.causes}
+
+
+def sent(world, envelope: bytes, message_id: str, **options) -> None:
+    """Send an envelope as the sender's message service would have: it waits for the receipt of what it sent.
+
+    What is wrong with it, a message service of this project would not have let out.
+    """
+    sender = options.get("sender", world.sender)
+    OutgoingMessage.objects.create(
+        organisation=sender.organisation,
+        message_id=message_id,
+        conversation_id=message_id,
+        recipient=world.recipient.participant.value,
+        state=OutgoingState.SUBMITTED,
+        transfer_reference=(reference := uuid.uuid4()),
+    )
+    world.transfer(envelope, reference=reference, **options)
+
+
+def reads(world, message_id, sender=None) -> str:
+    """What the caseworker who sent it reads, the ladder's last step first."""
+    participant = (sender or world.sender).participant.value
+    ladder = ladder_of(delivery_of(participant, uuid.UUID(str(message_id))))
+    last = ladder.rungs[-1]
+    return f"{last.name} ({last.status}). {ladder.problem} {ladder.advice}".strip()
+
+
+REJECTED = "Avvisat av mottagaren (failed). "
+TECHNICAL = "Tala om det för er administratör: det är ett tekniskt fel."
+NOT_SUPPORTED = (
+    REJECTED + "Mottagaren tar inte emot en av filtyperna, eller det meddelande som ni svarar på är avvisat. "
+    "Skicka bilagan som PDF, eller börja en ny konversation."
+)
+UNPROVEN = (
+    REJECTED + "Mottagarens system kunde inte styrka att meddelandet kommer från er. "
+    "Tala om det för er administratör: certifikatet kan ha bytts eller spärrats."
+)
 
 
 def delivered(message_id: str) -> int:
@@ -57,56 +97,95 @@ def test_1_a_message_is_accepted_and_its_history_tells_each_step(world, settings
     receipt = OutgoingMessage.objects.get(answers=incoming)
     assert receipt.handling_service_id == world.recipient.mailbox.address
     assert not OutgoingMessage.objects.filter(answers__transfer_id=receipt.pk).exists()
+    answer = world.answer_to(message_id)
+    assert (answer.code, answer.causes) == (ResponseCode.ACCEPTED, ())
+    assert reads(world, message_id) == "Mottaget av verksamheten (done)."
 
 
 def test_2_a_broken_structure_is_sv_structure(world):
     message = world.message()
     data = changed(written(message), f".//{T}confidentiality", "kanske")
     message_id, envelope = world.sealed(data, message_id=message.header.message_id)
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     receipt = world.answer_to(message_id)
     assert receipt.code is ResponseCode.REJECTED
     assert ("SV", "structure") in codes(receipt)
     assert "kanske" not in "".join(cause.text for cause in receipt.causes)
     assert delivered(message_id) == 0
+    assert reads(world, message_id) == (
+        f"{REJECTED}Mottagarens system kunde inte läsa meddelandet. {TECHNICAL}"
+    )
+
+
+def test_3_malicious_code_is_bv_forbidden(world):
+    bad = File("faktura.pdf", "application/pdf", BytesContent(b"%PDF-1.7\n" + EICAR))
+    message_id, envelope = world.sealed(world.message(files=(bad,)))
+    sent(world, envelope, message_id)
+    receipt = world.answer_to(message_id)
+    assert receipt.code is ResponseCode.REJECTED
+    assert codes(receipt) == {("BV", "forbidden")}
+    assert "Eicar" not in "".join(cause.text for cause in receipt.causes)
+    assert delivered(message_id) == 0
+    assert QuarantinedFile.objects.filter(direction="in", message_id=message_id).count() == 1
+    assert reads(world, message_id) == (
+        f"{REJECTED}Mottagaren fann skadlig kod i en bilaga. "
+        "Skicka inte bilagan igen. Tala om det för er administratör."
+    )
 
 
 def test_4_a_message_that_is_too_large_is_bv_too_long(world, settings):
     settings.SDK_MAX_MESSAGE_BYTES = 3000
     message_id, envelope = world.sealed(world.message(text="x" * 4000))
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("BV", "too-long")}
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == (
+        f"{REJECTED}Meddelandet är för stort för mottagaren. Dela upp bilagorna på flera meddelanden."
+    )
 
 
 def test_5_a_broken_rule_is_bv_invariant(world):
     message = world.message()
     data = changed(written(message), f".//{T}conversationId", "ingen-uuid")
     message_id, envelope = world.sealed(data, message_id=message.header.message_id)
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("BV", "invariant")}
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == (
+        f"{REJECTED}Meddelandet följer inte federationens regler, enligt mottagarens system. {TECHNICAL}"
+    )
 
 
 def test_6_a_message_id_that_was_accepted_before_is_bv_duplicate(world):
     message = world.message()
     message_id, envelope = world.sealed(message)
     world.transfer(envelope)
-    world.transfer(world.sealed(message)[1])
+    assert world.answer_to(message_id).code is ResponseCode.ACCEPTED
+    sent(world, world.sealed(message)[1], message_id)
     assert codes(world.answer_to(message_id)) == {("BV", "duplicate")}
     assert delivered(message_id) == 1
+    assert reads(world, message_id) == (
+        f"{REJECTED}Mottagaren har redan fått ett meddelande med samma identitet. "
+        "Kontrollera att det första kom fram; annars skriv meddelandet på nytt."
+    )
 
 
 def test_7_a_reference_to_an_unknown_message_is_accepted(world):
     message_id, envelope = world.sealed(world.message(ref_to=str(uuid.uuid4())))
-    world.transfer(envelope)
-    assert world.answer_to(message_id).code is ResponseCode.ACCEPTED
+    sent(world, envelope, message_id)
+    answer = world.answer_to(message_id)
+    assert (answer.code, answer.causes) == (ResponseCode.ACCEPTED, ())
     assert delivered(message_id) == 1
+    assert reads(world, message_id) == "Mottaget av verksamheten (done)."
 
 
 def test_8_a_file_type_that_is_not_taken_is_bv_not_supported(world):
     program = File("program.exe", "application/x-msdownload", BytesContent(b"MZ"))
     message_id, envelope = world.sealed(world.message(files=(program,)))
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("BV", "not-supported")}
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == NOT_SUPPORTED
 
 
 def test_9_an_unknown_function_address_is_bv_not_found_and_told_in_plain_swedish(world):
@@ -119,6 +198,8 @@ def test_9_an_unknown_function_address_is_bv_not_found_and_told_in_plain_swedish
     assert ladder.problem == "Funktionen finns inte hos mottagaren."
     assert ladder.advice.startswith("Sök upp mottagaren igen i adressboken")
     assert ladder.rungs[2].status == "failed"
+    assert codes(world.answer_to(message_id)) == {("BV", "not-found")}
+    assert delivered(message_id) == 0
 
 
 def test_9_a_closed_mailbox_is_bv_not_found(world):
@@ -135,22 +216,27 @@ def test_11_a_reference_to_a_rejected_message_is_bv_not_supported(world):
     )
     world.transfer(envelope)
     message_id, envelope = world.sealed(world.message(ref_to=rejected))
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("BV", "not-supported")}
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == NOT_SUPPORTED
 
 
 def test_12_a_broken_signature_is_sig_security_and_nothing_is_decrypted(world):
     message_id, envelope = world.sealed(world.message())
     broken = envelope.replace(b"<ds:DigestValue>", b"<ds:DigestValue>AAAA", 1)
-    world.transfer(broken)
+    sent(world, broken, message_id)
     assert codes(world.answer_to(message_id)) == {("SIG", "security")}
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == UNPROVEN
 
 
 def test_12_a_signature_by_a_key_that_is_not_published_is_sig_security(world):
     other = world.federation.issue_organisation_key(uuid.uuid4().hex, "Annan nyckel")
     message_id, envelope = world.sealed(world.message(), signer=other)
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("SIG", "security")}
+    assert reads(world, message_id) == UNPROVEN
 
 
 def test_12_a_signature_by_a_revoked_key_is_sig_security(world):
@@ -164,30 +250,44 @@ def test_13_a_sender_that_is_not_the_as4_sender_s_is_bv_security(world):
     other = world.party("annan")
     message = world.message(sender=other.participant)
     message_id, envelope = world.sealed(message, sender=other)
-    world.transfer(envelope, sender=world.sender)
+    sent(world, envelope, message_id, sender=world.sender)
     assert ("BV", "security") in codes(world.answer_to(message_id))
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == UNPROVEN
 
 
 def test_13_a_sender_id_in_the_message_that_is_not_the_envelope_s_is_bv_security(world):
     other = world.party("annan")
     message_id, envelope = world.sealed(world.message(sender=other.participant))
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("BV", "security")}
+    assert delivered(message_id) == 0
+    assert reads(world, message_id) == UNPROVEN
 
 
 def test_13_a_sender_that_is_not_in_smp_gets_no_receipt(world):
-    stranger = world.party("okand", is_here=False, published=False)
+    stranger = world.party("okand", published=False)
     message_id, envelope = world.sealed(world.message(sender=stranger.participant), sender=stranger)
-    world.transfer(envelope, sender=stranger)
+    sent(world, envelope, message_id, sender=stranger)
     assert world.answer_to(message_id) is None
+    assert not OutgoingMessage.objects.filter(kind=OutgoingMessage.Kind.RECEIPT).exists()
     assert IncomingMessage.objects.get(message_id=message_id).cause == "sender-unknown"
+    assert delivered(message_id) == 0
+    OutgoingMessage.objects.update(receipt_due_at=timezone.now())
+    assert deadlines.watch() == 1
+    assert reads(world, message_id, stranger) == (
+        "Mottaget av verksamheten (current). "
+        "Kvittens saknas: mottagarens system har inte bekräftat att verksamheten fått meddelandet. "
+        "Det kan ändå ha kommit fram. Är det bråttom, kontakta mottagaren på annat sätt."
+    )
 
 
 def test_14_an_unencrypted_message_is_sig_security(world):
     message_id, envelope = world.sealed(world.message(), encrypted=False)
-    world.transfer(envelope)
+    sent(world, envelope, message_id)
     assert codes(world.answer_to(message_id)) == {("SIG", "security")}
     assert delivered(message_id) == 0
+    assert reads(world, message_id) == UNPROVEN
 
 
 def test_a_function_that_is_not_the_handling_service_id_is_bv_security(world):

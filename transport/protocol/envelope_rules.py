@@ -19,7 +19,7 @@ from .identifiers import (
     XHE_CUSTOMIZATION_ID,
     XHE_VERSION_ID,
 )
-from .structure import Child, Type, any_text, check_structure, is_boolean, is_date_time, path_of
+from .structure import Child, Type, any_text, check_structure, is_boolean, is_date_time, normalized, path_of
 
 _MAX_FINDINGS: Final = 100
 _NS_EXT: Final = "http://docs.oasis-open.org/bdxr/ns/XHE/1/ExtensionComponents"
@@ -207,10 +207,10 @@ def _empty(root: etree._Element) -> Iterator[Broken]:
         namespace = etree.QName(element).namespace
         if namespace in (NS_XENC, NS_DS):
             continue
-        if len(element.findall("*")) == 0 and not _normal("".join(element.itertext())):
+        if len(element.findall("*")) == 0 and not normalized("".join(element.itertext())):
             yield "R2-XHE", element, "an empty element may not be included", False
         for name, value in element.attrib.items():
-            if not _normal(str(value)) and namespace in (NS_XHE, NS_XHA, NS_XHB):
+            if not normalized(str(value)) and namespace in (NS_XHE, NS_XHA, NS_XHB):
                 # The federation's own rules test elements only; a language tag may never be empty.
                 local = etree.QName(name).localname
                 yield (
@@ -227,31 +227,27 @@ def _fixed_values(root: etree._Element) -> Iterator[Broken]:
         ("R9-XHE", "xhb:XHEVersionID", XHE_VERSION_ID),
     ):
         for element in root.findall(path, _PATHS):
-            if _normal(element.text or "") != value:
+            if normalized(element.text or "") != value:
                 yield rule, element, f"the value must be {value}", False
 
 
 def _scope_codes(root: etree._Element) -> set[str]:
     path = "xha:Header/xha:BusinessScope/xha:BusinessScopeCriterion/xhb:BusinessScopeCriterionTypeCode"
-    return {_normal(element.text or "") for element in root.findall(path, _PATHS)}
+    return {normalized(element.text or "") for element in root.findall(path, _PATHS)}
 
 
 def _parties(root: etree._Element) -> Iterator[Broken]:
     for rule, party in (("R10-XHE", "FromParty"), ("R11-XHE", "ToParty")):
         for element in root.findall(f"xha:Header/xha:{party}/xha:PartyIdentification/xhb:ID", _PATHS):
-            if _normal(str(element.get("schemeID", ""))) != PARTICIPANT_SCHEME:
+            if normalized(str(element.get("schemeID", ""))) != PARTICIPANT_SCHEME:
                 yield rule, element, f"schemeID must be {PARTICIPANT_SCHEME}", False
 
 
 def _encryption(root: etree._Element) -> Iterator[Broken]:
     for payload in root.findall("xha:Payloads/xha:Payload", _PATHS):
-        indicator = _normal(payload.findtext("xhb:InstanceEncryptionIndicator", "", _PATHS))
+        indicator = normalized(payload.findtext("xhb:InstanceEncryptionIndicator", "", _PATHS))
         encrypted = payload.find("xha:PayloadContent/xenc:EncryptedData", _PATHS)
         if indicator in {"true", "1"} and encrypted is None:
             yield "R12-XHE", payload, "PayloadContent must hold EncryptedData", False
         if indicator in {"false", "0"} and encrypted is not None:
             yield "R13-XHE", payload, "PayloadContent may not hold EncryptedData", False
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.split())

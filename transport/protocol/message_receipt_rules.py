@@ -7,7 +7,7 @@ from lxml import etree
 
 from .findings import Finding
 from .identifiers import NS_CAC, NS_CBC, NS_RECEIPT, PROCESS_ID, RECEIPT_CUSTOMIZATION_ID
-from .structure import Child, Type, any_text, check_structure, is_date, is_time, path_of
+from .structure import Child, Type, any_text, check_structure, is_date, is_time, normalized, path_of
 
 _MAX_FINDINGS: Final = 100
 _PREFIXES: Final = {NS_RECEIPT: "app", NS_CAC: "cac", NS_CBC: "cbc"}
@@ -87,11 +87,11 @@ def _broken_rules(root: etree._Element) -> Iterator[Broken]:
     for element in root.findall("cac:DocumentResponse/cac:Response/cac:Status", _PATHS):
         yield "R1-APP", element, "the profile does not use this element"
     for element in root.iter(etree.Element):
-        if len(element.findall("*")) == 0 and not _normal("".join(map(str, element.itertext()))):
+        if len(element.findall("*")) == 0 and not normalized("".join(map(str, element.itertext()))):
             yield "R2-APP", element, "an empty element may not be included"
-    if _normal(root.findtext("cbc:CustomizationID", "", _PATHS)) != RECEIPT_CUSTOMIZATION_ID:
+    if normalized(root.findtext("cbc:CustomizationID", "", _PATHS)) != RECEIPT_CUSTOMIZATION_ID:
         yield "R3-APP", root, f"CustomizationID must be {RECEIPT_CUSTOMIZATION_ID}"
-    if _normal(root.findtext("cbc:ProfileID", "", _PATHS)) != PROCESS_ID:
+    if normalized(root.findtext("cbc:ProfileID", "", _PATHS)) != PROCESS_ID:
         yield "R4-APP", root, f"ProfileID must be {PROCESS_ID}"
     yield from _codes(root)
     yield from _cardinality(root)
@@ -101,14 +101,14 @@ def _codes(root: etree._Element) -> Iterator[Broken]:
     lines = root.findall(".//cac:LineResponse", _PATHS)
     for code in root.findall("cac:DocumentResponse/cac:Response/cbc:ResponseCode", _PATHS):
         value = code.text or ""
-        if _normal(value) not in {"ACCEPTED", "REJECTED"}:
+        if normalized(value) not in {"ACCEPTED", "REJECTED"}:
             yield "R5-APP", code, "the code must be ACCEPTED or REJECTED"
         if value == "ACCEPTED" and lines:
             yield "R7-APP", code, "an ACCEPTED receipt may have no causes"
         if value == "REJECTED" and not lines:
             yield "R8-APP", code, "a REJECTED receipt must have a cause"
     for code in root.findall("cac:DocumentResponse/cac:LineResponse/cac:Response/cbc:ResponseCode", _PATHS):
-        if _normal(code.text or "") not in {"SV", "BV", "SIG"}:
+        if normalized(code.text or "") not in {"SV", "BV", "SIG"}:
             yield "R6-APP", code, "the code must be SV, BV or SIG"
 
 
@@ -121,7 +121,3 @@ def _cardinality(root: etree._Element) -> Iterator[Broken]:
     for element in root.findall("cac:DocumentResponse/cac:LineResponse/cac:Response", _PATHS):
         if len(element.findall("cac:Status", _PATHS)) != 1:
             yield "R9-APP", element, "Status is required, exactly once"
-
-
-def _normal(text: str | None) -> str:
-    return " ".join((text or "").split())

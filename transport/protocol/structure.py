@@ -16,6 +16,9 @@ TextCheck = Callable[[str], bool]
 
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _XML_WHITESPACE: Final = " \t\r\n"
+# xs:language, the only type among the attributes that restricts its values.
+_LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
+_WHITESPACE: Final = re.compile(f"[{_XML_WHITESPACE}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ def any_text(_: str) -> bool:
 def text_up_to(length: int) -> TextCheck:
     """At most so many characters, counted as XML Schema does."""
     return lambda text: len(text) <= length
+
+
+def normalized(text: str) -> str:
+    """What XPath's normalize-space gives: only XML's own white space counts, no-break space does not."""
+    return " ".join(piece for piece in _WHITESPACE.split(text) if piece)
 
 
 def is_boolean(text: str) -> bool:
@@ -152,6 +160,8 @@ def _check_attributes(element: etree._Element, kind: Type, emit: Emit) -> None:
             continue
         if str(name) not in kind.attributes:
             emit(element, "an attribute is not allowed here")
+        elif name == "languageID" and not _LANGUAGE.fullmatch(normalized(str(element.attrib[name]))):
+            emit(element, "languageID is not a language tag")
 
 
 def _own_text(element: etree._Element) -> str:
