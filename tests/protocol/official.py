@@ -75,17 +75,19 @@ def mutations(document: bytes, seed: int, count: int):
         root = etree.fromstring(document)
         done = []
         for action in (names[number % len(names)], *chance.choices(names, k=number % 4 == 3)):
-            targets = [e for e in root.iter(etree.Element) if not _in_signature(e)]
+            targets = [e for e in root.iter(etree.Element) if not _judged_elsewhere(e)]
             target = chance.choice([e for e in targets if e is not root or action in _ALSO_OF_THE_ROOT])
             done.append(f"{action} {etree.ElementTree(root).getpath(target)}")
             _ACTIONS[action](target, chance)
         yield ", ".join(done), etree.tostring(root)
 
 
-def _in_signature(element) -> bool:
-    """A broken signature is told by verifying it, not by its structure."""
-    chain = [element, *element.iterancestors()]
-    return any(etree.QName(e).localname in {"Signature", "EncryptedData"} for e in chain)
+def _judged_elsewhere(element) -> bool:
+    """A broken signature is told by verifying it, and a payload by its own rules, not by the envelope's."""
+    above = {etree.QName(e).localname for e in element.iterancestors()}
+    return not {*above, etree.QName(element).localname}.isdisjoint({"Signature", "EncryptedData"}) or (
+        "PayloadContent" in above
+    )
 
 
 def _remove(target, chance) -> None:
@@ -154,7 +156,7 @@ def _unwrap(target, chance) -> None:
 def _transplant(target, chance) -> None:
     """A copy of an element from elsewhere in the document, at the beginning or the end."""
     root = target.getroottree().getroot()
-    donors = [e for e in root.iter(etree.Element) if e is not root and not _in_signature(e)]
+    donors = [e for e in root.iter(etree.Element) if e is not root and not _judged_elsewhere(e)]
     copy = etree.fromstring(etree.tostring(chance.choice(donors), with_tail=False))
     target.insert(chance.choice([0, len(target)]), copy)
 
@@ -166,7 +168,7 @@ def _no_namespace(target, chance) -> None:
 def _change_attribute(target, chance) -> None:
     """Remove, empty, lengthen, misspell or move into another namespace one that is there."""
     carriers = [e for e in target.getroottree().getroot().iter(etree.Element) if e.attrib]
-    carriers = [e for e in carriers if not _in_signature(e)] or [target]
+    carriers = [e for e in carriers if not _judged_elsewhere(e)] or [target]
     carrier = chance.choice(carriers)
     if not carrier.attrib:
         return
