@@ -311,6 +311,8 @@ SDK_SML_ZONE = env.text("SDK_SML_ZONE", "sml.example")
 # `host:port` of name servers to ask instead of the machine's own.
 SDK_DNS_SERVERS = env.words("SDK_DNS_SERVERS")
 SDK_METADATA_CACHE_SECONDS = env.number("SDK_METADATA_CACHE_SECONDS", 600)
+# So long a process goes on with an answer that it has read, before it looks whether it is still there.
+SDK_ANSWER_MEMORY_SECONDS = env.number("SDK_ANSWER_MEMORY_SECONDS", 2)
 SDK_HTTP_TIMEOUT_SECONDS = env.number("SDK_HTTP_TIMEOUT_SECONDS", 10)
 # When neither CRL nor OCSP can be reached: 0 waits and tries again (the default), a number of
 # seconds uses an answer that much past its nextUpdate.

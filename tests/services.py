@@ -31,6 +31,8 @@ class _Services:
         self.clamav.start()
         os.environ["SDK_TEST_SERVICES"] = str(self.directory)
         os.environ["SDK_DEMO"] = "1"
+        # Tests change what the federation says, and look at once.
+        os.environ["SDK_ANSWER_MEMORY_SECONDS"] = "0"
         os.environ["SDK_DATABASE_URL"] = self.postgres.url("sdkportal")
         os.environ["SDK_BROKER_URL"] = self.valkey.url
         os.environ["SDK_CLAMD"] = self.clamav.address

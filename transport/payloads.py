@@ -5,10 +5,11 @@ A file is sealed for one organisation and as one thing (`Place`), and opens as n
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
@@ -25,6 +26,9 @@ from .at_rest.errors import NotSealed
 _FORGOTTEN_AFTER = timedelta(hours=1)
 _DAYS_BACK = 2
 _ID_LENGTH = 36
+_MOST_REMEMBERED = 1000
+# Directories whose own entry has been written to disk.
+_safe_directories: set[tuple[Path, int, int]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ def store(name: str, content: BinaryIO, place: Place) -> str:
     stored = default_storage.save(name, File(sealed))
     path = _path_of(stored)
     # What is not a local directory is an object store, which keeps what it has acknowledged.
-    for part in (path, *path.parents[:4]) if path is not None else ():
-        _sync(part)
+    if path is not None:
+        _sync(path)
+        _sync_directories(path.parents[:4])
     return stored
 
 
@@ -151,6 +156,19 @@ def _path_of(name: str) -> Path | None:
         return Path(default_storage.path(name))
     except NotImplementedError:
         return None
+
+
+def _sync_directories(directories: Sequence[Path]) -> None:
+    """Make the entry of a new file safe, and those of its directories where this process has not done so."""
+    _sync(directories[0])
+    for directory, parent in pairwise(directories):
+        status = directory.stat()
+        identity = (directory, status.st_dev, status.st_ino)
+        if identity not in _safe_directories:
+            _sync(parent)
+            if len(_safe_directories) >= _MOST_REMEMBERED:
+                _safe_directories.clear()
+            _safe_directories.add(identity)
 
 
 def _sync(place: Path) -> None:

@@ -1,5 +1,6 @@
 """Participants are found by DNS and SMP; certificates are judged; nothing is used longer than allowed."""
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -64,6 +65,42 @@ def test_an_answer_is_kept_only_as_long_as_configured(in_federation, settings):
     with pytest.raises(ParticipantUnknown):
         lookup.endpoint_of(participant, MESSAGE_RECEIPT)
     assert cache.remove_expired() > 0
+
+
+def test_a_process_asks_the_database_again_only_after_a_moment(
+    in_federation, settings, django_assert_num_queries, monkeypatch
+):
+    settings.SDK_ANSWER_MEMORY_SECONDS = 2
+    monkeypatch.setattr(cache, "_memory", cache._Memory())
+    participant, _ = a_participant(in_federation)
+    lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    with django_assert_num_queries(0):
+        assert lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    later = time.monotonic() + 2
+    monkeypatch.setattr(cache.time, "monotonic", lambda: later)
+    in_federation.change_participant(participant.value, published=False)
+    CachedAnswer.objects.all().delete()
+    with pytest.raises(ParticipantUnknown):
+        lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+
+
+@pytest.mark.parametrize("how", ["dropped", "past its end"])
+def test_what_a_process_remembers_is_not_given_when_it_is(in_federation, settings, monkeypatch, how):
+    settings.SDK_ANSWER_MEMORY_SECONDS = 2000
+    monkeypatch.setattr(cache, "_memory", cache._Memory())
+    participant, _ = a_participant(in_federation)
+    for _ in range(3):
+        lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    in_federation.change_participant(participant.value, published=False)
+    assert lookup.endpoint_of(participant, MESSAGE_RECEIPT)
+    if how == "dropped":
+        lookup.forget(participant, MESSAGE_RECEIPT)
+    else:
+        later = timezone.now() + timedelta(seconds=settings.SDK_METADATA_CACHE_SECONDS + 1)
+        monkeypatch.setattr(cache.timezone, "now", lambda: later)
+    with pytest.raises(ParticipantUnknown):
+        lookup.endpoint_of(participant, MESSAGE_RECEIPT)
 
 
 def test_metadata_of_another_smp_is_not_trusted(in_federation, settings, tmp_path):

@@ -114,6 +114,20 @@ def test_a_stored_file_is_whole_and_synced_before_its_name_is_given(monkeypatch)
     assert synced[:2] == [str(path), str(path.parent)]
 
 
+@pytest.mark.django_db
+def test_a_new_directory_is_synced_into_the_one_above_and_a_known_one_is_not_again(monkeypatch, settings):
+    synced = []
+    monkeypatch.setattr(payloads, "_sync", synced.append)
+    root = Path(settings.MEDIA_ROOT)
+    first = f"of-{uuid.uuid4()}/2026/11/25"
+    paths = [Path(default_storage.path(a_file(f"{first}/{name}", b"x"))) for name in ("a", "b")]
+    day = root / first
+    # The last directory above is there from before, and may be known already.
+    assert synced[:5] == [paths[0], day, day.parent, day.parent.parent, day.parent.parent.parent]
+    assert synced[-2:] == [paths[1], day]
+    assert len(synced) == 7
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_file_is_removed_with_the_commit_that_lets_go_of_it():
     name = a_file(payloads.dated("outgoing", "a.xml"), b"content")

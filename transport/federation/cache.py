@@ -1,25 +1,73 @@
-"""The cache of answers, shared by all processes."""
+"""The cache of answers: in the database, shared by all processes, and for a moment in each process's memory.
+
+A message asks the same of the federation a dozen times on its way. What a process has read it does not read
+again for SDK_ANSWER_MEMORY_SECONDS: so long may it go on with what another process has dropped.
+"""
 
 import hashlib
+import threading
+import time
 from datetime import datetime
+from typing import Final
 
+from django.conf import settings
 from django.utils import timezone
 
 from .models import CachedAnswer
+
+_MOST_REMEMBERED: Final = 500
 
 
 class AnswerCache:
     """Answers by what was asked; those past their end are not given."""
 
     def get(self, key: str) -> bytes | None:
-        row = CachedAnswer.objects.filter(pk=_hash(key), expires_at__gt=timezone.now()).first()
-        return bytes(row.answer) if row is not None else None
+        name = _hash(key)
+        known = _memory.get(name)
+        if known is not None:
+            return known
+        row = CachedAnswer.objects.filter(pk=name, expires_at__gt=timezone.now()).first()
+        if row is None:
+            return None
+        answer = bytes(row.answer)
+        _memory.put(name, answer, row.expires_at)
+        return answer
 
     def put(self, key: str, answer: bytes, until: datetime) -> None:
+        _memory.drop(_hash(key))
         CachedAnswer.objects.update_or_create(pk=_hash(key), defaults={"answer": answer, "expires_at": until})
 
     def drop(self, key: str) -> None:
+        _memory.drop(_hash(key))
         CachedAnswer.objects.filter(pk=_hash(key)).delete()
+
+
+class _Memory:
+    """What this process has read lately: the answer, its end, and until when it is not read again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[bytes, datetime, float]] = {}
+
+    def get(self, name: str) -> bytes | None:
+        answer, expires_at, until = self._known.get(name, (None, None, 0.0))
+        if expires_at is None or time.monotonic() >= until or expires_at <= timezone.now():
+            return None
+        return answer
+
+    def put(self, name: str, answer: bytes, expires_at: datetime) -> None:
+        until = time.monotonic() + settings.SDK_ANSWER_MEMORY_SECONDS
+        with self._lock:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[name] = (answer, expires_at, until)
+
+    def drop(self, name: str) -> None:
+        with self._lock:
+            self._known.pop(name, None)
+
+
+_memory = _Memory()
 
 
 def remove_expired() -> int:

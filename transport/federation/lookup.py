@@ -5,6 +5,7 @@ Verified answers are kept for SDK_METADATA_CACHE_SECONDS, never longer.
 
 import logging
 from datetime import timedelta
+from functools import lru_cache
 
 import dns.exception
 import dns.resolver
@@ -41,6 +42,8 @@ from .errors import (
 )
 
 logger = logging.getLogger(__name__)
+# Whether a signature over some bytes holds is found out once in a process; who signed is judged every time.
+_verified = lru_cache(maxsize=64)(read_service_metadata)
 _MAX_REDIRECTS = 1
 _NOT_FOUND = 404
 
@@ -152,7 +155,7 @@ def _fetched(url: str) -> bytes:
 
 def _read(data: bytes, participant: ParticipantId, document_type: DocumentType) -> SignedServiceMetadata:
     try:
-        return read_service_metadata(data, participant, document_type)
+        return _verified(data, participant, document_type)
     except ProtocolError as error:
         logger.warning("metadata refused", extra={"fields": {"participant": participant, "why": error}})
         raise MetadataUntrusted(str(error)) from None
