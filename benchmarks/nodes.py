@@ -11,6 +11,8 @@ side's processes while it worked, by the kernel's count. Compare within one run 
 import argparse
 import json
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -43,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=Path, default=PROJECT / "var" / "bench" / "nodes.json")
     given = parser.parse_args(arguments)
+    # Whoever ends it ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     orders = [
         (_bytes(size), int(count))
         for size, count in zip(given.sizes.split(","), given.counts.split(","), strict=True)

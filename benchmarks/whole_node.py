@@ -64,6 +64,7 @@ def throughput(directory: Path, federation: Federation, postgres: Postgres, coun
         broker_url=broker.url,
         settings={"SDK_LOG_LEVEL": "WARNING"},
     )
+    node.manage("set_routing", sample.HABO.participant_id, "--way", "out-and-back")
     try:
         node.start(Role.ACCESS_POINT, Role.WORKER, Role.BEAT)
         with _Orders(node) as orders, psycopg.connect(url, autocommit=True) as connection:

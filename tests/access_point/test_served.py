@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from django.db import connection
+from urllib3.connection import HTTPConnection
 
 from testbed.node import PROJECT
 from testbed.services import free_port
 from tests.access_point.build import a_transfer
-from transport.access_point import sending
+from transport.access_point import posting, sending
 from transport.access_point.models import InboundTransfer, TransferEvent
 
 pytestmark = pytest.mark.xdist_group("federation")
@@ -106,3 +107,28 @@ def test_a_simple_client_may_send_all_before_it_reads_the_refusal(peer, world, s
         answer = line.recv(65536)
         assert answer.startswith(b"HTTP/1.1 200")
         assert b"NOT_SERVICED" in answer + line.recv(65536)
+
+
+def test_transfers_right_after_one_another_share_a_connection_and_later_ones_do_not(
+    world, served, monkeypatch
+):
+    """A connection that has been idle may be about to be closed by the other side."""
+    opened = []
+    connect = HTTPConnection.connect
+
+    def noted(self) -> None:
+        if self.port == urlsplit(served).port:
+            opened.append(self)
+        connect(self)
+
+    monkeypatch.setattr(HTTPConnection, "connect", noted)
+    monkeypatch.setattr(posting, "_lines", posting._Lines())
+    now = time.monotonic()
+    monkeypatch.setattr(posting.time, "monotonic", lambda: now)
+    for _ in range(3):
+        sending.send(a_transfer(world).pk)
+    assert len(opened) == 1
+    now += posting._REUSED_SECONDS + 0.1
+    sending.send(a_transfer(world).pk)
+    assert len(opened) == 2
+    assert InboundTransfer.objects.count() == 4

@@ -84,6 +84,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Generator[OwnNode, None, No
     try:
         node.start()
         node.manage("sync_address_book")
+        node.manage("set_routing", sample.HABO.participant_id, "--way", "out-and-back")
         yield OwnNode(
             NodeUnderTest(node, sample.HABO, postgres.url("own_node"), broker), postgres, federation
         )

@@ -1,7 +1,10 @@
 """Posting a packed message: streamed, bounded in time and size, TLS by the configured CAs."""
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 
 import requests
@@ -11,6 +14,8 @@ from django.conf import settings
 from ..protocol.as4.packing import PackedMessage
 
 _MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
+# Servers that others run keep an idle connection for two seconds and more.
+_REUSED_SECONDS: Final = 1.0
 _SIGNAL_TYPES: Final = frozenset({"application/soap+xml", "text/xml", "application/xml"})
 
 
@@ -37,7 +42,7 @@ def post(packed: PackedMessage, url: str) -> Answer:
     """Send a message and give the answer; raises `NoAnswer`."""
     certificate = (settings.SDK_TLS_CLIENT_CERTIFICATE, settings.SDK_TLS_CLIENT_KEY)
     try:
-        with requests.post(
+        with _lines.session().post(
             url,
             data=_Body(packed),
             headers={"Content-Type": packed.content_type, "Accept": "application/soap+xml"},
@@ -53,6 +58,30 @@ def post(packed: PackedMessage, url: str) -> Answer:
             return Answer(response.status_code, response.headers.get("Content-Type", ""), answer)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise NoAnswer(type(error).__name__) from None
+
+
+class _Lines(threading.local):
+    """The connections of a thread: under load, most of what a small message costs would be a TLS handshake.
+
+    One is used again only right after it was used. Later the other side may be about to close it, which would
+    look like a message whose fate is not known.
+    """
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+        # Nothing that one peer says is told to another, nor to itself.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._used_at = time.monotonic()
+
+    def session(self) -> requests.Session:
+        now = time.monotonic()
+        if now - self._used_at > _REUSED_SECONDS:
+            self._session.close()
+        self._used_at = now
+        return self._session
+
+
+_lines = _Lines()
 
 
 class _Body:
