@@ -7,6 +7,8 @@
   the conversation itself they see as members of its mailbox, or once they have accepted it.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
+- Its canned texts, signature, distribution lists and mailings are seen and changed by its members; how long
+  what is sent can be undone is said by those who manage it.
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
 - An administrator of an organisation sees its mailboxes' names and members, and no message: to read, one
   has to be a member like everybody else, which the access log shows.
@@ -26,12 +28,15 @@ from django.utils import timezone
 
 from .models import (
     Attachment,
+    CannedText,
     Conversation,
+    DistributionList,
     Draft,
     DraftAttachment,
     FunctionMailbox,
     HandOver,
     Label,
+    Mailing,
     Membership,
     Message,
     Note,
@@ -104,6 +109,18 @@ def notes_of(person: Viewer) -> QuerySet[Note]:
 
 def labels_of(person: Viewer) -> QuerySet[Label]:
     return Label.objects.filter(mailbox__in=mailboxes_of(person))
+
+
+def canned_texts_of(person: Viewer) -> QuerySet[CannedText]:
+    return CannedText.objects.filter(mailbox__in=mailboxes_of(person))
+
+
+def distribution_lists_of(person: Viewer) -> QuerySet[DistributionList]:
+    return DistributionList.objects.filter(mailbox__in=mailboxes_of(person))
+
+
+def mailings_of(person: Viewer) -> QuerySet[Mailing]:
+    return Mailing.objects.filter(mailbox__in=mailboxes_of(person))
 
 
 def lasting() -> Q:

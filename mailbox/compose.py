@@ -1,54 +1,28 @@
 """Writing: drafts that are shared and never overwritten unseen, and sending what was written, once."""
 
-import uuid
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from typing import Final
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
-from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from addressbook import personal
-from addressbook.lookup import function_address
 from addressbook.models import FunctionAddress
 from transport import payloads
-from transport.message_service import quarantine, sending
-from transport.message_service.models import Organisation
-from transport.payloads import Place
-from transport.protocol.identifiers import FUNCTION_ADDRESS_ROOT, PARTICIPANT_SCHEME
-from transport.protocol.message import (
-    Attention,
-    CharacterNotAllowed,
-    Document,
-    File,
-    Header,
-    Identifier,
-    Message,
-    Party,
-    Person,
-    Reference,
-    SubOrganization,
-)
+from transport.message_service import quarantine
 
-from . import events, files, handling
-from .deliver import count_in, references_of
-from .models import Attachment, Conversation, Draft, DraftAttachment, FunctionMailbox
-from .models import Document as DocumentRow
+from . import events, files, outgoing
+from .models import Conversation, Draft, DraftAttachment, DraftRecipient, FunctionMailbox
 from .models import Message as MessageRow
 from .models import Person as Writer
+from .outgoing import REFERENCE_KINDS, DraftIncomplete
 
-# Kinds of reference (B1.3.3 4.3.2.3), by their code system.
-REFERENCE_KINDS: Final = {
-    "dnr": "Diarienummer",
-    "1.2.752.129.2.1.3.1": "Personnummer",
-    "1.2.752.129.2.1.3.3": "Samordningsnummer",
-    "1.2.752.74.9.1": "Nationell reservidentitet",
-    "unregistred": "Annan beteckning",
-}
+__all__ = ["REFERENCE_KINDS", "Content", "DraftChanged", "DraftGone", "DraftIncomplete", "DraftOnItsWay"]
 
-_SYSTEM: Final = Identifier("sdkportal", "sdkportal")
+# References and persons that a form has room for; the format sets no limit (B1.3.3 4.3.2.3: 0..*).
+MOST_REFERENCES: Final = 5
+MOST_RECIPIENTS: Final = 100
+
 _EDITABLE: Final = (
     "subject",
     "text",
@@ -56,6 +30,8 @@ _EDITABLE: Final = (
     "reference_kind",
     "reference",
     "person_name",
+    "further_references",
+    "further_persons",
 )
 
 
@@ -67,12 +43,12 @@ class DraftGone(Exception):
     """The draft has been sent or thrown away."""
 
 
-class DraftIncomplete(Exception):
-    """The draft cannot be sent yet; `errors` tell for each field why."""
+class DraftOnItsWay(Exception):
+    """The draft is being sent: it has to be taken back before it is changed."""
 
-    def __init__(self, errors: dict[str, str]) -> None:
-        self.errors = errors
-        super().__init__(", ".join(sorted(errors)))
+
+class TooManyRecipients(Exception):
+    """More than `MOST_RECIPIENTS`."""
 
 
 @dataclass
@@ -83,18 +59,42 @@ class Content:
 
     @classmethod
     def from_form(cls, data: dict[str, str]) -> "Content":
-        """What a form holds; lengths are checked when it is sent, so that nothing typed is lost."""
-        kind = data.get("reference_kind", "")
-        return cls(
-            {
-                "subject": data.get("subject", "").strip()[:256],
-                "text": data.get("text", ""),
-                "is_confidential": data.get("is_confidential") == "on",
-                "reference_kind": kind if kind in REFERENCE_KINDS else "",
-                "reference": data.get("reference", "").strip()[:256],
-                "person_name": data.get("person_name", "").strip()[:256],
-            }
-        )
+        """What a form holds; lengths are checked when it is sent, so that nothing typed is lost.
+
+        Further references and persons have numbered names, `reference-2` and so on: what is left of them
+        when the empty ones are taken away moves up. A form without those fields leaves them as they are.
+        """
+        references = [_reference(data, suffix) for suffix in _suffixes(data, "reference")]
+        references = [one for one in references if any(one.values())]
+        first = references[0] if references else {"root": "", "value": ""}
+        persons = [data[f"person_name{suffix}"].strip()[:256] for suffix in _suffixes(data, "person_name")]
+        persons = [name for name in persons if name]
+        values: dict[str, object] = {
+            "subject": data.get("subject", "").strip()[:256],
+            "text": data.get("text", ""),
+            "is_confidential": data.get("is_confidential") == "on",
+            "reference_kind": first["root"],
+            "reference": first["value"],
+            "person_name": persons[0] if persons else "",
+        }
+        if any(name.startswith("reference-") for name in data):
+            values["further_references"] = references[1:]
+        if any(name.startswith("person_name-") for name in data):
+            values["further_persons"] = persons[1:]
+        return cls(values)
+
+
+def _suffixes(data: dict[str, str], name: str) -> list[str]:
+    suffixes = ["", *(f"-{number}" for number in range(2, MOST_REFERENCES + 1))]
+    return [suffix for suffix in suffixes if f"{name}{suffix}" in data]
+
+
+def _reference(data: dict[str, str], suffix: str) -> dict[str, str]:
+    kind = data.get(f"reference_kind{suffix}", "")
+    return {
+        "root": kind if kind in REFERENCE_KINDS else "",
+        "value": data.get(f"reference{suffix}", "").strip()[:256],
+    }
 
 
 def begin(mailbox: FunctionMailbox, person: Writer) -> Draft:
@@ -105,24 +105,44 @@ def begin(mailbox: FunctionMailbox, person: Writer) -> Draft:
 
 def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> QuerySet[Draft]:
     """Drafts that hold anything, or those that hold nothing."""
-    empty = Q(recipient_address="", subject="", text="", reference="", person_name="", attachments=None)
+    empty = Q(
+        recipient_address="",
+        subject="",
+        text="",
+        reference="",
+        person_name="",
+        further_references=[],
+        further_persons=[],
+        attachments=None,
+    )
     return drafts.filter(~empty if is_written else empty).distinct()
 
 
-def begin_answer(message: MessageRow, person: Writer) -> Draft:
-    """A draft that answers a message, to whom it came from; an answer that was begun is gone on with."""
+def begin_answer(message: MessageRow, person: Writer, *, seen: int | None = None) -> Draft:
+    """A draft that answers a message, to whom it came from; an answer that was begun is gone on with.
+
+    `seen` is the newest message of the conversation that the person has been shown; without it, the newest.
+    """
     existing = Draft.objects.filter(answers=message, mailbox=message.conversation.mailbox).first()
+    newest = newest_in(message.conversation)
+    seen = newest if seen is None or newest is None else min(seen, newest)
     if existing is not None:
+        # Only what the person wrote themselves was written with what they have now seen in mind.
+        Draft.objects.filter(pk=existing.pk, changed_by=person, seen_message__lt=seen or 0).update(
+            seen_message=seen
+        )
         return existing
     subject = message.subject
+    mailbox = message.conversation.mailbox
     own = (
         message.recipient_references
         if message.direction == MessageRow.Direction.IN
         else message.sender_references
     )
     return Draft.objects.create(
-        mailbox=message.conversation.mailbox,
+        mailbox=mailbox,
         answers=message,
+        seen_message=seen,
         recipient_participant=message.counterpart_participant,
         recipient_organisation=message.counterpart_organisation,
         recipient_address=message.counterpart_address,
@@ -136,38 +156,98 @@ def begin_answer(message: MessageRow, person: Writer) -> Draft:
     )
 
 
+def newest_in(conversation: Conversation) -> int | None:
+    """The key of the message that was added last."""
+    return conversation.messages.order_by("-pk").values_list("pk", flat=True).first()
+
+
 def save(draft_id: int, version: int, content: Content, person: Writer) -> Draft:
-    """Save what was written, if nobody else did meanwhile. Raises `DraftChanged`, `DraftGone`."""
+    """Save what was written, if nobody else did meanwhile.
+
+    Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
+    """
     with transaction.atomic():
-        draft = _locked(draft_id, version)
+        draft = locked(draft_id, version)
         _write(draft, content, person)
         return draft
 
 
 def choose_recipient(draft_id: int, version: int, function: FunctionAddress, person: Writer) -> Draft:
-    """Set whom it is for."""
+    """Set whom it is for; one more, where it is for somebody already. Raises `TooManyRecipients`."""
+    return add_recipients(draft_id, version, [recipient_in(function)], person)
+
+
+def recipient_in(function: FunctionAddress) -> outgoing.Recipient:
+    """A function in the address book as a recipient."""
+    organisation = function.organisation
+    return outgoing.Recipient(
+        0, organisation.participant_id, organisation.name, function.identifier, function.name
+    )
+
+
+def add_recipients(
+    draft_id: int, version: int, recipients: list[outgoing.Recipient], person: Writer
+) -> Draft:
+    """Add recipients; who is among them already is not added again. Raises `TooManyRecipients`."""
     with transaction.atomic():
-        draft = _locked(draft_id, version)
-        draft.recipient_participant = function.organisation.participant_id
-        draft.recipient_organisation = function.organisation.name
-        draft.recipient_address = function.identifier
-        draft.recipient_function = function.name
+        draft = locked(draft_id, version)
+        if draft.answers_id is not None:
+            return draft
+        if draft.is_inside:
+            draft.is_inside, draft.recipient_address = False, ""
+        known = {(one.participant, one.address) for one in outgoing.recipients_of(draft)}
+        new = {(one.participant, one.address): one for one in recipients}
+        added = [one for key, one in new.items() if key not in known]
+        if len(known) + len(added) > MOST_RECIPIENTS:
+            raise TooManyRecipients
+        DraftRecipient.objects.bulk_create(
+            DraftRecipient(
+                draft=draft,
+                participant=one.participant,
+                organisation=one.organisation,
+                address=one.address,
+                function=one.function,
+            )
+            for one in added
+        )
+        if not draft.recipient_address:
+            outgoing.promote_next(draft)
         _bump(draft, person)
         return draft
 
 
-def clear_recipient(draft_id: int, version: int, person: Writer) -> Draft:
-    """Choose again whom it is for."""
+def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person: Writer) -> Draft:
+    """Let it be for another mailbox of the same organisation, and nobody else."""
     with transaction.atomic():
-        draft = _locked(draft_id, version)
-        draft.recipient_participant = draft.recipient_organisation = ""
-        draft.recipient_address = draft.recipient_function = ""
+        draft = locked(draft_id, version)
+        if draft.answers_id is not None or mailbox.participant_id != draft.mailbox.participant_id:
+            return draft
+        draft.further_recipients.all().delete()
+        draft.is_inside = True
+        draft.recipient_participant = mailbox.participant_id
+        draft.recipient_organisation = outgoing.own_name(mailbox)
+        draft.recipient_address, draft.recipient_function = mailbox.address, mailbox.name
+        _bump(draft, person)
+        return draft
+
+
+def remove_recipient(draft_id: int, version: int, person: Writer, key: int = 0) -> Draft:
+    """Take a recipient away: the first, or the further one with the key."""
+    with transaction.atomic():
+        draft = locked(draft_id, version)
+        if draft.answers_id is not None:
+            return draft
+        if key:
+            draft.further_recipients.filter(pk=key).delete()
+        else:
+            draft.is_inside = False
+            outgoing.promote_next(draft)
         _bump(draft, person)
         return draft
 
 
 def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
-    """Store a file with the draft. Raises `files.FileRefused`."""
+    """Store a file with the draft. Raises `files.FileRefused`, `DraftGone`, `DraftOnItsWay`."""
     used = draft.attachments.aggregate(total=Sum("size"))["total"] or 0
     try:
         stored = files.store_upload(
@@ -179,64 +259,81 @@ def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
                 draft.mailbox.participant_id, draft.mailbox.address, refused.signature, upload.size or 0
             )
         raise
-    return DraftAttachment.objects.create(
-        draft=draft,
-        name=stored.name,
-        content_type=stored.content_type,
-        size=stored.size,
-        sha256=stored.sha256,
-        file_name=stored.file_name,
-        file_key=stored.file_key,
-    )
+    return keep_file(draft, stored)
+
+
+def keep_file(draft: Draft, stored: files.StoredFile) -> DraftAttachment:
+    """Let a stored file be the draft's. Raises `DraftGone`, `DraftOnItsWay`; the file is removed then."""
+    try:
+        with transaction.atomic():
+            locked_anyhow(draft.pk)
+            return DraftAttachment.objects.create(
+                draft=draft,
+                name=stored.name,
+                content_type=stored.content_type,
+                size=stored.size,
+                sha256=stored.sha256,
+                file_name=stored.file_name,
+                file_key=stored.file_key,
+            )
+    except (DraftGone, DraftOnItsWay):
+        payloads.remove(stored.file_name)
+        raise
 
 
 def detach(attachment: DraftAttachment) -> None:
-    """Take a file out of a draft."""
-    name = attachment.file_name
-    attachment.delete()
-    payloads.remove_on_commit(name)
+    """Take a file out of a draft. Raises `DraftGone`, `DraftOnItsWay`."""
+    with transaction.atomic():
+        locked_anyhow(attachment.draft_id)
+        name = attachment.file_name
+        attachment.delete()
+        payloads.remove_on_commit(name)
 
 
 def discard(draft: Draft) -> None:
-    """Throw a draft away, with its files."""
+    """Throw a draft away, with its files. Raises `DraftGone`, `DraftOnItsWay`."""
     with transaction.atomic():
-        for attachment in draft.attachments.all():
+        row = locked_anyhow(draft.pk)
+        for attachment in row.attachments.all():
             detach(attachment)
-        draft.delete()
+        row.delete()
         events.announce(draft.mailbox_id)
 
 
 def send(draft_id: int, version: int, content: Content, person: Writer) -> Conversation:
-    """Send a draft: the message, the order to send it and the end of the draft in one transaction.
+    """Send a draft to its only recipient, at once: the message, the order to send it and the end of the draft
+    in one transaction.
 
     The draft's row is locked in the query that checks it, so two who press at once send once. Raises
     `DraftChanged`, `DraftGone`, `DraftIncomplete` (what was written has then been saved).
     """
     draft = save(draft_id, version, content, person)
     with transaction.atomic():
-        draft = _locked(draft_id, draft.version)
-        _check(draft)
-        message = _message(draft, person)
-        try:
-            sending.order(message, actor=person.name)
-        except sending.MessageInvalid as error:
-            raise DraftIncomplete({"__all__": _invalid(error)}) from None
-        except CharacterNotAllowed:
-            raise DraftIncomplete({"text": _("Texten innehåller ett tecken som inte kan skickas.")}) from None
-        conversation = _keep(draft, message, person)
-        personal.note_used(person.pk, draft.recipient_participant, draft.recipient_address)
-        DraftAttachment.objects.filter(draft=draft).delete()
-        draft.delete()
+        draft = locked(draft_id, draft.version)
+        outgoing.check(draft)
+        row = outgoing.send_to_first(draft, person)
         events.announce(draft.mailbox_id)
-    return conversation
+    return row.conversation
 
 
-def _locked(draft_id: int, version: int) -> Draft:
+def locked(draft_id: int, version: int) -> Draft:
+    """The draft as it is, for a change in this transaction.
+
+    Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
+    """
+    draft = locked_anyhow(draft_id)
+    if draft.version != version:
+        raise DraftChanged
+    return draft
+
+
+def locked_anyhow(draft_id: int) -> Draft:
+    """The draft, whatever version it has. Raises `DraftGone`, `DraftOnItsWay`."""
     draft = Draft.objects.select_for_update().filter(pk=draft_id).first()
     if draft is None:
         raise DraftGone
-    if draft.version != version:
-        raise DraftChanged
+    if draft.send_at is not None:
+        raise DraftOnItsWay
     return draft
 
 
@@ -253,177 +350,5 @@ def _write(draft: Draft, content: Content, person: Writer) -> None:
 def _bump(draft: Draft, person: Writer) -> None:
     draft.version += 1
     draft.changed_by = person
+    draft.trouble = ""
     draft.save()
-
-
-def _check(draft: Draft) -> None:
-    errors = {}
-    if not draft.recipient_address:
-        errors["recipient"] = _("Välj en mottagare.")
-    elif (
-        function_address(draft.recipient_participant, draft.recipient_address) is None
-        and not draft.answers_id
-    ):
-        errors["recipient"] = _("Mottagaren finns inte längre i adressboken. Välj en annan.")
-    if not draft.subject.strip():
-        errors["subject"] = _("Skriv ett ämne.")
-    if not draft.text.strip():
-        errors["text"] = _("Skriv ett meddelande.")
-    if draft.reference and not draft.reference_kind:
-        errors["reference_kind"] = _("Välj vilken sorts beteckning det är.")
-    if draft.reference_kind and not draft.reference:
-        errors["reference"] = _("Skriv beteckningen, eller välj ingen.")
-    if errors:
-        raise DraftIncomplete(errors)
-
-
-def _message(draft: Draft, person: Writer) -> Message:
-    mailbox = draft.mailbox
-    identity = str(uuid.uuid4())
-    answered = draft.answers
-    own_references = (
-        (Reference(Identifier(draft.reference_kind, draft.reference), REFERENCE_KINDS[draft.reference_kind]),)
-        if draft.reference
-        else ()
-    )
-    own_name = Organisation.objects.values_list("name", flat=True).get(participant_id=mailbox.participant_id)
-    return Message(
-        Header(
-            created_at=timezone.now(),
-            message_id=identity,
-            conversation_id=str(answered.conversation.conversation_id) if answered else identity,
-            ref_to_message_id=str(answered.message_id) if answered else None,
-            label=draft.subject,
-            is_confidential=draft.is_confidential,
-            generating_system=_SYSTEM,
-            recipient=_party(
-                draft.recipient_participant,
-                draft.recipient_organisation,
-                draft.recipient_address,
-                draft.recipient_function,
-                persons=(Person(None, draft.person_name),) if draft.person_name else (),
-                references=_theirs(answered),
-            ),
-            sender=_party(
-                mailbox.participant_id,
-                own_name,
-                mailbox.address,
-                mailbox.name,
-                persons=(Person(None, person.name),),
-                references=own_references,
-            ),
-        ),
-        (
-            Document("SDK meddelande", draft.subject, "1", (draft.text,)),
-            *(
-                Document(str(attachment.pk), attachment.name, str(number), (), (_file(attachment),))
-                for number, attachment in enumerate(draft.attachments.all(), 2)
-            ),
-        ),
-    )
-
-
-def _theirs(answered: MessageRow | None) -> tuple[Reference, ...]:
-    """The other side's references are returned to it (B1.3.3 4.3.2.3)."""
-    if answered is None:
-        return ()
-    is_in = answered.direction == MessageRow.Direction.IN
-    told = answered.sender_references if is_in else answered.recipient_references
-    return tuple(Reference(Identifier(item["root"], item["value"]), item["label"] or None) for item in told)
-
-
-def _party(
-    participant: str,
-    label: str,
-    address: str,
-    function: str,
-    *,
-    persons: tuple[Person, ...],
-    references: tuple[Reference, ...],
-) -> Party:
-    return Party(
-        Identifier(PARTICIPANT_SCHEME, participant),
-        label or None,
-        Attention(
-            SubOrganization(Identifier(FUNCTION_ADDRESS_ROOT, address), function or None), persons, references
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class _StoredContent:
-    file_name: str
-    place: Place
-    size: int
-
-    def open(self) -> BinaryIO:
-        return payloads.open_stored(self.file_name, self.place)
-
-
-def _file(attachment: DraftAttachment) -> File:
-    return File(
-        attachment.name,
-        attachment.content_type,
-        _StoredContent(attachment.file_name, attachment.place, attachment.size),
-    )
-
-
-def _keep(draft: Draft, message: Message, person: Writer) -> Conversation:
-    """The sent message in its conversation; the draft's files become its attachments."""
-    header = message.header
-    conversation, _created = Conversation.objects.select_for_update().get_or_create(
-        mailbox=draft.mailbox,
-        conversation_id=uuid.UUID(header.conversation_id),
-        defaults={
-            "subject": draft.subject,
-            "counterpart": f"{draft.recipient_organisation}, {draft.recipient_function}"[:520],
-            "last_activity_at": header.created_at,
-        },
-    )
-    row = MessageRow.objects.create(
-        conversation=conversation,
-        direction=MessageRow.Direction.OUT,
-        message_id=uuid.UUID(header.message_id),
-        ref_to_message_id=uuid.UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
-        subject=draft.subject,
-        is_confidential=draft.is_confidential,
-        counterpart_participant=draft.recipient_participant,
-        counterpart_organisation=draft.recipient_organisation,
-        counterpart_address=draft.recipient_address,
-        counterpart_function=draft.recipient_function,
-        sender_references=references_of(header.sender.attention),
-        recipient_references=references_of(header.recipient.attention),
-        recipient_persons=[{"root": "", "value": "", "label": draft.person_name}]
-        if draft.person_name
-        else [],
-        sender_persons=[{"root": "", "value": "", "label": person.name}],
-        written_by=person,
-        at=header.created_at,
-        delivery_state="SCHEDULED",
-    )
-    document = DocumentRow.objects.create(message=row, position=1, name=draft.subject, texts=[draft.text])
-    attachments = list(draft.attachments.all())
-    Attachment.objects.bulk_create(
-        Attachment(
-            document=document,
-            name=item.name,
-            content_type=item.content_type,
-            size=item.size,
-            sha256=item.sha256,
-            file_name=item.file_name,
-            file_key=item.file_key,
-        )
-        for item in attachments
-    )
-    count_in(conversation, row, has_files=bool(attachments))
-    handling.answered(conversation, person)
-    return conversation
-
-
-def _invalid(error: sending.MessageInvalid) -> str:
-    rules = ", ".join(sorted({finding.rule for finding in error.findings}))
-    if rules == "size":
-        return _("Meddelandet är större än 30 MB med sina bilagor. Ta bort en bilaga.")
-    return _("Meddelandet följer inte federationens regler och kan inte skickas (%(rules)s).") % {
-        "rules": rules
-    }

@@ -115,6 +115,12 @@ def store(source: BinaryIO, name: str, content_type: str, directory: str, partic
     return StoredFile(name, content_type, size, digest.hexdigest(), file_name, key)
 
 
+def copied(one: Attachment | DraftAttachment, directory: str, participant: str) -> StoredFile:
+    """A copy of an attached file, in a file of its own."""
+    with payloads.open_stored(one.file_name, one.place) as source:
+        return store(source, one.name, one.content_type, directory, participant)
+
+
 def safe_name(name: str) -> str:
     """A file name without directories, control characters and what other systems refuse."""
     last = name.replace("\\", "/").rpartition("/")[2]

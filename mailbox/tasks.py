@@ -5,6 +5,7 @@ from celery import shared_task
 from . import (
     access_log,
     administration,
+    draft_sending,
     files,
     handling,
     notices,
@@ -63,3 +64,13 @@ def delete_what_is_due() -> None:
 @shared_task
 def tell_of_what_arrived() -> None:
     notices.tell()
+
+
+@shared_task
+def send_draft(draft_id: str) -> None:
+    draft_sending.send_if_due(int(draft_id))
+
+
+@shared_task
+def send_what_is_due() -> None:
+    draft_sending.sweep()

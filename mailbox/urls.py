@@ -12,7 +12,9 @@ from .views import (
     notices,
     records,
     search,
+    sending,
     working,
+    writing,
 )
 from .views.administering import retention
 
@@ -39,9 +41,17 @@ urlpatterns = [
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),
     path("meddelande/<int:message_id>/skicka-igen", delivering.send_again, name="send-again"),
     path("meddelande/<int:message_id>/avbryt", delivering.cancel, name="cancel"),
+    path("meddelande/<int:message_id>/vidarebefordra", compose.forward, name="forward"),
     path("utkast/<int:draft_id>/", compose.draft, name="draft"),
+    path("utkast/<int:draft_id>/granska", sending.check, name="check"),
+    path("utkast/<int:draft_id>/angra", sending.undo, name="undo-sending"),
     path("utkast/<int:draft_id>/bilagor", compose.upload, name="upload"),
     path("utkast/<int:draft_id>/forhandsvisning", compose.preview, name="preview"),
+    path("brevlada/<int:mailbox_id>/skriva", writing.writing, name="writing"),
+    path("brevlada/<int:mailbox_id>/utskick", writing.mailings, name="mailings"),
+    path("utskick/<int:mailing_id>/", writing.mailing, name="mailing"),
+    path("text/<int:text_id>/", writing.canned_text, name="canned-text"),
+    path("sandlista/<int:list_id>/", writing.distribution_list, name="distribution-list"),
     path("aviseringar", notices.choices, name="notices"),
     path("aviseringar/nytt", notices.just_now, name="notices-now"),
     path("aviseringar/webblasare", notices.subscribe, name="notices-subscribe"),

@@ -141,6 +141,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
+# How long what is sent can be undone, unless a mailbox has chosen otherwise; 0 sends at once.
+SDK_UNDO_SEND_SECONDS = env.number("SDK_UNDO_SEND_SECONDS", 10)
 SDK_CERTIFICATE_SECONDS = env.number("SDK_CERTIFICATE_SECONDS", 3600)
 SDK_NOTICE_SECONDS = env.number("SDK_NOTICE_SECONDS", 60)
 SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)
@@ -186,6 +188,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "mailbox.tasks.end_memberships",
         "schedule": SDK_SWEEP_SECONDS * 12,
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
+    },
+    "message client: send what no worker has sent": {
+        "task": "mailbox.tasks.send_what_is_due",
+        "schedule": SDK_SWEEP_SECONDS,
+        "options": {"expires": SDK_SWEEP_SECONDS},
     },
     "message client: bring up what somebody wanted to be reminded of": {
         "task": "mailbox.tasks.bring_up",

@@ -2,7 +2,7 @@
 
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
-from .draft import Draft, DraftAttachment
+from .draft import Draft, DraftAttachment, DraftRecipient
 from .handling import Assignment, ConversationEvent, HandOver, Presence
 from .login_session import LoginSession
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
@@ -11,22 +11,28 @@ from .person import Person
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import SearchEntry, VocabularyWord
 from .working import Label, Labelling, Mention, Note
+from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
 __all__ = [
     "AccessLogEntry",
     "AccessLogHead",
     "Assignment",
     "Attachment",
+    "CannedText",
     "Conversation",
     "ConversationEvent",
+    "DistributionList",
     "Document",
     "Draft",
     "DraftAttachment",
+    "DraftRecipient",
     "FunctionMailbox",
     "HandOver",
     "Label",
     "Labelling",
+    "ListedRecipient",
     "LoginSession",
+    "Mailing",
     "Membership",
     "MembershipRule",
     "Mention",
@@ -45,4 +51,5 @@ __all__ = [
     "SearchEntry",
     "UnattendedAlarm",
     "VocabularyWord",
+    "WritingChoices",
 ]

@@ -146,6 +146,9 @@ class Message(models.Model):
     draft_number = models.BigIntegerField(
         null=True, blank=True, help_text="the draft that it was: whoever has that page open is shown this"
     )
+    mailing = models.ForeignKey(
+        "mailbox.Mailing", models.SET_NULL, null=True, blank=True, related_name="messages"
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

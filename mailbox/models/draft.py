@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
-from transport.at_rest.fields import EncryptedTextField
+from transport.at_rest.fields import EncryptedJSONField, EncryptedTextField
 from transport.payloads import Place
 
 from .conversation import FunctionMailbox, Message
@@ -33,6 +33,23 @@ class Draft(models.Model):
     person_name = EncryptedTextField(
         max_length=256, blank=True, help_text="whom it concerns at the recipient", **_OF_DRAFT
     )
+    further_references = EncryptedJSONField(
+        default=list, db_default=[], help_text="[{root, value}]", **_OF_DRAFT
+    )
+    further_persons = EncryptedJSONField(default=list, db_default=[], help_text="[name]", **_OF_DRAFT)
+    is_inside = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="to another mailbox of the organisation, whether the address book has it or not",
+    )
+    mailing = models.ForeignKey(
+        "mailbox.Mailing",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="what it is a part of, when it has been sent to some of its recipients",
+    )
     seen_message = models.BigIntegerField(
         null=True, blank=True, help_text="the conversation's newest message that whoever writes has seen"
     )
@@ -50,6 +67,34 @@ class Draft(models.Model):
         ordering = ["-changed_at"]
         indexes = [
             models.Index(fields=["send_at"], name="draft_to_send", condition=models.Q(send_at__isnull=False))
+        ]
+
+    @property
+    def references(self) -> list[tuple[str, str]]:
+        """Kind and value of each."""
+        further = [(item["root"], item["value"]) for item in self.further_references]
+        return [(self.reference_kind, self.reference), *further] if self.reference else further
+
+    @property
+    def persons(self) -> list[str]:
+        return [name for name in (self.person_name, *self.further_persons) if name]
+
+
+class DraftRecipient(models.Model):
+    """A recipient besides the draft's first: each gets a message of its own."""
+
+    draft = models.ForeignKey(Draft, models.CASCADE, related_name="further_recipients")
+    participant = models.CharField(max_length=260)
+    organisation = models.CharField(max_length=256)
+    address = models.CharField(max_length=500)
+    function = models.CharField(max_length=256)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["draft", "participant", "address"], name="draft_recipient_once")
         ]
 
 

@@ -1,4 +1,4 @@
-"""Writing and sending."""
+"""Writing."""
 
 from typing import cast
 
@@ -7,18 +7,17 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from addressbook import personal
 from addressbook.models import FunctionAddress
-from addressbook.search import MINIMUM_LENGTH, search
 
-from .. import access, compose, presence
-from ..compose import REFERENCE_KINDS, Content, DraftChanged, DraftGone, DraftIncomplete
-from ..files import FileRefused, accepted_suffixes, room_for_files
+from .. import access, compose, distribution, draft_sending, forwarding, outgoing, presence, wording
+from ..compose import Content, DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay
+from ..files import FileRefused
 from ..markdown import render as render_markdown
 from ..models import Draft, Person
+from .draft_form import form, number
+from .sending import left, on_its_way
 
 _MAX_VERSION_DIGITS = 10
 
@@ -37,22 +36,34 @@ def answer(request: HttpRequest, message_id: int) -> HttpResponse:
     """Begin an answer to a message, or go on with the one that was begun."""
     rows = access.messages_of(request.user).select_related("conversation__mailbox")
     message = get_object_or_404(rows, pk=message_id)
-    return redirect("draft", compose.begin_answer(message, request.user).pk)  # type: ignore[arg-type]
+    seen = number(request.POST.get("seen", "")) or None
+    return redirect("draft", compose.begin_answer(message, cast(Person, request.user), seen=seen).pk)
+
+
+@login_required
+@require_POST
+def forward(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Begin a draft that forwards a message."""
+    rows = access.messages_of(request.user).select_related("conversation__mailbox")
+    message = get_object_or_404(rows, pk=message_id)
+    return redirect("draft", forwarding.begin(message, cast(Person, request.user)).pk)
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
-    """A draft: shown, saved, sent. Every button works without JavaScript."""
+    """A draft: shown, saved, sent on to be looked through. Every button works without JavaScript."""
     row = access.drafts_of(request.user).select_related("mailbox", "answers").filter(pk=draft_id).first()
     if row is None:
-        return render(request, "mailbox/draft_gone.html", status=404)
+        return left(request, draft_id)
+    if row.send_at is not None:
+        return on_its_way(request, row)
     place = presence.of_draft(row)
     if request.method != "POST":
         presence.note_page(request.user, place)
-        return _form(request, row)
+        return form(request, row, errors=_errors_of_trouble(row))
     action, _separator, argument = request.POST.get("action", "save").partition(":")
-    if action in {"send", "discard"}:
+    if action == "discard":
         presence.stop_writing(request.user, place)
     told = request.POST.get("version", "")
     # A version that is none is nobody's: what was written is shown beside the draft, not saved over it.
@@ -62,9 +73,12 @@ def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
         return _act(request, row, action, argument, version, content)
     except DraftChanged:
         row.refresh_from_db()
-        return _form(request, row, theirs=content, status=409)
+        return form(request, row, theirs=content, status=409)
+    except DraftOnItsWay:
+        row.refresh_from_db()
+        return on_its_way(request, row)
     except DraftGone:
-        return render(request, "mailbox/draft_gone.html", status=404)
+        return left(request, draft_id)
 
 
 def _act(
@@ -74,43 +88,70 @@ def _act(
     if action == "autosave":
         saved = compose.save(row.pk, version, content, person)
         return JsonResponse({"version": saved.version})
-    chosen = request.POST.get("recipient", "")
-    if chosen.isdigit() and not row.recipient_address:
-        saved = compose.save(row.pk, version, content, person)
-        function = (
-            FunctionAddress.objects.select_related("organisation").filter(pk=chosen, gone_at=None).first()
-        )
-        if function is not None:
-            saved = compose.choose_recipient(row.pk, saved.version, function, person)
-        version = saved.version
-    refused = _attach_all(request, row)
-    if action == "send" and not refused:
-        try:
-            conversation = compose.send(row.pk, version, content, person)
-        except DraftIncomplete as incomplete:
-            row.refresh_from_db()
-            return _form(request, row, errors=incomplete.errors, status=422)
-        messages.success(request, _("Meddelandet skickas."))
-        return redirect("conversation", conversation.pk)
     if action == "discard":
-        mailbox_id = row.mailbox_id
         compose.discard(row)
         messages.success(request, _("Utkastet är borttaget."))
-        return redirect("mailbox", mailbox_id)
+        return redirect("mailbox", row.mailbox_id)
     saved = compose.save(row.pk, version, content, person)
-    if action == "clear":
-        compose.clear_recipient(row.pk, saved.version, person)
+    try:
+        saved = _with_recipients(request, saved, action, argument, person)
+    except compose.TooManyRecipients:
+        row.refresh_from_db()
+        told = _("Ett meddelande kan ha högst %(n)s mottagare.") % {"n": compose.MOST_RECIPIENTS}
+        return form(request, row, errors={"recipient": told}, status=422)
+    refused = _attach_all(request, row)
     if action == "detach" and argument.isdigit():
         compose.detach(get_object_or_404(row.attachments, pk=int(argument)))
+    if action == "seen":
+        draft_sending.note_seen(row.pk, number(argument), person)
+    if action == "canned":
+        _insert(request, saved, person)
+    row.refresh_from_db()
     if refused:
-        row.refresh_from_db()
-        return _form(request, row, errors={"files": refused}, status=422)
+        return form(request, row, errors={"files": refused}, status=422)
     if action == "search":
-        row.refresh_from_db()
-        return _form(request, row, question=request.POST.get("q", ""))
+        return form(request, row, question=request.POST.get("q", ""))
+    if action in {"check", "send"}:
+        try:
+            outgoing.check(row)
+        except DraftIncomplete as incomplete:
+            return form(request, row, errors=incomplete.errors, status=422)
+        return redirect("check", row.pk)
     if action == "save":
         messages.success(request, _("Utkastet är sparat."))
     return redirect("draft", row.pk)
+
+
+def _with_recipients(request: HttpRequest, saved: Draft, action: str, argument: str, person: Person) -> Draft:
+    """The draft with the recipients that the form adds and takes away."""
+    chosen = number(request.POST.get("recipient", ""))
+    if chosen:
+        rows = FunctionAddress.objects.select_related("organisation")
+        function = rows.filter(pk=chosen, gone_at=None).first()
+        if function is not None:
+            saved = compose.choose_recipient(saved.pk, saved.version, function, person)
+    if action == "clear":
+        saved = compose.remove_recipient(saved.pk, saved.version, person, number(argument))
+    if action == "add-list":
+        lists = saved.mailbox.distribution_lists
+        listed = get_object_or_404(lists, pk=number(request.POST.get("distribution_list", "")))
+        found, gone = distribution.recipients_on(listed)
+        saved = compose.add_recipients(saved.pk, saved.version, found, person)
+        if gone:
+            names = "; ".join(f"{one.function}, {one.organisation}" for one in gone)
+            told = _("Finns inte längre i adressboken och lades inte till: %(names)s.")
+            messages.warning(request, told % {"names": names})
+    if action == "inside":
+        beside = access.handed_to(saved.mailbox)
+        box = get_object_or_404(beside, pk=number(request.POST.get("inside", "")))
+        saved = compose.choose_inside(saved.pk, saved.version, box, person)
+    return saved
+
+
+def _insert(request: HttpRequest, saved: Draft, person: Person) -> None:
+    canned = get_object_or_404(saved.mailbox.canned_texts, pk=number(request.POST.get("canned", "")))
+    text = wording.with_addition(saved, canned.text, person)
+    compose.save(saved.pk, saved.version, Content({"text": text}), person)
 
 
 @login_required
@@ -118,7 +159,10 @@ def _act(
 def upload(request: HttpRequest, draft_id: int) -> HttpResponse:
     """Files that the page's script sends, one by one: the new list of attachments."""
     row = get_object_or_404(access.drafts_of(request.user), pk=draft_id)
-    refused = _attach_all(request, row)
+    try:
+        refused = _attach_all(request, row)
+    except (DraftOnItsWay, DraftGone):
+        refused = _("Utkastet skickas, eller är redan skickat. Ladda om sidan.")
     if refused:
         return HttpResponse(refused, status=422, content_type="text/plain; charset=utf-8")
     return render(request, "mailbox/_attachments.html", {"draft": row})
@@ -159,28 +203,12 @@ def _why(reason: str) -> str:
     }[reason]
 
 
-def _form(
-    request: HttpRequest,
-    row: Draft,
-    *,
-    errors: dict[str, str] | None = None,
-    theirs: Content | None = None,
-    question: str = "",
-    status: int = 200,
-) -> HttpResponse:
-    context = {
-        "draft": row,
-        "mailbox": row.mailbox,
-        "errors": errors or {},
-        "error_count": ngettext("%(n)d fel", "%(n)d fel", len(errors or {})) % {"n": len(errors or {})},
-        "theirs": theirs.values if theirs else None,
-        "reference_kinds": REFERENCE_KINDS.items(),
-        "suffixes": ",".join(accepted_suffixes()),
-        "room": room_for_files(),
-        "question": question,
-        "hits": search(question) if question else [],
-        "suggestions": [] if question else personal.suggestions(request.user.pk or 0),
-        "is_too_short": 0 < len(question) < MINIMUM_LENGTH,
-        "choose": True,
-    }
-    return render(request, "mailbox/draft.html", context, status=status)
+def _errors_of_trouble(row: Draft) -> dict[str, str]:
+    """Why a draft that came back cannot be sent, where that is still so."""
+    if row.trouble not in {outgoing.RECIPIENT_GONE, outgoing.INVALID}:
+        return {}
+    try:
+        outgoing.check(row)
+    except DraftIncomplete as incomplete:
+        return incomplete.errors
+    return {}

@@ -13,7 +13,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from transport import payloads
 from transport.message_service.deliveries import deliveries_of
 
-from .. import access, access_log, handling, inbox, labels, notes, presence, quarantine, waiting, watch
+from .. import (
+    access,
+    access_log,
+    draft_sending,
+    handling,
+    inbox,
+    labels,
+    notes,
+    presence,
+    quarantine,
+    waiting,
+    watch,
+)
 from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
@@ -86,6 +98,7 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         "today": timezone.localdate(),
         "drafts": drafts,
         "is_drafts": is_drafts,
+        "outbox": draft_sending.outbox(box),
         "undoable": handling.latest_undoable(box, person),
         "undo_seconds": handling.UNDO_SECONDS,
     }
@@ -106,10 +119,12 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
         presence.note_page(person, presence.Place(talk.pk, is_writing=False))
     notes.mark_seen(talk, person)
     access_log.note_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
+    shown = _messages(talk)
     context = {
         "conversation": talk,
         "mailbox": talk.mailbox,
-        "messages_shown": _messages(talk),
+        "messages_shown": shown,
+        "newest_message": max((row.pk for row in shown), default=""),
         **working.around(talk, person),
         "undoable": handling.undoable(talk, person),
         "undo_seconds": handling.UNDO_SECONDS,

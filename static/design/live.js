@@ -11,8 +11,12 @@
   stream.addEventListener("changed", () => { heard = Date.now(); refresh(); });
   // Who is at the conversation that the page shows: nothing else of it is fetched again.
   stream.addEventListener("presence", () => { document.body.dispatchEvent(new CustomEvent("presence-changed", { bubbles: true })); });
-  // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place.
-  stream.addEventListener("ended", () => { stream.close(); location.reload(); });
+  // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place. A page with text
+  // that could not be saved keeps that.
+  stream.addEventListener("ended", () => {
+    stream.close();
+    if (document.body.dispatchEvent(new CustomEvent("login-ended", { cancelable: true }))) location.reload();
+  });
   // What the person may see no more is not left on the screen either.
   document.body.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 404 && event.detail.target.matches("[data-live]")) { stream.close(); location.reload(); }

@@ -15,19 +15,50 @@
   let uploading = Promise.resolve();
   let dirty = false;
   let inFlight = 0;
+  let isLoggedOut = false;
+  let hasFailed = false;
 
+  const address = form.getAttribute("action");
+  const post = () => {
+    const data = new FormData(form);
+    data.delete("files");
+    data.delete("recipient");
+    data.set("action", "autosave");
+    return fetch(address, { method: "POST", body: data, credentials: "same-origin", redirect: "manual" });
+  };
+  // Logging in again, in another tab, gives new tokens: the form takes them from the page as it is now.
+  const refreshTokens = async () => {
+    const answer = await fetch(address, { credentials: "same-origin", redirect: "manual", headers: { "X-Background": "1" } });
+    if (!answer.ok) return false;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const token = page.querySelector("#draft [name=csrfmiddlewaretoken]");
+    if (!token) return false;
+    document.querySelectorAll("[name=csrfmiddlewaretoken]").forEach((one) => { one.value = token.value; });
+    document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": token.value }));
+    return true;
+  };
+  const tellLoggedOut = () => {
+    isLoggedOut = true;
+    const link = document.createElement("a");
+    link.href = saved.dataset.login;
+    link.target = "_blank";
+    link.rel = "noopener";
+    link.textContent = saved.dataset.again;
+    saved.replaceChildren(saved.dataset.left + " ", link);
+  };
   const save = () => {
     clearTimeout(timer);
     if (!dirty) return saving;
     dirty = false;
     inFlight += 1;
     saving = saving.then(async () => {
-      const data = new FormData(form);
-      data.delete("files");
-      data.delete("recipient");
-      data.set("action", "autosave");
+      hasFailed = true;
       try {
-        const answer = await fetch(form.getAttribute("action"), { method: "POST", body: data, credentials: "same-origin", redirect: "manual" });
+        let answer = await post();
+        if ((answer.type === "opaqueredirect" || answer.status === 403) && await refreshTokens()) answer = await post();
+        if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) { dirty = true; tellLoggedOut(); return; }
+        isLoggedOut = false;
+        hasFailed = !answer.ok && answer.status !== 409;
         if (answer.status === 409) { saved.textContent = saved.dataset.conflict; return; }
         if (!answer.ok) { dirty = true; saved.textContent = saved.dataset.failed; return; }
         version.value = (await answer.json()).version;
@@ -43,18 +74,38 @@
     clearTimeout(timer);
     timer = setTimeout(save, 1500);
   });
+  // Somebody may have typed before this script was there.
+  const isTyped = (one) => ["text", "textarea"].includes(one.type) && one.name && one.value !== one.defaultValue;
+  if ([...form.elements].some(isTyped)) { dirty = true; timer = setTimeout(save, 1500); }
+  // Hits that come late take nobody's choice away, if it is among them.
+  let chosen = null;
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id === "hits") chosen = event.detail.target.querySelector("input:checked");
+  });
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "hits" || !chosen) return;
+    const again = [...event.detail.target.querySelectorAll("input")].find((one) => one.value === chosen.value);
+    if (again) again.checked = true;
+  });
   // What is on its way is waited for. A save changes the version that this form carries: else the page would
   // take its own save for somebody else's change. A file would be left behind; one that did not come through
   // keeps the form here, so that it is seen.
+  // A form that is sent without a login would lose its text: what is not saved is saved first, or stays here.
   form.addEventListener("submit", (event) => {
     clearTimeout(timer);
-    dirty = false;
-    if (inFlight === 0) return;
+    if (!dirty && inFlight === 0) return;
     event.preventDefault();
     const pressed = event.submitter;
-    Promise.all([saving, uploading]).then(() => { if (!trouble.textContent) form.requestSubmit(pressed); });
+    Promise.all([save(), uploading]).then(() => {
+      if (hasFailed) { saved.scrollIntoView({ block: "center" }); return; }
+      dirty = false;
+      if (!trouble.textContent) form.requestSubmit(pressed);
+    });
   });
-  addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") save(); });
+  addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden" || isLoggedOut) save(); });
+  // The other tab has logged in: here it goes on.
+  addEventListener("focus", () => { if (isLoggedOut) save(); });
+  document.body.addEventListener("login-ended", (event) => { if (dirty || inFlight) { event.preventDefault(); save(); } });
 
   const suffixes = input.accept.split(",");
   const room = Number(input.dataset.room);

@@ -39,6 +39,14 @@ def start(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_ARGUMENTS)
 
 
+def send(page: Page) -> None:
+    page.get_by_role("button", name="Granska och skicka").click()
+    expect(page.get_by_role("heading", level=1, name="Granska och skicka")).to_be_visible()
+    if page.get_by_label("Ja, uppgifterna ska dit").count():
+        page.get_by_label("Ja, uppgifterna ska dit").check()
+    page.get_by_role("button", name="Skicka", exact=True).click()
+
+
 class Caseworker:
     """A person at a browser of their own, at one node."""
 
@@ -71,6 +79,10 @@ class Caseworker:
         self.page.goto(self.url)
         self.page.get_by_role("link", name=name).click()
         expect(self.page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+    def send(self) -> None:
+        """From the form: look the message through, and send it."""
+        send(self.page)
 
     def check_accessibility(self) -> None:
         """axe finds nothing on the page as it is now."""

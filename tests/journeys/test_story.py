@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Request, Route, expect
 
 from testbed.letter import a_pdf
+from tests.journeys.browser import send
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 
@@ -44,6 +45,16 @@ def test_a_message_goes_the_whole_way_and_is_answered(two_nodes, caseworker, tmp
     karin.check_accessibility()
     _write(karin.page, subject, pdf)
     karin.check_accessibility()
+    karin.page.get_by_role("button", name="Granska och skicka").click()
+
+    # What is about to leave is seen as a whole, and asked about: it is confidential.
+    looked_through = karin.page.get_by_role("article")
+    for text in ("Arbetsförmedlingen", TRAINING, "Diarienummer: SN 2026/0117", pdf.name, "application/pdf"):
+        expect(looked_through).to_contain_text(text)
+    expect(karin.page.get_by_text("Meddelandet märks som")).to_be_visible()
+    karin.check_accessibility()
+    if karin.page.get_by_label("Ja, uppgifterna ska dit").count():
+        karin.page.get_by_label("Ja, uppgifterna ska dit").check()
     karin.page.get_by_role("button", name="Skicka", exact=True).click()
     expect(karin.page.get_by_role("heading", level=1, name=subject)).to_be_visible()
     karin.page.evaluate("window.stillHere = true")
@@ -91,7 +102,7 @@ def test_a_message_goes_the_whole_way_and_is_answered(two_nodes, caseworker, tmp
 
     message.get_by_role("button", name="Svara").click()
     nils.page.get_by_label("Meddelande", exact=True).fill("Tack, *måndag* passar.")
-    nils.page.get_by_role("button", name="Skicka", exact=True).click()
+    nils.send()
     expect(nils.page.get_by_role("article")).to_have_count(2)
 
     # The answer comes into the same conversation, with our reference returned.
@@ -128,7 +139,7 @@ def test_a_message_that_cannot_be_delivered_says_why_and_what_to_do(two_nodes, c
     karin.page.get_by_role("radio", name=re.compile("Bosättning")).check()
     karin.page.get_by_label("Ämne", exact=True).fill("Fråga")
     karin.page.get_by_label("Meddelande", exact=True).fill("Hej")
-    karin.page.get_by_role("button", name="Skicka", exact=True).click()
+    karin.send()
     expect(karin.page.get_by_text("inte ansluten till SDK")).to_be_visible()
     expect(karin.page.get_by_text("Kontrollera mottagaren i adressboken")).to_be_visible()
     karin.check_accessibility()
@@ -139,7 +150,7 @@ def test_what_is_missing_is_told_at_the_top_and_at_the_field_and_nothing_is_lost
     karin.open_mailbox(RECEPTION)
     karin.page.get_by_role("button", name="Skriv meddelande").click()
     karin.page.get_by_label("Meddelande", exact=True).fill("Det jag skrev")
-    karin.page.get_by_role("button", name="Skicka", exact=True).click()
+    karin.page.get_by_role("button", name="Granska och skicka").click()
     expect(karin.page.get_by_role("alert").first).to_contain_text("Välj en mottagare.")
     assert karin.page.title().startswith("Fel:")
     expect(karin.page.get_by_label("Meddelande", exact=True)).to_have_value("Det jag skrev")
@@ -212,7 +223,7 @@ def test_reading_answering_and_sending_work_without_javascript(two_nodes, browse
     page.get_by_role("radio", name=re.compile(TRAINING)).check()
     page.get_by_label("Ämne", exact=True).fill("Utan skript")
     page.get_by_label("Meddelande", exact=True).fill("Hej")
-    page.get_by_role("button", name="Skicka", exact=True).click()
+    send(page)
     expect(page.get_by_role("heading", level=1, name="Utan skript")).to_be_visible()
     context.close()
 

@@ -57,10 +57,16 @@ def test_who_has_sent_or_thrown_away_what_they_wrote_writes_no_more(mailbox, cli
     message = arrives(mailbox)
     draft = compose.begin_answer(message, karin)
     log_in(client, karin)
+    content = compose.Content({"subject": "Svar", "text": "Hej"})
+    draft = compose.save(draft.pk, draft.version, content, karin)
     url = reverse("draft", args=[draft.pk])
     client.get(url)
     assert others(message.conversation, ahmed) == ((), ("Karin",))
-    client.post(url, {"action": action, "version": draft.version, "subject": "Svar", "text": "Hej"})
+    if action == "send":
+        url = reverse("check", args=[draft.pk])
+        client.get(url)
+        assert others(message.conversation, ahmed) == ((), ("Karin",))
+    client.post(url, {"action": action, "version": draft.version, "confirmed": "on"})
     assert others(message.conversation, ahmed) == (("Karin",), ())
 
 

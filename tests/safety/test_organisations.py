@@ -20,8 +20,11 @@ from mailbox import access, access_log, administration, compose, handing_over, l
 from mailbox.deliver import deliver
 from mailbox.models import (
     Attachment,
+    CannedText,
+    DistributionList,
     Draft,
     FunctionMailbox,
+    Mailing,
     Membership,
     MembershipRule,
     Message,
@@ -29,6 +32,7 @@ from mailbox.models import (
     Person,
     RetentionProtocol,
     RetentionRule,
+    WritingChoices,
 )
 from tests.protocol.build import a_message
 from tests.safety.test_reach import ELSEWHERE_TESTED, TABLE, is_login, patterns
@@ -122,7 +126,24 @@ def what_is_done_with_it(side: Side) -> dict[str, object]:
     labels.put(conversation.pk, manager, [label.pk], seen=[])
     said = {"is_done": f"{side.word}gjort", "remains": f"{side.word}kvar"}
     offer = handing_over.offer(conversation.pk, manager, to=member, **said)
-    return {"note_id": note.pk, "label_id": label.pk, "hand_over_id": offer.pk}
+    return {"note_id": note.pk, "label_id": label.pk, "hand_over_id": offer.pk} | what_is_written_with(side)
+
+
+def what_is_written_with(side: Side) -> dict[str, object]:
+    """A signature, a canned text, a distribution list with a recipient, and a mailing."""
+    WritingChoices.objects.create(mailbox=side.mailbox, signature=f"{side.word}signaturen")
+    canned = CannedText.objects.create(
+        mailbox=side.mailbox, name=f"{side.word}texten", text=f"{side.word}hälsning"
+    )
+    listed = DistributionList.objects.create(mailbox=side.mailbox, name=f"{side.word}listan")
+    listed.recipients.create(
+        participant="0203:x.se", organisation=f"{side.word}x", address="x", function=f"{side.word}y"
+    )
+    mailing = Mailing.objects.create(
+        mailbox=side.mailbox, at=timezone.now(), written_by=side.people["member"]
+    )
+    Message.objects.filter(pk=side.message.pk).update(mailing=mailing)
+    return {"text_id": canned.pk, "list_id": listed.pk, "mailing_id": mailing.pk}
 
 
 def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:

@@ -21,8 +21,11 @@ from mailbox import compose, handing_over, notes
 from mailbox.deliver import deliver
 from mailbox.models import (
     Attachment,
+    CannedText,
+    DistributionList,
     FunctionMailbox,
     Label,
+    Mailing,
     Membership,
     MembershipRule,
     Message,
@@ -87,7 +90,15 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "answer": ("post", MEMBER),
     "send-again": ("post", MEMBER),
     "cancel": ("post", MEMBER),
+    "forward": ("post", MEMBER),
     "draft": ("get post", MEMBER),
+    "check": ("get post", MEMBER),
+    "undo-sending": ("post", MEMBER),
+    "writing": ("get post", MEMBER),
+    "mailings": ("get", MEMBER),
+    "mailing": ("get", MEMBER),
+    "canned-text": ("get post", MEMBER),
+    "distribution-list": ("get post", MEMBER),
     "upload": ("post", MEMBER),
     "preview": ("post", MEMBER),
     "notices": ("get post", LOGGED_IN),
@@ -187,6 +198,8 @@ def world(settings, tmp_path) -> World:
         row.conversation_id, people["manager"], to=beside, is_done="Ringt", remains="Svara"
     )
     note, _ = notes.write(row.conversation_id, people["member"], "En anteckning")
+    sent = Mailing.objects.create(mailbox=mailbox, at=timezone.now())
+    Message.objects.update(mailing=sent)
     return World(
         people,
         {
@@ -205,6 +218,9 @@ def world(settings, tmp_path) -> World:
             "function_id": function_id(),
             "category_id": Category.objects.create(name="Vård", function_count=0).pk,
             "rule_id": rule.pk,
+            "mailing_id": sent.pk,
+            "text_id": CannedText.objects.create(mailbox=mailbox, name="Kallelse", text="Hej").pk,
+            "list_id": DistributionList.objects.create(mailbox=mailbox, name="Alla").pk,
             "request_id": a_certificate_request().pk,
             "file_id": a_quarantined_file().pk,
         },

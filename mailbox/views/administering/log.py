@@ -38,6 +38,7 @@ _ACCESS = {
     "attachment-opened": _("Öppnade bilaga"),
     "conversation-printed": _("Skrev ut konversation"),
     "conversation-moved": _("Tog över konversation från annan funktion"),
+    "message-forwarded": _("Vidarebefordrade meddelande"),
     "searched": _("Sökte"),
     "record-bundle-made": _("Gjorde arkivpaket"),
     "access-log-exported": _("Tog ut åtkomstloggen"),

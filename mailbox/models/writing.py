@@ -1,0 +1,98 @@
+"""What a mailbox writes with: canned texts, its signature, distribution lists, and mailings."""
+
+import uuid
+from typing import Any, ClassVar, Final, Self
+
+from django.conf import settings
+from django.contrib.postgres.functions import RandomUUID
+from django.db import models
+
+from transport.at_rest.fields import EncryptedTextField
+
+from .conversation import FunctionMailbox
+
+_BY_KEY: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": ("key",)}
+
+
+class WritingChoices(models.Model):
+    """A mailbox's signature, and how long what is sent from it can be undone."""
+
+    mailbox = models.OneToOneField(FunctionMailbox, models.CASCADE, related_name="writing_choices")
+    key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
+    signature = EncryptedTextField(blank=True, **_BY_KEY)
+    undo_seconds = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="0 sends at once; nothing means the node's own"
+    )
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+
+class CannedText(models.Model):
+    """A text that is put into drafts; placeholders in it are filled then (`mailbox.wording`)."""
+
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, related_name="canned_texts")
+    key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
+    name = models.CharField(max_length=100)
+    text = EncryptedTextField(**_BY_KEY)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["mailbox", "name"], name="canned_text_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DistributionList(models.Model):
+    """Recipients that a mailbox often writes to together."""
+
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, related_name="distribution_lists")
+    name = models.CharField(max_length=100)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["mailbox", "name"], name="distribution_list_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListedRecipient(models.Model):
+    """A function on a distribution list; by address, so that it is found when the book is copied anew."""
+
+    distribution_list = models.ForeignKey(DistributionList, models.CASCADE, related_name="recipients")
+    participant = models.CharField(max_length=260)
+    organisation = models.CharField(max_length=256)
+    address = models.CharField(max_length=500)
+    function = models.CharField(max_length=256)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["organisation", "function", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["distribution_list", "participant", "address"], name="listed_recipient_once"
+            )
+        ]
+
+
+class Mailing(models.Model):
+    """What was sent to several at once: its messages tell who has received and answered it."""
+
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, related_name="mailings")
+    at = models.DateTimeField()
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["mailbox", "-id"], name="mailing_latest")]

@@ -1,0 +1,159 @@
+"""Looking a draft through before it is sent, the seconds in which that can be undone, and where it went."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from .. import access, access_log, compose, draft_sending, outgoing, presence, wording
+from ..markdown import render as render_markdown
+from ..models import Draft, Person
+from .draft_form import form, number, unseen_shown
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def check(request: HttpRequest, draft_id: int) -> HttpResponse:
+    """The whole message as it would be sent; POST sends it."""
+    rows = access.drafts_of(request.user).select_related("mailbox", "answers__conversation__mailbox")
+    row = rows.filter(pk=draft_id).first()
+    if row is None:
+        return left(request, draft_id)
+    if row.send_at is not None:
+        return redirect("draft", row.pk)
+    if request.method != "POST":
+        try:
+            outgoing.check(row)
+        except compose.DraftIncomplete as incomplete:
+            # What is missing is told in the form, where it can be filled in.
+            return form(request, row, errors=incomplete.errors)
+        presence.note_page(request.user, presence.of_draft(row))
+        return _page(request, row)
+    try:
+        draft_sending.order(row.pk, _looked_through(request), cast(Person, request.user))
+    except compose.DraftIncomplete as incomplete:
+        return form(request, row, errors=incomplete.errors, status=422)
+    except compose.DraftChanged:
+        row.refresh_from_db()
+        return _page(request, row, has_changed=True, status=409)
+    except draft_sending.AnsweredMeanwhile:
+        return _page(request, row, status=409)
+    except draft_sending.NotConfirmed:
+        error = _("Bekräfta att uppgifterna ska till mottagaren.")
+        return _page(request, row, errors={"confirmed": error}, status=422)
+    except compose.DraftOnItsWay:
+        return redirect("draft", row.pk)
+    except compose.DraftGone:
+        return left(request, draft_id)
+    presence.stop_writing(request.user, presence.of_draft(row))
+    if not draft_sending.undo_seconds(row.mailbox) and not row.further_recipients.exists():
+        draft_sending.send_if_due(row.pk)
+        if draft_sending.sent_from(row.pk).exists():
+            messages.success(request, _("Meddelandet skickas."))
+    return redirect("draft", row.pk)
+
+
+@login_required
+@require_POST
+def undo(request: HttpRequest, draft_id: int) -> HttpResponse:
+    """Take back what is about to be sent."""
+    get_object_or_404(access.drafts_of(request.user), pk=draft_id)
+    try:
+        draft_sending.undo(draft_id)
+    except draft_sending.TooLateToUndo:
+        messages.error(request, _("Det gick inte att ångra: meddelandet hann skickas."))
+    else:
+        messages.success(request, _("Sändningen är ångrad. Utkastet är kvar, och inget mer skickas."))
+    return redirect("draft", draft_id)
+
+
+def on_its_way(request: HttpRequest, row: Draft) -> HttpResponse:
+    """The page of a draft that is about to be sent, as long as it can be undone."""
+    if request.method == "POST":
+        # Somebody else has sent it meanwhile; a script that saves is told as of any other change.
+        if request.POST.get("action") == "autosave":
+            return HttpResponse(status=409)
+        messages.error(request, _("Utkastet är på väg att skickas. Ångra först, om du vill ändra det."))
+        return redirect("draft", row.pk)
+    if getattr(request, "htmx", False):
+        return HttpResponse(status=204)
+    seconds = (row.send_at - timezone.now()).total_seconds() if row.send_at else 0
+    context = {
+        "draft": row,
+        "mailbox": row.mailbox,
+        "recipients": outgoing.recipients_of(row),
+        "seconds": max(0, round(seconds)),
+    }
+    return render(request, "mailbox/draft_on_its_way.html", context)
+
+
+def left(request: HttpRequest, draft_id: int) -> HttpResponse:
+    """Where a draft that is no more went: to what it has become, or nowhere."""
+    sent = access.messages_of(request.user).filter(draft_number=draft_id).order_by("-pk").first()
+    if sent is None:
+        return render(request, "mailbox/draft_gone.html", status=404)
+    if request.POST.get("action") == "autosave":
+        return HttpResponse(status=409)
+    url = (
+        reverse("mailing", args=[sent.mailing_id])
+        if sent.mailing_id
+        else reverse("conversation", args=[sent.conversation_id])
+    )
+    if getattr(request, "htmx", False):
+        answer = HttpResponse(status=204)
+        answer.headers["HX-Redirect"] = url
+        return answer
+    if request.method == "POST":
+        messages.error(request, _("Meddelandet är redan skickat."))
+    return redirect(url)
+
+
+def _looked_through(request: HttpRequest) -> draft_sending.LookedThrough:
+    told = request.POST
+    return draft_sending.LookedThrough(
+        version=number(told.get("version", "")) or -1,
+        attachments=frozenset(number(key) for key in told.get("attachments", "").split(",") if key),
+        seen=number(told.get("seen", "")) or None,
+        is_confirmed=told.get("confirmed") == "on",
+    )
+
+
+def _page(
+    request: HttpRequest,
+    row: Draft,
+    *,
+    errors: dict[str, str] | None = None,
+    has_changed: bool = False,
+    status: int = 200,
+) -> HttpResponse:
+    person = cast(Person, request.user)
+    unseen = unseen_shown(row)
+    if unseen and row.answers is not None:
+        access_log.note_opened(person, row.answers.conversation, is_by_itself=True)
+    attachments = list(row.attachments.all())
+    context = {
+        "draft": row,
+        "mailbox": row.mailbox,
+        "organisation": outgoing.own_name(row.mailbox),
+        "recipients": outgoing.recipients_of(row),
+        "references": [(outgoing.REFERENCE_KINDS.get(root, root), value) for root, value in row.references],
+        "returned": outgoing.returned_references(row.answers),
+        "rendered": render_markdown(row.text),
+        "attachments": attachments,
+        "attachment_keys": ",".join(str(one.pk) for one in attachments),
+        "left": wording.placeholders_in(row.text),
+        "asks": draft_sending.asks_once_more(row),
+        "unseen": unseen,
+        "newest": unseen[-1].pk if unseen else "",
+        "seconds": draft_sending.undo_seconds(row.mailbox),
+        "errors": errors or {},
+        "has_changed": has_changed,
+        "person": person,
+    }
+    return render(request, "mailbox/check.html", context, status=status)
