@@ -23,5 +23,8 @@ class BuiltInClient:
     def deliver(self, delivered: Delivered) -> None:
         deliver(delivered)
 
+    def arrival_changed(self, participant: str, message_id: UUID) -> None:
+        """A message is shown from when it is delivered: what becomes of our receipt changes nothing."""
+
     def delivery_changed(self, participant: str, message_id: UUID) -> None:
         following.follow(participant, message_id)

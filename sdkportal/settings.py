@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "transport.access_point",
     "transport.directory_drop",
     "transport.message_service",
+    "transport.message_api",
     "addressbook",
     "mailbox",
     "sdkportal.apps.PortalConfig",
@@ -176,6 +177,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "message service: remove files that no message holds": {
         "task": "transport.message_service.tasks.tidy",
+        "schedule": SDK_TIDY_SECONDS,
+        "options": {"expires": SDK_TIDY_SECONDS},
+    },
+    "message API: tell external clients that there is something to fetch": {
+        "task": "transport.message_api.tasks.sweep",
+        "schedule": SDK_SWEEP_SECONDS,
+        "options": {"expires": SDK_SWEEP_SECONDS},
+    },
+    "message API: remove files that no message holds": {
+        "task": "transport.message_api.tasks.tidy",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
@@ -366,7 +377,7 @@ if SDK_DROP_DIR:
 SDK_ACCESS_POINT_ADAPTER = env.text(
     "SDK_ACCESS_POINT_ADAPTER", "transport.access_point.adapter.OwnAccessPoint"
 )
-SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "mailbox.client.BuiltInClient")
+SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "sdkportal.clients.RoutedClients")
 SDK_MAX_MESSAGE_BYTES = env.number("SDK_MAX_MESSAGE_BYTES", 30 * 1024 * 1024)
 SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "SDK_ACCEPTED_CONTENT_TYPES",
@@ -384,6 +395,22 @@ SDK_TRANSPORT_DEADLINE_SECONDS = env.number("SDK_TRANSPORT_DEADLINE_SECONDS", 90
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work, renewed while it works; after it another takes over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)
+
+# --- API for external message clients (docs/api.md) ------------------------------------------
+
+# An outside authorisation server's issuer and keys; without them this service issues tokens itself.
+SDK_API_ISSUER = env.text("SDK_API_ISSUER", "")
+SDK_API_JWKS_URL = env.text("SDK_API_JWKS_URL", "")
+SDK_API_AUDIENCE = env.text("SDK_API_AUDIENCE", "urn:sdk.api")
+SDK_API_AUTH_ID_CLAIM = env.text("SDK_API_AUTH_ID_CLAIM", "auth_id")
+SDK_API_TOKEN_SECONDS = env.number("SDK_API_TOKEN_SECONDS", 1800)
+# Hosts that web hooks may be sent to; no other, whatever is registered.
+SDK_WEBHOOK_HOSTS = env.words("SDK_WEBHOOK_HOSTS")
+SPECTACULAR_SETTINGS = {
+    "SCHEMA_PATH_PREFIX": "/v1",
+    "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {"MessageStatus": "transport.message_api.shapes.STATUSES"},
+}
 
 # --- Mail and notices: never with a subject, a name or a word of a message ---------------------
 
@@ -445,6 +472,8 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "django.server": {"level": "WARNING"},
+        # In detail it would say tokens.
+        "authlib": {"level": "INFO"},
         "weasyprint": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
     },

@@ -8,6 +8,7 @@ urlpatterns = [
     path("halsa/", health.liveness, name="health"),
     path("halsa/klar", health.readiness, name="ready"),
     path("halsa/matt", metrics.metrics, name="metrics"),
+    path("", include("transport.message_api.urls")),
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]

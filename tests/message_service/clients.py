@@ -15,12 +15,13 @@ class SteeredClient:
     failing = 0
     delivered: list[Delivered] = []
     told: list[tuple[str, UUID, bool]] = []
+    changed: list[tuple[str, UUID]] = []
     files: list[tuple[str, bytes]] = []
 
     @classmethod
     def reset(cls) -> None:
         cls.closed, cls.standing_in, cls.failing = set(), [], 0
-        cls.delivered, cls.told, cls.files = [], [], []
+        cls.delivered, cls.told, cls.files, cls.changed = [], [], [], []
 
     def serves(self, participant: str, function_address: str) -> bool:
         return function_address not in self.closed
@@ -38,6 +39,9 @@ class SteeredClient:
             for file in document.files:
                 with file.content.open() as content:
                     self.files.append((file.name, content.read()))
+
+    def arrival_changed(self, participant: str, message_id: UUID) -> None:
+        self.changed.append((participant, message_id))
 
     def delivery_changed(self, participant: str, message_id: UUID) -> None:
         self.told.append((participant, message_id, connection.in_atomic_block))

@@ -146,7 +146,15 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
     "transfer-log": ("get post", ADMINISTRATORS | AUDITORS),
+    "message-api-messages": ("get post", frozenset()),
+    "message-api-message": ("get delete", frozenset()),
+    "message-api-token": ("post", frozenset()),
+    "message-api-openapi": ("get", EVERYBODY),
+    "message-api-reading": ("get", EVERYBODY),
 }
+# Message clients are known by tokens (tests/message_api): a person's session is nothing there, so that nobody
+# reaches them above, and another site's form has nothing to use.
+KNOWN_BY_TOKEN = {"message-api-messages", "message-api-message", "message-api-token"}
 # Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
 ELSEWHERE_TESTED = {
     "login-begin",
@@ -297,7 +305,11 @@ def test_a_form_of_another_site_changes_nothing(world):
     person = world.people["member"]
     OrganisationRole.objects.create(person=person, participant_id=HABO)
     client.force_login(person, backend="mailbox.login.EidBackend")
-    posting = [name for name, (methods, _) in TABLE.items() if "post" in methods.split()]
+    posting = [
+        name
+        for name, (methods, _) in TABLE.items()
+        if "post" in methods.split() and name not in KNOWN_BY_TOKEN
+    ]
     assert posting
     converters = {name: pattern.pattern.converters for name, pattern in patterns(get_resolver())}
     for name in posting:

@@ -37,6 +37,9 @@ class MessageClient(Protocol):
     def deliver(self, delivered: Delivered) -> None:
         """Take a message; the same again changes nothing."""
 
+    def arrival_changed(self, participant: str, message_id: UUID) -> None:
+        """The state of a message that was delivered has changed: its receipt got there, or did not."""
+
     def delivery_changed(self, participant: str, message_id: UUID) -> None:
         """The delivery of a message that the participant sent has changed: look with `deliveries`."""
 

@@ -51,6 +51,13 @@ def save_and_tell(message: OutgoingMessage) -> None:
         message_client().delivery_changed(message.organisation.participant_id, message.message_id)
 
 
+def save_arrival_and_tell(message: IncomingMessage) -> None:
+    """Save the row of a message that was delivered, and tell the client what became of its receipt."""
+    message.save()
+    if message.message_id is not None:
+        message_client().arrival_changed(message.organisation.participant_id, message.message_id)
+
+
 def incoming_becomes(message: IncomingMessage, state: IncomingState, *, cause: str = "") -> None:
     """Set the state of an incoming message and write the event."""
     if state not in INCOMING[IncomingState(message.state)]:

@@ -41,7 +41,7 @@ def failed(row: OutgoingMessage, cause: str) -> None:
     answered = _answered(row)
     if answered is not None and answered.state == IncomingState.RETRIEVED:
         history.incoming_becomes(answered, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"receipt {cause}")
-        answered.save()
+        history.save_arrival_and_tell(answered)
 
 
 def settle(
@@ -53,7 +53,12 @@ def settle(
     # It may be about to be sent again: that is needless now, and a worker that is at it drops what it makes.
     message.due_at = message.lease = message.lease_until = None
     message.causes = [
-        {"reason": cause.reason, "detail": cause.detail_code, "text": cause.text[:_LONGEST_TEXT]}
+        {
+            "reason": cause.reason,
+            "detail": cause.detail_code,
+            "text": cause.text[:_LONGEST_TEXT],
+            "place": cause.xpath[:_LONGEST_TEXT],
+        }
         for cause in receipt.causes
     ]
     with inside.arrivals_of(incoming).open(incoming.transfer_id) as source:
@@ -86,7 +91,7 @@ def acknowledged(row: OutgoingMessage, *, cause: str = "") -> None:
     if answered is not None and answered.state == IncomingState.RETRIEVED:
         history.incoming_becomes(answered, IncomingState.RECEIPT_SENT)
         history.incoming_becomes(answered, IncomingState.NEW)
-        answered.save()
+        history.save_arrival_and_tell(answered)
 
 
 def _answered(row: OutgoingMessage) -> IncomingMessage | None:

@@ -1,0 +1,24 @@
+"""Disable a message client that uses the API, at once: also the tokens that it has."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from transport.message_api import registering
+
+
+class Command(BaseCommand):
+    help = "Disables an API client at once, with the tokens that it has; --enable takes it in again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("client_id")
+        parser.add_argument("--enable", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            client = registering.client_of(options["client_id"])
+        except registering.NotRegistered as error:
+            raise CommandError(str(error)) from None
+        client.is_active = options["enable"]
+        client.save(update_fields=["is_active"])
+        self.stdout.write(f"{client} {'enabled' if client.is_active else 'disabled'}")

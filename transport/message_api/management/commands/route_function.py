@@ -1,0 +1,30 @@
+"""Say which message clients a function address belongs to."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from transport.message_api import patterns, registering, routing
+from transport.message_api.models import FunctionRoute
+
+
+class Command(BaseCommand):
+    help = "Routes a function address to the built-in client, to external ones, or both; from now on."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("participant", help="the organisation's participant identifier")
+        parser.add_argument("function_address")
+        parser.add_argument("to", choices=FunctionRoute.To.values)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        function = options["function_address"].strip()
+        try:
+            organisation = registering.organisation_of(options["participant"])
+        except registering.NotRegistered as error:
+            raise CommandError(str(error)) from None
+        to = FunctionRoute.To(options["to"])
+        routing.set_route(organisation, function, to)
+        self.stdout.write(f"{organisation} {function} -> {to}")
+        clients = organisation.api_clients.filter(is_active=True)
+        if routing.is_external(to) and not any(patterns.matches(one.auth_ids, function) for one in clients):
+            self.stdout.write("no API client may see it yet: its messages wait until one does")

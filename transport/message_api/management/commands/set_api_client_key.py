@@ -1,0 +1,31 @@
+"""Give an API client a public key, or take one from it."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from transport.message_api import registering
+
+
+class Command(BaseCommand):
+    help = "Adds a public key (PEM, JWK or JWK set) beside those that an API client has, for renewal."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("client_id")
+        group = parser.add_mutually_exclusive_group(required=True)
+        group.add_argument("--key", metavar="FILE", help="the key to add")
+        group.add_argument("--only", metavar="FILE", help="the key that replaces all others")
+        group.add_argument("--remove", metavar="KID", help="the id of the key that is not taken any more")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            client = registering.client_of(options["client_id"])
+            if options["remove"]:
+                registering.take_key(client, options["remove"])
+            else:
+                keys = registering.read_keys(options["key"] or options["only"])
+                registering.give_keys(client, keys, replace=bool(options["only"]))
+        except registering.NotRegistered as error:
+            raise CommandError(str(error)) from None
+        for key in client.keys:
+            self.stdout.write(f"{client} {key['kty']} {key['kid']}")

@@ -1,0 +1,20 @@
+"""What a client may do, by the scopes of B1.4.2 ("Behörighetsstyrande scope"): each opens one operation."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """The contract's security of `sendMessage` says `sendMessage`; its own list and the text say as here."""
+
+    SEND = "urn:sdk.api:sendMessages"
+    GET = "urn:sdk.api:getMessage"
+    GET_BY_FILTER = "urn:sdk.api:getMessageByFilter"
+    DELETE = "urn:sdk.api:deleteMessage"
+
+
+MEANING = {
+    Scope.SEND: "send a message",
+    Scope.GET: "get a message by id",
+    Scope.GET_BY_FILTER: "get messages by filter",
+    Scope.DELETE: "delete a message",
+}

@@ -1,0 +1,257 @@
+"""The four operations of B1.4.2, the token endpoint, and what there is to read about them."""
+
+from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+from rest_framework import authentication, exceptions, permissions
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from ..message_service.forgetting import StillInWork
+from ..workspace import workspace
+from . import (
+    body,
+    composing,
+    document,
+    filters,
+    holding,
+    issuing,
+    patterns,
+    presenting,
+    problems,
+    shapes,
+    tokens,
+)
+from .models import HeldMessage
+from .problems import BadRequest, Issue
+from .scopes import Scope
+from .tokens import Caller
+
+_PIECES_AT_A_TIME: Final = 16
+# Beside what a message may be: JSON's structure and escapes.
+_ROOM_BYTES: Final = 1024 * 1024
+
+
+class BearerAuthentication(authentication.BaseAuthentication):
+    """A client is known by its access token (RFC 6750)."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None]:
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise exceptions.NotAuthenticated
+        try:
+            return tokens.caller_of(token.strip()), None
+        except tokens.TokenRefused:
+            refused = exceptions.AuthenticationFailed()
+            refused.auth_header = 'Bearer error="invalid_token"'
+            raise refused from None
+        except tokens.ServerAway:
+            away = exceptions.APIException()
+            away.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+            raise away from None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class HasScope(permissions.BasePermission):
+    """The token has the scope of the operation."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        scope = view.scopes.get((request.method or "").lower())
+        # What is no operation is told so, whoever asks.
+        return scope is None or scope in _caller(request).scopes
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """The contract has one media type."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], "application/json"
+
+
+class _Operations(APIView):
+    """What the operations have in common. Bodies are read by `body`, never by a parser that holds them."""
+
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [HasScope]
+    content_negotiation_class = AlwaysJson
+    renderer_classes = [JSONRenderer]
+    parser_classes: ClassVar[list[Any]] = []
+    scopes: ClassVar[dict[str, Scope]] = {}
+    schema = document.Schema()
+
+    def get_exception_handler(self) -> Any:
+        return problems.handled
+
+
+class Messages(_Operations):
+    """`/sdk/messages`: send, and get by filter."""
+
+    http_method_names = ["get", "post"]
+    scopes: ClassVar = {"get": Scope.GET_BY_FILTER, "post": Scope.SEND}
+
+    @document.described(document.GET_BY_FILTER)
+    def get(self, request: Request) -> HttpResponseBase:
+        """Messages that the client may see, the oldest first, without `digitalDocument`."""
+        asked = filters.read(request.query_params)
+        rows = presenting.with_status(_visible(_caller(request)))
+        rows = rows.filter(asked.condition, asked.after).order_by("held_at", "pk")
+        found = list(rows.prefetch_related("outgoing__events", "incoming__events")[: asked.size + 1])
+        links = {"self": filters.link(request.path, request.query_params)}
+        if len(found) > asked.size:
+            found.pop()
+            links["next"] = filters.link(request.path, request.query_params, found[-1])
+        return _streamed(request, presenting.list_in_pieces(iter(found), links))
+
+    @document.described(document.SEND)
+    def post(self, request: Request) -> HttpResponse:
+        """Order a message to be sent. It is validated at once; what becomes of it is its status."""
+        caller = _caller(request)
+        with workspace("api") as directory:
+            value = _body(request, directory)
+            shape = shapes.NewMessage(data=value)
+            shape.is_valid(raise_exception=True)
+            data = shape.validated_data["data"]
+            message = composing.message_of(data["attributes"], caller, directory)
+            row = holding.send(caller, message, composing.resource_id_of(data))
+        return HttpResponse(status=HTTPStatus.CREATED, headers={"Location": _address(row)})
+
+
+class Message(_Operations):
+    """`/sdk/messages/{messageId}`: get by id, and delete."""
+
+    http_method_names = ["get", "delete"]
+    scopes: ClassVar = {"get": Scope.GET, "delete": Scope.DELETE}
+
+    @document.described(document.GET)
+    def get(self, request: Request, message_id: str) -> HttpResponseBase:
+        """A whole message."""
+        asked = filters.read(request.query_params)
+        rows = presenting.with_status(_visible(_caller(request))).filter(asked.condition)
+        row = _by_id(rows, message_id)
+        return _streamed(request, presenting.message_in_pieces(row, _address(row), asked.without))
+
+    @document.described(document.DELETE)
+    def delete(self, request: Request, message_id: str) -> HttpResponse:
+        """Delete a message whose status is final."""
+        with transaction.atomic():
+            row = _by_id(_visible(_caller(request)), message_id)
+            locked = presenting.with_status(HeldMessage.objects.filter(pk=row.pk))
+            now: Any = locked.select_for_update(of=("self",)).first()
+            if now is None:
+                raise Http404
+            if now.status not in presenting.FINAL:
+                raise BadRequest(Issue("The status is not final", "messageStatus", now.status))
+            try:
+                holding.delete(now)
+            except StillInWork:
+                raise BadRequest(Issue("The message is still being worked on", "messageStatus")) from None
+        return HttpResponse(status=HTTPStatus.ACCEPTED)
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+def token(request: HttpRequest) -> HttpResponse:
+    """An access token for a client's signed assertion; not here, where an outside server issues them."""
+    if settings.SDK_API_ISSUER:
+        raise Http404
+    return issuing.token_response(request)
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """This service's own OpenAPI document."""
+    return JsonResponse(document.openapi(request), json_dumps_params={"ensure_ascii": False})
+
+
+@require_safe
+def reading(request: HttpRequest) -> HttpResponse:
+    """The same as a page."""
+    return render(request, "message_api/document.html", document.page(request))
+
+
+def _caller(request: Request) -> Caller:
+    caller: Any = request.user
+    return caller if isinstance(caller, Caller) else _nobody()
+
+
+def _nobody() -> Caller:
+    raise exceptions.NotAuthenticated
+
+
+def _visible(caller: Caller) -> QuerySet[HeldMessage]:
+    """What a client may see: its organisation's, of functions that both token and registration allow."""
+    return HeldMessage.objects.filter(
+        patterns.matching("own_function", caller.auth_ids),
+        patterns.matching("own_function", caller.client.auth_ids),
+        organisation=caller.client.organisation,
+    )
+
+
+def _by_id(rows: QuerySet[HeldMessage], text: str) -> HeldMessage:
+    """By the resource's id, else by the message's own."""
+    try:
+        identity = UUID(text)
+    except ValueError:
+        raise Http404 from None
+    row = rows.filter(resource_id=identity).first() or rows.filter(message_id=identity).first()
+    if row is None:
+        raise Http404
+    return row
+
+
+def _address(row: HeldMessage) -> str:
+    return reverse("message-api-message", kwargs={"message_id": str(row.resource_id)})
+
+
+def _body(request: Request, directory: Any) -> Any:
+    limit = settings.SDK_MAX_MESSAGE_BYTES + settings.SDK_MAX_MESSAGE_BYTES // 10 + _ROOM_BYTES
+    if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        raise BadRequest(Issue("The content type is not application/json", "Content-Type"))
+    try:
+        return body.read_json(request._request, directory, max_bytes=limit)
+    except body.BodyTooLarge as refused:
+        raise BadRequest(Issue(refused.why, "/"), title="Payload Too Large") from None
+    except body.BodyRefused as refused:
+        raise BadRequest(Issue(refused.why, "/")) from None
+
+
+def _streamed(request: Request, pieces: Iterator[bytes]) -> StreamingHttpResponse:
+    """JSON that is sent as it is made; nobody on the way keeps it."""
+    is_asynchronous = isinstance(request._request, ASGIRequest)
+    return StreamingHttpResponse(
+        _asynchronously(pieces) if is_asynchronous else pieces,
+        content_type="application/json",
+        headers={"Cache-Control": "private, no-store"},
+    )
+
+
+async def _asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Under ASGI, Django would gather all that a plain iterator gives before it sends any."""
+    while some := await sync_to_async(_next)(pieces):
+        yield some
+
+
+def _next(pieces: Iterator[bytes]) -> bytes:
+    return b"".join(piece for _, piece in zip(range(_PIECES_AT_A_TIME), pieces, strict=False))
