@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .models import FunctionAddress, Organisation, OwnFunction
@@ -27,6 +27,9 @@ class Entry:
     description: str = ""
     categories: tuple[dict[str, str], ...] = ()
     search_words: tuple[str, ...] = ()
+    # Only a file of this register's own form tells: the federation's address book has what is open.
+    is_closed: bool = False
+    successor: str = ""
 
 
 class FileRefused(Exception):
@@ -84,8 +87,8 @@ def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
 
 
 def as_json_api(functions: Iterable[OwnFunction]) -> dict[str, Any]:
-    """The register in the form in which the federation's address book gives its addresses."""
-    items = list(functions)
+    """The register in the form in which the federation's address book has its addresses: the open ones."""
+    items = [one for one in functions if one.closed_at is None]
     parents = dict(Organisation.objects.values_list("participant_id", "book_id"))
     data = [
         {
@@ -201,7 +204,10 @@ def _from_csv(text: str) -> list[Entry]:
     for number, row in enumerate(rows, 1):
         given = [row.get(name) or "" for name in COLUMNS[:5]]
         try:
-            entries.append(entry_of(*given))
+            entry = entry_of(*given)
+            is_closed = bool((row.get("closed") or "").strip())
+            successor = (row.get("successor") or "").strip() if is_closed else ""
+            entries.append(replace(entry, is_closed=is_closed, successor=successor))
         except FileRefused as refused:
             raise FileRefused(number, refused.reason) from None
     return entries

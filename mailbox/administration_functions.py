@@ -74,21 +74,46 @@ def close(actor: Person, function: OwnFunction, successor: OwnFunction | None) -
 
 
 def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[int, int]:
-    """Add and change functions, all or none; how many of each. What no entry names stays as it is."""
+    """Add, change and close functions, all or none; how many were added and changed.
+
+    What no entry names stays as it is, and nothing is opened again. Raises `SuccessorUnfit`.
+    """
     with transaction.atomic():
         known = {row.identifier: row for row in OwnFunction.objects.filter(participant_id=participant_id)}
-        added = changed = 0
+        were_closed = {identifier for identifier, row in known.items() if row.closed_at is not None}
+        were_here, added, changes = set(known), 0, set()
         for entry in entries:
             function = known.get(entry.identifier)
             if function is None:
-                create(actor, participant_id, entry)
+                known[entry.identifier] = create(actor, participant_id, entry)
                 added += 1
-            else:
-                changed += change(actor, function, entry)
+            elif change(actor, function, entry):
+                changes.add(entry.identifier)
+        for entry in _in_order_of_closing(entries):
+            if entry.identifier in were_closed:
+                continue
+            if entry.successor and entry.successor not in known:
+                raise SuccessorUnfit
+            close(actor, known[entry.identifier], known.get(entry.successor))
+            changes.add(entry.identifier)
+        changed = len(changes & were_here)
         access_log.note(actor, "functions-imported", participant_id, added=added, changed=changed)
     return added, changed
 
 
+def _in_order_of_closing(entries: list[Entry]) -> list[Entry]:
+    """Those that the file says are closed, each before its successor, which is open when it is named."""
+    closed = {entry.identifier: entry for entry in entries if entry.is_closed}
+
+    def succeeded_by(entry: Entry) -> int:
+        count, one = 0, entry
+        while one.successor in closed and count < len(closed):
+            count, one = count + 1, closed[one.successor]
+        return count
+
+    return sorted(closed.values(), key=succeeded_by, reverse=True)
+
+
 def _fields(entry: Entry) -> dict[str, object]:
-    fields = asdict(entry)
+    fields = {name: value for name, value in asdict(entry).items() if name not in {"is_closed", "successor"}}
     return {**fields, "categories": list(entry.categories), "search_words": list(entry.search_words)}

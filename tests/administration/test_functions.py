@@ -136,6 +136,50 @@ def test_what_is_taken_out_can_be_taken_in_again(client, form):
     assert list(after) == before
 
 
+def test_what_is_closed_and_its_successors_are_taken_in_again(client):
+    newest = own("sdk:c", name="Tredje")
+    between = own("sdk:b", name="Andra", closed_at=timezone.now(), successor=newest)
+    own("sdk:a", closed_at=timezone.now(), successor=between)
+    own("sdk:d", name="Utan", closed_at=timezone.now())
+    response = client.get(reverse("administration-functions-file"))
+    content = b"".join(response.streaming_content)
+    OwnFunction.objects.all().delete()
+    for _ in range(2):
+        upload = {"organisation": HERE, "file": SimpleUploadedFile("a.csv", content)}
+        assert client.post(reverse("administration-functions-import"), upload).status_code == 302
+    told = [
+        (one.identifier, one.closed_at is not None, str(one.successor or ""))
+        for one in OwnFunction.objects.order_by("identifier").select_related("successor")
+    ]
+    assert told == [
+        ("sdk:a", True, "Andra"),
+        ("sdk:b", True, "Tredje"),
+        ("sdk:c", False, ""),
+        ("sdk:d", True, ""),
+    ]
+    assert AccessLogEntry.objects.filter(what="function-closed").count() == 3
+
+
+def test_a_file_with_a_successor_that_is_not_there_changes_nothing(client):
+    own("sdk:a")
+    file = SimpleUploadedFile(
+        "a.csv", b"identifier;name;closed;successor\nsdk:a;A;2026-01-01;sdk:x\nsdk:n;N;;\n"
+    )
+    url = reverse("administration-functions-import")
+    page = client.post(url, {"organisation": HERE, "file": file}, follow=True).content.decode()
+    assert "En efterträdare ska vara en annan öppen funktion" in page
+    assert list(OwnFunction.objects.values_list("identifier", "name", "closed_at")) == [
+        ("sdk:a", "Mottagning", None)
+    ]
+
+
+def test_the_federation_s_form_has_no_function_that_is_closed(client):
+    own("sdk:a")
+    own("sdk:b", closed_at=timezone.now())
+    data = json.loads(client.get(reverse("administration-functions-file"), {"form": "json"}).content)["data"]
+    assert [item["attributes"]["identifier"] for item in data] == ["sdk:a"]
+
+
 def test_the_json_form_is_the_federation_s(client):
     own("sdk:a", description="Beskrivning", search_words=["LSS"])
     data = json.loads(client.get(reverse("administration-functions-file"), {"form": "json"}).content)["data"]

@@ -249,6 +249,24 @@ def test_the_commands_do_it_all(world, tmp_path):
     assert "PRIVATE KEY" not in out.getvalue() + told.getvalue()
 
 
+def test_the_command_takes_a_key_from_elsewhere_with_its_passphrase_in_a_file(world, tmp_path):
+    files = world.federation.issue_organisation_key(uuid.uuid4().hex, "Ny")
+    certificate = load_certificate(files.certificate)
+    bundle, passphrase, out = tmp_path / "a.p12", tmp_path / "passphrase", io.StringIO()
+    bundle.write_bytes(a_bundle(load_key(files.key), certificate))
+    passphrase.write_text("hemligt\n")
+    call_command(
+        "import_certificate",
+        str(bundle),
+        organisation=world.sender.participant.value,
+        purpose="signing",
+        passphrase_file=passphrase,
+        stdout=out,
+    )
+    assert world.sender.organisation.keys.filter(fingerprint=fingerprint(certificate)).exists()
+    assert "hemligt" not in out.getvalue()
+
+
 def test_commands_tell_what_is_wrong(world, tmp_path):
     participant = world.sender.participant.value
     path = tmp_path / "x"

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from transport.certificate_watch import watch
 from transport.certificate_watch.models import ExpiryWarning
 from transport.message_service.models import CertificateRequest, OrganisationKey
 from transport.message_service.organisation_keys import add_key
+from transport.protocol.certificates import fingerprint
 
 METRIC = "sdk_certificate_not_after_seconds"
 
@@ -156,6 +158,23 @@ def test_the_page_makes_a_request_and_takes_its_certificate(world, client, tmp_p
     assert "Väntar på att publiceras" in client.get(taken.url).content.decode()
     noted = list(AccessLogEntry.objects.order_by("number").values_list("what", flat=True))
     assert noted[-2:] == ["certificate-requested", "certificate-imported"]
+
+
+def test_the_page_takes_a_key_from_elsewhere_with_its_passphrase(world, client):
+    from tests.certificates.test_rolling_over import a_bundle
+
+    files = world.federation.issue_organisation_key(uuid.uuid4().hex, "Ny")
+    certificate = load_certificate(files.certificate)
+    bundle = a_bundle(load_key(files.key), certificate)
+    form = {"organisation": world.sender.participant.value, "purpose": "encryption"}
+    url = reverse("administration-certificate-import")
+    for passphrase, status in (("annat", 422), ("hemligt", 302)):
+        file = SimpleUploadedFile("a.p12", bundle)
+        response = client.post(url, {**form, "passphrase": passphrase, "certificate": file})
+        assert response.status_code == status
+        assert passphrase not in response.content.decode()
+    kept = OrganisationKey.objects.get(fingerprint=fingerprint(certificate))
+    assert (kept.organisation, kept.purpose) == (world.sender.organisation, "encryption")
 
 
 def test_another_organisation_s_is_not_there(world, client):

@@ -152,7 +152,12 @@ def take_in(request: HttpRequest) -> HttpResponse:
         where = _("Rad %(row)d: ") % {"row": refused.row} if refused.row else ""
         messages.error(request, f"{where}{_REASONS[refused.reason]} {_('Inget har lästs in.')}")
         return redirect("administration-functions")
-    added, changed = administration_functions.take_in(actor(request), participant, entries)
+    try:
+        added, changed = administration_functions.take_in(actor(request), participant, entries)
+    except administration_functions.SuccessorUnfit:
+        unfit = _("En efterträdare ska vara en annan öppen funktion i samma organisation.")
+        messages.error(request, f"{unfit} {_('Inget har lästs in.')}")
+        return redirect("administration-functions")
     messages.success(
         request,
         _("%(added)d nya och %(changed)d ändrade funktionsadresser.") % {"added": added, "changed": changed},
