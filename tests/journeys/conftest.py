@@ -11,8 +11,9 @@ from tests.nodes import NodeUnderTest, two_nodes
 __all__ = ["two_nodes"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser, None, None]:
+    """Closed before the worker goes on: Playwright's event loop is one in which Django refuses to ask a database."""
     with chromium() as one:
         yield one
 
