@@ -2,8 +2,9 @@
 
 import io
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -139,8 +140,10 @@ class World:
         signer=None,
         encrypted: bool = True,
         handling: str | None = None,
+        **on_envelope: Any,
     ) -> tuple[str, bytes]:
-        """(message id, sealed envelope) with whatever the test wants to be wrong with it."""
+        """(message id, sealed envelope) with whatever the test wants to be wrong with it; `on_envelope`
+        are values of `Envelope`."""
         sender = sender or self.sender
         if isinstance(payload, bytes):
             data = payload
@@ -162,7 +165,7 @@ class World:
         signing = signer or sender.files.signing
         out = io.BytesIO()
         seal(
-            envelope,
+            replace(envelope, **on_envelope),
             io.BytesIO(data),
             out,
             signing_key=load_key(signing.key),

@@ -71,7 +71,11 @@ def test_nothing_of_the_content_is_in_the_log(exchanged):
 
 
 @pytest.mark.parametrize(
-    "name", ["as4_message_id", "conversation_id", "envelope_id", "sender", "recipient", "certificate"]
+    "name",
+    [
+        *("as4_message_id", "conversation_id", "envelope_id", "sender", "recipient", "certificate"),
+        *("sending_access_point", "receiving_access_point"),
+    ],
 )
 def test_events_are_found_by_any_id(exchanged, name):
     value = getattr(TransferEvent.objects.get(kind="DELIVERED"), name)

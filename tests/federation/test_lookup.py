@@ -103,6 +103,36 @@ def test_what_a_process_remembers_is_not_given_when_it_is(in_federation, setting
         lookup.endpoint_of(participant, MESSAGE_RECEIPT)
 
 
+@pytest.mark.parametrize("seconds", [0, 90])
+def test_how_long_an_answer_is_kept_is_what_the_setting_says(in_federation, settings, seconds):
+    settings.SDK_METADATA_CACHE_SECONDS = seconds
+    participant, _ = a_participant(in_federation)
+    before = set(CachedAnswer.objects.values_list("pk", flat=True))
+    earliest = timezone.now() + timedelta(seconds=seconds)
+    lookup.service_metadata(participant, SDK_MESSAGE)
+    latest = timezone.now() + timedelta(seconds=seconds)
+    ends = CachedAnswer.objects.exclude(pk__in=before).values_list("expires_at", flat=True)
+    assert [end for end in ends if earliest <= end <= latest]
+    in_federation.change_participant(participant.value, published=False)
+    if seconds:
+        assert lookup.service_metadata(participant, SDK_MESSAGE)
+    else:
+        with pytest.raises(ParticipantUnknown):
+            lookup.service_metadata(participant, SDK_MESSAGE)
+
+
+def test_metadata_that_a_revoked_smp_signed_is_not_trusted(in_federation, monkeypatch):
+    """C3.2.1 2.10 g. The other tests' SMP is the same, so only the answers about it are changed."""
+    participant, _ = a_participant(in_federation)
+    assert lookup.endpoint_of(participant, SDK_MESSAGE)
+    serial = load_certificate(in_federation._smp_files().certificate).serial_number
+    revoked = in_federation._revoked
+    monkeypatch.setattr(in_federation, "_revoked", lambda name: [serial] if name == "smp" else revoked(name))
+    CachedAnswer.objects.all().delete()
+    with pytest.raises(MetadataUntrusted, match="revoked"):
+        lookup.endpoint_of(participant, SDK_MESSAGE)
+
+
 def test_metadata_of_another_smp_is_not_trusted(in_federation, settings, tmp_path):
     participant, _ = a_participant(in_federation)
     settings.SDK_SMP_CA_DIR = in_federation.trust_dir / "organisations"

@@ -27,14 +27,22 @@ COLUMNS: Final = (
     "signature",
     "cause",
 )
-_IDS: Final = ("as4_message_id", "conversation_id", "envelope_id", "certificate")
+_IDS: Final = (
+    "as4_message_id",
+    "conversation_id",
+    "envelope_id",
+    "certificate",
+    "sending_access_point",
+    "receiving_access_point",
+)
 _BATCH: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is looked for. `identity` is an AS4 MessageId or ConversationId, an envelope's id, a
-    certificate's fingerprint or a participant; times are aware, the last not included."""
+    certificate's fingerprint, a participant or an access point's party id; times are aware, the last not
+    included."""
 
     identity: str = ""
     kind: str = ""
