@@ -137,8 +137,15 @@ def test_a_peer_that_repeats_its_first_receipt_is_believed(world, line):
     assert len(transfer.sent_references) == 2
 
 
-def test_duplicate_from_a_peer_counts_as_delivered_when_the_message_was_sent(world, line):
-    line.disturbances = [answer_lost, signalling("EBMS:4001")]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ("EBMS:4001", "Duplicate"),
+        ("EBMS:0004", "Not invoking SPIs, because message 'x' was already handled (this is a duplicate)"),
+    ],
+)
+def test_duplicate_from_a_peer_counts_as_delivered_when_the_message_was_sent(world, line, answer):
+    line.disturbances = [answer_lost, signalling(*answer)]
     transfer = a_transfer(world)
     attempt(transfer)
     assert (attempt(transfer).state, transfer.cause) == ("DELIVERED", "")
@@ -269,6 +276,18 @@ def test_the_log_names_the_other_side_s_certificate(world, line):
         "DELIVERED": expected,
     }
     assert "BEGIN CERTIFICATE" in InboundTransfer.objects.get().signing_certificate
+
+
+def test_a_message_is_never_sent_of_a_type_that_the_recipient_has_not_published(world, line):
+    """C3.4.6 3.1.3 b."""
+    transfer = a_transfer(world)
+    OutboundTransfer.objects.update(document_id="urn:riv:infrastructure:messaging:NagotAnnat:1")
+    assert (attempt(transfer).state, transfer.cause) == ("FAILED", "document-type-not-served")
+    assert line.requests == 0
+    kinds = TransferEvent.objects.filter(as4_message_id=transfer.as4_message_id).values_list(
+        "kind", flat=True
+    )
+    assert list(kinds) == ["FAILED"]
 
 
 def test_every_error_of_the_federation_has_a_lasting_cause():

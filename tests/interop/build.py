@@ -25,7 +25,7 @@ from transport.access_point import sending
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
 from transport.payloads import Place
 from transport.protocol.as4 import signals
-from transport.protocol.as4.messages import ErrorSignal, Receipt
+from transport.protocol.as4.messages import ErrorSignal
 from transport.protocol.identifiers import SDK_MESSAGE
 
 
@@ -119,25 +119,37 @@ class Neighbours:
         """(message id, Content-Type, body) of the message that phase4 would send to us."""
         return self.phase4.compose(**self.order(*payloads, **changes))
 
-    def post(self, content_type: str, body: bytes) -> ErrorSignal | Receipt:
-        """Send our endpoint what phase4 composed, as it was or changed; what it answers, unverified."""
-        answer = requests.post(
-            self.served.url,
-            data=body,
-            headers={"Content-Type": content_type},
-            verify=str(self.world.federation.tls_ca),
-            timeout=30,
-        )
+    def post_spoiled(self, content_type: str, body: bytes) -> ErrorSignal:
+        """Send our endpoint what phase4 composed, spoiled; the error that it answers."""
+        answer = self._posted(content_type, body)
         assert answer.status_code == 200
-        return signals.read_signal(
+        signal = signals.read_signal(
             answer.headers["Content-Type"],
             answer.content,
             sent_references=(),
             sent_message_id="",
             check_signer=lambda signer: None,
         )
+        assert isinstance(signal, ErrorSignal)
+        self.phase4.exchanged.refused_by_us += 1
+        return signal
 
-    def transfer(self, content: bytes, **changes: Any) -> OutboundTransfer:
+    def post_whole(self, content_type: str, body: bytes) -> None:
+        """Send our endpoint what phase4 composed, packaged otherwise; it takes it."""
+        answer = self._posted(content_type, body)
+        assert b"NonRepudiationInformation" in answer.content, answer.content
+        self.phase4.exchanged.from_phase4 += 1
+
+    def _posted(self, content_type: str, body: bytes) -> requests.Response:
+        return requests.post(
+            self.served.url,
+            data=body,
+            headers={"Content-Type": " ".join(content_type.split())},
+            verify=str(self.world.federation.tls_ca),
+            timeout=60,
+        )
+
+    def transfer(self, content: bytes | Path, **changes: Any) -> OutboundTransfer:
         """An envelope of ours for phase4's participant, due."""
         reference = uuid.uuid4()
         place = Place(self.world.sender.participant.value, "envelope", reference)
@@ -149,16 +161,19 @@ class Neighbours:
             "recipient": self.there.participant.value,
             "document_id": SDK_MESSAGE.identifier,
             "document_scheme": SDK_MESSAGE.scheme,
-            "envelope_name": payloads.store(
-                f"test/{reference}",
-                BytesIO(content),
-                place,
-            ),
+            "envelope_name": self._stored(content, place),
             "envelope_id": str(uuid.uuid4()),
             "due_at": timezone.now(),
             **changes,
         }
         return OutboundTransfer.objects.create(**values)
+
+    def _stored(self, content: bytes | Path, place: Place) -> str:
+        name = f"test/{uuid.uuid4()}"
+        if isinstance(content, bytes):
+            return payloads.store(name, BytesIO(content), place)
+        with content.open("rb") as envelope:
+            return payloads.store(name, envelope, place)
 
     def send(self, transfer: OutboundTransfer) -> OutboundTransfer:
         """Make one attempt, whenever it is due; the row afterwards."""

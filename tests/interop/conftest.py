@@ -1,29 +1,24 @@
-import os
 import shutil
 from collections.abc import Generator
 
 import pytest
 
 from tests.interop.build import Neighbours, Served, serving
-from tests.interop.phase4 import Phase4, Phase4Missing, ensure_built
+from tests.interop.counting import exchanged
+from tests.interop.phase4 import Phase4, require
 from tests.world import World, federation, point_at
 
 __all__ = ["federation"]
 
-_COUNTS = "phase4_exchanged"
-
 
 @pytest.fixture(scope="session")
-def phase4(federation, tmp_path_factory) -> Generator[Phase4, None, None]:
+def phase4(request, federation, tmp_path_factory) -> Generator[Phase4, None, None]:
     """phase4, running. Where it cannot be, tests skip and say why; where CI is set they fail."""
-    try:
-        ensure_built()
-    except Phase4Missing as why:
-        if os.environ.get("CI"):
-            pytest.fail(f"phase4 is a must in CI: {why}")
-        pytest.skip(f"phase4 is not here: {why}")
-    with Phase4(federation, "AP9001-PHASE4-TEST", tmp_path_factory.mktemp("phase4")) as one:
+    require()
+    directory = tmp_path_factory.mktemp("phase4")
+    with Phase4(federation, "AP9001-PHASE4-TEST", directory, exchanged=exchanged(request.config)) as one:
         yield one
+        one.received()
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +34,7 @@ def neighbours(federation, phase4, served, settings, transactional_db, tmp_path)
     settings.MEDIA_ROOT = served.payloads
     settings.SDK_ACCESS_POINT_KEY = str(served.files.key)
     settings.SDK_ACCESS_POINT_CERTIFICATE = str(served.files.certificate)
+    settings.SDK_AS4_TIMEOUT_SECONDS = 300
     settings.ROOT_URLCONF = "sdkportal.urls_access_point"
     shutil.rmtree(served.payloads, ignore_errors=True)
     world = World(federation, served.url, served.name)

@@ -12,6 +12,7 @@ It is in SMP under its URL from then on, so that whatever a participant of `name
 
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 import uuid
@@ -21,12 +22,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 
 from testbed.authorities import KeyFiles, load_certificate
 from testbed.federation import Federation
 from testbed.node import PROJECT
+from tests.interop.counting import Exchanged
 from transport.protocol.identifiers import (
     PARTICIPANT_SCHEME,
     PARTY_TYPE,
@@ -44,6 +47,16 @@ _PASSWORD = b"peer"
 
 class Phase4Missing(Exception):
     """phase4 cannot be run here; says why."""
+
+
+def require() -> None:
+    """Skip the test where phase4 cannot be run, saying why; fail it where CI is set."""
+    try:
+        ensure_built()
+    except Phase4Missing as why:
+        if os.environ.get("CI"):
+            pytest.fail(f"phase4 is a must in CI: {why}")
+        pytest.skip(f"phase4 is not here: {why}")
 
 
 def ensure_built() -> None:
@@ -108,16 +121,6 @@ class Sent:
     @property
     def is_delivered(self) -> bool:
         return self.outcome == "SUCCESS" and self.receipt_fits
-
-
-@dataclass
-class Exchanged:
-    """How many messages went which way, for the summary of a run."""
-
-    to_phase4: int = 0
-    from_phase4: int = 0
-    refused_by_phase4: int = 0
-    refused_by_us: int = 0
 
 
 @dataclass

@@ -19,7 +19,14 @@ from ..federation import lookup, trust
 from ..federation.errors import FederationError
 from ..hand_over import Cause, Outcome
 from ..protocol.as4 import signals
-from ..protocol.as4.errors import DUPLICATE_CODE, INVALID_RECEIPT, NOT_SERVICED, As4Error
+from ..protocol.as4.errors import (
+    DUPLICATE_CODE,
+    DUPLICATE_WORDS,
+    INVALID_RECEIPT,
+    NOT_SERVICED,
+    OTHER,
+    As4Error,
+)
 from ..protocol.as4.messages import ErrorSignal, PartInfo, Receipt, SignedReference, UserMessage
 from ..protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
 from ..protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
@@ -164,12 +171,20 @@ def _refused(signal: ErrorSignal, answer: Answer, *, was_posted: bool) -> _Resul
     first = signal.errors[0] if signal.errors else None
     code = first.code if first is not None else ""
     detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
-    if code == DUPLICATE_CODE and was_posted:
+    if was_posted and _says_it_was_taken(signal):
         # It has taken this message before: the receipt of that attempt was lost on its way.
         return _Result(is_delivered=True, detail=detail, receipt=answer.body)
     if any(NOT_SERVICED in error.detail for error in signal.errors):
         return _Result(cause=Cause.NOT_SERVICED, detail=detail)
     return _Result(cause=Cause.REFUSED, detail=detail, may_pass=code in _PASSING_CODES)
+
+
+def _says_it_was_taken(signal: ErrorSignal) -> bool:
+    """Whether a peer answers that it has taken the message before."""
+    return any(
+        error.code == DUPLICATE_CODE or (error.code == OTHER.code and DUPLICATE_WORDS in error.detail)
+        for error in signal.errors[:1]
+    )
 
 
 def _judged_anew(transfer: OutboundTransfer, result: _Result) -> _Result:

@@ -32,8 +32,10 @@ DECOMPRESSION_FAILURE: Final = Kind("EBMS:0303", "DecompressionFailure", "Commun
 
 # The detail that C3.2.1 2.5 c gives for a recipient or message type that is not served here.
 NOT_SERVICED: Final = "NOT_SERVICED"
-# What phase4 answers to a message that it has taken before (not a code of the standard).
+# What phase4 answers to a message that it has taken before: a code that is not the standard's, or
+# EBMS:0004 with these words in its detail (3.0.0).
 DUPLICATE_CODE: Final = "EBMS:4001"
+DUPLICATE_WORDS: Final = "was already handled (this is a duplicate)"
 
 
 class As4Error(ProtocolError):

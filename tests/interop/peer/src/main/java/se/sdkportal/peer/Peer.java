@@ -29,6 +29,8 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.InvalidAlgorithmParameterException;
 import java.security.KeyStore;
+import java.security.Provider;
+import java.security.Security;
 import java.security.cert.CertPathValidator;
 import java.security.cert.CertificateFactory;
 import java.security.cert.PKIXParameters;
@@ -107,6 +109,7 @@ public final class Peer {
   public static void main(String[] arguments) throws Exception {
     // Read before any class of the JDK's certificate path building is loaded.
     System.setProperty("com.sun.security.enableCRLDP", "true");
+    Security.insertProviderAt(new StreamingCipher(), 1);
     PrintStream answers = System.out;
     System.setOut(System.err);
     ScopeManager.onGlobalBegin("peer");
@@ -288,6 +291,18 @@ public final class Peer {
       };
     }
   }
+
+  /**
+   * AES-GCM as Bouncy Castle has it. The JDK's own keeps all of a part until its tag is known, and its
+   * CipherInputStream then takes time by the square of the part's size: minutes for 100 MB.
+   */
+  private static final class StreamingCipher extends Provider {
+    private StreamingCipher() {
+      super("StreamingCipher", "1", "AES-GCM of Bouncy Castle");
+      put("Cipher.AES/GCM/NoPadding", "org.bouncycastle.jcajce.provider.symmetric.AES$GCM");
+    }
+  }
+
   /** WSS4J's judge of certificates, asking about access points but not about their CAs, which are anchors here. */
   private static final class EndEntitiesAsked extends Merlin {
     private EndEntitiesAsked() {
