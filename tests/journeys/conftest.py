@@ -13,7 +13,7 @@ __all__ = ["two_nodes"]
 
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser, None, None]:
-    """Closed before the worker goes on: Playwright's event loop is one in which Django refuses to ask a database."""
+    """Closed before the worker goes on: in Playwright's event loop Django refuses to ask a database."""
     with chromium() as one:
         yield one
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transport.protocol.safe_xml import Limits, XmlProblem, XmlRefused, check, parse
+from transport.protocol.safe_xml import BoundedReader, Limits, XmlProblem, XmlRefused, check, parse
 
 LIMITS = Limits(max_bytes=10_000, max_depth=10, max_elements=50, max_attributes=5, max_attribute_length=100)
 
@@ -35,6 +35,24 @@ def test_what_is_dangerous_is_refused_by_name(document, problem):
     with pytest.raises(XmlRefused) as refused:
         parse(document, LIMITS)
     assert refused.value.problem is problem
+
+
+@pytest.mark.parametrize("encoding", ["UTF-9", "hex", "utf-7", "idna", "punycode", "undefined", "gbk"])
+def test_an_encoding_that_is_unknown_or_no_xml_s_is_malformed(encoding):
+    with pytest.raises(XmlRefused) as refused:
+        parse(f"<?xml version='1.0' encoding='{encoding}'?><a/>".encode())
+    assert refused.value.problem is XmlProblem.MALFORMED
+
+
+@pytest.mark.parametrize("error", [ValueError, LookupError])
+def test_what_a_handler_raises_goes_through(error):
+    def raising(name, attributes):
+        raise error("its own")
+
+    reader = BoundedReader(LIMITS)
+    reader.on_start = raising
+    with pytest.raises(error, match="its own"):
+        reader.feed(b"<a/>")
 
 
 def test_a_refusal_says_where():

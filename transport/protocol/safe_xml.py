@@ -17,6 +17,7 @@ from lxml import etree
 from .errors import ProtocolError
 
 _CHUNK: Final = 64 * 1024
+_UNKNOWN_ENCODING: Final = expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING]
 
 
 class XmlProblem(StrEnum):
@@ -99,6 +100,11 @@ class BoundedReader:
             self.parser.Parse(chunk, last)
         except expat.ExpatError as error:
             raise XmlRefused(XmlProblem.MALFORMED, error.lineno) from None
+        except (LookupError, ValueError):
+            # Python was asked for the encoding that the document declares, and has none that expat can use.
+            if self.parser.ErrorCode != _UNKNOWN_ENCODING:
+                raise
+            raise XmlRefused(XmlProblem.MALFORMED, self.parser.CurrentLineNumber) from None
 
     def refuse(self, problem: XmlProblem) -> XmlRefused:
         """The error for a problem at the place that is being read."""
