@@ -13,7 +13,7 @@ demo: $(VENV)/.installed fonts clamav
 demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
-test: $(VENV)/.installed chromium java nginx clamav faketime softhsm phase4
+test: $(VENV)/.installed chromium gettext java nginx clamav faketime softhsm phase4
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed
@@ -32,8 +32,17 @@ bench: $(VENV)/.installed java clamav phase4
 	$(RUN)/python -m benchmarks.sealing
 	$(RUN)/python -m benchmarks.nodes $(ARGS)
 
-.PHONY: chromium fonts java nginx clamav faketime softhsm phase4
-chromium fonts java nginx clamav faketime softhsm phase4:
+# Pages on a node of a million messages, which is made once and kept.
+bench-ui: $(VENV)/.installed
+	$(RUN)/python -m benchmarks.pages --directory var/bench-ui --json var/bench-ui.json $(ARGS)
+
+# The catalogue of English: texts that are new are added to it, and what pages read is made of it.
+messages: $(VENV)/.installed gettext
+	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
+	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
+
+.PHONY: chromium fonts gettext java nginx clamav faketime softhsm phase4
+chromium fonts gettext java nginx clamav faketime softhsm phase4:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Left, Lower
 
 
 class Organisation(models.Model):
@@ -52,6 +52,9 @@ class FunctionAddress(models.Model):
         indexes = [
             GinIndex(fields=["words"], name="function_words"),
             GinIndex(OpClass(models.F("spelling"), name="gin_trgm_ops"), name="function_spelling"),
+            models.Index(
+                OpClass(Left("spelling", 100), name="text_pattern_ops"), "id", name="function_beginning"
+            ),
             models.Index(fields=["identifier"], name="function_identifier"),
             GinIndex(OpClass(models.F("categories"), name="jsonb_path_ops"), name="function_categories"),
         ]

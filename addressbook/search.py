@@ -17,7 +17,7 @@ CONFIGURATION: Final = "sdk_swedish"
 MINIMUM_LENGTH: Final = 2
 _MAX_WORDS: Final = 8
 _MAX_LENGTH: Final = 100
-_LEAST_SIMILAR: Final = 0.4
+_LIKENESSES: Final = (0.6, 0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +45,29 @@ FROM addressbook_organisation AS o
 WHERE o.id = f.organisation_id AND f.id = ANY(%s)
 """
 
+# Ranking is what costs, so it is done for so many only: those whose name begins with the question are among
+# them, and whoever asks for what more functions have than these has to say more anyhow.
+_RANKED: Final = 1_000
 _SEARCH: Final = """
-WITH question AS (
-  SELECT to_tsquery('sdk_swedish', %(stems)s) || to_tsquery('sdk_simple', %(stems)s) AS words,
-         lower(unaccent(%(text)s)) AS spelling
-), found AS (
-  SELECT f.id, 1 AS leg,
-         ts_rank('{0.1, 0.2, 0.5, 1.0}', f.words, question.words)
-           + CASE WHEN lower(unaccent(f.name)) = question.spelling THEN 2
-                  WHEN lower(unaccent(f.name)) LIKE question.spelling || '%%' THEN 1
-                  WHEN f.spelling LIKE '%%' || question.spelling || '%%' THEN 0.5 ELSE 0 END AS rank
-  FROM addressbook_functionaddress f, question
-  WHERE f.gone_at IS NULL AND f.words @@ ({condition})
-  ORDER BY rank DESC, f.id LIMIT %(limit)s
-), alike AS (
-  SELECT f.id, 2 AS leg, word_similarity(question.spelling, f.spelling) AS rank
-  FROM addressbook_functionaddress f, question
-  WHERE f.gone_at IS NULL AND question.spelling <%% f.spelling
-    AND f.id NOT IN (SELECT id FROM found)
-  ORDER BY rank DESC, f.id LIMIT %(limit)s
-)
-SELECT id, leg FROM (SELECT * FROM found UNION ALL SELECT * FROM alike) AS hits
-ORDER BY leg, rank DESC, id LIMIT %(limit)s
+WITH candidates AS (
+  (SELECT id FROM addressbook_functionaddress
+   WHERE gone_at IS NULL AND left(spelling, 100) LIKE %(begins)s ORDER BY left(spelling, 100), id LIMIT
+   %(ranked)s) UNION
+  (SELECT id FROM addressbook_functionaddress WHERE gone_at IS NULL AND words @@ ({condition}) LIMIT
+  %(ranked)s) )
+SELECT f.id,
+       ts_rank('{0.1, 0.2, 0.5, 1.0}', f.words, to_tsquery('sdk_swedish', %(stems)s) ||
+       to_tsquery('sdk_simple', %(stems)s)) + CASE WHEN lower(unaccent(f.name)) = %(spelling)s THEN 2
+                WHEN f.spelling LIKE %(begins)s THEN 1
+                WHEN f.spelling LIKE '%%' || %(spelling)s || '%%' THEN 0.5 ELSE 0 END AS rank
+FROM candidates JOIN addressbook_functionaddress AS f USING (id)
+ORDER BY rank DESC, f.id LIMIT %(limit)s
+"""
+_ALIKE: Final = """
+SELECT id FROM (
+  SELECT id, word_similarity(%(spelling)s, spelling) AS rank FROM addressbook_functionaddress
+  WHERE gone_at IS NULL AND %(spelling)s <%% spelling LIMIT %(ranked)s
+) AS alike WHERE NOT id = ANY(%(found)s) ORDER BY rank DESC, id LIMIT %(limit)s
 """
 
 
@@ -77,16 +78,26 @@ def search(text: str, *, limit: int = 20) -> list[Hit]:
         return []
     condition, parameters = _condition(words)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('pg_trgm.word_similarity_threshold', %s, false)", [str(_LEAST_SIMILAR)]
-        )
-        cursor.execute(
-            _SEARCH.replace("{condition}", condition),
-            {**parameters, "text": " ".join(words), "limit": limit},
-        )
-        ranked = cursor.fetchall()
-    rows = FunctionAddress.objects.select_related("organisation").in_bulk([key for key, _ in ranked])
-    return [Hit(rows[key], leg == 1) for key, leg in ranked if key in rows]
+        cursor.execute("SELECT lower(unaccent(%s))", [" ".join(words)])
+        spelling = cursor.fetchone()[0]
+        parameters |= {"spelling": spelling, "begins": f"{spelling}%", "limit": limit, "ranked": _RANKED}
+        cursor.execute(_SEARCH.replace("{condition}", condition), parameters)
+        exact = [key for key, _ in cursor.fetchall()]
+        alike = _alike(cursor, parameters, exact) if len(exact) < limit else []
+    rows = FunctionAddress.objects.select_related("organisation").in_bulk(exact + alike)
+    return [Hit(rows[key], key in exact) for key in exact + alike if key in rows]
+
+
+def _alike(cursor: Any, parameters: dict[str, Any], found: list[int]) -> list[int]:
+    """Those that are spelt alike: very much so, else somewhat."""
+    room = parameters["limit"] - len(found)
+    for likeness in _LIKENESSES:
+        cursor.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, false)", [str(likeness)])
+        cursor.execute(_ALIKE, parameters | {"found": found, "limit": room})
+        alike = [key for (key,) in cursor.fetchall()]
+        if alike:
+            return alike
+    return []
 
 
 def refresh_search_columns(functions: QuerySet[FunctionAddress]) -> None:

@@ -13,6 +13,8 @@ from .models import Category, FunctionAddress, Organisation, SyncRun
 from .search import MINIMUM_LENGTH, search
 
 _PAGE = 50
+_ORGANISATIONS = 25
+_SHOWN_OF_EACH = 5
 
 
 @login_required
@@ -39,13 +41,14 @@ def browse(request: HttpRequest) -> HttpResponse:
     after_name, _, after_id = request.GET.get("efter", "").rpartition("|")
     if after_id.isdigit():
         rows = rows.filter(Q(sorted_name__gt=after_name) | Q(sorted_name=after_name, pk__gt=int(after_id)))
-    functions = FunctionAddress.objects.filter(gone_at=None).order_by("name")
-    found = list(
-        rows.order_by("sorted_name", "pk").prefetch_related(Prefetch("functions", functions))[: _PAGE + 1]
-    )
-    last = found[_PAGE - 1] if len(found) > _PAGE else None
+    functions = FunctionAddress.objects.filter(gone_at=None).order_by("name", "pk")
+    # One more than is shown tells that there are more.
+    some = Prefetch("functions", functions[: _SHOWN_OF_EACH + 1], to_attr="first_functions")
+    found = list(rows.order_by("sorted_name", "pk").prefetch_related(some)[: _ORGANISATIONS + 1])
+    last = found[_ORGANISATIONS - 1] if len(found) > _ORGANISATIONS else None
     context = {
-        "organisations": found[:_PAGE],
+        "organisations": found[:_ORGANISATIONS],
+        "shown_of_each": _SHOWN_OF_EACH,
         "after": f"{last.sorted_name}|{last.pk}" if last else "",
         "is_first": not after_id,
         "categories": Category.objects.all() if not after_id else [],
@@ -55,6 +58,26 @@ def browse(request: HttpRequest) -> HttpResponse:
         "run": SyncRun.objects.filter(error="", finished_at__isnull=False).first(),
     }
     return render(request, "addressbook/browse.html", context)
+
+
+@login_required
+@require_safe
+def organisation(request: HttpRequest, organisation_id: int) -> HttpResponse:
+    """An organisation's functions, by name, a page at a time."""
+    one = get_object_or_404(Organisation, pk=organisation_id, gone_at=None)
+    rows = FunctionAddress.objects.filter(gone_at=None, organisation=one)
+    after_name, _, after_id = request.GET.get("efter", "").rpartition("|")
+    if after_id.isascii() and after_id.isdigit() and len(after_id) < 19:
+        rows = rows.filter(Q(name__gt=after_name) | Q(name=after_name, pk__gt=int(after_id)))
+    found = list(rows.order_by("name", "pk")[: _PAGE + 1])
+    last = found[_PAGE - 1] if len(found) > _PAGE else None
+    context = {
+        "organisation": one,
+        "functions": found[:_PAGE],
+        "after": f"{last.name}|{last.pk}" if last else "",
+        "favourites": personal.favourite_ids(_person_id(request)),
+    }
+    return render(request, "addressbook/organisation.html", context)
 
 
 @login_required

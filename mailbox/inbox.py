@@ -4,15 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from transport.at_rest.keys import search_key
 
 from .access import Viewer, conversations_of, mailboxes_of
 from .compose import written_drafts
+from .counting import counted
 from .ladder import FAILED
 from .models import Conversation, Draft, FunctionMailbox, Labelling, Message, ReadMark, SearchEntry
 from .search.hashes import NUMBER, token
@@ -76,31 +77,35 @@ class Page:
 def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
     """The person's mailboxes, each with how many conversations are new to them, and drafts."""
     of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
-    unread = _count(of_mailbox.exclude(Exists(_seen_by(person))))
-    nobodys = _count(Conversation.objects.filter(_in_view(View.NOBODYS, person), mailbox=OuterRef("pk")))
-    mine = _count(Conversation.objects.filter(_in_view(View.MINE, person), mailbox=OuterRef("pk")))
-    of_drafts = written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))).order_by()
-    drafts = of_drafts.values("mailbox").annotate(count=Count("pk", distinct=True)).values("count")
+    unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
+    nobodys = counted(Conversation.objects.filter(_in_view(View.NOBODYS, person), mailbox=OuterRef("pk")))
+    mine = counted(Conversation.objects.filter(_in_view(View.MINE, person), mailbox=OuterRef("pk")))
+    drafts = counted(written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))))
     return (
         mailboxes_of(person)
         .annotate(
-            unread_count=Subquery(unread),
-            nobodys_count=Subquery(nobodys),
-            mine_count=Subquery(mine),
-            draft_count=Subquery(drafts),
+            unread_count=unread,
+            nobodys_count=nobodys,
+            mine_count=mine,
+            draft_count=drafts,
         )
         .order_by("name", "pk")
     )
 
 
 def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
-    """How many there are in each view, in two queries."""
-    of_conversations = {
-        view.name: Count("pk", filter=_in_view(view, person)) for view in View if view is not View.DRAFTS
+    """How many there are in each view, in one query; at most `counting.MOST` and one of each."""
+    of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"))
+    columns = {
+        view.name: counted(
+            written_drafts(Draft.objects.filter(mailbox=OuterRef("pk")))
+            if view is View.DRAFTS
+            else of_mailbox.filter(_in_view(view, person))
+        )
+        for view in View
     }
-    found = Conversation.objects.filter(mailbox=mailbox).order_by().aggregate(**of_conversations)
-    drafts = written_drafts(Draft.objects.filter(mailbox=mailbox)).count()
-    return {view: drafts if view is View.DRAFTS else found[view.name] for view in View}
+    found = FunctionMailbox.objects.filter(pk=mailbox.pk).annotate(**columns).values(*columns).get()
+    return {view: found[view.name] for view in View}
 
 
 def page_of(
@@ -215,10 +220,6 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.FAILED: lambda: Q(last_state__in=FAILED) | Q(last_receipt_missing=True),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
 }
-
-
-def _count(rows: QuerySet[Conversation]) -> QuerySet[Any, Any]:
-    return rows.order_by().values("mailbox").annotate(count=Count("pk")).values("count")
 
 
 def _with_unread(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:

@@ -6,6 +6,7 @@ from typing import BinaryIO, Final
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from addressbook import personal
 from addressbook.lookup import function_address
@@ -37,11 +38,11 @@ from .models import Person as Writer
 
 # Kinds of reference (B1.3.3 4.3.2.3), by their code system.
 REFERENCE_KINDS: Final = {
-    "dnr": "Diarienummer",
-    "1.2.752.129.2.1.3.1": "Personnummer",
-    "1.2.752.129.2.1.3.3": "Samordningsnummer",
-    "1.2.752.74.9.1": "Nationell reservidentitet",
-    "unregistred": "Annan beteckning",
+    "dnr": gettext_noop("Diarienummer"),
+    "1.2.752.129.2.1.3.1": gettext_noop("Personnummer"),
+    "1.2.752.129.2.1.3.3": gettext_noop("Samordningsnummer"),
+    "1.2.752.74.9.1": gettext_noop("Nationell reservidentitet"),
+    "unregistred": gettext_noop("Annan beteckning"),
 }
 # What stands in `Draft.trouble`.
 RECIPIENT_GONE: Final = "recipient"

@@ -26,6 +26,21 @@ def streamed(
     )
 
 
+def streamed_bytes(
+    request: HttpRequest, pieces: Iterator[bytes], content_type: str, disposition: str
+) -> StreamingHttpResponse:
+    """An answer of bytes that are read or made piece by piece."""
+    content = _bytes_asynchronously(pieces) if isinstance(request, ASGIRequest) else pieces
+    return StreamingHttpResponse(
+        content, content_type=content_type, headers={"Content-Disposition": disposition}
+    )
+
+
+async def _bytes_asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+        yield piece
+
+
 async def _asynchronously(pieces: Iterator[str]) -> AsyncIterator[str]:
     """Under ASGI, Django would gather all that a plain iterator gives before it sends any."""
     while some := await sync_to_async(lambda: "".join(islice(pieces, _AT_A_TIME)))():

@@ -2,6 +2,8 @@ from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView
 
 from .views import (
+    about,
+    attachments,
     compose,
     conversations,
     delivering,
@@ -36,7 +38,11 @@ urlpatterns = [
     path("brevlada/<int:mailbox_id>/etiketter", working.labels, name="labels"),
     path("etikett/<int:label_id>", working.change_label, name="label-change"),
     path("etikett/<int:label_id>/ta-bort", working.remove_label, name="label-remove"),
-    path("bilaga/<int:attachment_id>", conversations.attachment, name="attachment"),
+    path("bilaga/<int:attachment_id>", attachments.attachment, name="attachment"),
+    path("bilaga/<int:attachment_id>/visa", attachments.show, name="attachment-show"),
+    path("meddelande/<int:message_id>/bilagor", attachments.every, name="attachments"),
+    path("meddelande/<int:message_id>/bevis", attachments.evidence, name="evidence"),
+    path("meddelande/<int:message_id>/bevis/<slug:kind>", attachments.evidence_piece, name="evidence-piece"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),
     path("meddelande/<int:message_id>/skicka-igen", delivering.send_again, name="send-again"),
@@ -57,6 +63,8 @@ urlpatterns = [
     path("aviseringar/webblasare", notices.subscribe, name="notices-subscribe"),
     path("aviseringar/webblasare/sluta", notices.unsubscribe, name="notices-unsubscribe"),
     path("avisering.js", notices.worker, name="notices-worker"),
+    path("hjalp", about.help_page, name="help"),
+    path("tillganglighet", about.accessibility, name="accessibility"),
     path("sok", search.search, name="search"),
     path("handelser", events.stream, name="events"),
     path("administration/", include("mailbox.administering_urls")),

@@ -12,8 +12,8 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self' {provider}; frame-ancestors 'none'; base-uri 'none'; "
-    "manifest-src 'self'"
+    "connect-src 'self'; frame-src 'self'; form-action 'self' {provider}; frame-ancestors 'none'; "
+    "base-uri 'none'; manifest-src 'self'"
 )
 
 

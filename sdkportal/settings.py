@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "sdkportal.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "sdkportal.language.ChosenLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -251,10 +251,17 @@ CELERY_BEAT_SCHEDULE = {
 
 LANGUAGE_CODE = "sv"
 LANGUAGES = [("sv", "Svenska"), ("en", "English")]
+LANGUAGE_COOKIE_NAME = env.text("SDK_COOKIE_PREFIX", "sdk") + "_language"
+LANGUAGE_COOKIE_AGE = 3600 * 24 * 365
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = not DEMO
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Europe/Stockholm"
 USE_I18N = True
 USE_TZ = True
+# Whom to write to about what is not accessible; without it people are sent to their administrator.
+SDK_ACCESSIBILITY_MAIL = env.text("SDK_ACCESSIBILITY_MAIL", "")
 
 # --- People ----------------------------------------------------------------------------------
 

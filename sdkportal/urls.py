@@ -1,6 +1,7 @@
 """The pages of the message client and of administration."""
 
 from django.urls import include, path
+from django.views.i18n import set_language
 
 from . import health, metrics
 
@@ -9,6 +10,7 @@ urlpatterns = [
     path("halsa/klar", health.readiness, name="ready"),
     path("halsa/matt", metrics.metrics, name="metrics"),
     path("", include("transport.message_api.urls")),
+    path("sprak", set_language, name="set_language"),
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]

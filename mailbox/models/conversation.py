@@ -89,6 +89,16 @@ class Conversation(models.Model):
                 name="conversation_by_state",
             ),
             models.Index(
+                fields=["mailbox", "state", "-last_activity_at", "-id"], name="conversation_in_state"
+            ),
+            # What counters ask: answered by the index alone.
+            models.Index(
+                fields=["mailbox", "-last_arrived_at", "id"],
+                include=["is_waiting", "holder"],
+                name="conversation_open",
+                condition=models.Q(state="open"),
+            ),
+            models.Index(
                 fields=["mailbox", "holder", "-last_activity_at", "-id"],
                 name="conversation_held",
                 condition=models.Q(holder__isnull=False),
@@ -222,3 +232,6 @@ class ReadMark(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "conversation"], name="read_mark_once")]
+        indexes = [
+            models.Index(fields=["person", "conversation"], include=["seen_at"], name="read_mark_seen")
+        ]

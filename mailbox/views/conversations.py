@@ -1,16 +1,15 @@
-"""Start page, mailboxes, conversations, attachments."""
+"""Start page, mailboxes, conversations."""
 
-from typing import cast
+from typing import Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from transport import payloads
 from transport.message_service.deliveries import deliveries_of
 
 from .. import (
@@ -22,7 +21,9 @@ from .. import (
     labels,
     notes,
     presence,
+    previews,
     quarantine,
+    thread,
     waiting,
     watch,
 )
@@ -31,6 +32,8 @@ from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
 from ..models import Conversation, Document, Message, Person
 from . import listing, working
+
+_HISTORY: Final = 50
 
 
 @login_required
@@ -119,13 +122,16 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
         presence.note_page(person, presence.Place(talk.pk, is_writing=False))
     notes.mark_seen(talk, person)
     access_log.note_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
-    shown = _messages(talk)
+    page = _page_asked(request, talk)
+    shown = _messages(talk, page)
     context = {
         "conversation": talk,
         "mailbox": talk.mailbox,
         "messages_shown": shown,
         "newest_message": max((row.pk for row in shown), default=""),
-        **working.around(talk, person),
+        "page": page,
+        "address": request.get_full_path(),
+        **_with_latest_history(working.around(talk, person), request),
         "undoable": handling.undoable(talk, person),
         "undo_seconds": handling.UNDO_SECONDS,
     }
@@ -143,33 +149,47 @@ def printed(request: HttpRequest, conversation_id: int) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-@login_required
-@require_safe
-def attachment(request: HttpRequest, attachment_id: int) -> FileResponse:
-    """An attachment as a download: never shown as part of this application."""
-    rows = access.attachments_of(request.user).select_related("document__message__conversation__mailbox")
-    row = get_object_or_404(rows, pk=attachment_id)
-    access_log.note_taken_out(request.user, row)
-    response = FileResponse(
-        payloads.open_stored(row.file_name, row.place),
-        as_attachment=True,
-        filename=row.name,
-        content_type=row.content_type if row.content_type.isascii() else "application/octet-stream",
-    )
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response["Cache-Control"] = "private, no-store"
-    return response
+def _with_latest_history(around: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+    """All of a long history is shown to who asks for it."""
+    is_long = len(around["history"]) > _HISTORY and request.GET.get("historik") != "hela"
+    return around | {
+        "history": around["history"][-_HISTORY:] if is_long else around["history"],
+        "is_cut": is_long,
+    }
 
 
-def _messages(talk: Conversation) -> list[Message]:
+def _page_asked(request: HttpRequest, talk: Conversation) -> thread.ThreadPage:
+    number, holding = request.GET.get("sida", ""), request.GET.get("meddelande", "")
+    return thread.page_of(talk, number=_key(number), holding=_key(holding))
+
+
+def _key(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _messages(talk: Conversation, page: thread.ThreadPage) -> list[Message]:
+    """The messages of a page in its order, with their documents and what is known of their delivery."""
     documents = Document.objects.prefetch_related("attachments")
-    rows = list(talk.messages.order_by("at", "pk").prefetch_related(Prefetch("documents", documents)))
+    found = talk.messages.filter(pk__in=[link.key for link in page.links])
+    by_key = {row.pk: row for row in found.prefetch_related(Prefetch("documents", documents))}
+    rows = [by_key[link.key] for link in page.links if link.key in by_key]
     sent = [row.message_id for row in rows if row.direction == Message.Direction.OUT]
     deliveries = deliveries_of(talk.mailbox.participant_id, sent)
+    links = {link.key: link for link in page.links}
+    before = None
     for row in rows:
+        link = links[row.pk]
         row.is_sent = row.direction == Message.Direction.OUT  # type: ignore[attr-defined]
+        # What stands right above needs no pointing at.
+        row.answers = link.answers if link.answers != before else None  # type: ignore[attr-defined]
+        row.is_orphan = link.is_orphan  # type: ignore[attr-defined]
         delivery = deliveries.get(row.message_id) if row.direction == Message.Direction.OUT else None
         row.ladder = ladder_of(delivery) if delivery is not None else None  # type: ignore[attr-defined]
+        row.attachment_count = 0  # type: ignore[attr-defined]
         for document in row.documents.all():
             document.rendered = [render_markdown(text) for text in document.texts]  # type: ignore[attr-defined]
+            for attachment in document.attachments.all():
+                row.attachment_count += 1  # type: ignore[attr-defined]
+                attachment.shown_as = previews.kind_of(attachment.content_type, attachment.size)  # type: ignore[attr-defined]
+        before = row.pk
     return rows

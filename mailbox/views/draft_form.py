@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from addressbook import personal
@@ -38,7 +39,7 @@ def form(
         "errors": errors or {},
         "error_count": ngettext("%(n)d fel", "%(n)d fel", len(errors or {})) % {"n": len(errors or {})},
         "theirs": theirs.values if theirs else None,
-        "reference_kinds": REFERENCE_KINDS.items(),
+        "reference_kinds": [(code, _(name)) for code, name in REFERENCE_KINDS.items()],
         "further_references": _rows(row.further_references, {"root": "", "value": ""}),
         "further_persons": _rows(row.further_persons, ""),
         "canned_texts": row.mailbox.canned_texts.all(),

@@ -142,7 +142,9 @@ def _page(
         "mailbox": row.mailbox,
         "organisation": outgoing.own_name(row.mailbox),
         "recipients": outgoing.recipients_of(row),
-        "references": [(outgoing.REFERENCE_KINDS.get(root, root), value) for root, value in row.references],
+        "references": [
+            (_(outgoing.REFERENCE_KINDS.get(root, root)), value) for root, value in row.references
+        ],
         "returned": outgoing.returned_references(row.answers),
         "rendered": render_markdown(row.text),
         "attachments": attachments,

@@ -36,6 +36,7 @@ _COLUMNS = [
 _ACCESS = {
     "conversation-opened": _("Öppnade konversation"),
     "attachment-opened": _("Öppnade bilaga"),
+    "evidence-opened": _("Öppnade kuvert eller kvittens"),
     "conversation-printed": _("Skrev ut konversation"),
     "conversation-moved": _("Tog över konversation från annan funktion"),
     "message-forwarded": _("Vidarebefordrade meddelande"),

@@ -1,6 +1,9 @@
 """People of an organisation: who is locked out, and who administers or audits."""
 
+from typing import Final
+
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
@@ -10,15 +13,27 @@ from ... import access, administration
 from ...models import OrganisationRole, Person
 from .pages import actor, administrator_required, anybody_with_a_task, organisations_of, page
 
+_PAGE: Final = 50
+
 
 @administrator_required
 @require_safe
 def people(request: HttpRequest) -> HttpResponse:
-    """Everybody with a membership or a role, and what they hold."""
+    """Everybody with a membership or a role by name, a page at a time, and what they hold.
+
+    `?efter=` is the last person's key: a name stands in no address.
+    """
     organisations = access.administered_by(request.user)
     audited = access.audited_by(request.user)
-    rows = administration.people_administered_by(request.user).prefetch_related(
-        "organisation_roles", "memberships__mailbox", "locks"
+    everybody = administration.people_administered_by(request.user)
+    after = request.GET.get("efter", "")
+    is_key = after.isascii() and after.isdecimal() and len(after) < 19
+    last = everybody.filter(pk=after).first() if is_key else None
+    following = Q(name__gt=last.name) | Q(name=last.name, pk__gt=last.pk) if last else Q()
+    found = list(
+        everybody.filter(following).prefetch_related("organisation_roles", "memberships__mailbox", "locks")[
+            : _PAGE + 1
+        ]
     )
     shown = [
         {
@@ -33,10 +48,11 @@ def people(request: HttpRequest) -> HttpResponse:
                 if membership.mailbox.participant_id in organisations
             ],
         }
-        for person in rows
+        for person in found[:_PAGE]
     ]
     context = {
         "people": shown,
+        "after": found[_PAGE - 1].pk if len(found) > _PAGE else None,
         "organisations": organisations_of(organisations),
         "may_name_auditors": set(audited) & set(organisations),
     }

@@ -1,0 +1,47 @@
+"""Rows of models by COPY, millions in minutes. For nodes that are made up: no signal is sent, no check
+made."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import connection, models
+from django.utils import timezone
+
+
+def copy(model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows, by column names; what a row leaves out is the field's default. Sealed columns take sealed
+    text."""
+    fields = [field for field in model._meta.concrete_fields if not getattr(field, "generated", False)]
+    defaults = {str(field.column): _default(field) for field in fields}
+    columns = ", ".join(connection.ops.quote_name(name) for name in defaults)
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as target:
+        write = target.write_row
+        for row in rows:
+            write([row.get(name, default) for name, default in defaults.items()])
+
+
+def let_sequences_follow(*copied: type[models.Model]) -> None:
+    """Rows were copied with keys: the next that is made goes on after them."""
+    with connection.cursor() as cursor:
+        for model in copied:
+            table, column = model._meta.db_table, model._meta.pk.column
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence(%s, %s), max({column})) FROM {table}",
+                [table, column],
+            )
+
+
+def _default(field: Any) -> Any:
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return timezone.now()
+    value = field.get_default() if field.has_default() or not field.null else None
+    if isinstance(field, models.JSONField):
+        return "[]" if value is None and not field.null else None if value is None else _as_json(value)
+    if value is None and not field.null and isinstance(field, models.CharField | models.TextField):
+        return ""
+    return value
+
+
+def _as_json(value: Any) -> str:
+    return "{}" if value == {} else "[]" if value == [] else str(value)

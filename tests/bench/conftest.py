@@ -1,0 +1,3 @@
+from tests.mailbox.conftest import mailbox
+
+__all__ = ["mailbox"]

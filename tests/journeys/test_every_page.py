@@ -1,0 +1,248 @@
+"""Every page that answers a GET, seen by every role: light and dark, wide and 320 px, by keyboard, in
+English."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import get_resolver, reverse
+from playwright.sync_api import Page, expect
+
+from tests.journeys.browser import Caseworker
+from tests.nodes import NodeUnderTest, eventually
+from tests.safety.test_reach import ELSEWHERE_TESTED, TABLE, patterns
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
+RECEPTION = "sdk:socialtjanst-mottagning:0203:habo.se"
+TRAINING = "sdk:arbetstraning:0203:arbetsformedlingen.se"
+# What a person of the sample is, in the words of the table of who reaches what.
+ROLES = {
+    "Karin Svensson": "member",
+    "Ahmed Lindqvist": "manager",
+    "Eva Holm": "administrator",
+    "Nils Granberg": "auditor",
+}
+# Targets of 24 px are a rule of WCAG 2.2, which axe leaves off unless it is asked for.
+_WITH_TARGETS = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
+
+
+def problems_of(page: Page) -> list[tuple[str, list[str]]]:
+    results = Axe().run(page, options=_WITH_TARGETS)
+    return [
+        (violation["id"], [node["html"][:160] for node in violation["nodes"]])
+        for violation in results.response["violations"]
+    ]
+
+
+@pytest.fixture
+def letter(two_nodes) -> str:
+    """A message with an attachment at Håbo's reception; its id."""
+    return arrived(two_nodes, "Planering inför mötet")
+
+
+def arrived(two_nodes, subject: str) -> str:
+    key = two_nodes.arbetsformedlingen.send(TRAINING, RECEPTION, subject)
+    statement = "SELECT 1 FROM mailbox_message WHERE direction = 'in' AND message_id = %s"
+    eventually(lambda: two_nodes.habo.query(statement, key), what="the letter at Håbo")
+    return key
+
+
+def one(habo: NodeUnderTest, statement: str, *parameters: object) -> object:
+    rows = habo.query(statement, *parameters)
+    return rows[0][0] if rows else None
+
+
+def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
+    """What addresses need, of what Karin, Ahmed and Eva may see."""
+    of_letter = "FROM mailbox_message WHERE direction = 'in' AND message_id = %s"
+    return {
+        "mailbox_id": one(habo, "SELECT id FROM mailbox_functionmailbox WHERE address = %s", RECEPTION),
+        "message_id": one(habo, f"SELECT id {of_letter}", letter),
+        "conversation_id": one(habo, f"SELECT conversation_id {of_letter}", letter),
+        "attachment_id": one(
+            habo,
+            "SELECT a.id FROM mailbox_attachment a JOIN mailbox_document d ON d.id = a.document_id "
+            "JOIN mailbox_message m ON m.id = d.message_id WHERE m.direction = 'in' AND m.message_id = %s",
+            letter,
+        ),
+        "draft_id": one(
+            habo,
+            "SELECT d.id FROM mailbox_draft d JOIN mailbox_functionmailbox b ON b.id = d.mailbox_id "
+            "WHERE b.address = %s ORDER BY d.id DESC",
+            RECEPTION,
+        ),
+        "label_id": one(habo, "SELECT id FROM mailbox_label ORDER BY id DESC"),
+        "function_id": one(habo, "SELECT id FROM addressbook_ownfunction ORDER BY id"),
+        "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
+        "organisation_id": one(habo, "SELECT id FROM addressbook_organisation ORDER BY id"),
+        "state": "done",
+        "kind": "envelope",
+    }
+
+
+def addresses(role: str, arguments: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Pages that the role reaches and whose address can be made: (name, path)."""
+    for name, pattern in patterns(get_resolver("sdkportal.urls")):
+        if name in ELSEWHERE_TESTED or name in {"health", "ready", "metrics", "events"}:
+            continue
+        methods, reached_by = TABLE[name]
+        wanted = {key: arguments.get(key) for key in pattern.pattern.converters}
+        if "get" in methods.split() and role in reached_by and all(wanted.values()):
+            yield name, reverse(name, kwargs=wanted)
+
+
+@pytest.mark.parametrize("name", [*ROLES, "nobody"])
+def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, letter, name):
+    habo = two_nodes.habo
+    person = Caseworker(browser, habo.node.url, name) if name == "nobody" else caseworker(habo, name)
+    page = person.page
+    if name == "Karin Svensson":
+        # A draft and a label, so that their pages are there to be seen.
+        page.goto(f"{person.url}/brevlada/{arguments_of(habo, letter)['mailbox_id']}/")
+        page.get_by_role("button", name="Skriv meddelande").click()
+        page.get_by_label("Ämne", exact=True).fill("Utkast")
+        page.get_by_role("button", name="Spara utkast").click()
+    wrong: dict[str, object] = {}
+    seen = set()
+    for route, path in addresses(ROLES.get(name, name), arguments_of(habo, letter)):
+        head = page.request.fetch(person.url + path, max_redirects=0)
+        if not head.headers.get("content-type", "").startswith("text/html") or head.status != 200:
+            continue
+        seen.add(route)
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": 1200, "height": 800})
+        page.goto(person.url + path)
+        if found := problems_of(page):
+            wrong[f"{route}, light"] = found
+        page.emulate_media(color_scheme="dark")
+        page.set_viewport_size({"width": 320, "height": 640})
+        if found := problems_of(page):
+            wrong[f"{route}, dark and small"] = found
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > 320:
+            wrong[f"{route}, small"] = f"{width} px wide"
+    assert wrong == {}
+    expected = {
+        "Karin Svensson": {
+            "start",
+            "mailbox",
+            "conversation",
+            "evidence",
+            "attachment-show",
+            "draft",
+            "hand-over",
+        },
+        "Ahmed Lindqvist": {"mailbox", "administration-mailbox", "administration-statistics"},
+        "Eva Holm": {"administration-people", "administration-functions", "administration-retention-rule"},
+        "Nils Granberg": {"administration-access-log", "transfer-log"},
+        "nobody": {"login", "help", "accessibility"},
+    }
+    assert expected[name] <= seen, expected[name] - seen
+    if name == "nobody":
+        person.close()
+
+
+def test_the_skip_link_leads_past_the_menu_and_focus_is_seen(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    page = karin.page
+    page.goto(f"{karin.url}/sok")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Till innehållet")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    inside = page.evaluate("document.querySelector('main').contains(document.activeElement)")
+    assert inside
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert outline == "3px"
+
+
+def test_single_keys_lead_on_and_are_turned_off_on_the_help_page(two_nodes, caseworker, letter):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    page = karin.page
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", level=1, name="Sök meddelanden")).to_be_visible()
+    question = page.get_by_label("Ord, namn eller nummer")
+    question.press_sequentially("abs")
+    expect(question).to_have_value("abs")
+    page.locator("h1").click()
+    page.locator("main").focus()
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", level=1, name="Adressbok")).to_be_visible()
+    page.goto(f"{karin.url}/brevlada/{arguments_of(two_nodes.habo, letter)['mailbox_id']}/")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.closest('.conversations') !== null")
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", level=1, name="Hjälp")).to_be_visible()
+    page.get_by_label("Använd kortkommandon").uncheck()
+    page.goto(karin.url)
+    page.keyboard.press("s")
+    # Had the key been heard, the page would be another one by the time that this one has been fetched again.
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="Start")).to_be_visible()
+    page.goto(f"{karin.url}/hjalp")
+    expect(page.get_by_label("Använd kortkommandon")).not_to_be_checked()
+    page.get_by_label("Använd kortkommandon").check()
+
+
+def test_an_attachment_is_looked_at_in_the_page_in_a_frame_that_may_do_nothing(two_nodes, caseworker, letter):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    page = karin.page
+    conversation = arguments_of(two_nodes.habo, letter)["conversation_id"]
+    page.goto(f"{karin.url}/konversation/{conversation}/")
+    show = page.get_by_role("link", name="Visa bilaga.pdf")
+    show.click()
+    frame = page.frame_locator("iframe[title='Förhandsvisning av bilaga.pdf']")
+    picture = frame.get_by_role("img", name="Sida 1 av 1")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 500
+    assert page.locator("iframe").get_attribute("sandbox") == ""
+    expect(show).to_have_attribute("aria-expanded", "true")
+    karin.check_accessibility()
+    show.click()
+    expect(page.locator("iframe")).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Hämta bilaga.pdf").click()
+    assert download.value.suggested_filename == "bilaga.pdf"
+
+
+def test_the_evidence_is_opened_and_saved(two_nodes, caseworker, letter):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    page = karin.page
+    arguments = arguments_of(two_nodes.habo, letter)
+    page.goto(f"{karin.url}/konversation/{arguments['conversation_id']}/")
+    page.get_by_role("link", name="Kuvert och kvittenser").first.click()
+    address = page.url
+
+    def is_whole() -> bool:
+        page.goto(address)
+        return page.get_by_text("Finns inte", exact=True).count() == 0
+
+    # Our receipt is written a moment after the message has come.
+    eventually(is_whole, what="all three pieces")
+    with page.expect_download() as download:
+        page.get_by_role("link", name=re.compile("^Spara")).first.click()
+    assert download.value.suggested_filename.startswith("kuvert-")
+    assert b"<" in download.value.path().read_bytes()[:5]
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name=re.compile("^Öppna")).last.click()
+    expect(opened.value.locator("body")).to_contain_text("Signature")
+    opened.value.close()
+
+
+def test_the_pages_are_read_in_english_and_without_script(two_nodes, browser):
+    context = browser.new_context(java_script_enabled=False, locale="sv-SE")
+    page = context.new_page()
+    page.goto(two_nodes.habo.node.url)
+    page.get_by_role("button", name="English").click()
+    page.get_by_role("link", name="Log in with e-ID").click()
+    page.get_by_role("button", name="Karin Svensson").click()
+    page.get_by_role("link", name="Search", exact=True).click()
+    expect(page.get_by_role("heading", level=1, name="Search messages")).to_be_visible()
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.get_by_role("button", name="Svenska").click()
+    expect(page.get_by_role("heading", level=1, name="Sök meddelanden")).to_be_visible()
+    context.close()
