@@ -27,6 +27,7 @@ from transport.protocol.message import (
     Person,
     Reference,
     SubOrganization,
+    can_be_written,
 )
 
 from . import files, handling
@@ -115,6 +116,14 @@ def check(draft: Draft) -> None:
         errors["reference_kind"] = _("Välj vilken sorts beteckning det är.")
     if (draft.reference_kind and not draft.reference) or any(not value for _root, value in draft.references):
         errors["reference"] = _("Skriv beteckningen, eller välj ingen.")
+    for field, values in (
+        ("subject", [draft.subject]),
+        ("text", [draft.text]),
+        ("reference", [value for _root, value in draft.references]),
+        ("person_name", draft.persons),
+    ):
+        if not all(map(can_be_written, values)):
+            errors[field] = _("Här står ett osynligt tecken som inte kan skickas. Skriv om det.")
     if errors:
         raise DraftIncomplete(errors, RECIPIENT_GONE if gone and set(errors) == {"recipient"} else INVALID)
 

@@ -30,6 +30,11 @@ class CharacterNotAllowed(ProtocolError):
         super().__init__(f"a character in {element} cannot stand in XML")
 
 
+def can_be_written(value: str) -> bool:
+    """Whether XML can carry every character of a value (XML 1.0 2.2)."""
+    return _NOT_XML.search(value) is None
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """IIType: `root` names the code system, `extension` is the identifier in it."""
@@ -285,7 +290,7 @@ class _Writer:
             self._value(name, value)
 
     def _value(self, name: str, value: str) -> None:
-        if _NOT_XML.search(value):
+        if not can_be_written(value):
             raise CharacterNotAllowed(name)
         escaped = value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#xD;")
         self.out.write(f"<tns:{name}>{escaped}</tns:{name}>".encode())
