@@ -17,4 +17,11 @@
     area.hidden = !area.hidden;
     link.setAttribute("aria-expanded", String(!area.hidden));
   });
+  // Fetched again, the areas stay as they are (hx-preserve), and their links are new.
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    event.detail.target.querySelectorAll("a[data-shows]").forEach((link) => {
+      const area = document.getElementById(link.dataset.shows);
+      if (area && area.firstChild) link.setAttribute("aria-expanded", String(!area.hidden));
+    });
+  });
 })();

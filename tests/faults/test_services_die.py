@@ -210,16 +210,46 @@ def test_the_access_point_dies_before_it_reads(own):
     assert_delivered_once(own, message_id)
 
 
+def test_the_web_process_dies_before_it_takes_an_order(own):
+    """Killed before anything is written: the draft is as it was, nothing is sent, and it can be pressed again."""
+    browser, draft, check = _looked_through(own)
+    before = _sent(own)
+    with _pressed_at(own, browser, check, "mailbox_draft", 'SELECT "mailbox_draft"."id", "%'):
+        own.node.kill(Role.WEB)
+    own.node.start(Role.WEB)
+    assert own.one.query("SELECT send_at FROM mailbox_draft WHERE id = %s", draft) == [(None,)]
+    assert _sent(own) == before
+    page = browser.get(check, timeout=10)
+    assert SUBJECT in page.text
+    assert browser.post(check, data=_hidden(page.text, *LOOKED_THROUGH), timeout=30).status_code == 200
+    _assert_sent_once(own, draft, before)
+
+
 @pytest.mark.parametrize(
-    ("table", "statement"),
+    "table",
     [
-        ("mailbox_draft", "SELECT"),  # before anything is written
-        ("message_service_outgoingmessage", "INSERT"),  # the payload's file is there
-        ("message_service_event", "INSERT"),  # the order is written, and not committed
+        "message_service_outgoingmessage",  # the payload's file is there
+        "message_service_event",  # the message is written, and not committed
     ],
 )
-def test_the_web_process_dies_while_somebody_sends(own, table, statement):
+def test_the_web_process_dies_while_it_sends(own, table):
     """Killed in the transaction that would have sent: nothing of it is there, and a worker sends it once."""
+    browser, draft, check = _looked_through(own)
+    before = _sent(own)
+    with _pressed_at(own, browser, check, table, f'INSERT%"{table}"%'):
+        own.node.kill(Role.WEB)
+        ordered = own.one.query("SELECT send_at IS NOT NULL FROM mailbox_draft WHERE id = %s", draft)
+        assert ordered == [(True,)]
+    own.node.start(Role.WEB)
+    _assert_sent_once(own, draft, before)
+
+
+SUBJECT = "Till elevhälsan"
+LOOKED_THROUGH = ("csrfmiddlewaretoken", "version", "attachments", "seen")
+
+
+def _looked_through(own: OwnNode) -> tuple[requests.Session, int, str]:
+    """A draft written and shown as it would be sent: the browser, the draft's number, and the page's address."""
     base = own.node.url
     browser = _logged_in(own)
     mailbox = own.one.query("SELECT id FROM mailbox_functionmailbox WHERE address = %s", HERE)[0][0]
@@ -228,33 +258,39 @@ def test_the_web_process_dies_while_somebody_sends(own, table, statement):
     draft = browser.post(f"{base}/brevlada/{mailbox}/skriv", data={"csrfmiddlewaretoken": token}, timeout=10)
     form = {
         **_hidden(draft.text, "csrfmiddlewaretoken", "version"),
-        "subject": "Till elevhälsan",
+        "subject": SUBJECT,
         "text": "Hej",
         "recipient": str(function),
         "action": "check",
     }
     check = browser.post(draft.url, data=form, timeout=10)
-    looked_through = _hidden(check.text, "csrfmiddlewaretoken", "version", "attachments", "seen")
-    before = _sent(own)
-    (draft_number,) = re.findall(r"/utkast/(\d+)/", draft.url)
+    (number,) = re.findall(r"/utkast/(\d+)/", draft.url)
+    return browser, int(number), check.url
+
+
+@contextlib.contextmanager
+def _pressed_at(
+    own: OwnNode, browser: requests.Session, check: str, table: str, statement: str
+) -> Generator[None, None, None]:
+    """Press Send, and run the body when the web process waits for the table with such a statement."""
+    looked_through = _hidden(browser.get(check, timeout=10).text, *LOOKED_THROUGH)
 
     def press() -> None:
         with contextlib.suppress(requests.RequestException):
-            browser.post(check.url, data=looked_through, timeout=30)
+            browser.post(check, data=looked_through, timeout=30)
 
+    pressing = threading.Thread(target=press)
     with own.stuck_at(table):
-        pressing = threading.Thread(target=press)
         pressing.start()
-        wait_until_blocked(own.one, f'{statement}%"{table}"%')
-        own.node.kill(Role.WEB)
-        pressing.join(30)
-        assert own.one.query("SELECT subject <> '' FROM mailbox_draft WHERE id = %s", draft_number) == [
-            (True,)
-        ]
-    own.node.start(Role.WEB)
-    (message_id,) = eventually(lambda: _sent(own) - before, what="a worker to send what was ordered")
+        wait_until_blocked(own.one, statement)
+        yield
+    pressing.join(30)
+
+
+def _assert_sent_once(own: OwnNode, draft: int, before: set[str]) -> None:
+    (message_id,) = eventually(lambda: _sent(own) - before, what="the message to be sent")
     assert_delivered_once(own, message_id)
-    assert own.one.query("SELECT 1 FROM mailbox_draft WHERE id = %s", draft_number) == []
+    assert own.one.query("SELECT 1 FROM mailbox_draft WHERE id = %s", draft) == []
     assert len(_sent(own) - before) == 1
 
 
