@@ -211,7 +211,7 @@ def test_the_access_point_dies_before_it_reads(own):
 
 
 def test_the_web_process_dies_before_it_takes_an_order(own):
-    """Killed before anything is written: the draft is as it was, nothing is sent, and it can be pressed again."""
+    """Killed before anything is written: the draft is as it was, nothing is sent, and Send works again."""
     browser, draft, check = _looked_through(own)
     before = _sent(own)
     with _pressed_at(own, browser, check, "mailbox_draft", 'SELECT "mailbox_draft"."id", "%'):
@@ -249,7 +249,7 @@ LOOKED_THROUGH = ("csrfmiddlewaretoken", "version", "attachments", "seen")
 
 
 def _looked_through(own: OwnNode) -> tuple[requests.Session, int, str]:
-    """A draft written and shown as it would be sent: the browser, the draft's number, and the page's address."""
+    """A draft shown as it would be sent: the browser, the draft's number, and the page's address."""
     base = own.node.url
     browser = _logged_in(own)
     mailbox = own.one.query("SELECT id FROM mailbox_functionmailbox WHERE address = %s", HERE)[0][0]
