@@ -25,7 +25,7 @@ from ..streaming import streamed_bytes
 
 # What is shown in a frame of ours and nowhere else; it runs nothing, and is of no origin.
 _SHOWN: Final = "default-src 'none'; sandbox; frame-ancestors 'self'"
-_SHOWN_PAGE: Final = f"{_SHOWN}; style-src 'self'; img-src data:"
+_SHOWN_PAGE: Final = f"{_SHOWN}; style-src 'self'; img-src 'self' data:"
 _DOWNLOADED: Final = "default-src 'none'; sandbox"
 R = TypeVar("R", bound=HttpResponseBase)
 _CHUNK: Final = 64 * 1024

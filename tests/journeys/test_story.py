@@ -77,7 +77,7 @@ def test_a_message_goes_the_whole_way_and_is_answered(two_nodes, caseworker, tmp
     expect(message).to_contain_text("<script>alert(1)</script>")
     expect(message).to_contain_text("SN 2026/0117")
     with nils.page.expect_download() as download:
-        message.get_by_role("link", name=re.compile("Öppna")).click()
+        message.get_by_role("link", name=re.compile("^Hämta")).click()
     assert Path(download.value.path()).read_bytes() == pdf.read_bytes()
     assert download.value.suggested_filename == "vårdplan.pdf"
     nils.check_accessibility()
