@@ -2,10 +2,23 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 
 app = Celery("sdkportal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# Celery would close the connection to the database before and after each task, and a new one costs PostgreSQL
+# more than a small task's statements do. Instead it is kept as Django keeps it between requests: as long as
+# `SDK_DATABASE_CONNECTION_AGE` says, and asked whether it still works before each task.
+app.conf.CELERY_DB_REUSE_MAX = 1_000_000
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def keep_only_connections_that_work(**_: object) -> None:
+    from django.db import close_old_connections
+
+    close_old_connections()
