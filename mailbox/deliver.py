@@ -25,7 +25,8 @@ def deliver(delivered: Delivered) -> None:
     mailbox = FunctionMailbox.objects.get(
         participant_id=delivered.participant, address=delivered.stands_in or meant_for
     )
-    conversation = _conversation(mailbox, delivered)
+    counterpart = counterpart_fields(header.sender, delivered.sender)
+    conversation = _conversation(mailbox, delivered, counterpart)
     message, created = Message.objects.get_or_create(
         conversation=conversation,
         direction=Message.Direction.IN,
@@ -36,7 +37,7 @@ def deliver(delivered: Delivered) -> None:
             "is_confidential": header.is_confidential,
             "at": delivered.arrived_at,
             "for_address": meant_for[:_LONGEST_ADDRESS] if delivered.stands_in else "",
-            **counterpart_fields(header.sender, delivered.sender),
+            **counterpart,
             "sender_references": references_of(header.sender.attention),
             "recipient_references": references_of(header.recipient.attention),
             "sender_persons": persons_of(header.sender.attention),
@@ -139,15 +140,17 @@ def persons_of(attention: Attention | None) -> list[dict[str, Any]]:
     ]
 
 
-def _conversation(mailbox: FunctionMailbox, delivered: Delivered) -> Conversation:
+def _conversation(
+    mailbox: FunctionMailbox, delivered: Delivered, counterpart: dict[str, str]
+) -> Conversation:
     header = delivered.message.header
-    other = counterpart_fields(header.sender, delivered.sender)
+    organisation, function = counterpart["counterpart_organisation"], counterpart["counterpart_function"]
     conversation, _ = Conversation.objects.select_for_update().get_or_create(
         mailbox=mailbox,
         conversation_id=UUID(header.conversation_id),
         defaults={
             "subject": (header.label or "")[:_LONGEST],
-            "counterpart": f"{other['counterpart_organisation']}, {other['counterpart_function']}"[:520],
+            "counterpart": ", ".join((organisation, function))[:520],
             "last_activity_at": delivered.arrived_at,
         },
     )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from transport.hand_over import Cause
 from transport.message_service import quarantine
-from transport.message_service.deliveries import Delivery, delivery_of
+from transport.message_service.deliveries import Delivery, state_of
 
 from . import events, handling
 from .ladder import CANCELLED, FAILED
@@ -13,7 +13,7 @@ from .models import Attachment, ConversationEvent, Message
 
 def follow(participant: str, message_id: UUID) -> None:
     """Note what is known now of a sent message's delivery, in the message service's transaction."""
-    delivery = delivery_of(participant, message_id)
+    delivery = state_of(participant, message_id)
     if delivery is None:
         return
     sent = Message.objects.filter(

@@ -29,10 +29,11 @@ class RoutedClients:
         attention = delivered.message.header.recipient.attention
         meant_for = attention.sub_organization.identifier.extension.strip() if attention else ""
         function = delivered.stands_in or meant_for
-        is_built_in = self._is_built_in(delivered.participant, function)
+        route = routing.route_of(delivered.participant, function)
+        is_built_in = routing.is_built_in(route) and self.built_in.serves(delivered.participant, function)
         if is_built_in:
             self.built_in.deliver(delivered)
-        if self.external.serves(delivered.participant, function):
+        if routing.is_external(route):
             self.external.deliver(delivered, function, is_shared=is_built_in)
 
     def arrival_changed(self, participant: str, message_id: UUID) -> None:

@@ -16,8 +16,10 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_remembered_data_keys():
-    """A process remembers for a minute which key seals; the rows of the last test are gone."""
-    from transport.at_rest.keys import forget
+def _nothing_remembered():
+    """What a process remembers for a while, though the last test's rows are gone."""
+    from transport.access_point import log
+    from transport.at_rest import keys
 
-    forget()
+    keys.forget()
+    log.forget()

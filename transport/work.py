@@ -37,6 +37,8 @@ class Leased(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
 
     dead_lease: uuid.UUID | None = None
+    # What is fetched with a row that is locked for a step.
+    joined: ClassVar[tuple[str, ...]] = ()
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -52,16 +54,24 @@ class Leased(models.Model):
 
     @classmethod
     def take(cls, key: object) -> Self | None:
-        """Take the row, unless it is not due, taken or gone."""
-        with transaction.atomic():
-            row = cls.due().filter(pk=key).select_for_update(skip_locked=True).first()
-            if row is None:
-                return None
-            row.dead_lease, row.lease = row.lease, uuid.uuid4()
-            row.lease_until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
-            row.attempts += 1
-            row.save(update_fields=["attempts", "lease", "lease_until"])
-            return row
+        """Take the row, unless it is not due, taken or gone. One statement: every step begins with it."""
+        now = timezone.now()
+        table = connection.ops.quote_name(cls._meta.db_table)
+        key_column = connection.ops.quote_name(str(cls._meta.pk.column))
+        taken = cls.objects.raw(
+            f"""
+            WITH due AS (
+                SELECT {key_column} AS due_key, lease AS dead_lease FROM {table}
+                WHERE {key_column} = %s AND due_at <= %s AND (lease_until IS NULL OR lease_until <= %s)
+                FOR UPDATE SKIP LOCKED
+            )
+            UPDATE {table} SET attempts = attempts + 1, lease = %s, lease_until = %s
+            FROM due WHERE {key_column} = due_key
+            RETURNING {table}.*, dead_lease
+            """,  # noqa: S608 - names of the model's own
+            [key, now, now, uuid.uuid4(), now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],
+        )
+        return next(iter(taken), None)
 
     @contextmanager
     def halfway(self) -> Generator[Self, None, None]:
@@ -70,7 +80,8 @@ class Leased(models.Model):
         Gives the row as it is now, locked; what is changed of it is saved.
         """
         with transaction.atomic():
-            row = type(self).objects.select_for_update().get(pk=self.pk)
+            rows = type(self).objects.select_related(*self.joined).select_for_update(of=("self",))
+            row = rows.get(pk=self.pk)
             if row.lease != self.lease:
                 raise LeaseLost(str(self.pk))
             yield row

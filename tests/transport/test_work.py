@@ -75,14 +75,15 @@ def test_many_workers_that_reach_for_a_row_at_once_are_one_that_gets_it():
     assert (row.lease, row.attempts) == (holder.lease, 1)
 
 
-def test_a_row_is_locked_in_the_query_that_checks_that_it_is_free():
+def test_a_row_is_locked_and_taken_in_the_statement_that_checks_that_it_is_free():
     row = a_row()
     with CaptureQueriesContext(connection) as captured:
         OutboundTransfer.take(row.pk)
-    (select,) = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
-    assert "FOR UPDATE SKIP LOCKED" in select
-    assert '"due_at" <= ' in select
-    assert '"lease_until" <= ' in select
+    (statement,) = [query["sql"] for query in captured]
+    assert "FOR UPDATE SKIP LOCKED" in statement
+    assert "due_at <= " in statement
+    assert "lease_until <= " in statement
+    assert "UPDATE " in statement.partition("FOR UPDATE SKIP LOCKED")[2]
 
 
 def test_a_row_whose_step_is_going_on_elsewhere_is_passed_over_not_waited_for():

@@ -20,21 +20,22 @@ class OwnAccessPoint:
     """Rows in the same database; workers of the same installation."""
 
     def submit(self, transfer: OutgoingTransfer) -> None:
-        row, _ = OutboundTransfer.objects.get_or_create(
-            reference=transfer.reference,
-            defaults={
-                "as4_message_id": f"{uuid.uuid4()}@{own_keys().party_id}",
-                "conversation_id": transfer.conversation_id,
-                "envelope_id": transfer.envelope_id,
-                "sender": transfer.sender.value,
-                "recipient": transfer.recipient.value,
-                "document_id": transfer.document_type.identifier,
-                "document_scheme": transfer.document_type.scheme,
-                "envelope_name": transfer.envelope_name,
-                "due_at": timezone.now(),
-            },
-        )
         from .tasks import send
+
+        row = OutboundTransfer.objects.filter(reference=transfer.reference).first()
+        if row is None:
+            row = OutboundTransfer.objects.create(
+                reference=transfer.reference,
+                as4_message_id=f"{uuid.uuid4()}@{own_keys().party_id}",
+                conversation_id=transfer.conversation_id,
+                envelope_id=transfer.envelope_id,
+                sender=transfer.sender.value,
+                recipient=transfer.recipient.value,
+                document_id=transfer.document_type.identifier,
+                document_scheme=transfer.document_type.scheme,
+                envelope_name=transfer.envelope_name,
+                due_at=timezone.now(),
+            )
 
         wake(send.delay, row.pk)
 

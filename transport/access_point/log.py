@@ -2,10 +2,14 @@
 
 import base64
 import logging
+import time
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from django.db import transaction
 from django.utils import timezone
 
 from ..protocol.as4.messages import UserMessage
@@ -14,6 +18,11 @@ from .models import InboundTransfer, LoggedCertificate, OutboundTransfer, Transf
 
 logger = logging.getLogger(__name__)
 Kind = TransferEvent.Kind
+# Certificates that this process has kept of late, and until when it does not ask again. That is much shorter
+# than what `remove_older_than` lets stay: what is known here is still there.
+_known: dict[str, float] = {}
+_KNOWN_SECONDS: Final = 3600
+_MOST_KNOWN: Final = 1_000
 
 
 def outbound(
@@ -114,10 +123,16 @@ def refused(
 
 def remove_older_than(days: int) -> int:
     """Remove events of more than so many days ago; how many."""
+    forget()
     removed, _ = TransferEvent.objects.filter(at__lt=timezone.now() - timedelta(days=days)).delete()
     named = TransferEvent.objects.exclude(certificate="").values("certificate")
     LoggedCertificate.objects.exclude(fingerprint__in=named).delete()
     return removed
+
+
+def forget() -> None:
+    """Forget which certificates are kept."""
+    _known.clear()
 
 
 def _kept(certificate: x509.Certificate | None) -> str:
@@ -125,10 +140,18 @@ def _kept(certificate: x509.Certificate | None) -> str:
     if certificate is None:
         return ""
     name = fingerprint(certificate)
-    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    kept = LoggedCertificate(fingerprint=name, certificate=pem)
-    LoggedCertificate.objects.bulk_create([kept], ignore_conflicts=True)
+    if time.monotonic() > _known.get(name, 0):
+        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        kept = LoggedCertificate(fingerprint=name, certificate=pem)
+        LoggedCertificate.objects.bulk_create([kept], ignore_conflicts=True)
+        transaction.on_commit(partial(_remember, name))
     return name
+
+
+def _remember(name: str) -> None:
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[name] = time.monotonic() + _KNOWN_SECONDS
 
 
 def _base64(signature: bytes) -> str:

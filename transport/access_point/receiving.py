@@ -202,12 +202,14 @@ class _Reception:
         """
         if _as_json(received.references) != transfer.signed_references:
             return self._signed(transfer, received.references)
-        with transaction.atomic():
-            row = InboundTransfer.objects.select_for_update().get(pk=transfer.pk)
-            if row.receipt is None:
-                row.receipt = self._signed(row, received.references)
-                row.save(update_fields=["receipt"])
-            return bytes(row.receipt)
+        if transfer.receipt is not None:
+            return bytes(transfer.receipt)
+        receipt = self._signed(transfer, received.references)
+        rows = InboundTransfer.objects.filter(pk=transfer.pk)
+        if rows.filter(receipt=None).update(receipt=receipt):
+            return receipt
+        # Another connection was faster.
+        return bytes(rows.values_list("receipt", flat=True).get() or receipt)
 
     def _signed(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
         return signals.write_receipt(transfer.as4_message_id, references, **_signing(self._keys))

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from .history import BY_HAND
-from .models import OutgoingMessage
+from .models import Event, OutgoingMessage
 from .resending import may_be_cancelled, may_be_sent_again
 from .states import OutgoingState
 
@@ -69,22 +71,32 @@ def delivery_of(participant: str, message_id: UUID) -> Delivery | None:
     return deliveries_of(participant, [message_id]).get(message_id)
 
 
+def state_of(participant: str, message_id: UUID) -> Delivery | None:
+    """As `delivery_of`, without its events: what is followed at each change does not need them."""
+    row = _sent(participant, [message_id]).first()
+    return _delivery(row, ()) if row is not None else None
+
+
 def deliveries_of(participant: str, message_ids: Iterable[UUID]) -> dict[UUID, Delivery]:
     """Deliveries by message id, in two queries."""
-    rows = OutgoingMessage.objects.filter(
+    rows = _sent(participant, message_ids).prefetch_related("events")
+    return {row.message_id: _delivery(row, row.events.all()) for row in rows}
+
+
+def _sent(participant: str, message_ids: Iterable[UUID]) -> QuerySet[OutgoingMessage]:
+    return OutgoingMessage.objects.filter(
         organisation__participant_id=participant,
         kind=OutgoingMessage.Kind.MESSAGE,
         message_id__in=list(message_ids),
-    ).prefetch_related("events")
-    return {row.message_id: _delivery(row) for row in rows}
+    )
 
 
-def _delivery(row: OutgoingMessage) -> Delivery:
+def _delivery(row: OutgoingMessage, events: Iterable[Event]) -> Delivery:
     return Delivery(
         OutgoingState(row.state),
         row.cause,
         tuple(RejectionCause(item["reason"], item["detail"], item["text"]) for item in row.causes),
-        tuple(DeliveryEvent(event.at, event.name, event.cause, event.actor) for event in row.events.all()),
+        tuple(DeliveryEvent(event.at, event.name, event.cause, event.actor) for event in events),
         row.created_at,
         row.transport_receipt_at,
         row.message_receipt_at,

@@ -1,6 +1,7 @@
 """Changing a message's state: the table of `states` decides, and every change is an event."""
 
 import logging
+from collections.abc import Sequence
 
 from .clients import message_client
 from .models import Event, IncomingMessage, OutgoingMessage
@@ -31,11 +32,26 @@ def may_become(message: OutgoingMessage, state: OutgoingState) -> bool:
 
 def become(message: OutgoingMessage, state: OutgoingState, *, cause: str = "", actor: str = SYSTEM) -> None:
     """Set the state and write the event; the caller saves the row in the same transaction."""
+    _enter(message, state, cause)
+    happened(message, state, cause=cause, actor=actor)
+
+
+def acknowledged(message: OutgoingMessage, states: Sequence[OutgoingState], *, cause: str = "") -> None:
+    """Write that the transport receipt has come, and pass through the states that follow; as `become`."""
+    events = [Event(outgoing=message, name=TRANSPORT_RECEIPT, cause=cause[:200], actor=SYSTEM)]
+    for state in states:
+        _enter(message, state, "")
+        events.append(Event(outgoing=message, name=state, actor=SYSTEM))
+    Event.objects.bulk_create(events)
+    for event in events:
+        _tell("outgoing", message.message_id, event.name, event.cause)
+
+
+def _enter(message: OutgoingMessage, state: OutgoingState, cause: str) -> None:
     if not may_become(message, state):
         raise TransitionNotAllowed(f"{message.state} to {state}")
     message.state = state
     message.cause = cause[:100]
-    happened(message, state, cause=cause, actor=actor)
 
 
 def happened(message: OutgoingMessage, name: str, *, cause: str = "", actor: str = SYSTEM) -> None:
@@ -58,14 +74,18 @@ def save_arrival_and_tell(message: IncomingMessage) -> None:
         message_client().arrival_changed(message.organisation.participant_id, message.message_id)
 
 
-def incoming_becomes(message: IncomingMessage, state: IncomingState, *, cause: str = "") -> None:
-    """Set the state of an incoming message and write the event."""
-    if state not in INCOMING[IncomingState(message.state)]:
-        raise TransitionNotAllowed(f"{message.state} to {state}")
-    message.state = state
-    message.cause = cause[:100]
-    Event.objects.create(incoming=message, name=state, cause=cause[:200], actor=SYSTEM)
-    _tell("incoming", message.message_id, state, cause)
+def incoming_becomes(message: IncomingMessage, *states: IncomingState, cause: str = "") -> None:
+    """Pass an incoming message through the states and write their events."""
+    for state in states:
+        if state not in INCOMING[IncomingState(message.state)]:
+            raise TransitionNotAllowed(f"{message.state} to {state}")
+        message.state = state
+        message.cause = cause[:100]
+    Event.objects.bulk_create(
+        [Event(incoming=message, name=state, cause=cause[:200], actor=SYSTEM) for state in states]
+    )
+    for state in states:
+        _tell("incoming", message.message_id, state, cause)
 
 
 def _tell(direction: str, message_id: object, name: str, cause: str) -> None:

@@ -123,6 +123,7 @@ class OutgoingMessage(Leased):
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
+    joined: ClassVar = ("organisation",)
 
     class Meta:
         constraints = [
@@ -220,6 +221,7 @@ class IncomingMessage(Leased):
     arrived_at = models.DateTimeField(help_text="ready for technical processing: when it counts as received")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
+    joined: ClassVar = ("organisation",)
 
     class Meta:
         constraints = [

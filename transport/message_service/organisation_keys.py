@@ -33,16 +33,15 @@ def signing_key(organisation: Organisation) -> OrganisationKey:
     that has just begun, and never one that was imported to succeed it. Raises `NoValidKey`.
     """
     now = timezone.now()
-    valid = organisation.keys.filter(
-        purpose=OrganisationKey.Purpose.SIGNING, valid_from__lte=now, valid_until__gte=now
+    valid = list(
+        organisation.keys.filter(
+            purpose=OrganisationKey.Purpose.SIGNING, valid_from__lte=now, valid_until__gte=now
+        ).order_by("valid_from", "id")
     )
-    key = (
-        valid.filter(published_at__isnull=False).order_by("-valid_from", "-id").first()
-        or valid.order_by("id").first()
-    )
-    if key is None:
+    if not valid:
         raise NoValidKey(f"{organisation} has no valid signing key")
-    return key
+    published = [key for key in valid if key.published_at is not None]
+    return published[-1] if published else min(valid, key=lambda key: key.pk)
 
 
 def opening_keys(organisation: Organisation) -> list[RSAPrivateKey]:

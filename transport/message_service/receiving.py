@@ -36,15 +36,15 @@ def envelope_arrived(transfer_id: UUID, recipient: ParticipantId) -> None:
 
     organisation = Organisation.objects.get(participant_id=recipient.value)
     arrived = hand_over.access_point().arrived(transfer_id)
-    row, _ = IncomingMessage.objects.get_or_create(
-        transfer_id=transfer_id,
-        defaults={
-            "organisation": organisation,
-            "sender": arrived.sender.value,
-            "arrived_at": timezone.now(),
-            "due_at": timezone.now(),
-        },
-    )
+    row = IncomingMessage.objects.filter(transfer_id=transfer_id).first()
+    if row is None:
+        row = IncomingMessage.objects.create(
+            transfer_id=transfer_id,
+            organisation=organisation,
+            sender=arrived.sender.value,
+            arrived_at=timezone.now(),
+            due_at=timezone.now(),
+        )
     wake(judge.delay, row.pk)
 
 
@@ -172,7 +172,6 @@ def _answer(
     code: ResponseCode,
     findings: tuple[Finding, ...],
 ) -> None:
-    row.save()
     receipt = MessageReceipt(
         receipt_id=str(uuid.uuid4()),
         issued_at=timezone.now(),
@@ -204,7 +203,8 @@ def _answered_message(row: IncomingMessage, taken: ReceiptTaken) -> OutgoingMess
     if reference is None:
         return None
     return (
-        OutgoingMessage.objects.select_for_update()
+        OutgoingMessage.objects.select_related("organisation")
+        .select_for_update(of=("self",))
         .filter(
             organisation=row.organisation,
             message_id=reference,

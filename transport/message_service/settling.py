@@ -19,7 +19,8 @@ _LONGEST_TEXT = 500
 
 def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
     """Note what became of a transfer of ours, in the access point's transaction."""
-    row = OutgoingMessage.of_transfer(reference).select_for_update().first()
+    rows = OutgoingMessage.of_transfer(reference).select_related("organisation")
+    row = rows.select_for_update(of=("self",)).first()
     if row is None:
         return
     match outcome:
@@ -77,20 +78,21 @@ def acknowledged(row: OutgoingMessage, *, cause: str = "") -> None:
     """
     row.transport_receipt_at = timezone.now()
     row.transport_due_at = None
-    history.happened(row, history.TRANSPORT_RECEIPT, cause=cause)
     if not history.may_become(row, OutgoingState.ACKNOWLEDGE):
         # The message receipt was faster.
+        history.happened(row, history.TRANSPORT_RECEIPT, cause=cause)
         return
-    history.become(row, OutgoingState.ACKNOWLEDGE)
+    states = [OutgoingState.ACKNOWLEDGE]
     if not row.is_receipt:
-        history.become(row, OutgoingState.WAITING_FOR_RECEIPT)
+        states.append(OutgoingState.WAITING_FOR_RECEIPT)
+    history.acknowledged(row, states, cause=cause)
+    if not row.is_receipt:
         row.receipt_due_at = deadlines.for_message_receipt()
         return
     _let_go_of_payload(row)
     answered = _answered(row)
     if answered is not None and answered.state == IncomingState.RETRIEVED:
-        history.incoming_becomes(answered, IncomingState.RECEIPT_SENT)
-        history.incoming_becomes(answered, IncomingState.NEW)
+        history.incoming_becomes(answered, IncomingState.RECEIPT_SENT, IncomingState.NEW)
         history.save_arrival_and_tell(answered)
 
 
@@ -98,7 +100,8 @@ def _answered(row: OutgoingMessage) -> IncomingMessage | None:
     """The message that a receipt of ours answers."""
     if row.answers_id is None:
         return None
-    return IncomingMessage.objects.select_for_update().get(pk=row.answers_id)
+    rows = IncomingMessage.objects.select_related("organisation").select_for_update(of=("self",))
+    return rows.get(pk=row.answers_id)
 
 
 def _let_go_of_payload(row: OutgoingMessage) -> None:
