@@ -12,6 +12,8 @@
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
 - An administrator of an organisation sees its mailboxes' names and members, and no message: to read, one
   has to be a member like everybody else, which the access log shows.
+- What other message clients may see and act for is said by an organisation's administrators, two together:
+  what one proposes another confirms, since it opens messages that neither of them sees.
 - An auditor of an organisation reads its access log, and sees no message.
 - Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
   the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names
@@ -25,6 +27,8 @@ Views, events, search and exports begin with these querysets; what is not in the
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+
+from transport.message_api.models import ApiClient, FunctionRoute
 
 from .models import (
     Attachment,
@@ -152,6 +156,18 @@ def administered_by(person: Viewer) -> list[str]:
 def audited_by(person: Viewer) -> list[str]:
     """Participant ids of the organisations whose access log the person reads."""
     return _organisations(person, OrganisationRole.Role.AUDITOR)
+
+
+def api_clients_of(person: Viewer) -> QuerySet[ApiClient]:
+    """Other message clients of the organisations that the person administers."""
+    rows = ApiClient.objects.filter(organisation__participant_id__in=administered_by(person))
+    return rows.select_related("organisation").order_by("organisation__name", "name", "client_id")
+
+
+def function_routes_of(person: Viewer) -> QuerySet[FunctionRoute]:
+    """Which message clients the functions of those organisations belong to."""
+    rows = FunctionRoute.objects.filter(organisation__participant_id__in=administered_by(person))
+    return rows.select_related("organisation").order_by("organisation__name", "function_address")
 
 
 def managed_by(person: Viewer) -> QuerySet[FunctionMailbox]:

@@ -4,6 +4,8 @@ from django.urls import path
 
 from .views.administering import (
     certificates,
+    client_routes,
+    clients,
     functions,
     log,
     mailboxes,
@@ -53,6 +55,22 @@ urlpatterns = [
         certificates.request_file,
         name="administration-certificate-request",
     ),
+    path("klienter/", clients.clients, name="administration-clients"),
+    path("klienter/funktioner", client_routes.routes, name="administration-client-routes"),
+    path("klienter/<int:api_client_id>/", clients.client, name="administration-client"),
+    path("klienter/<int:api_client_id>/nyckel", clients.give_key, name="administration-client-key"),
+    path(
+        "klienter/<int:api_client_id>/nyckel/ta-bort",
+        clients.take_key,
+        name="administration-client-key-remove",
+    ),
+    path(
+        "klienter/<int:api_client_id>/forslag",
+        clients.answer_proposal,
+        name="administration-client-proposal",
+    ),
+    path("klienter/<int:api_client_id>/lage", clients.set_active, name="administration-client-active"),
+    path("klienter/<int:api_client_id>/webbkrok", clients.set_webhook, name="administration-client-webhook"),
     path("logg", mailboxes.log, name="administration-log"),
     path("overforingar", transfers.log, name="transfer-log"),
     path("atkomstlogg", log.access_log_page, name="administration-access-log"),

@@ -81,6 +81,7 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
         ),
         "label_id": one(habo, "SELECT id FROM mailbox_label ORDER BY id DESC"),
         "function_id": one(habo, "SELECT id FROM addressbook_ownfunction ORDER BY id"),
+        "api_client_id": one(habo, "SELECT id FROM message_api_apiclient ORDER BY id"),
         "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
         "organisation_id": one(habo, "SELECT id FROM addressbook_organisation ORDER BY id"),
         "state": "done",

@@ -208,6 +208,21 @@ def test_a_disabled_client_is_out_at_once(api, sender):
     assert_unknown(sender.ask_for_token())
 
 
+def test_when_a_client_was_here_is_remembered_and_written_once_a_minute(api, register):
+    client = register(api.sender)
+    rows = ApiClient.objects.filter(client_id=client.client_id)
+    client.ask_for_token(client.assertion(aud="http://annan/"))
+    assert rows.get().last_used_at is None, "who is not let in has not been here"
+    client.log_in()
+    first = rows.get().last_used_at
+    assert first is not None
+    client.find()
+    assert rows.get().last_used_at == first
+    rows.update(last_used_at=first - timedelta(minutes=2))
+    client.find()
+    assert rows.get().last_used_at >= first
+
+
 def test_wildcards_bound_which_functions_a_client_sees_and_acts_for(api, register):
     for function in ("sdk:vard-barn:habo", "sdk:vard-vuxen:habo", "sdk:skola:habo"):
         set_route(api.recipient.organisation, function, FunctionRoute.To.EXTERNAL)

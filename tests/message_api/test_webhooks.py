@@ -116,13 +116,15 @@ def test_a_notice_is_tried_again_with_longer_pauses_and_given_up_after_a_day(api
     subscribe(recipient, listener)
     listener.answers = [(500, {}), (307, {"Location": listener.url}), (404, {})]
     arrive(api)
-    pauses = []
+    pauses, problems = [], []
     for _ in range(3):
         tell()
         notice = WebhookNotice.objects.get()
         pauses.append(round((notice.due_at - timezone.now()).total_seconds()))
+        problems.append(notice.problem)
         WebhookNotice.objects.update(due_at=timezone.now())
     assert len(listener.told) == 3, "a redirect is not followed"
+    assert problems == ["HTTP 500", "HTTP 307", "HTTP 404"], "administrators see them"
     assert pauses == sorted(pauses)
     assert pauses[0] < pauses[2]
     listener.answers = [(500, {})]
@@ -142,7 +144,8 @@ def test_a_notice_that_was_answered_is_not_sent_again(api, recipient, listener):
     tell()
     tell()
     assert len(listener.told) == 1
-    assert WebhookNotice.objects.get().told_at is not None
+    notice = WebhookNotice.objects.get()
+    assert (notice.told_at is not None, notice.problem) == (True, "")
 
 
 def test_a_listener_that_is_away_costs_nothing_but_the_notice(api, recipient, settings):

@@ -38,6 +38,8 @@ from tests.protocol.build import a_message
 from tests.safety.test_reach import ELSEWHERE_TESTED, KNOWN_BY_TOKEN, TABLE, is_login, patterns
 from transport import payloads
 from transport.access_point.models import TransferEvent
+from transport.message_api import proposing, registering, routing
+from transport.message_api.models import ApiClient, FunctionRoute
 from transport.message_service.clients import Delivered
 from transport.message_service.evidence import evidence_of
 from transport.message_service.models import (
@@ -188,6 +190,7 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
     )
     an_envelope(side, organisation)
     return {
+        "api_client_id": a_message_client(side, organisation).pk,
         "draft_id": draft.pk,
         "function_id": own.pk,
         "rule_id": rule.pk,
@@ -195,6 +198,15 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
         "file_id": found.pk,
         "category_id": 0,
     }
+
+
+def a_message_client(side: Side, organisation: Organisation) -> ApiClient:
+    """One that fetches a function's messages, and has been offered more."""
+    client_id, functions = f"{side.word}klienten", [f"sdk:{side.word}-*"]
+    client = registering.register(organisation, client_id, auth_ids=functions).client
+    proposing.propose_access(client, auth_ids=functions, scopes=[], by="0", by_name=f"{side.word}någon")
+    routing.set_route(organisation, f"sdk:{side.word}-barn", FunctionRoute.To.EXTERNAL)
+    return client
 
 
 def an_envelope(side: Side, organisation: Organisation) -> None:
@@ -333,6 +345,8 @@ def test_one_organisation_s_forms_name_no_other(sides):
             ("administration-functions", {"identifier": "x", "name": "X"}),
             ("administration-routing", {"way": "out-and-back"}),
             ("administration-certificate-begin", {"purpose": "signing"}),
+            ("administration-clients", {"client_id": "x"}),
+            ("administration-client-routes", {"function": "x", "to": "external"}),
         ):
             response = client.post(reverse(name), {**form, "organisation": theirs.participant})
             assert response.status_code in {404, 422}, name

@@ -33,6 +33,7 @@ from mailbox.models import (
     Person,
 )
 from tests.protocol.build import a_message
+from transport.message_api.models import ApiClient
 from transport.message_service.clients import Delivered
 from transport.message_service.models import (
     CertificateRequest,
@@ -150,6 +151,14 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-certificate-request": ("get", ADMINISTRATOR),
     "administration-quarantine": ("get", ADMINISTRATORS),
     "administration-quarantine-remove": ("post", ADMINISTRATOR),
+    "administration-clients": ("get post", ADMINISTRATORS),
+    "administration-client-routes": ("get post", ADMINISTRATORS),
+    "administration-client": ("get post", ADMINISTRATOR),
+    "administration-client-key": ("post", ADMINISTRATOR),
+    "administration-client-key-remove": ("post", ADMINISTRATOR),
+    "administration-client-proposal": ("post", ADMINISTRATOR),
+    "administration-client-active": ("post", ADMINISTRATOR),
+    "administration-client-webhook": ("post", ADMINISTRATOR),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
@@ -239,6 +248,7 @@ def world(settings, tmp_path) -> World:
             "mailing_id": sent.pk,
             "text_id": CannedText.objects.create(mailbox=mailbox, name="Kallelse", text="Hej").pk,
             "list_id": DistributionList.objects.create(mailbox=mailbox, name="Alla").pk,
+            "api_client_id": an_api_client().pk,
             "request_id": a_certificate_request().pk,
             "file_id": a_quarantined_file().pk,
         },
@@ -263,6 +273,11 @@ def a_certificate_request() -> CertificateRequest:
         request="a request",
         private_key="a key",
     )
+
+
+def an_api_client() -> ApiClient:
+    organisation = Organisation.objects.get(participant_id=HABO)
+    return ApiClient.objects.create(organisation=organisation, client_id="journal.habo.se")
 
 
 def a_quarantined_file() -> QuarantinedFile:

@@ -129,6 +129,7 @@ class _Server(AuthorizationServer):
         granted = client.get_allowed_scope(scope)
         if not granted:
             raise InvalidScopeError
+        tokens.note_use(client.row)
         return tokens.issue(client.row, granted)
 
     def save_token(self, token: Any, request: Any) -> None:

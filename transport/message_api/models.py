@@ -26,6 +26,12 @@ class ApiClient(models.Model):
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, help_text="to the minute")
+    proposals: Any = models.JSONField(
+        default=dict,
+        db_default={},
+        help_text="what one person would have it given, and another has not confirmed yet",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -133,6 +139,9 @@ class WebhookNotice(Leased):
     created_at = models.DateTimeField(auto_now_add=True)
     told_at = models.DateTimeField(null=True)
     given_up_at = models.DateTimeField(null=True)
+    problem = models.CharField(
+        max_length=60, default="", db_default="", help_text="why the latest attempt was not answered"
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

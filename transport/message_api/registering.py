@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.db import transaction
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
@@ -22,7 +24,11 @@ _SMALLEST_RSA = 2048
 
 
 class NotRegistered(Exception):
-    """What was asked for cannot be done; the text says why."""
+    """What was asked for cannot be done: `reason` is a code, the text says why to the operator."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ def organisation_of(participant: str) -> Organisation:
     """Raises `NotRegistered`."""
     organisation = Organisation.objects.filter(participant_id=participant.strip().lower()).first()
     if organisation is None:
-        raise NotRegistered(f"{participant} is not added; run add_organisation first")
+        raise NotRegistered("unknown-organisation", f"{participant} is not added; run add_organisation first")
     return organisation
 
 
@@ -46,7 +52,8 @@ def client_of(client_id: str) -> ApiClient:
     """Raises `NotRegistered`."""
     client = ApiClient.objects.select_related("organisation").filter(client_id=client_id).first()
     if client is None:
-        raise NotRegistered(f"there is no client {client_id}; list_api_clients shows those that there are")
+        text = f"there is no client {client_id}; list_api_clients shows those that there are"
+        raise NotRegistered("unknown-client", text)
     return client
 
 
@@ -60,12 +67,25 @@ def register(
     webhook_url: str | None = None,
 ) -> Registered:
     """Add a client, or change what is given of it. Raises `NotRegistered`."""
-    client = ApiClient.objects.filter(client_id=client_id).first()
+    with transaction.atomic():
+        return _registered(organisation, client_id, name, auth_ids, scopes, webhook_url)
+
+
+def _registered(
+    organisation: Organisation,
+    client_id: str,
+    name: str | None,
+    auth_ids: Sequence[str] | None,
+    scopes: Sequence[str] | None,
+    webhook_url: str | None,
+) -> Registered:
+    rows = ApiClient.objects.select_for_update(of=("self",)).select_related("organisation")
+    client = rows.filter(client_id=client_id).first()
     is_new = client is None
     if client is None:
         client = ApiClient(organisation=organisation, client_id=client_id, scopes=[str(one) for one in Scope])
     elif client.organisation != organisation:
-        raise NotRegistered(f"{client_id} is another organisation's")
+        raise NotRegistered("taken", f"{client_id} is another organisation's")
     if name is not None:
         client.name = name
     if auth_ids is not None:
@@ -83,11 +103,16 @@ def register(
 
 
 def read_keys(file: str) -> list[dict[str, Any]]:
-    """The public keys of a file, as JWK with a `kid`. Raises `NotRegistered`."""
+    """The public keys of a file, as `keys_in`. Raises `NotRegistered`."""
     try:
         data = Path(file).read_bytes()
     except OSError as error:
-        raise NotRegistered(f"{file} cannot be read: {type(error).__name__}") from None
+        raise NotRegistered("unreadable", f"{file} cannot be read: {type(error).__name__}") from None
+    return keys_in(data, file)
+
+
+def keys_in(data: bytes, file: str = "it") -> list[dict[str, Any]]:
+    """The public keys of PEM, a JWK or a JWK set, as JWK with a `kid`. Raises `NotRegistered`."""
     try:
         if data.lstrip().startswith(b"{"):
             value = json.loads(data)
@@ -99,35 +124,74 @@ def read_keys(file: str) -> list[dict[str, Any]]:
             elif isinstance(loaded, EllipticCurvePublicKey):
                 keys = [ECKey.import_key(data)]
             else:
-                raise NotRegistered(f"{file} holds neither RSA nor elliptic curve")
+                raise _unfit(file)
     except (ValueError, TypeError, JoseError) as error:
-        raise NotRegistered(f"{file} holds no public key: {type(error).__name__}") from None
+        raise NotRegistered("no-key", f"{file} holds no public key: {type(error).__name__}") from None
+    if not keys:
+        raise NotRegistered("no-key", f"{file} holds no public key")
     return [_public(key, file) for key in keys]
+
+
+def holds_private_key(data: bytes) -> bool:
+    """Whether what somebody took for a public key is, or brings along, a private one or a shared secret."""
+    if b"PRIVATE KEY" in data:
+        return True
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return False
+    found = value.get("keys", [value]) if isinstance(value, dict) else []
+    return any(isinstance(key, dict) and {"d", "k"} & key.keys() for key in found)
 
 
 def give_keys(client: ApiClient, keys: list[dict[str, Any]], *, replace: bool = False) -> None:
     """Let the client authenticate with these keys too, or with no others."""
+    with locked(client) as row:
+        row.keys = client.keys = keys if replace else beside(row.keys, keys)
+
+
+def beside(held: list[dict[str, Any]], keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """New keys beside those that are held; one of the same id takes the other's place."""
     given = {key["kid"] for key in keys}
-    kept = [] if replace else [key for key in client.keys if key["kid"] not in given]
-    client.keys = kept + keys
-    client.save(update_fields=["keys"])
+    return [key for key in held if key["kid"] not in given] + keys
 
 
 def take_key(client: ApiClient, kid: str) -> None:
     """Take a key no more. Raises `NotRegistered`."""
-    left = [key for key in client.keys if key["kid"] != kid]
-    if len(left) == len(client.keys):
-        raise NotRegistered(f"{client} has no key {kid}")
-    client.keys = left
-    client.save(update_fields=["keys"])
+    with locked(client) as row:
+        left = [key for key in row.keys if key["kid"] != kid]
+        if len(left) == len(row.keys):
+            raise NotRegistered("unknown-key", f"{client} has no key {kid}")
+        row.keys = client.keys = left
+
+
+def set_active(client: ApiClient, *, is_active: bool) -> None:
+    """Shut a client out at once, with the tokens that it has; or let it in again."""
+    with locked(client) as row:
+        row.is_active = client.is_active = is_active
+
+
+@contextmanager
+def locked(client: ApiClient) -> Generator[ApiClient, None, None]:
+    """The client as it is now, locked; what is changed of it is saved."""
+    with transaction.atomic():
+        row = (
+            ApiClient.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=client.pk)
+        )
+        yield row
+        row.save(update_fields=["name", "keys", "auth_ids", "scopes", "is_active", "proposals"])
+
+
+def _unfit(file: str) -> NotRegistered:
+    return NotRegistered("unfit-key", f"{file} holds neither RSA nor elliptic curve")
 
 
 def _public(key: Any, file: str) -> dict[str, Any]:
     """Nothing but the public part; a shared secret is no public key."""
     if not isinstance(key, RSAKey | ECKey):
-        raise NotRegistered(f"{file} holds neither RSA nor elliptic curve")
+        raise _unfit(file)
     if isinstance(key, RSAKey) and key.public_key.key_size < _SMALLEST_RSA:
-        raise NotRegistered(f"{file}: an RSA key needs {_SMALLEST_RSA} bits")
+        raise NotRegistered("weak-key", f"{file}: an RSA key needs {_SMALLEST_RSA} bits")
     key.ensure_kid()
     told = dict(key.as_dict(private=False))
     # What the owner said it is for could keep it from being used here.
@@ -138,4 +202,4 @@ def _check(url: str) -> None:
     try:
         webhooks.check_address(url)
     except webhooks.AddressNotAllowed as error:
-        raise NotRegistered(f"the web hook is not taken: {error.why}") from None
+        raise NotRegistered(f"webhook-{error.reason}", f"the web hook is not taken: {error.why}") from None

@@ -9,12 +9,14 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.core.cache import cache
+from django.utils import timezone
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization, OctKey
@@ -41,6 +43,7 @@ _LONGEST_SECONDS: Final = 1800
 _CLOCK_SKEW_SECONDS: Final = 60
 _KEYS_KEPT_SECONDS: Final = 600
 _ASKED_AGAIN_AFTER_SECONDS: Final = 30
+_USE_NOTED_AGAIN_AFTER: Final = timedelta(minutes=1)
 
 
 class TokenRefused(Exception):
@@ -96,6 +99,13 @@ def issue(client: ApiClient, scope: str) -> dict[str, Any]:
     return {"token_type": "Bearer", "access_token": token, "expires_in": seconds, "scope": scope}
 
 
+def note_use(client: ApiClient) -> None:
+    """Remember that the client was here; at most once a minute, so that polling writes little."""
+    now = timezone.now()
+    if client.last_used_at is None or now - client.last_used_at > _USE_NOTED_AGAIN_AFTER:
+        ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
+
+
 def caller_of(token: str) -> Caller:
     """Who shows this token. Raises `TokenRefused`, `ServerAway`."""
     claims = _verified(token)
@@ -108,6 +118,7 @@ def caller_of(token: str) -> Caller:
     client = ApiClient.objects.select_related("organisation").filter(client_id=name, is_active=True).first()
     if client is None:
         raise TokenRefused("the client is not registered, or disabled")
+    note_use(client)
     scopes = claims.get("scope")
     wanted = set(scopes.split()) if isinstance(scopes, str) else set()
     told = claims.get(settings.SDK_API_AUTH_ID_CLAIM)

@@ -8,12 +8,14 @@ import hashlib
 import hmac
 import json
 import logging
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
+from django.db.models import Count, Exists, Max, Min, OuterRef
 from django.utils import timezone
 
 from ..protocol.message import timestamp
@@ -29,11 +31,25 @@ _KEPT: Final = timedelta(days=7)
 
 
 class AddressNotAllowed(Exception):
-    """A web hook may not be sent there; `why` says what the operator has to set."""
+    """A web hook may not be sent there; `reason` is a code, `why` says what the operator has to set."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, reason: str, why: str) -> None:
+        self.reason = reason
         self.why = why
         super().__init__(why)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How it goes to tell a client: what waits was not answered `attempts` times, at last for `problem`."""
+
+    last_told_at: datetime | None
+    waiting: int
+    waiting_since: datetime | None
+    next_at: datetime | None
+    problem: str
+    given_up: int
+    given_up_at: datetime | None
 
 
 def check_address(url: str) -> None:
@@ -43,13 +59,13 @@ def check_address(url: str) -> None:
         host = (parts.hostname or "").lower()
         parts.port  # noqa: B018 - raises for what is no port
     except ValueError:
-        raise AddressNotAllowed("it is not an address") from None
+        raise AddressNotAllowed("no-address", "it is not an address") from None
     if parts.scheme != "https" and not (settings.DEMO and parts.scheme == "http"):
-        raise AddressNotAllowed("it must begin with https://")
+        raise AddressNotAllowed("not-https", "it must begin with https://")
     if parts.username or parts.password:
-        raise AddressNotAllowed("it must not carry a user or password")
+        raise AddressNotAllowed("has-user", "it must not carry a user or password")
     if host not in {item.lower() for item in settings.SDK_WEBHOOK_HOSTS}:
-        raise AddressNotAllowed("its host is not in SDK_WEBHOOK_HOSTS")
+        raise AddressNotAllowed("host", "its host is not in SDK_WEBHOOK_HOSTS")
 
 
 def order(held: HeldMessage) -> None:
@@ -79,6 +95,7 @@ def send(notice_id: object) -> None:
         with notice.kept():
             problem = _problem(notice)
         with notice.step() as row:
+            row.problem = problem[:60]
             if not problem:
                 row.due_at, row.told_at = None, timezone.now()
             elif timezone.now() - row.created_at > _PATIENCE:
@@ -96,6 +113,33 @@ def send(notice_id: object) -> None:
 def signature(secret: str, at: int, content: bytes) -> str:
     """What a client compares: HMAC-SHA256 of the time and the body, in hexadecimal."""
     return hmac.new(secret.encode(), f"{at}.".encode() + content, hashlib.sha256).hexdigest()
+
+
+def state_of(client: ApiClient) -> State:
+    """As far back as notices are kept: a week."""
+    notices = WebhookNotice.objects.filter(client=client)
+    waiting = notices.filter(due_at__isnull=False, attempts__gt=0).exclude(problem="")
+    latest = waiting.order_by("-due_at").first()
+    told = notices.aggregate(
+        told=Max("told_at"), given_up=Count("given_up_at"), given_up_at=Max("given_up_at")
+    )
+    of_waiting = waiting.aggregate(number=Count("pk"), since=Min("created_at"), next=Min("due_at"))
+    given_up = notices.exclude(given_up_at=None).order_by("-given_up_at").first()
+    return State(
+        last_told_at=told["told"],
+        waiting=of_waiting["number"],
+        waiting_since=of_waiting["since"],
+        next_at=of_waiting["next"],
+        problem=latest.problem if latest else given_up.problem if given_up else "",
+        given_up=told["given_up"],
+        given_up_at=told["given_up_at"],
+    )
+
+
+def not_answering(client: str) -> Exists:
+    """Whether a client leaves a notice unanswered now; `client` is the outer query's key."""
+    waiting = WebhookNotice.objects.filter(client=OuterRef(client), due_at__isnull=False)
+    return Exists(waiting.exclude(problem=""))
 
 
 def remove_old() -> int:

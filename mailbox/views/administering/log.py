@@ -78,6 +78,16 @@ WHAT_WAS_ADMINISTERED = {
     "retention-released": _("Undantag från gallring hävdes"),
     "retention-run": _("Gallring gjordes"),
     "quarantine-removed": _("Togs bort ur karantän"),
+    "client-registered": _("En meddelandeklient registrerades"),
+    "client-changed": _("En meddelandeklient bytte namn"),
+    "client-proposed": _("Nyckel eller behörighet för en meddelandeklient föreslogs"),
+    "client-confirmed": _("Nyckel eller behörighet för en meddelandeklient bekräftades"),
+    "client-withdrawn": _("Förslag om en meddelandeklient togs bort"),
+    "client-key-removed": _("En meddelandeklients nyckel togs bort"),
+    "client-disabled": _("En meddelandeklient stängdes av"),
+    "client-enabled": _("En meddelandeklient släpptes in igen"),
+    "client-webhook-set": _("En meddelandeklients webbkrok ändrades"),
+    "function-routed": _("En funktions meddelandeklienter ändrades"),
 }
 
 

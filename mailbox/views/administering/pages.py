@@ -83,6 +83,7 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
         found.append(("administration-people", _("Personer och roller")))
         found.append(("administration-functions", _("Funktionsadresser")))
         found.append(("administration-routing", _("Vägval")))
+        found.append(("administration-clients", _("Klienter")))
         found.append(("administration-retention", _("Gallring")))
         found.append(("administration-certificates", _("Certifikat")))
         found.append(("administration-quarantine", _("Karantän")))

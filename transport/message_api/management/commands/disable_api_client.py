@@ -19,6 +19,5 @@ class Command(BaseCommand):
             client = registering.client_of(options["client_id"])
         except registering.NotRegistered as error:
             raise CommandError(str(error)) from None
-        client.is_active = options["enable"]
-        client.save(update_fields=["is_active"])
+        registering.set_active(client, is_active=options["enable"])
         self.stdout.write(f"{client} {'enabled' if client.is_active else 'disabled'}")

@@ -18,6 +18,7 @@ class Command(BaseCommand):
                 f" scopes={','.join(scope.rpartition(':')[2] for scope in client.scopes) or '-'}"
                 f" keys={','.join(key['kid'] for key in client.keys) or '-'}"
                 f" webhook={client.webhook_url or '-'}"
+                f" used={client.last_used_at.isoformat(timespec='minutes') if client.last_used_at else '-'}"
             )
         for route in FunctionRoute.objects.select_related("organisation"):
             self.stdout.write(f"{route.organisation} {route.function_address} -> {route.to}")

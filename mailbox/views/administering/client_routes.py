@@ -1,0 +1,45 @@
+"""Which message clients each function address belongs to: the built-in one, others, or both."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from transport.message_api.models import FunctionRoute
+
+from ... import access, administration_clients
+from .pages import actor, administrator_required, organisations_of, page
+
+_LONGEST = 500
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def routes(request: HttpRequest) -> HttpResponse:
+    """The functions that other clients have a part in; POST says whose one is."""
+    organisations = organisations_of(access.administered_by(request.user))
+    errors: dict[str, str] = {}
+    if request.method == "POST":
+        asked = request.POST.get("organisation", "")
+        organisation = next((one for one in organisations if one.participant_id == asked), None)
+        address, to = request.POST.get("function", "").strip(), request.POST.get("to", "")
+        if organisation is None:
+            errors["organisation"] = _("Välj organisation.")
+        if not address or len(address) > _LONGEST:
+            errors["function"] = _("Skriv en funktionsadress.")
+        if to not in FunctionRoute.To.values:
+            errors["to"] = _("Välj vems funktionen är.")
+        if organisation is not None and not errors:
+            administration_clients.set_route(actor(request), organisation, address, FunctionRoute.To(to))
+            messages.success(request, _("Det som kommer från och med nu går dit du har valt."))
+            return redirect("administration-client-routes")
+    names, _with_mailbox = administration_clients.functions_of(request.user)
+    context = {
+        "routed": administration_clients.routed_functions(request.user),
+        "names": sorted(((address, name) for (_of, address), name in names.items()), key=lambda one: one[1]),
+        "organisations": organisations,
+        "errors": errors,
+        "given": request.POST,
+    }
+    return page(request, "administration/client_routes.html", context, status=422 if errors else 200)
