@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 from celery import Celery
+from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 from psycopg import sql
 
+from sdkportal.celery import app, keep_only_connections_that_work
 from testbed.services import free_port
 from transport import work
 from transport.access_point.models import OutboundTransfer
@@ -124,6 +126,23 @@ def test_whoever_takes_over_knows_the_dead_lease_and_the_late_one_is_not_heard()
         row.cause = "heard"
     late.refresh_from_db()
     assert (late.cause, late.lease, late.lease_until) == ("heard", None, None)
+
+
+def test_a_worker_keeps_its_connection_from_task_to_task_as_long_as_it_works():
+    connection.ensure_connection()
+    kept = connection.connection
+    DjangoWorkerFixup(app).close_database()
+    keep_only_connections_that_work()
+    assert connection.connection is kept
+    in_a_thread(lambda: terminate(kept.info.backend_pid))
+    keep_only_connections_that_work()
+    assert a_row().pk is not None
+    assert connection.connection is not kept
+
+
+def terminate(backend: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
 
 def test_halfway_keeps_the_lease_and_a_step_that_fails_changes_nothing():
