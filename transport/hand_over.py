@@ -4,6 +4,7 @@ The message service hands over a sealed envelope and is told of its fate; an acc
 envelope that has arrived. Whose access point it is, is an adapter's matter (SDK_ACCESS_POINT_ADAPTER).
 """
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,6 +94,15 @@ class AccessPoint(Protocol):
 
     def submit(self, transfer: OutgoingTransfer) -> None:
         """Take a transfer, in the caller's transaction; the same reference again changes nothing."""
+
+    def unsent(self, references: Collection[UUID]) -> set[UUID]:
+        """Those of our transfers that can be taken back now: nothing of them has ever been on its way."""
+
+    def take_back(self, reference: UUID) -> bool:
+        """Send a transfer no more, in the caller's transaction; False where it may have been on its way.
+
+        Locks the transfer: who holds the lock of what it is a transfer of must not call this.
+        """
 
     def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
         """What is known of an envelope that arrived."""

@@ -14,7 +14,7 @@ from tests.world import World, federation, world
 from transport.directory_drop import coming, leaving, places
 from transport.directory_drop.apps import directory_is_set
 from transport.directory_drop.models import DroppedTransfer, FoundTransfer
-from transport.message_service import sending
+from transport.message_service import resending, sending
 from transport.message_service.deliveries import delivery_of
 from transport.message_service.evidence import Kind, evidence_of
 from transport.message_service.models import IncomingMessage, OutgoingMessage
@@ -92,7 +92,11 @@ def left(drop: Path) -> list[str]:
 def test_a_message_and_its_receipt_go_through_the_directory(world, drop):
     message_id = sending.order(world.message(), actor="Karin")
     work_through(world)
-    assert delivery_of(world.sender.participant.value, message_id).state is OutgoingState.SUBMITTED
+    handed_over = delivery_of(world.sender.participant.value, message_id)
+    assert handed_over.state is OutgoingState.SUBMITTED
+    assert not handed_over.may_be_cancelled, "the gateway may have found it"
+    with pytest.raises(resending.HasLeft):
+        resending.cancel(world.sender.participant.value, message_id, actor="Karin")
     assert carry(world, drop) == 1
     work_through(world)
     assert MailboxMessage.objects.filter(message_id=message_id, direction="in").count() == 1

@@ -12,8 +12,11 @@ from django.utils import timezone
 from mailbox.ladder import ladder_of
 from mailbox.models import Message as MailboxMessage
 from transport import payloads
+from transport.access_point import log as access_point_log
 from transport.access_point import sending as access_point_sending
-from transport.access_point.models import OutboundTransfer
+from transport.access_point.models import OutboundTransfer, TransferEvent
+from transport.access_point.posting import NoAnswer
+from transport.federation.errors import LookupUnavailable
 from transport.hand_over import Outcome
 from transport.message_service import deadlines, receiving, resending, sealing, sending, settling
 from transport.message_service.deliveries import delivery_of
@@ -198,9 +201,118 @@ def test_what_waits_for_others_can_be_cancelled(world, settings):
     assert row.cause == "cancelled"
 
 
-def test_what_has_left_cannot_be_cancelled(world):
+def handed_over(world) -> OutgoingMessage:
     row = ordered(world)
     sealing.seal_and_submit(row.pk)
+    row.refresh_from_db()
+    return row
+
+
+def nothing_left(row: OutgoingMessage) -> bool:
+    """It is cancelled, and no access point has been asked to take it."""
+    return (row.state, row.cause) == ("MESSAGE_EXCHANGE_ERROR", "cancelled") and not (
+        IncomingMessage.objects.exists() or TransferEvent.objects.filter(kind="SENT").exists()
+    )
+
+
+def test_what_the_access_point_has_not_begun_to_send_is_cancelled(world):
+    row = handed_over(world)
+    envelope = row.envelope_name
+    assert ladder(world, row).may_be_cancelled
+    cancelled(world, row)
+    assert not default_storage.exists(envelope)
+    world.pump()
+    row.refresh_from_db()
+    assert nothing_left(row)
+    told = ladder(world, row)
+    assert told.problem == "Sändningen avbröts. Meddelandet lämnade aldrig er organisation."
+    assert not told.may_be_cancelled
+    transfer = OutboundTransfer.objects.get()
+    assert (transfer.state, transfer.cause, transfer.due_at) == ("FAILED", "cancelled", None)
+    assert [event.cause for event in TransferEvent.objects.all()] == ["cancelled"]
+
+
+def test_what_waits_because_the_recipient_cannot_be_looked_up_is_cancelled(world, monkeypatch):
+    row = handed_over(world)
+
+    def away(*_):
+        raise LookupUnavailable("DNS")
+
+    monkeypatch.setattr(access_point_sending.lookup, "endpoint_of", away)
+    access_point_sending.send(OutboundTransfer.objects.get().pk)
+    row.refresh_from_db()
+    assert row.state == "SCHEDULED_FOR_RESEND"
+    assert ladder(world, row).may_be_cancelled
+    cancelled(world, row)
+    assert nothing_left(row)
+
+
+def test_what_was_posted_once_may_have_arrived_and_cannot_be_cancelled(world, monkeypatch):
+    row = handed_over(world)
+
+    def no_answer(*_):
+        raise NoAnswer("broke off")
+
+    monkeypatch.setattr(access_point_sending, "post", no_answer)
+    access_point_sending.send(OutboundTransfer.objects.get().pk)
+    row.refresh_from_db()
+    assert row.state == "SCHEDULED_FOR_RESEND"
+    assert not ladder(world, row).may_be_cancelled
+    with pytest.raises(resending.HasLeft):
+        cancelled(world, row)
+    row.refresh_from_db()
+    assert (row.state, OutboundTransfer.objects.get().state) == ("SCHEDULED_FOR_RESEND", "PENDING")
+    assert default_storage.exists(row.envelope_name)
+
+
+def test_a_message_that_is_cancelled_while_a_worker_packs_it_is_not_posted(world, monkeypatch):
+    row = handed_over(world)
+    write = access_point_sending.write_user_message
+
+    def cancelled_meanwhile(*args, **options):
+        cancelled(world, row)
+        return write(*args, **options)
+
+    monkeypatch.setattr(access_point_sending, "write_user_message", cancelled_meanwhile)
+    access_point_sending.send(OutboundTransfer.objects.get().pk)
+    row.refresh_from_db()
+    assert nothing_left(row)
+    assert OutboundTransfer.objects.get().state == "FAILED"
+
+
+def test_a_worker_that_is_about_to_post_is_waited_for_and_wins(world, monkeypatch):
+    """It holds the transfer's lock: whoever cancels waits, and then finds that it may be on its way."""
+    row = handed_over(world)
+    holds, told, outcome = threading.Event(), [], []
+    outbound = access_point_log.outbound
+
+    def slow(kind, *args, **options):
+        if kind == TransferEvent.Kind.SENT:
+            holds.set()
+            canceller.join(0.3)
+            told.append(canceller.is_alive())
+        outbound(kind, *args, **options)
+
+    def cancel() -> None:
+        holds.wait(20)
+        outcome.extend(
+            at_once(lambda: resending.cancel(world.sender.participant.value, row.message_id, actor="x"), 1)
+        )
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    monkeypatch.setattr(access_point_log, "outbound", slow)
+    access_point_sending.send(OutboundTransfer.objects.get().pk)
+    canceller.join(20)
+    assert (told, outcome) == ([True], ["HasLeft"])
+    world.pump()
+    row.refresh_from_db()
+    assert row.state == "ACCEPTED"
+
+
+def test_what_has_left_cannot_be_cancelled(world):
+    row = handed_over(world)
+    access_point_sending.send(OutboundTransfer.objects.get().pk)
     with pytest.raises(resending.HasLeft):
         cancelled(world, row)
     with pytest.raises(resending.HasLeft):

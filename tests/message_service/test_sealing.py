@@ -11,12 +11,15 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from mailbox.ladder import ladder_of
 from testbed.authorities import Validity, load_certificate, load_key
+from tests.world import changed
 from transport import payloads
 from transport.access_point.models import OutboundTransfer
 from transport.at_rest.texts import is_sealed
 from transport.federation import lookup
 from transport.message_service import organisation_keys, sealing, sending
+from transport.message_service.deliveries import delivery_of
 from transport.message_service.models import OrganisationKey, OutgoingMessage
 from transport.message_service.organisation_keys import add_key, opening_keys, signing_pair
 from transport.protocol.identifiers import SDK_MESSAGE
@@ -24,6 +27,8 @@ from transport.protocol.message import BytesContent, File
 from transport.protocol.opening import verify_envelope
 
 pytestmark = pytest.mark.xdist_group("federation")
+
+T = "{urn:riv:infrastructure:messaging:MessageWithAttachments:3}"
 
 
 def stored(settings) -> list[str]:
@@ -153,6 +158,31 @@ def test_a_certificate_that_replaced_a_revoked_one_counts_before_the_cache_runs_
     assert row.state == "SUBMITTED"
     with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
         assert verify_envelope(envelope).encrypted_for == load_certificate(renewed.certificate)
+
+
+def test_what_follows_the_rules_no_more_when_it_is_to_be_sealed_does_not_leave_and_its_writer_reads_why(
+    world, settings
+):
+    """It did when it was ordered; the file, or what the rules take, has changed since."""
+    row, too_large = ordered(world), ordered(world)
+    with payloads.open_stored(row.payload_name, row.payload_place) as payload:
+        broken = changed(payload.read(), f".//{T}confidentiality", "kanske")
+    OutgoingMessage.objects.filter(pk=row.pk).update(
+        payload_name=payloads.store("outgoing/broken.xml", io.BytesIO(broken), row.payload_place)
+    )
+    sealing.seal_and_submit(row.pk)
+    settings.SDK_MAX_MESSAGE_BYTES = 100
+    sealing.seal_and_submit(too_large.pk)
+    assert not OutboundTransfer.objects.exists()
+    for one in (row, too_large):
+        one.refresh_from_db()
+        assert (one.state, one.cause, one.due_at) == ("MESSAGE_EXCHANGE_ERROR", "message-invalid", None)
+        told = ladder_of(delivery_of(world.sender.participant.value, one.message_id))
+        assert told.problem == (
+            "Meddelandet följer inte federationens regler. Det lämnade aldrig er organisation."
+        )
+        assert told.advice == "Skriv det på nytt. Går det inte då heller, tala om det för er administratör."
+        assert (told.rungs[0].status, told.may_be_sent_again) == ("failed", False)
 
 
 def test_without_a_valid_signing_key_nothing_leaves(world):

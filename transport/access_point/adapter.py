@@ -1,19 +1,23 @@
 """This project's own access point, as the message service meets it."""
 
 import uuid
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import BinaryIO
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from .. import payloads
-from ..hand_over import ArrivedEnvelope, OutgoingTransfer
+from ..hand_over import ArrivedEnvelope, Cause, OutgoingTransfer
 from ..work import wake
 from . import log
 from .keys import own_keys
 from .models import InboundTransfer, OutboundTransfer
+
+# Before a message is posted it is written down what was signed, each time.
+_IS_UNSENT = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
 
 class OwnAccessPoint:
@@ -38,6 +42,22 @@ class OwnAccessPoint:
             )
 
         wake(send.delay, row.pk)
+
+    def unsent(self, references: Collection[UUID]) -> set[UUID]:
+        rows = OutboundTransfer.objects.filter(reference__in=references)
+        return set(rows.filter(_IS_UNSENT).values_list("reference", flat=True))
+
+    def take_back(self, reference: UUID) -> bool:
+        """What is about to be posted is committed first (`sending`): a worker that has not come as far finds
+        its lease gone, and one that has is waited for here."""
+        row = OutboundTransfer.objects.select_for_update().filter(reference=reference).first()
+        if row is None or row.state != row.State.PENDING or row.sent_references:
+            return False
+        row.state, row.cause, row.settled_at = row.State.FAILED, Cause.CANCELLED, timezone.now()
+        row.due_at = row.lease = row.lease_until = None
+        row.save()
+        log.outbound(log.Kind.FAILED, row, own_keys().party_id, cause=Cause.CANCELLED)
+        return True
 
     def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
         row = InboundTransfer.objects.get(pk=transfer_id)

@@ -1,7 +1,7 @@
 """Another operator's access point, as the message service meets it."""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import BinaryIO
 from uuid import UUID
@@ -37,6 +37,13 @@ class DirectoryDrop:
         from .tasks import place
 
         wake(place.delay, row.pk)
+
+    def unsent(self, references: Collection[UUID]) -> set[UUID]:
+        """None: a gateway may have found the files as soon as they are written."""
+        return set()
+
+    def take_back(self, reference: UUID) -> bool:
+        return False
 
     def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
         row = FoundTransfer.objects.get(pk=transfer_id)

@@ -1,6 +1,6 @@
 """What is known of the delivery of messages that were sent: for message clients."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from .history import BY_HAND
 from .models import Event, OutgoingMessage
-from .resending import may_be_cancelled, may_be_sent_again
+from .resending import may_be_cancelled, may_be_sent_again, unsent_of
 from .states import OutgoingState
 
 
@@ -72,15 +72,16 @@ def delivery_of(participant: str, message_id: UUID) -> Delivery | None:
 
 
 def state_of(participant: str, message_id: UUID) -> Delivery | None:
-    """As `delivery_of`, without its events: what is followed at each change does not need them."""
+    """As `delivery_of`, without its events and what may be done: following each change does not need them."""
     row = _sent(participant, [message_id]).first()
-    return _delivery(row, ()) if row is not None else None
+    return _delivery(row, (), set()) if row is not None else None
 
 
 def deliveries_of(participant: str, message_ids: Iterable[UUID]) -> dict[UUID, Delivery]:
-    """Deliveries by message id, in two queries."""
-    rows = _sent(participant, message_ids).prefetch_related("events")
-    return {row.message_id: _delivery(row, row.events.all()) for row in rows}
+    """Deliveries by message id, in two queries, or three where something is on its way."""
+    rows = list(_sent(participant, message_ids).prefetch_related("events"))
+    unsent = unsent_of(rows)
+    return {row.message_id: _delivery(row, row.events.all(), unsent) for row in rows}
 
 
 def _sent(participant: str, message_ids: Iterable[UUID]) -> QuerySet[OutgoingMessage]:
@@ -91,7 +92,7 @@ def _sent(participant: str, message_ids: Iterable[UUID]) -> QuerySet[OutgoingMes
     )
 
 
-def _delivery(row: OutgoingMessage, events: Iterable[Event]) -> Delivery:
+def _delivery(row: OutgoingMessage, events: Iterable[Event], unsent: Collection[UUID]) -> Delivery:
     return Delivery(
         OutgoingState(row.state),
         row.cause,
@@ -103,5 +104,5 @@ def _delivery(row: OutgoingMessage, events: Iterable[Event]) -> Delivery:
         row.receipt_missing_at,
         row.transport_missing_at,
         may_be_sent_again(row),
-        may_be_cancelled(row),
+        may_be_cancelled(row, unsent),
     )

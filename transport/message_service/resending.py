@@ -1,15 +1,17 @@
 """By hand: send a message again that failed or lacks its receipt, and cancel one that has not left.
 
-The message's row is locked first, so that of a worker and a person one decides; both are in the history.
+Rows are locked first, so that of a worker and a person one decides; both are in the history.
 """
 
 import uuid
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from .. import payloads
+from .. import hand_over, payloads
 from ..hand_over import Cause
 from ..work import wake
 from . import deadlines, history
@@ -43,9 +45,17 @@ def may_be_sent_again(row: OutgoingMessage) -> bool:
     return False
 
 
-def may_be_cancelled(row: OutgoingMessage) -> bool:
-    """Whether the message is still here."""
-    return not row.is_receipt and row.state == OutgoingState.SCHEDULED
+def may_be_cancelled(row: OutgoingMessage, unsent: Collection[UUID]) -> bool:
+    """Whether the message is still here: not handed over, or among what the access point has not sent."""
+    if row.is_receipt:
+        return False
+    return row.state == OutgoingState.SCHEDULED or (row.state in _ON_THEIR_WAY and row.transfer in unsent)
+
+
+def unsent_of(rows: Iterable[OutgoingMessage]) -> set[UUID]:
+    """The transfers of these messages that the access point has, and has never begun to send."""
+    handed_over = [row.transfer for row in rows if not row.is_receipt and row.state in _ON_THEIR_WAY]
+    return hand_over.access_point().unsent(handed_over) if handed_over else set()
 
 
 def send_again(participant: str, message_id: UUID, *, actor: str) -> None:
@@ -73,25 +83,43 @@ def send_again(participant: str, message_id: UUID, *, actor: str) -> None:
 def cancel(participant: str, message_id: UUID, *, actor: str) -> None:
     """See to it that the message does not leave. Raises `HasLeft`.
 
-    A worker that is sealing it finds its lease gone, and drops what it has made. A message that was sent
-    before is kept: what is cancelled is only the new attempt.
+    A worker that is sealing or sending it finds its lease gone, and drops what it has made. A message that
+    was sent before is kept: what is cancelled is only the new attempt.
     """
     with transaction.atomic():
+        taken_back = _taken_back(participant, message_id)
         row = _locked(participant, message_id)
-        if row is None or not may_be_cancelled(row):
+        if row is None or not may_be_cancelled(row, taken_back):
             raise HasLeft
         history.become(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=Cause.CANCELLED, actor=actor)
         row.due_at = row.lease = row.lease_until = row.transport_due_at = None
         if row.transfer_reference is None:
             payloads.remove_on_commit(row.payload_name)
             row.payload_name = ""
+        payloads.remove_on_commit(row.envelope_name)
+        row.envelope_name = ""
         history.save_and_tell(row)
 
 
+def _taken_back(participant: str, message_id: UUID) -> set[UUID]:
+    """The message's transfer, if the access point had it and has given it back.
+
+    Before the message's row is locked: a worker that tells of a transfer locks the two in the same order.
+    """
+    row = _rows(participant, message_id).first()
+    if row is None or row.state not in _ON_THEIR_WAY:
+        return set()
+    return {row.transfer} if hand_over.access_point().take_back(row.transfer) else set()
+
+
 def _locked(participant: str, message_id: UUID) -> OutgoingMessage | None:
-    rows = OutgoingMessage.objects.select_for_update(of=("self",)).select_related("organisation")
-    return rows.filter(
+    rows = _rows(participant, message_id).select_for_update(of=("self",))
+    return rows.select_related("organisation").first()
+
+
+def _rows(participant: str, message_id: UUID) -> QuerySet[OutgoingMessage]:
+    return OutgoingMessage.objects.filter(
         organisation__participant_id=participant,
         kind=OutgoingMessage.Kind.MESSAGE,
         message_id=message_id,
-    ).first()
+    )
