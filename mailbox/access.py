@@ -17,7 +17,7 @@
 - An auditor of an organisation reads its access log, and sees no message.
 - Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
   the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names
-  themselves.
+  themselves, nor by a rule that they have made alone.
 - An organisation locks people out of what is its own; whoever is locked out everywhere, or logged out, sees
   nothing.
 

@@ -13,10 +13,16 @@ logger = logging.getLogger(__name__)
 
 
 def make_rule(actor: Person, mailbox: FunctionMailbox, claim: str, value: str) -> MembershipRule:
-    """Whoever has the value becomes a member at the next login."""
+    """Whoever has the value becomes a member at the next login, but for who alone has said so."""
     with transaction.atomic():
-        rule, made = MembershipRule.objects.get_or_create(mailbox=mailbox, claim=claim, value=value)
-        if made:
+        rule, made = MembershipRule.objects.get_or_create(
+            mailbox=mailbox, claim=claim, value=value, defaults={"made_by": actor}
+        )
+        is_seconded = rule.made_by is not None and rule.made_by != actor
+        if is_seconded:
+            rule.made_by = None
+            rule.save(update_fields=["made_by"])
+        if made or is_seconded:
             access_log.note(
                 actor, "rule-made", mailbox.participant_id, mailbox=mailbox, claim=claim, value=value
             )
@@ -43,8 +49,11 @@ def rules_met(claims: Mapping[str, Any]) -> list[MembershipRule]:
 
 
 def apply(person: Person, claims: Mapping[str, Any]) -> None:
-    """Give the memberships that the claims give, and end those that they no longer give."""
-    met = rules_met(claims)
+    """Give the memberships that the claims give, and end those that they no longer give.
+
+    Nobody names themselves a member: a rule that somebody has made alone gives them nothing.
+    """
+    met = [rule for rule in rules_met(claims) if rule.made_by_id != person.pk]
     with transaction.atomic():
         for membership in person.memberships.exclude(rule=None).select_related("mailbox", "person"):
             if membership.rule_id not in {rule.pk for rule in met}:

@@ -13,6 +13,13 @@ class MembershipRule(models.Model):
     claim = models.CharField(max_length=200)
     value = models.CharField(max_length=500)
     created_at = models.DateTimeField(auto_now_add=True)
+    made_by = models.ForeignKey(
+        "mailbox.Person",
+        models.SET_NULL,
+        null=True,
+        related_name="+",
+        help_text="who alone wants it so: it gives them nothing until somebody else says the same",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

@@ -202,6 +202,23 @@ def test_a_claim_gives_membership_and_losing_it_takes_it(mailbox):
     assert what == ["member-by-rule", "membership-ended"]
 
 
+def test_a_rule_lets_nobody_in_who_has_made_it_alone(mailbox, client):
+    eva, sara, karin = with_role("administrator"), with_role("administrator", name="Sara"), a_person()
+    url = reverse("administration-make-rule", args=[mailbox.pk])
+    log_in(client, eva)
+    for _ in range(2):
+        client.post(url, {"claim": "groups", "value": "social"})
+    for person in (eva, karin):
+        membership_rules.apply(person, {"groups": "social"})
+    assert (sees(eva, mailbox), sees(karin, mailbox)) == (False, True)
+    log_in(client, sara)
+    client.post(url, {"claim": "groups", "value": "social"})
+    membership_rules.apply(eva, {"groups": "social"})
+    assert sees(eva, mailbox), "somebody else has said the same"
+    what = list(AccessLogEntry.objects.filter(actor__in=[eva, sara]).values_list("what", "actor__name"))
+    assert what == [("rule-made", "Eva"), ("rule-made", "Sara")]
+
+
 @pytest.mark.parametrize("claims", [{}, {"groups": "socialt"}, {"other": "social"}, {"groups": None}])
 def test_a_claim_has_to_be_exactly_what_the_rule_says(mailbox, claims):
     MembershipRule.objects.create(mailbox=mailbox, claim="groups", value="social")
