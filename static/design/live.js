@@ -32,9 +32,23 @@
   // As the server writes it, which is not how the browser gives it back.
   areas.forEach((area) => remembered.set(area, { html: null, text: area.textContent }));
 
+  // A press is not lost: what is pressed is not replaced before it is let go, when its click has been heard.
+  let isPressed = false;
+  let isHeldBack = false;
+  const press = () => { isPressed = true; };
+  const letGo = () => setTimeout(() => {
+    isPressed = false;
+    if (isHeldBack) { isHeldBack = false; refresh(); }
+  }, 0);
+  addEventListener("pointerdown", press, true);
+  addEventListener("keydown", (event) => { if (event.key === " " || event.key === "Enter") press(); }, true);
+  ["pointerup", "pointercancel", "keyup"].forEach((name) => addEventListener(name, letGo, true));
+  addEventListener("blur", letGo);
+
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const state = remembered.get(event.detail.target);
     if (!state) return;
+    if (isPressed) { isHeldBack = true; event.detail.shouldSwap = false; return; }
     const area = event.detail.target;
     const html = plain(event.detail.xhr.responseText);
     if (state.html === html) { event.detail.shouldSwap = false; return; }

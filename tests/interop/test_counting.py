@@ -24,8 +24,10 @@ def test_two(request):
 def test_a_run_prints_the_messages_of_all_its_workers(tmp_path, workers):
     (tmp_path / "test_counted.py").write_text(COUNTED)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p tests.interop.counting\n")
+    # In a place of its own: pytest closes the shared one to others, where databases of theirs may be.
+    place = f"--basetemp={tmp_path / 'base'}"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:django", "-n", workers, "-c", "pytest.ini", "."],
+        [sys.executable, "-m", "pytest", "-p", "no:django", "-n", workers, "-c", "pytest.ini", place, "."],
         cwd=tmp_path,
         env={"PYTHONPATH": str(PROJECT), "PATH": ""},
         capture_output=True,

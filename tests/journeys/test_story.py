@@ -145,6 +145,20 @@ def test_a_message_that_cannot_be_delivered_says_why_and_what_to_do(two_nodes, c
     karin.check_accessibility()
 
 
+def test_a_press_is_not_lost_when_the_page_is_renewed_under_it(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    page = karin.page
+    page.goto(karin.url)
+    page.get_by_role("link", name=RECEPTION).hover()
+    page.mouse.down()
+    with page.expect_response(lambda response: response.url == page.url):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('mailbox-changed'))")
+    # The answer is put into the page, or held back, before anything that is asked of the page after it.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.mouse.up()
+    expect(page.get_by_role("heading", level=1, name=RECEPTION)).to_be_visible()
+
+
 def test_what_is_missing_is_told_at_the_top_and_at_the_field_and_nothing_is_lost(two_nodes, caseworker):
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.open_mailbox(RECEPTION)
