@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from mailbox import access_log
 from mailbox.models import AccessLogEntry, AccessLogHead, Attachment, FunctionMailbox, Person
-from tests.administration.build import HERE, a_member, a_message_in
+from mailbox.views.administering import log
+from tests.administration.build import HERE, a_member, a_message_in, log_in, with_role
 
 pytestmark = pytest.mark.django_db
 
@@ -168,6 +169,27 @@ def test_printing_is_noted(mailbox, person, client):
         "conversation-printed",
         message.conversation.conversation_id,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "what"),
+    [
+        ("transfer-log", {"export": "csv"}, "transfer-log-exported"),
+        ("transfer-log", {"export": "jsonl"}, "transfer-log-exported"),
+        ("administration-retention-file", None, "retention-protocol-exported"),
+        ("administration-functions-file", None, "functions-exported"),
+        ("administration-statistics-file", None, "statistics-exported"),
+    ],
+)
+def test_whatever_is_taken_out_as_a_file_is_noted(mailbox, client, name, form, what):
+    person = with_role("administrator")
+    log_in(client, person)
+    url = reverse(name)
+    response = client.post(url, form) if form else client.get(url)
+    assert "attachment" in response.headers["Content-Disposition"]
+    entry = AccessLogEntry.objects.get()
+    assert (entry.what, entry.actor, entry.participant_id) == (what, person, HERE)
+    assert log.in_words(what) != what
 
 
 def test_the_heads_are_told_to_the_process_s_log(five, caplog):

@@ -1,7 +1,7 @@
 """Taking care of conversations: by one at a time, with a history, undone within seconds."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -221,7 +221,14 @@ def test_filters_narrow_a_view_and_a_reference_stands_in_no_address(mailbox, cli
     assert shown(beteckning="2026/117") == {first.pk, second.pk}
     assert shown(beteckning="2026/118") == set()
     assert shown(bilagor="on") == set()
-    assert shown(till="2020-01-01") == set()
+    Conversation.objects.filter(pk=first.pk).update(has_attachments=True)
+    assert shown(bilagor="on") == {first.pk}
+    long_ago = datetime(2020, 1, 1, 22, 30, tzinfo=UTC)  # 23.30 in Sweden
+    Conversation.objects.filter(pk=second.pk).update(last_activity_at=long_ago)
+    assert shown(till="2020-01-01") == {second.pk}
+    assert shown(till="2019-12-31") == set()
+    assert shown(fran="2020-01-01", till="2020-01-02") == {second.pk}
+    assert shown(fran="2020-01-02") == {first.pk}
     assert shown(vy="klara") == set()
 
 
@@ -247,6 +254,8 @@ def test_pages_of_a_view_go_by_key_and_say_their_number(mailbox, client, order):
     second = answer.context["page"].conversations
     assert len(second) == 2
     assert not {row.pk for row in second} & {row.pk for row in first["page"].conversations}
+    times = [row.last_activity_at for row in [*first["page"].conversations, *second]]
+    assert times == sorted(times, reverse=not order)
     assert "<title>Ingens, sida 2 – Mottagning" in answer.content.decode()
 
 

@@ -1,16 +1,24 @@
 """The order of a conversation's messages, and its pages."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailbox import thread
+from mailbox.deliver import deliver
 from mailbox.models import Conversation, ConversationEvent, Message
 from mailbox.thread import Link, in_order
 from tests.mailbox.build import a_member, log_in
+from tests.protocol.build import a_message
+from transport.message_service.clients import Delivered
+from transport.protocol.identifiers import ParticipantId
+from transport.protocol.message import Document
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -126,3 +134,18 @@ def test_the_latest_of_a_long_history_is_shown_and_all_of_it_to_who_asks(client,
     assert 'href="?historik=hela"' in page
     whole = client.get(f"/konversation/{talk.pk}/?historik=hela").content.decode()
     assert whole.count("Öppnad på nytt av Karin") == 80
+
+
+@pytest.mark.django_db
+def test_documents_stand_in_the_order_of_their_index_and_those_without_last(mailbox, client):
+    said = {"10": "Tionde", "": "Utan", "2": "Andra", "1": "Första"}
+    message = a_message(recipient=ParticipantId(mailbox.participant_id))
+    documents = [Document("SDK meddelande", text, index or None, (text,), ()) for index, text in said.items()]
+    message = replace(message, documents=tuple(documents))
+    deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
+    log_in(client, a_member("Karin", mailbox))
+    row = Message.objects.get()
+    page = client.get(reverse("conversation", args=[row.conversation_id])).content.decode()
+    article = page[page.index("<article") : page.index("</article>")]
+    places = [article.index(f"<p>{text}</p>") for text in ("Första", "Andra", "Tionde", "Utan")]
+    assert places == sorted(places)

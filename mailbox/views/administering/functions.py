@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from addressbook import register
 from addressbook.models import OwnFunction, SyncRun
 
-from ... import access, administration_functions
+from ... import access, access_log, administration_functions
 from .pages import actor, administrator_required, organisations_of, page
 from .sheets import sheet
 
@@ -127,6 +127,8 @@ def difference(request: HttpRequest) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
     """The register as CSV, or in the form of the federation's address book (`?form=json`)."""
+    for participant in access.administered_by(request.user):
+        access_log.note(actor(request), "functions-exported", participant)
     rows = _own(request)
     if request.GET.get("form") == "json":
         response = JsonResponse(

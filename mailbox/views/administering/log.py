@@ -45,6 +45,9 @@ _ACCESS = {
     "access-log-exported": _("Tog ut åtkomstloggen"),
     "access-log-read": _("Läste åtkomstloggen"),
     "statistics-exported": _("Tog ut statistik"),
+    "transfer-log-exported": _("Tog ut överföringsloggen"),
+    "retention-protocol-exported": _("Tog ut gallringsprotokollet"),
+    "functions-exported": _("Tog ut funktionsadresserna"),
 }
 WHAT_WAS_ADMINISTERED = {
     "mailbox-created": _("Brevlådan skapades"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ... import access, administration, retention
+from ... import access, access_log, administration, retention
 from ...models import FunctionMailbox, RetentionProtocol, RetentionRule
 from .pages import actor, administrator_required, page
 from .sheets import sheet
@@ -78,6 +78,8 @@ def rule(request: HttpRequest, mailbox_id: int, state: str) -> HttpResponse:
 @require_safe
 def protocol_file(request: HttpRequest) -> StreamingHttpResponse:
     """Everything that was deleted by a rule, as CSV."""
+    for participant in access.administered_by(request.user):
+        access_log.note(actor(request), "retention-protocol-exported", participant)
     header = ["deleted_at", "organisation", "mailbox", "conversation", "messages", "attachments"]
     header += ["last_activity_at", "state", "days"]
     rows = (

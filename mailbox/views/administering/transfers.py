@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods
 from transport.access_point.models import TransferEvent
 from transport.access_point.searching import Question, as_csv, as_json_lines, events
 
-from ... import access
+from ... import access, access_log
 from ...streaming import streamed
-from .pages import day_of, log_reader_required, page
+from .pages import actor, day_of, log_reader_required, page
 
 _PAGE = 50
 _FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
@@ -37,6 +37,8 @@ def log(request: HttpRequest) -> HttpResponseBase:
     rows = events(question)
     if not errors and (chosen := _FORMATS.get(request.POST.get("export", ""))):
         write, content_type = chosen
+        for participant in own:
+            access_log.note(actor(request), "transfer-log-exported", participant)
         return streamed(request, write(rows), content_type, f"overforingslogg.{request.POST['export']}")
     if given["before"].isdecimal():
         rows = rows.filter(pk__lt=int(given["before"]))
