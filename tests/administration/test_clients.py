@@ -127,6 +127,11 @@ def test_what_a_client_may_do_is_proposed_by_one_and_confirmed_by_another(eva, j
         ("client-confirmed", "Sara"),
         ("client-confirmed", "Sara"),
     ]
+    administered = seen(client, reverse("administration-log"))
+    assert "bekräftades" in administered
+    log_in(client, with_role(OrganisationRole.Role.AUDITOR, name="Nils"))
+    for page in (administered, seen(client, reverse("administration-access-log"))):
+        assert '<span class="code">journal.habo.se</span>' in page
     kept = AccessLogEntry.objects.get(what="client-confirmed", details__has_key="keys").details
     assert kept["keys"] == [journal.keys[0]["kid"]]
 
