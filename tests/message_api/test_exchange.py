@@ -261,6 +261,17 @@ def test_a_function_of_both_clients_is_delivered_to_both_and_deleted_for_one(api
         assert envelope.read(4), "the built-in client's evidence is not the other's to delete"
 
 
+def test_external_clients_of_the_same_function_share_what_is_held(api, register):
+    first, second = register(api.recipient), register(api.recipient)
+    for client in (first, second):
+        client.log_in()
+    identity = arrive(api)
+    assert first.found() == second.found() == [identity]
+    assert first.delete(identity).status_code == 202
+    assert second.found() == []
+    assert second.get(identity).status_code == 404
+
+
 def test_a_function_of_the_built_in_client_is_not_seen_by_an_external_one(api, recipient):
     set_route(api.recipient.organisation, api.recipient.mailbox.address, FunctionRoute.To.BUILT_IN)
     identity = arrive(api)
