@@ -5,7 +5,7 @@ from typing import Final
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from addressbook.models import FunctionAddress
 from transport import payloads
@@ -113,9 +113,9 @@ def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> Query
         person_name="",
         further_references=[],
         further_persons=[],
-        attachments=None,
     )
-    return drafts.filter(~empty if is_written else empty).distinct()
+    has_file = Exists(DraftAttachment.objects.filter(draft=OuterRef("pk")))
+    return drafts.filter(~empty | has_file if is_written else empty & ~has_file)
 
 
 def begin_answer(message: MessageRow, person: Writer, *, seen: int | None = None) -> Draft:

@@ -9,8 +9,8 @@ from addressbook.lookup import function_address
 from addressbook.models import FunctionAddress
 
 from . import compose
-from .ladder import FAILED, short_state
-from .models import DistributionList, FunctionMailbox, ListedRecipient, Mailing, Message, Person
+from .ladder import short_state
+from .models import FAILED, DistributionList, FunctionMailbox, ListedRecipient, Mailing, Message, Person
 from .outgoing import Recipient
 
 

@@ -7,8 +7,8 @@ from transport.message_service import quarantine
 from transport.message_service.deliveries import Delivery, state_of
 
 from . import events, handling
-from .ladder import CANCELLED, FAILED
-from .models import Attachment, ConversationEvent, Message
+from .ladder import CANCELLED
+from .models import FAILED, Attachment, ConversationEvent, Message
 
 
 def follow(participant: str, message_id: UUID) -> None:

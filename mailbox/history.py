@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Final
 
+from django.db.models import Q, QuerySet
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -54,9 +55,10 @@ _UNDONE: Final[dict[str, str | Promise]] = {
 }
 
 
-def events_of(conversation: Conversation) -> list[ConversationEvent]:
-    """What has happened, the oldest first; in one query."""
-    return list(conversation.events.select_related("actor").order_by("at", "pk"))
+def events_of(conversation: Conversation, *, latest: int | None = None) -> list[ConversationEvent]:
+    """What has happened, or the latest of it, the oldest first; in one query."""
+    rows = conversation.events.select_related("actor").order_by("-at", "-pk")
+    return list(rows[:latest])[::-1]
 
 
 def lines_of(events: Iterable[ConversationEvent]) -> list[tuple[datetime, str]]:
@@ -64,11 +66,15 @@ def lines_of(events: Iterable[ConversationEvent]) -> list[tuple[datetime, str]]:
     return [(event.at, in_words(event)) for event in events]
 
 
-def milestones_of(
-    conversation: Conversation, events: Sequence[ConversationEvent]
-) -> list[tuple[str, datetime | None]]:
+def milestones_of(conversation: Conversation) -> list[tuple[str, datetime | None]]:
     """Opened, taken, answered, done: by whom and when, or that nobody has yet."""
-    opened = [event for event in events if event.what == What.OPENED]
+    events = conversation.events.order_by("at", "pk")
+    lasting = [_latest(conversation, what) for what in (What.ANSWERED, What.DONE)]
+    told = events.filter(Q(what=What.OPENED) | Q(pk__in=lasting[0]) | Q(pk__in=lasting[1]))
+    by_what: dict[str, list[ConversationEvent]] = {}
+    for event in told.select_related("actor"):
+        by_what.setdefault(event.what, []).append(event)
+    opened = by_what.get(What.OPENED, [])
     found = [_told(opened[0]) if opened else (_("Ingen har öppnat den"), None)]
     if len(opened) > 1:
         others = ", ".join(_name(event) for event in opened[1:])
@@ -78,17 +84,17 @@ def milestones_of(
         found.append((_("Ingen har den"), None))
     else:
         found.append((_("Tagen av %(who)s") % {"who": conversation.holder.name}, since))
-    found.append(_answer(conversation, events))
-    done = _last(events, What.DONE)
-    if conversation.state == Conversation.State.DONE and done is not None:
-        found.append(_told(done))
+    found.append(_answer(conversation, by_what.get(What.ANSWERED, [])))
+    if conversation.state == Conversation.State.DONE:
+        found += [_told(done) for done in by_what.get(What.DONE, [])]
     return found
 
 
-def _answer(conversation: Conversation, events: Sequence[ConversationEvent]) -> tuple[str, datetime | None]:
-    answered, arrived = _last(events, What.ANSWERED), conversation.last_arrived_at
-    if answered is None:
+def _answer(conversation: Conversation, latest: Sequence[ConversationEvent]) -> tuple[str, datetime | None]:
+    arrived = conversation.last_arrived_at
+    if not latest:
         return _("Ingen har svarat"), None
+    answered = latest[0]
     if arrived is None:
         return _told(answered)
     who = {"who": _name(answered)}
@@ -97,9 +103,10 @@ def _answer(conversation: Conversation, events: Sequence[ConversationEvent]) -> 
     return _("Senast besvarad av %(who)s, innan det senaste meddelandet kom") % who, answered.at
 
 
-def _last(events: Sequence[ConversationEvent], *whats: What) -> ConversationEvent | None:
-    found = [event for event in events if event.what in whats and event.undone_at is None]
-    return found[-1] if found else None
+def _latest(conversation: Conversation, what: What) -> QuerySet[ConversationEvent, int]:
+    """The key of the latest such event that was not undone."""
+    rows = conversation.events.filter(what=what, undone_at=None).order_by("-at", "-pk")
+    return rows.values_list("pk", flat=True)[:1]
 
 
 def _told(event: ConversationEvent) -> tuple[str, datetime | None]:

@@ -1,6 +1,6 @@
 """What waits for a person: their mailboxes with counts, and the views of a mailbox."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -11,15 +11,19 @@ from django.utils import timezone
 
 from transport.at_rest.keys import search_key
 
+from . import access
 from .access import Viewer, conversations_of, mailboxes_of
 from .compose import written_drafts
 from .counting import counted
-from .ladder import FAILED
-from .models import Conversation, Draft, FunctionMailbox, Labelling, Message, ReadMark, SearchEntry
+from .models import FAILED, Conversation, Draft, FunctionMailbox, Labelling, Message, ReadMark, SearchEntry
+from .ordering import Order, Page, page_in
 from .search.hashes import NUMBER, token
 from .search.words import as_number
 
-PAGE = 25
+# Of how many of the latest a name has to be in how many to count as often.
+_SAMPLE: Final = 1_000
+_OFTEN: Final = 10
+_FAILED = Q(delivery_state__in=FAILED) | Q(is_receipt_missing=True)
 _OPEN = Q(state=Conversation.State.OPEN)
 
 
@@ -66,14 +70,6 @@ class Filters:
         return self != Filters()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Conversations in order; `after` asks for the next page, empty on the last."""
-
-    conversations: Sequence[Conversation]
-    after: str
-
-
 def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
     """The person's mailboxes, each with how many conversations are new to them, and drafts."""
     of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
@@ -115,8 +111,8 @@ def page_of(
     *,
     view: View = View.INBOX,
     filters: Filters | None = None,
-    oldest_first: bool = False,
-) -> Page:
+    order: Order = Order.LATEST,
+) -> Page[Conversation]:
     """A page of a view, by key: its cost does not grow with what lies before it."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _with_unread(rows, person).select_related("holder")
@@ -128,19 +124,22 @@ def page_of(
         last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
         last_out_at=Subquery(latest_out.values("at")[:1]),
     )
-    rows = _narrowed(rows, filters or Filters())
-    key = _key(after)
-    if key is not None:
-        moment, identity = key
-        further = "gt" if oldest_first else "lt"
-        rows = rows.filter(
-            Q(**{f"last_activity_at__{further}": moment})
-            | Q(**{"last_activity_at": moment, f"pk__{further}": identity})
-        )
-    order = ("last_activity_at", "pk") if oldest_first else ("-last_activity_at", "-pk")
-    found = list(rows.order_by(*order)[: PAGE + 1])
-    more = found[PAGE - 1] if len(found) > PAGE else None
-    return Page(found[:PAGE], f"{more.last_activity_at.isoformat()}_{more.pk}" if more else "")
+    rows = _narrowed(rows, mailbox, filters or Filters())
+    return page_in(rows, order if order in orders_of(view) else Order.LATEST, after)
+
+
+def drafts_of(
+    mailbox: FunctionMailbox, person: Viewer, after: str = "", *, order: Order = Order.LATEST
+) -> Page[Draft]:
+    """A page of what is being written in the mailbox."""
+    rows = written_drafts(access.drafts_of(person).filter(mailbox=mailbox))
+    return page_in(rows, order, after, at="changed_at")
+
+
+def orders_of(view: View) -> tuple[Order, ...]:
+    """The orders that a view can have: dates by which something is to be done are of what is not."""
+    is_open = view in {View.INBOX, View.MINE, View.NOBODYS, View.WAITING}
+    return tuple(Order) if is_open else (Order.LATEST, Order.OLDEST)
 
 
 def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
@@ -171,7 +170,9 @@ def _in_view(view: View, person: Viewer) -> Q:
     }[view]
 
 
-def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conversation]:
+def _narrowed(
+    rows: QuerySet[Conversation], mailbox: FunctionMailbox, filters: Filters
+) -> QuerySet[Conversation]:
     if filters.status is not None:
         rows = rows.filter(_STATUSES[filters.status]())
     if filters.label_id is not None:
@@ -179,9 +180,9 @@ def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conver
             Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
         )
     if filters.organisation:
-        rows = rows.filter(_other_side(counterpart_organisation__icontains=filters.organisation))
+        rows = _by_other_side(rows, mailbox, counterpart_organisation__icontains=filters.organisation)
     if filters.function:
-        rows = rows.filter(_other_side(counterpart_function__icontains=filters.function))
+        rows = _by_other_side(rows, mailbox, counterpart_function__icontains=filters.function)
     if filters.is_confidential:
         rows = rows.filter(is_confidential=True)
     if filters.has_attachments:
@@ -198,9 +199,24 @@ def _narrowed(rows: QuerySet[Conversation], filters: Filters) -> QuerySet[Conver
     return rows
 
 
-def _other_side(**of_message: str) -> Exists:
-    """That a message came from there, or went there."""
-    return Exists(Message.objects.filter(conversation=OuterRef("pk"), **of_message))
+def _by_other_side(
+    rows: QuerySet[Conversation], mailbox: FunctionMailbox, **of_message: str
+) -> QuerySet[Conversation]:
+    """Those in which a message came from there, or went there.
+
+    Where that is often, going through the list comes upon a page of them soon. Where it is seldom, they are
+    looked up first. The database cannot tell which it is: it does not know how often a name is in a mailbox.
+    """
+    has_message = _has_message(**of_message)
+    known = Conversation.objects.filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
+    sample = Conversation.objects.filter(has_message, pk__in=known.values("pk")[:_SAMPLE])
+    if sample.order_by().count() >= _OFTEN:
+        return rows.filter(has_message)
+    return rows.filter(pk__in=list(known.filter(has_message).order_by().values_list("pk", flat=True)))
+
+
+def _has_message(*conditions: Q, **of_message: str) -> Exists:
+    return Exists(Message.objects.filter(*conditions, conversation=OuterRef("pk"), **of_message))
 
 
 def _is_due() -> Q:
@@ -217,7 +233,8 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.TAKEN: lambda: _OPEN & Q(holder__isnull=False),
     Status.UNTAKEN: lambda: _OPEN & Q(holder=None),
     Status.DUE: _is_due,
-    Status.FAILED: lambda: Q(last_state__in=FAILED) | Q(last_receipt_missing=True),
+    # That any message failed is asked first: an index has those.
+    Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
 }
 
@@ -230,11 +247,3 @@ def _seen_by(person: Viewer) -> QuerySet[ReadMark]:
     return ReadMark.objects.filter(
         conversation=OuterRef("pk"), person_id=person.pk or 0, seen_at__gte=OuterRef("last_arrived_at")
     )
-
-
-def _key(after: str) -> tuple[datetime, int] | None:
-    moment, _, identity = after.rpartition("_")
-    try:
-        return datetime.fromisoformat(moment), int(identity)
-    except ValueError:
-        return None

@@ -42,9 +42,6 @@ class Ladder:
     may_be_cancelled: bool
 
 
-# States that a message does not leave by waiting.
-FAILED: Final = frozenset({State.REJECTED, State.MESSAGE_EXCHANGE_ERROR, State.ERROR})
-
 # What lists show where B1.4.2 has no state of its own: somebody has cancelled the message.
 CANCELLED: Final = "CANCELLED"
 

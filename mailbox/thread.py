@@ -7,7 +7,7 @@ conversation of thousands costs little more than one of ten.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from .models import Conversation
@@ -15,8 +15,7 @@ from .models import Conversation
 PAGE: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A message as the order sees it. `answers` is the key of what it answers, if that is here."""
 
     key: int
@@ -74,7 +73,7 @@ def in_order(links: Iterable[Link]) -> list[Link]:
     for link in by_time:
         parent = first.get(link.ref_to_message_id) if link.ref_to_message_id else None
         known = None if parent == link.key else parent
-        told = Link(link.key, link.message_id, link.ref_to_message_id, link.at, known)
+        told = link if known is None else link._replace(answers=known)
         below.setdefault(known, []).append(told)
         placed.append(told)
     reached: set[int] = set()

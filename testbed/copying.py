@@ -21,6 +21,27 @@ def copy(model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
             write([row.get(name, default) for name, default in defaults.items()])
 
 
+def drop_indexes(*to_be_copied: type[models.Model]) -> list[str]:
+    """Drop the tables' indexes but those of keys and constraints; what makes them again (`make_indexes`)."""
+    tables = [model._meta.db_table for model in to_be_copied]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s) AND NOT EXISTS "
+            "(SELECT 1 FROM pg_constraint WHERE conname = indexname) ORDER BY indexname",
+            [tables],
+        )
+        found = cursor.fetchall()
+        for name, _ in found:
+            cursor.execute(f"DROP INDEX {connection.ops.quote_name(name)}")
+    return [definition for _, definition in found]
+
+
+def make_indexes(definitions: Iterable[str]) -> None:
+    with connection.cursor() as cursor:
+        for definition in definitions:
+            cursor.execute(definition)
+
+
 def let_sequences_follow(*copied: type[models.Model]) -> None:
     """Rows were copied with keys: the next that is made goes on after them."""
     with connection.cursor() as cursor:

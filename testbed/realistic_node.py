@@ -3,7 +3,7 @@
 Everything that pages show is there, sealed as the node itself would seal it; what pages do not read (files of
 attachments, envelopes, transfers) is not. Sizes are uneven as they are in life: few mailboxes have most
 of the messages, one has gone unwatched with thousands of untaken conversations, and some conversations
-are very long. Made by COPY, in minutes for a million messages.
+are very long. Made by COPY, in five minutes for a million messages.
 """
 
 import json
@@ -21,17 +21,24 @@ from addressbook.categories import refresh_categories
 from addressbook.models import FunctionAddress, OwnFunction
 from addressbook.models import Organisation as BookOrganisation
 from addressbook.search import refresh_search_columns
+from mailbox import access_log
 from mailbox.models import (
+    AccessLogEntry,
+    AccessLogHead,
     Attachment,
     Conversation,
     ConversationEvent,
     Document,
+    Draft,
     FunctionMailbox,
+    Label,
+    Labelling,
     Membership,
     Message,
     OrganisationRole,
     Person,
     ReadMark,
+    SearchEntry,
 )
 from mailbox.search import vocabulary
 from mailbox.search.hashes import NUMBER, ROOT, WORD, token, tokens
@@ -42,13 +49,15 @@ from transport.at_rest.texts import seal_with
 from transport.message_service.models import Event, Organisation, OutgoingMessage
 
 from . import made_up
-from .copying import copy, let_sequences_follow
+from .copying import copy, drop_indexes, let_sequences_follow, make_indexes
 
 HERE: Final = "0203:habo.se"
 _LETTER_WORDS: Final = 60
 _YEARS: Final = timedelta(days=3 * 365)
 _LONG: Final = (2_000, 500, 500, 120, 120, 120)
 _MEMBERS: Final = 3
+_DRAFTS: Final = 40
+_LABELS: Final = ("Brådskande", "Registrerad", "Väntar på läkare", "Överklagan", "Ny handläggare")
 _BATCH: Final = 2_000
 Tell = Callable[[str], None]
 
@@ -166,13 +175,22 @@ class _Node:
             ("events of deliveries", Event, self._delivery_events),
             ("history", ConversationEvent, self._history),
             ("what people have read", ReadMark, self._read_marks),
+            ("labels", Labelling, self._labels),
+            ("access log", AccessLogEntry, self._access_log),
         )
+        # What is made once all is there is made faster, and is the same.
+        later = drop_indexes(SearchEntry, *(model for _, model, _ in steps))
         for name, model, rows in steps:
             self.tell(name)
             copy(model, rows())
         let_sequences_follow(Conversation, Message, Document, Attachment, Event, ConversationEvent, ReadMark)
+        let_sequences_follow(Labelling, AccessLogEntry)
+        AccessLogHead.objects.create(participant_id=HERE, number=self.logged, digest=self.last_digest)
+        self._drafts()
         self.tell("search index")
         self._index()
+        self.tell("indexes")
+        make_indexes(later)
 
     def _mailboxes(self) -> list[int]:
         names = made_up.functions(self.size.mailboxes)
@@ -183,6 +201,8 @@ class _Node:
         OwnFunction.objects.bulk_create(
             OwnFunction(participant_id=HERE, identifier=box.address, name=box.name) for box in made
         )
+        labels = Label.objects.bulk_create(Label(mailbox=box, name=name) for box in made for name in _LABELS)
+        self.labels = [label.pk for label in labels]
         return [box.pk for box in made]
 
     def _people(self) -> list[int]:
@@ -280,6 +300,10 @@ class _Node:
                 "is_waiting": waits,
                 "holder_id": holder,
                 "has_sent": any(directions),
+                "due_on": (talk.ends + timedelta(days=talk.key % 60)).date() if talk.key % 5 == 0 else None,
+                "remind_at": self.now + timedelta(days=talk.key % 90)
+                if waits and talk.key % 4 == 0
+                else None,
             }
 
     def _messages(self) -> Iterator[dict[str, Any]]:
@@ -306,7 +330,7 @@ class _Node:
                 "sender_references": self._sealed(reference, f"mailbox.message|sender_references|{place}"),
                 "at": at,
                 "written_by_id": self._member(talk) if is_sent else None,
-                "delivery_state": "ACCEPTED" if is_sent else "",
+                "delivery_state": _delivery_state(key) if is_sent else "",
             }
 
     def _documents(self) -> Iterator[dict[str, Any]]:
@@ -347,7 +371,7 @@ class _Node:
                 "message_id": message_id(key),
                 "conversation_id": uuid.UUID(int=(1 << 120) + talk.key),
                 "recipient": self.others[talk.counterpart][0],
-                "state": "ACCEPTED",
+                "state": _delivery_state(key),
                 "created_at": at,
                 "transport_receipt_at": at + timedelta(seconds=2),
                 "message_receipt_at": at + timedelta(seconds=9),
@@ -396,6 +420,51 @@ class _Node:
                 number += 1
                 yield {"id": number, "person_id": who, "conversation_id": talk.key, "seen_at": self.now}
 
+    def _labels(self) -> Iterator[dict[str, Any]]:
+        """Every sixth conversation has one of its mailbox's labels."""
+        for number, talk in enumerate(self.talks[::6], 1):
+            label = self.labels[talk.mailbox * len(_LABELS) + number % len(_LABELS)]
+            yield {"id": number, "label_id": label, "conversation_id": talk.key}
+
+    def _drafts(self) -> None:
+        """As a person would have written them: few enough to be saved one by one."""
+        for at, box in enumerate(self.boxes):
+            person = self.people[at * _MEMBERS]
+            for number in range(min(_DRAFTS, len(self.talks) // len(self.boxes))):
+                letter = self._letter(at + number)
+                Draft.objects.create(
+                    mailbox_id=box,
+                    created_by_id=person,
+                    changed_by_id=person,
+                    recipient_organisation="Habo kommun",
+                    subject=letter.subject,
+                    text=letter.text,
+                )
+
+    def _access_log(self) -> Iterator[dict[str, Any]]:
+        """A chain: a line for every other message, most of them that a conversation was opened."""
+        self.logged, self.last_digest = 0, ""
+        for talk, key, _, _, _ in self._every():
+            if key % 2:
+                continue
+            self.logged += 1
+            entry = AccessLogEntry(
+                id=self.logged,
+                participant_id=HERE,
+                number=self.logged,
+                at=self.now - timedelta(minutes=(self.size.messages - key) * 1.5),
+                actor_id=self._member(talk),
+                what=_done(self.logged),
+                mailbox_id=self.boxes[talk.mailbox],
+                conversation_id=uuid.UUID(int=(1 << 120) + talk.key),
+                previous=self.last_digest,
+            )
+            self.last_digest = entry.digest = access_log.digest_of(entry)
+            yield {
+                **{field.attname: getattr(entry, field.attname) for field in _LOG_FIELDS},
+                "details": "{}",
+            }
+
     def _seal(self, text: str, place: str) -> str:
         return seal_with(self.key, text, place)
 
@@ -424,12 +493,7 @@ class _Node:
                     target.write_row(
                         (talk.key, tokens(key, WORD, said.words) + tokens(key, NUMBER, said.numbers))
                     )
-            # The index is made once all is there, which is faster and gives the same index.
-            cursor.execute("DROP INDEX search_words")
             cursor.execute(_FILL_INDEX, [len(self.letters)])
-            cursor.execute(
-                "CREATE INDEX search_words ON mailbox_searchentry USING gin (words) WITH (fastupdate = off)"
-            )
             cursor.execute("DROP TABLE letter, reference")
 
 
@@ -443,6 +507,21 @@ JOIN mailbox_conversation AS c ON c.id = m.conversation_id
 JOIN letter ON letter.number = m.id * 7919 %% %s
 JOIN reference ON reference.conversation = c.id
 """
+
+
+_LOG_FIELDS: Final = AccessLogEntry._meta.concrete_fields
+
+
+def _done(number: int) -> str:
+    """What a line of the access log tells: one in a thousand is of what is done seldom."""
+    if number % 1000 == 0:
+        return ("member-added", "retention-changed", "role-given", "record-bundle-made")[number // 1000 % 4]
+    return ("conversation-opened", "conversation-opened", "searched", "attachment-opened")[number % 4]
+
+
+def _delivery_state(key: int) -> str:
+    """One in three hundred did not come through."""
+    return "MESSAGE_EXCHANGE_ERROR" if key % 300 == 0 else "ACCEPTED"
 
 
 def message_id(key: int) -> uuid.UUID:

@@ -1,7 +1,7 @@
 """People and memberships; mailboxes and conversations; drafts; what searching and auditing look at."""
 
 from .access_log import AccessLogEntry, AccessLogHead
-from .conversation import Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
+from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient
 from .handling import Assignment, ConversationEvent, HandOver, Presence
 from .login_session import LoginSession
@@ -14,6 +14,7 @@ from .working import Label, Labelling, Mention, Note
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
 __all__ = [
+    "FAILED",
     "AccessLogEntry",
     "AccessLogHead",
     "Assignment",

@@ -1,9 +1,11 @@
 """The access log: who opened, took out, searched and changed what. It only grows."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from django.conf import settings
 from django.db import models
+
+EVERYDAY: Final = ("attachment-opened", "conversation-opened", "searched")
 
 
 class AccessLogHead(models.Model):
@@ -45,4 +47,11 @@ class AccessLogEntry(models.Model):
             models.Index(fields=["participant_id", "actor", "number"], name="access_log_by_actor"),
             models.Index(fields=["participant_id", "conversation_id"], name="access_log_conversation"),
             models.Index(fields=["participant_id", "mailbox", "number"], name="access_log_by_mailbox"),
+            models.Index(fields=["participant_id", "-at", "-id"], name="access_log_latest"),
+            # What is done all day is most of the log; the rest is found beside it.
+            models.Index(
+                fields=["participant_id", "-at", "-id"],
+                name="access_log_latest_rare",
+                condition=~models.Q(what__in=EVERYDAY),
+            ),
         ]

@@ -3,9 +3,12 @@
 from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.functions import Upper
 
 from transport.at_rest.fields import EncryptedJSONField, EncryptedTextField
+from transport.message_service.states import OutgoingState as State
 from transport.payloads import Place
 
 
@@ -108,11 +111,25 @@ class Conversation(models.Model):
                 name="conversation_sent",
                 condition=models.Q(has_sent=True),
             ),
+            # The orders of a list by what is to be done when: few have such a date.
+            models.Index(
+                fields=["mailbox", "due_on", "-last_activity_at", "-id"],
+                name="conversation_due",
+                condition=models.Q(state="open", due_on__isnull=False),
+            ),
+            models.Index(
+                fields=["mailbox", "remind_at", "-last_activity_at", "-id"],
+                name="conversation_reminded",
+                condition=models.Q(state="open", remind_at__isnull=False),
+            ),
             models.Index(
                 fields=["remind_at"], name="conversation_remind", condition=models.Q(remind_at__isnull=False)
             ),
         ]
 
+
+# Delivery states that a message does not leave by waiting.
+FAILED: Final = tuple(state.value for state in (State.ERROR, State.MESSAGE_EXCHANGE_ERROR, State.REJECTED))
 
 _OF_MESSAGE: Final[Any] = {
     "organisation": "conversation.mailbox.participant_id",
@@ -168,6 +185,16 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation", "at", "id"], name="message_in_order"),
+            # What lists are narrowed by: a part of a name, and what did not come through.
+            GinIndex(
+                OpClass(Upper("counterpart_organisation"), name="gin_trgm_ops"), name="message_organisation"
+            ),
+            GinIndex(OpClass(Upper("counterpart_function"), name="gin_trgm_ops"), name="message_function"),
+            models.Index(
+                fields=["conversation"],
+                name="message_failed",
+                condition=models.Q(delivery_state__in=FAILED) | models.Q(is_receipt_missing=True),
+            ),
             models.Index(
                 fields=["draft_number"],
                 name="message_of_draft",

@@ -66,7 +66,8 @@ class Draft(models.Model):
     class Meta:
         ordering = ["-changed_at"]
         indexes = [
-            models.Index(fields=["send_at"], name="draft_to_send", condition=models.Q(send_at__isnull=False))
+            models.Index(fields=["mailbox", "-changed_at", "-id"], name="draft_latest"),
+            models.Index(fields=["send_at"], name="draft_to_send", condition=models.Q(send_at__isnull=False)),
         ]
 
     @property

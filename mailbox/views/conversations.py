@@ -1,6 +1,6 @@
 """Start page, mailboxes, conversations."""
 
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
@@ -27,7 +27,6 @@ from .. import (
     waiting,
     watch,
 )
-from ..compose import written_drafts
 from ..ladder import ladder_of, short_state
 from ..markdown import render as render_markdown
 from ..models import Conversation, Document, Message, Person
@@ -77,29 +76,29 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         asked.after,
         view=asked.view,
         filters=asked.filters,
-        oldest_first=asked.oldest_first,
+        order=asked.order,
     )
-    put_on = labels.having(page.conversations)
-    for row in page.conversations:
+    put_on = labels.having(page.rows)
+    for row in page.rows:
         row.put_on = put_on.get(row.pk, [])  # type: ignore[attr-defined]
         row.state_text = short_state(  # type: ignore[attr-defined]
             row.last_state or "",  # type: ignore[attr-defined]
             is_receipt_missing=bool(row.last_receipt_missing),  # type: ignore[attr-defined]
         )
     counted = inbox.counts(box, request.user)
-    drafts = written_drafts(access.drafts_of(request.user).filter(mailbox=box)) if is_drafts else []
+    drafts = inbox.drafts_of(box, request.user, asked.after, order=asked.order) if is_drafts else None
     context = {
         "mailbox": box,
-        "page": page,
+        "page": drafts or page,
         "asked": asked,
         "views": [(view, listing.NAMES[view], counted[view]) for view in inbox.View],
         "view_name": listing.NAMES[asked.view],
         "statuses": listing.STATUSES.items(),
+        "orders": [(order, listing.ORDERS[order]) for order in inbox.orders_of(asked.view)],
         "labels": box.labels.all(),
         "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
         "offers": access.offers_to(person).filter(to_mailbox=box).count(),
         "today": timezone.localdate(),
-        "drafts": drafts,
         "is_drafts": is_drafts,
         "outbox": draft_sending.outbox(box),
         "undoable": handling.latest_undoable(box, person),
@@ -131,7 +130,8 @@ def conversation(request: HttpRequest, conversation_id: int) -> HttpResponse:
         "newest_message": max((row.pk for row in shown), default=""),
         "page": page,
         "address": request.get_full_path(),
-        **_with_latest_history(working.around(talk, person), request),
+        # All of a long history is shown to who asks for it.
+        **working.around(talk, person, lines=None if request.GET.get("historik") == "hela" else _HISTORY),
         "undoable": handling.undoable(talk, person),
         "undo_seconds": handling.UNDO_SECONDS,
     }
@@ -147,15 +147,6 @@ def printed(request: HttpRequest, conversation_id: int) -> HttpResponse:
     rows = access.conversations_of(request.user).select_related("mailbox")
     access_log.note_printed(request.user, get_object_or_404(rows, pk=conversation_id))
     return HttpResponse(status=204)
-
-
-def _with_latest_history(around: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
-    """All of a long history is shown to who asks for it."""
-    is_long = len(around["history"]) > _HISTORY and request.GET.get("historik") != "hela"
-    return around | {
-        "history": around["history"][-_HISTORY:] if is_long else around["history"],
-        "is_cut": is_long,
-    }
 
 
 def _page_asked(request: HttpRequest, talk: Conversation) -> thread.ThreadPage:

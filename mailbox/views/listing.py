@@ -9,8 +9,9 @@ from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
-from ..inbox import Filters, Status, View, reference_hash
+from ..inbox import Filters, Status, View, orders_of, reference_hash
 from ..models import FunctionMailbox
+from ..ordering import Order
 
 NAMES: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy("Inkorg"),
@@ -30,6 +31,12 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
     Status.FAILED: lazy("Som inte kom fram"),
     Status.DONE: lazy("Klara"),
+}
+ORDERS: Final[dict[Order, str | Promise]] = {
+    Order.LATEST: lazy("Senaste först"),
+    Order.OLDEST: lazy("Äldsta först"),
+    Order.DUE: lazy("Det som ska vara klart först"),
+    Order.REMINDER: lazy("Närmaste påminnelse först"),
 }
 # In the order in which they stand in an address; a reference is not repeated there.
 _KEPT: Final = (
@@ -54,7 +61,7 @@ class Asked:
 
     view: View
     filters: Filters
-    oldest_first: bool
+    order: Order
     after: str
     page: int
     address: str
@@ -68,6 +75,7 @@ def read(query: QueryDict) -> Asked:
     for name in ("efter", "sida"):
         kept.pop(name, None)
     number, status = query.get("sida", ""), query.get("lage", "")
+    order = query.get("ordning", "")
     return Asked(
         view,
         Filters(
@@ -81,7 +89,7 @@ def read(query: QueryDict) -> Asked:
             since=_day(query.get("fran", "")),
             until=_day(query.get("till", "")),
         ),
-        query.get("ordning") == "aldst",
+        Order(order) if order in orders_of(view) else Order.LATEST,
         query.get("efter", ""),
         int(number) if number.isdecimal() and len(number) < 7 else 1,
         kept.urlencode(),

@@ -30,17 +30,19 @@ COLOURS: dict[str, str | Promise] = {
 }
 
 
-def around(talk: Conversation, person: Person) -> dict[str, Any]:
-    """What a conversation's page shows beside its messages."""
-    happened = history.events_of(talk)
+def around(talk: Conversation, person: Person, *, lines: int | None = None) -> dict[str, Any]:
+    """What a conversation's page shows beside its messages; of its history the last lines, or all."""
+    happened = history.events_of(talk, latest=None if lines is None else lines + 1)
+    is_cut = lines is not None and len(happened) > lines
     offer = handing_over.offer_in(talk)
     is_mine = offer is not None and access.offers_to(person).filter(pk=offer.pk).exists()
     taken_over = handing_over.taken_over_by(talk) if talk.holder_id == person.pk else None
     put_on = Labelling.objects.filter(label=OuterRef("pk"), conversation=talk)
     choices = list(talk.mailbox.labels.annotate(is_on=Exists(put_on)).order_by("name", "pk"))
     return {
-        "history": history.lines_of(happened),
-        "milestones": history.milestones_of(talk, happened),
+        "history": history.lines_of(happened[1:] if is_cut else happened),
+        "is_cut": is_cut,
+        "milestones": history.milestones_of(talk),
         "offer": offer,
         "is_offer_mine": is_mine,
         "taken_over": taken_over if offer is None else None,

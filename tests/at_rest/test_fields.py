@@ -181,7 +181,7 @@ def test_a_page_of_a_list_costs_no_query_for_its_encryption(mailbox):
     with CaptureQueriesContext(connection) as sealed_queries:
         page = inbox.page_of(mailbox, person)
     with CaptureQueriesContext(connection) as opening:
-        assert len({row.subject for row in page.conversations}) == 25
+        assert len({row.subject for row in page.rows}) == 25
     assert len(opening) == 0
     assert len(sealed_queries) == 1
 

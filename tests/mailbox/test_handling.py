@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox import administration, handling, inbox
+from mailbox import administration, handling, inbox, ordering
 from mailbox.inbox import View
 from mailbox.models import Assignment, Conversation, ConversationEvent, Membership
 
@@ -24,7 +24,7 @@ def history(conversation: Conversation) -> list[str]:
 
 def seen_in(mailbox, person) -> dict[View, int]:
     """How many the page of each view shows; what is counted has to be the same."""
-    shown = {view: len(inbox.page_of(mailbox, person, view=view).conversations) for view in View}
+    shown = {view: len(inbox.page_of(mailbox, person, view=view).rows) for view in View}
     assert inbox.counts(mailbox, person) == shown
     return {view: count for view, count in shown.items() if count}
 
@@ -211,7 +211,7 @@ def test_filters_narrow_a_view_and_a_reference_stands_in_no_address(mailbox, cli
         response = client.post(url, {"vy": "inkorg", **form})
         assert "117" not in response.headers["Location"]
         page = client.get(response.headers["Location"]).context["page"]
-        return {row.pk for row in page.conversations}
+        return {row.pk for row in page.rows}
 
     assert shown() == {first.pk, second.pk}
     assert shown(organisation="uppsala") == {second.pk}
@@ -239,22 +239,22 @@ def test_an_odd_address_is_answered_as_if_it_asked_for_less(mailbox, client, que
     log_in(client, a_member("Karin", mailbox))
     arrives(mailbox)
     page = client.get(f"{reverse('mailbox', args=[mailbox.pk])}?{query}")
-    assert len(page.context["page"].conversations) == 1
+    assert len(page.context["page"].rows) == 1
 
 
 @pytest.mark.parametrize("order", ["", "&ordning=aldst"])
 def test_pages_of_a_view_go_by_key_and_say_their_number(mailbox, client, order):
     log_in(client, a_member("Karin", mailbox))
-    for _ in range(inbox.PAGE + 2):
+    for _ in range(ordering.PAGE + 2):
         arrives(mailbox)
     url = f"{reverse('mailbox', args=[mailbox.pk])}?vy=ingens{order}"
     first = client.get(url).context
     key = first["page"].after.replace("+", "%2B")
     answer = client.get(f"{url}&efter={key}&sida=2")
-    second = answer.context["page"].conversations
+    second = answer.context["page"].rows
     assert len(second) == 2
-    assert not {row.pk for row in second} & {row.pk for row in first["page"].conversations}
-    times = [row.last_activity_at for row in [*first["page"].conversations, *second]]
+    assert not {row.pk for row in second} & {row.pk for row in first["page"].rows}
+    times = [row.last_activity_at for row in [*first["page"].rows, *second]]
     assert times == sorted(times, reverse=not order)
     assert "<title>Ingens, sida 2 – Mottagning" in answer.content.decode()
 

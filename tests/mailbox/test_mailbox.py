@@ -153,11 +153,11 @@ def test_reading_makes_a_conversation_old_for_the_reader_only(mailbox, client):
     for person, expected in ((karin, True), (ahmed, True)):
         log_in(client, person)
         page = client.get(reverse("mailbox", args=[mailbox.pk])).context["page"]
-        assert page.conversations[0].is_unread is expected
+        assert page.rows[0].is_unread is expected
         if person == karin:
             client.get(reverse("conversation", args=[message.conversation_id]))
             page = client.get(reverse("mailbox", args=[mailbox.pk])).context["page"]
-            assert page.conversations[0].is_unread is False
+            assert page.rows[0].is_unread is False
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(mailbox, client):
@@ -197,7 +197,7 @@ def test_pages_go_by_key_and_miss_nothing(mailbox, client):
     seen, url = [], reverse("mailbox", args=[mailbox.pk])
     while url:
         page = client.get(url).context["page"]
-        seen += [row.pk for row in page.conversations]
+        seen += [row.pk for row in page.rows]
         url = (
             f"{reverse('mailbox', args=[mailbox.pk])}?efter={page.after.replace('+', '%2B')}"
             if page.after

@@ -214,7 +214,7 @@ def test_labels_are_put_and_taken_off_and_narrow_lists_and_searches(mailbox, cli
     url = reverse("mailbox", args=[mailbox.pk])
     answer = client.post(url, {"vy": "inkorg", "etikett": label.pk})
     listed = client.get(answer.headers["Location"])
-    assert [row.pk for row in listed.context["page"].conversations] == [first.pk]
+    assert [row.pk for row in listed.context["page"].rows] == [first.pk]
     assert "Hör av oss" in listed.content.decode()
     found = find(karin, "kallelse", Filters(label_id=label.pk)).hits
     assert [hit.message.conversation for hit in found] == [first]

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox import handing_over, handling, history, inbox, notes, waiting
+from mailbox import handing_over, handling, history, inbox, notes, ordering, waiting
 from mailbox.inbox import Filters, Status, View
 from mailbox.models import Conversation, ConversationEvent, Membership, UnattendedAlarm
 
@@ -121,7 +121,7 @@ def test_opened_taken_answered_and_done_say_who_and_when(mailbox):
 
     def milestones() -> list[str]:
         row = Conversation.objects.select_related("holder").get(pk=conversation.pk)
-        told = history.milestones_of(row, history.events_of(row))
+        told = history.milestones_of(row)
         assert all(at is not None for what, at in told if what.startswith(("Öppnad första", "Tagen av")))
         return [what for what, _at in told]
 
@@ -152,7 +152,7 @@ def test_new_is_each_one_s_own_and_opened_is_the_conversation_s(mailbox, client)
     client.get(reverse("conversation", args=[conversation.pk]))
 
     def is_new(person) -> bool:
-        return inbox.page_of(mailbox, person).conversations[0].is_unread
+        return inbox.page_of(mailbox, person).rows[0].is_unread
 
     assert (is_new(karin), is_new(ahmed)) == (False, True)
     arrives(mailbox, conversation=str(conversation.conversation_id))
@@ -174,7 +174,7 @@ def test_a_view_is_narrowed_by_how_it_stands_with_a_conversation(mailbox):
 
     def shown(status: Status) -> set[int]:
         page = inbox.page_of(mailbox, karin, view=View.SENT, filters=Filters(status=status))
-        return {row.pk for row in page.conversations}
+        return {row.pk for row in page.rows}
 
     everything = {untaken.pk, taken.pk, due.pk, failed.conversation_id, done.pk}
     assert shown(Status.NEW) == {untaken.pk}
@@ -189,7 +189,7 @@ def test_a_view_is_narrowed_by_how_it_stands_with_a_conversation(mailbox):
 def test_the_address_of_a_narrowed_view_narrows_its_next_page_as_well(mailbox, client):
     karin = a_member("Karin", mailbox)
     log_in(client, karin)
-    for _ in range(inbox.PAGE + 1):
+    for _ in range(ordering.PAGE + 1):
         held_by(mailbox, karin)
     arrives(mailbox)
     form = {"vy": "inkorg", "lage": "tagna", "funktion": "", "ordning": "aldst"}
@@ -198,5 +198,23 @@ def test_the_address_of_a_narrowed_view_narrows_its_next_page_as_well(mailbox, c
     first = client.get(address).context["page"]
     key = first.after.replace("+", "%2B")
     second = client.get(f"{address}&efter={key}&sida=2")
-    assert len(second.context["page"].conversations) == 1
+    assert len(second.context["page"].rows) == 1
     assert 'value="tagna" selected' in second.content.decode()
+
+
+def test_a_long_history_shows_its_latest_lines_and_all_of_it_to_who_asks(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    log_in(client, karin)
+    conversation = arrives(mailbox).conversation
+    for _ in range(30):
+        handling.take(conversation.pk, karin)
+        handling.give_back(conversation.pk, karin)
+    address = reverse("conversation", args=[conversation.pk])
+    short, whole = client.get(address), client.get(address, {"historik": "hela"})
+    assert len(short.context["history"]) == 50
+    assert short.context["is_cut"]
+    assert len(whole.context["history"]) == 61
+    assert not whole.context["is_cut"]
+    assert short.context["history"] == whole.context["history"][-50:]
+    # Who opened it first is told all the same.
+    assert "Öppnad första gången av Karin" in [what for what, _at in short.context["milestones"]]

@@ -71,7 +71,7 @@ def happened(message: Message) -> list[str]:
 
 def in_inbox(world, message: Message) -> bool:
     person = a_member("Karin", world.sender.mailbox)
-    rows = page_of(world.sender.mailbox, person, view=View.INBOX).conversations
+    rows = page_of(world.sender.mailbox, person, view=View.INBOX).rows
     return message.conversation_id in [row.pk for row in rows]
 
 

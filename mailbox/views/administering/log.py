@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
@@ -106,7 +106,7 @@ def access_log_page(request: HttpRequest) -> HttpResponse:
     rows = _asked_for(request, asked).order_by("-at", "-pk")
     before = asked.get("fore", "")
     if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(pk__lt=int(before))
+        rows = rows.filter(_older_than(int(before)))
     found = list(rows.select_related("actor", "person", "mailbox")[: _PAGE + 1])
     for entry in found:
         entry.what_in_words = in_words(entry.what)  # type: ignore[attr-defined]
@@ -120,8 +120,8 @@ def access_log_page(request: HttpRequest) -> HttpResponse:
         "next": remaining.urlencode() if remaining["fore"] else "",
         "asked": asked,
         "kinds": sorted({**_ACCESS, **WHAT_WAS_ADMINISTERED}.items(), key=lambda item: str(item[1])),
-        "mailboxes": boxes.order_by("name"),
-        "people": Person.objects.filter(pk__in=told.values("actor")).order_by("name"),
+        "mailboxes": boxes.order_by("name").values("pk", "name"),
+        "people": Person.objects.filter(pk__in=told.values("actor")).order_by("name").values("pk", "name"),
     }
     return page(request, "administration/access_log.html", context)
 
@@ -152,6 +152,12 @@ def _asked_for(request: HttpRequest, asked: QueryDict) -> QuerySet[AccessLogEntr
     if asked.get("konversation"):
         narrow["conversation_id"] = _uuid(asked.get("konversation", ""))
     return AccessLogEntry.objects.filter(**narrow)
+
+
+def _older_than(key: int) -> Q:
+    """What comes after an entry in the list; said so that an index begins there."""
+    at = AccessLogEntry.objects.filter(pk=key).values_list("at", flat=True).first()
+    return Q(at__lte=at) & (Q(at__lt=at) | Q(pk__lt=key)) if at is not None else Q()
 
 
 def _uuid(text: str) -> UUID:

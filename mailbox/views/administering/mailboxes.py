@@ -1,6 +1,7 @@
 """Function mailboxes and their members."""
 
 from django.contrib import messages
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -35,7 +36,9 @@ def overview(request: HttpRequest) -> HttpResponse:
             return redirect("administration")
     context = {
         "organisations": organisations_of(access.administered_by(request.user)),
-        "mailboxes": access.managed_by(request.user).order_by("name", "pk").prefetch_related("memberships"),
+        "mailboxes": access.managed_by(request.user)
+        .annotate(member_count=Count("memberships"))
+        .order_by("name", "pk"),
         "errors": errors,
         "given": request.POST,
     }
