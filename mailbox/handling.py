@@ -24,8 +24,8 @@ from .models import (
     Membership,
     Message,
     Person,
-    SearchEntry,
 )
+from .search import index
 
 UNDO_SECONDS: Final = 10
 What = ConversationEvent.What
@@ -295,8 +295,7 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     row.mailbox = mailbox
     row.save(update_fields=["mailbox"])
     drafts.update(mailbox=mailbox)
-    # The organisation's key for searching is one: only where to look is another.
-    SearchEntry.objects.filter(message__conversation=row).update(mailbox=mailbox)
+    index.move(row, mailbox)
     organisation = mailbox.participant_id
     access_log.note(person, "conversation-moved", organisation, mailbox=mailbox, conversation=row, left=left)
     events.announce(left)

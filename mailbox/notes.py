@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from . import access, events, handling
 from .models import Conversation, ConversationEvent, Mention, Note, Person
+from .search import index
 
 LONGEST: Final = 10_000
 _NAMED: Final = re.compile(r"(?<![\w@.])@(?=\w)")
@@ -34,6 +35,7 @@ def write(
         note = Note.objects.create(conversation=row, text=text, written_by=person, at=timezone.now())
         chosen = {*(one.pk for one in named), *mentioned} & {one.pk for one in members}
         Mention.objects.bulk_create(Mention(note=note, person_id=key) for key in sorted(chosen - {person.pk}))
+        index.add(note)
         handling.note(row, ConversationEvent.What.NOTED, person)
     return note, unknown
 

@@ -9,7 +9,7 @@ from .membership import Membership, MembershipRule, OrganisationLock, Organisati
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
-from .search import SearchEntry, VocabularyWord
+from .search import NoteEntry, SearchEntry, VocabularyWord
 from .working import Label, Labelling, Mention, Note
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -39,6 +39,7 @@ __all__ = [
     "Mention",
     "Message",
     "Note",
+    "NoteEntry",
     "NoticeChoice",
     "OrganisationLock",
     "OrganisationRole",

@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from .conversation import FunctionMailbox, Message
+from .working import Note
 
 
 class SearchEntry(models.Model):
@@ -33,8 +34,29 @@ class SearchEntry(models.Model):
         ]
 
 
+class NoteEntry(models.Model):
+    """An internal note in the index: beside the messages, since it is neither sent nor received."""
+
+    note = models.OneToOneField(Note, models.CASCADE, primary_key=True, related_name="search_entry")
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
+    at = models.DateTimeField()
+    words = ArrayField(models.BigIntegerField())
+    is_learned = models.BooleanField(default=False, help_text="its words are in the vocabulary")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["words"], name="search_note_words", fastupdate=False),
+            models.Index(fields=["mailbox", "-at", "-note"], name="search_latest_note"),
+            models.Index(
+                fields=["note"], name="search_note_not_learned", condition=models.Q(is_learned=False)
+            ),
+        ]
+
+
 class VocabularyWord(models.Model):
-    """A word that an organisation's messages hold: its root, with beginnings and endings; its trigrams."""
+    """A word that an organisation's messages or notes hold: its root; beginnings and endings; trigrams."""
 
     word = models.BigIntegerField(primary_key=True)
     root = models.BigIntegerField()

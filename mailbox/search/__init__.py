@@ -1,6 +1,6 @@
-"""Finding messages by what they say, without an index that anybody could read.
+"""Finding messages and internal notes by what they say, without an index that anybody could read.
 
-What a message says is kept encrypted; the index beside it holds only keyed hashes of its words (64 bits of
+What they say is kept encrypted; the index beside it holds only keyed hashes of its words (64 bits of
 HMAC-SHA256 under the organisation's search key, `hashes`). What a word is (`words`), and which words are
 forms of one (`roots`), is settled before hashing, so that a question meets the message whatever the ending.
 `vocabulary` knows, hashed too, of which parts and trigrams an organisation's words are made: it finds

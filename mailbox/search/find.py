@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import F, OrderBy, Q, QuerySet
+from django.db.models import BooleanField, F, OrderBy, Q, QuerySet, Value
 
 from transport.at_rest.keys import search_key
 
-from ..access import Viewer, mailboxes_of, messages_of
-from ..models import Message, SearchEntry
+from ..access import Viewer, mailboxes_of, messages_of, notes_of
+from ..models import Message, Note, NoteEntry, SearchEntry
 from . import vocabulary
 from .hashes import NUMBER, ROOT, WORD, token
 from .roots import roots_of
@@ -23,7 +23,8 @@ _LONG_NUMBER: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What else has to be true of a message."""
+    """What else has to be true. A note is neither sent nor received and has no attachments; it is
+    confidential, or has a label, as its conversation is or has."""
 
     mailbox_id: int | None = None
     since: datetime | None = None
@@ -32,13 +33,14 @@ class Filters:
     is_confidential: bool = False
     has_attachments: bool = False
     label_id: int | None = None
+    are_notes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A message that was found; `leg` tells how well: 1 as it was written, 2 another form, 3 spelt alike."""
+    """What was found; `leg` tells how well: 1 as it was written, 2 another form, 3 spelt alike."""
 
-    message: Message
+    what: Message | Note
     leg: int
 
 
@@ -51,6 +53,20 @@ class Hits:
     matching: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A hit's place among the others: leg by leg, the newest first, messages before notes."""
+
+    leg: int
+    at: datetime
+    is_note: bool
+    key: int
+
+    @property
+    def order(self) -> tuple[int, float, bool, int]:
+        return self.leg, -self.at.timestamp(), self.is_note, -self.key
+
+
 @dataclass(slots=True)
 class _Expanded:
     """What each term may be in the index: as written, in other forms, spelt alike."""
@@ -61,58 +77,70 @@ class _Expanded:
 
 
 def find(person: Viewer, question: str, filters: Filters | None = None, *, after: str = "") -> Hits:
-    """A page of the messages that the person may see and the question means."""
+    """A page of the messages and notes that the person may see and the question means."""
     asked = terms(question)
     boxes: dict[str, list[int]] = {}
     for box in mailboxes_of(person):
         boxes.setdefault(box.participant_id, []).append(box.pk)
     if not asked or not boxes:
         return Hits()
-    start_leg, position = _position(after)
+    last = _read(after)
     chosen = filters or Filters()
-    found: list[tuple[int, datetime, int]] = []
+    found: list[_Place] = []
     matching: set[int] = set()
     # Each organisation has a key of its own, so a question is asked of each by itself.
     for participant, mailbox_ids in sorted(boxes.items()):
-        rows = _narrowed(mailbox_ids, chosen)
         key = search_key(participant)
         expanded = _expanded(key, asked)
         matching.update(one for alternatives in expanded.forms for one in alternatives)
-        found += _found(rows, key, asked, expanded, start_leg, position)
+        found += _found(_narrowed(mailbox_ids, chosen), key, asked, expanded, last)
         matching.update(one for alternatives in expanded.alike for one in alternatives)
-    found.sort(key=lambda row: (row[0], -row[1].timestamp(), -row[2]))
+    found.sort(key=lambda place: place.order)
     page = found[:PAGE]
-    legs = {row[2]: row[0] for row in page}
-    visible = messages_of(person).select_related("conversation__mailbox").filter(pk__in=legs)
-    rows_by_key = {row.pk: row for row in visible.prefetch_related("documents__attachments")}
-    hits = [Hit(rows_by_key[key], leg) for key, leg in legs.items() if key in rows_by_key]
-    last = page[-1] if len(found) > PAGE else None
-    return Hits(hits, f"{last[0]}_{last[1].isoformat()}_{last[2]}" if last else "", frozenset(matching))
+    hits = _seen_by(person, page)
+    return Hits(hits, _written(page[-1]) if len(found) > PAGE else "", frozenset(matching))
+
+
+def _seen_by(person: Viewer, page: list[_Place]) -> list[Hit]:
+    """What stands there, if the person may see it: an index that lags behind decides nothing."""
+    keys: tuple[list[int], list[int]] = ([], [])
+    for place in page:
+        keys[place.is_note].append(place.key)
+    messages = messages_of(person).select_related("conversation__mailbox").filter(pk__in=keys[False])
+    notes = notes_of(person).select_related("conversation__mailbox", "written_by").filter(pk__in=keys[True])
+    rows: dict[tuple[bool, int], Message | Note] = {
+        (False, row.pk): row for row in messages.prefetch_related("documents__attachments")
+    }
+    rows |= {(True, row.pk): row for row in notes}
+    places = (((place.is_note, place.key), place.leg) for place in page)
+    return [Hit(rows[place], leg) for place, leg in places if place in rows]
 
 
 def _found(
-    rows: QuerySet[SearchEntry],
-    key: bytes,
-    asked: list[Term],
-    expanded: _Expanded,
-    start_leg: int,
-    position: Q,
-) -> list[tuple[int, datetime, int]]:
-    """Up to a page and one of (leg, at, key), leg by leg; what one leg found the next leaves out."""
-    found: list[tuple[int, datetime, int]] = []
+    entries: list[QuerySet[Any]], key: bytes, asked: list[Term], expanded: _Expanded, last: _Place | None
+) -> list[_Place]:
+    """Up to a page and one, leg by leg; what one leg found the next leaves out. One query a leg."""
+    found: list[_Place] = []
     earlier = Q(pk=None)
+    start = last.leg if last else 1
     for leg in (1, 2, 3):
         if leg == 3:
             expanded.alike = _alike(key, asked, expanded)
         alternatives = (expanded.exact, expanded.forms, expanded.alike)[leg - 1]
         condition = _every(alternatives)
-        if leg >= start_leg:
-            here = rows.filter(condition).exclude(earlier)
-            if leg == start_leg:
-                here = here.filter(position)
+        if leg >= start:
             room = PAGE + 1 - len(found)
-            ordered = here.order_by(_newest_first(asked), "-message_id")
-            found += [(leg, at, message) for at, message in ordered.values_list("at", "message_id")[:room]]
+            parts = []
+            for rows in entries:
+                is_note = rows.model is NoteEntry
+                here = rows.filter(condition).exclude(earlier)
+                if last and leg == start:
+                    here = here.filter(_beyond(last, is_note=is_note))
+                told = here.annotate(is_note=Value(is_note, BooleanField()))
+                ordered = told.order_by(_newest_first(asked), "-pk")
+                parts.append(ordered.values_list("at", "is_note", "pk")[:room])
+            places = [_Place(leg, *row) for row in parts[0].union(*parts[1:], all=True)]
+            found += sorted(places, key=lambda place: place.order)[:room]
         if len(found) > PAGE:
             break
         earlier = condition
@@ -125,13 +153,24 @@ def _newest_first(asked: list[Term]) -> OrderBy:
     return OrderBy(F("at") + timedelta() if is_rare else F("at"), descending=True)
 
 
-def _narrowed(mailbox_ids: list[int], filters: Filters) -> QuerySet[SearchEntry]:
+def _narrowed(mailbox_ids: list[int], filters: Filters) -> list[QuerySet[Any]]:
+    """The messages, and the notes, in which to look."""
     chosen = mailbox_ids if filters.mailbox_id is None else [filters.mailbox_id]
     narrow: dict[str, Any] = {"mailbox__in": set(chosen) & set(mailbox_ids)}
     if filters.since is not None:
         narrow["at__gte"] = filters.since
     if filters.until is not None:
         narrow["at__lt"] = filters.until
+    found: list[QuerySet[Any]] = []
+    if not filters.are_notes:
+        found.append(SearchEntry.objects.filter(**narrow, **_of_messages(filters)))
+    if filters.is_outgoing is None and not filters.has_attachments:
+        found.append(NoteEntry.objects.filter(**narrow, **_of_notes(filters)))
+    return found
+
+
+def _of_messages(filters: Filters) -> dict[str, Any]:
+    narrow: dict[str, Any] = {}
     if filters.is_outgoing is not None:
         narrow["is_outgoing"] = filters.is_outgoing
     if filters.is_confidential:
@@ -140,7 +179,16 @@ def _narrowed(mailbox_ids: list[int], filters: Filters) -> QuerySet[SearchEntry]
         narrow["has_attachments"] = True
     if filters.label_id is not None:
         narrow["message__conversation__labelling__label"] = filters.label_id
-    return SearchEntry.objects.filter(**narrow)
+    return narrow
+
+
+def _of_notes(filters: Filters) -> dict[str, Any]:
+    narrow: dict[str, Any] = {}
+    if filters.is_confidential:
+        narrow["note__conversation__is_confidential"] = True
+    if filters.label_id is not None:
+        narrow["note__conversation__labelling__label"] = filters.label_id
+    return narrow
 
 
 def _expanded(key: bytes, asked: list[Term]) -> _Expanded:
@@ -182,16 +230,26 @@ def _every(alternatives: list[list[int]]) -> Q:
     return condition
 
 
-def _position(after: str) -> tuple[int, Q]:
-    """The leg to go on with, and what lies after the last hit of the page before."""
+def _beyond(last: _Place, *, is_note: bool) -> Q:
+    """What lies after the last hit of the page before."""
+    if last.is_note == is_note:
+        return Q(at__lt=last.at) | Q(at=last.at, pk__lt=last.key)
+    return Q(at__lte=last.at) if is_note else Q(at__lt=last.at)
+
+
+def _written(place: _Place) -> str:
+    return f"{place.leg}_{place.at.isoformat()}_{'n' if place.is_note else ''}{place.key}"
+
+
+def _read(after: str) -> _Place | None:
+    """The place that `_written` wrote; none where it is not one."""
     leg, _, rest = after.partition("_")
     moment, _, identity = rest.rpartition("_")
-    if leg not in {"1", "2", "3"} or not identity.isascii() or not identity.isdigit():
-        return 1, Q()
+    key = identity.removeprefix("n")
+    if leg not in {"1", "2", "3"} or not key.isascii() or not key.isdigit() or len(key) > 18:
+        return None
     try:
         at = datetime.fromisoformat(moment)
     except ValueError:
-        return 1, Q()
-    if at.tzinfo is None or len(identity) > 18:
-        return 1, Q()
-    return int(leg), Q(at__lt=at) | Q(at=at, message_id__lt=int(identity))
+        return None
+    return _Place(int(leg), at, identity != key, int(key)) if at.tzinfo is not None else None

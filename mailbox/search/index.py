@@ -1,15 +1,24 @@
-"""Keeping the index: in the transaction that stores a message; what was missed is found by `catch_up`."""
+"""Keeping the index: in the transaction that stores a message or note; `catch_up` finds what was missed."""
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 
 from transport.at_rest.keys import search_key
 
-from ..models import Attachment, Message, SearchEntry, VocabularyWord
+from ..models import (
+    Attachment,
+    Conversation,
+    FunctionMailbox,
+    Message,
+    Note,
+    NoteEntry,
+    SearchEntry,
+    VocabularyWord,
+)
 from . import vocabulary
 from .hashes import NUMBER, ROOT, WORD, tokens
 from .roots import roots_of
@@ -20,70 +29,90 @@ _BATCH: Final = 200
 _RECENT: Final = 5_000
 
 
-def add(message: Message) -> None:
-    """Index a message that has its documents and attachments; its words are learned on commit."""
-    roots = _store(message)
-    transaction.on_commit(partial(_learn, message, roots), robust=True)
+def add(what: Message | Note) -> None:
+    """Index a message that has its documents and attachments, or a note; its words are learned on commit."""
+    roots = _store(what)
+    transaction.on_commit(partial(_learn, what, roots), robust=True)
+
+
+def move(conversation: Conversation, mailbox: FunctionMailbox) -> None:
+    """The conversation stands in another mailbox of its organisation, whose key for searching is one."""
+    SearchEntry.objects.filter(message__conversation=conversation).update(mailbox=mailbox)
+    NoteEntry.objects.filter(note__conversation=conversation).update(mailbox=mailbox)
 
 
 def catch_up(*, everything: bool = False) -> int:
-    """Index what was missed, moved to another mailbox, or not learned; how many messages."""
-    missed = Message.objects.filter(search_entry=None)
+    """Index what was missed, moved to another mailbox, or not learned; how many messages and notes."""
+    return sum(_catch_up(rows, everything=everything) for rows in _all())
+
+
+def rebuild() -> int:
+    """Index everything anew, and forget words that nothing holds any more; how many messages and notes."""
+    VocabularyWord.objects.all().delete()
+    return sum(_add_all(rows) for rows in _all())
+
+
+def _all() -> tuple[QuerySet[Any], ...]:
+    return Message.objects.all(), Note.objects.all()
+
+
+def _catch_up(rows: QuerySet[Any], *, everything: bool) -> int:
+    missed = rows.filter(search_entry=None)
     if not everything:
-        newest = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        newest = rows.order_by("-pk").values_list("pk", flat=True).first() or 0
         missed = missed.filter(pk__gt=newest - _RECENT)
     count = _add_all(missed)
-    count += _add_all(Message.objects.filter(search_entry__is_learned=False))
+    count += _add_all(rows.filter(search_entry__is_learned=False))
     if everything:
-        moved = Message.objects.filter(search_entry__isnull=False)
+        moved = rows.filter(search_entry__isnull=False)
         count += _add_all(moved.exclude(search_entry__mailbox=F("conversation__mailbox")))
     return count
 
 
-def rebuild() -> int:
-    """Index everything anew, and forget words that no message holds any more; how many messages."""
-    VocabularyWord.objects.all().delete()
-    return _add_all(Message.objects.all())
-
-
-def _add_all(messages: QuerySet[Message]) -> int:
+def _add_all(rows: QuerySet[Any]) -> int:
     count = 0
-    rows = messages.select_related("conversation__mailbox").order_by("pk")
+    rows = rows.select_related("conversation__mailbox").order_by("pk")
     last = 0
     while batch := list(rows.filter(pk__gt=last)[:_BATCH]):
-        for message in batch:
+        for one in batch:
             with transaction.atomic():
-                roots = _store(message)
-            _learn(message, roots)
+                roots = _store(one)
+            _learn(one, roots)
         last = batch[-1].pk
         count += len(batch)
     return count
 
 
-def _store(message: Message) -> dict[str, str]:
+def _store(what: Message | Note) -> dict[str, str]:
     """Write the entry; the words with their roots, which are to be learned."""
-    content = written(_texts(message), _identifiers(message))
+    mailbox = what.conversation.mailbox
+    content = written([what.text]) if isinstance(what, Note) else written(_texts(what), _identifiers(what))
     roots = roots_of(content.words)
-    mailbox = message.conversation.mailbox
-    SearchEntry.objects.update_or_create(
-        message=message,
-        defaults={
-            "mailbox": mailbox,
-            "at": message.at,
-            "is_outgoing": message.direction == Message.Direction.OUT,
-            "is_confidential": message.is_confidential,
-            "has_attachments": Attachment.objects.filter(document__message=message).exists(),
-            "words": _hashed(search_key(mailbox.participant_id), content, roots),
-            "is_learned": False,
-        },
-    )
+    held: dict[str, Any] = {
+        "mailbox": mailbox,
+        "at": what.at,
+        "words": _hashed(search_key(mailbox.participant_id), content, roots),
+        "is_learned": False,
+    }
+    if isinstance(what, Note):
+        NoteEntry.objects.update_or_create(note=what, defaults=held)
+        return roots
+    held |= {
+        "is_outgoing": what.direction == Message.Direction.OUT,
+        "is_confidential": what.is_confidential,
+        "has_attachments": Attachment.objects.filter(document__message=what).exists(),
+    }
+    SearchEntry.objects.update_or_create(message=what, defaults=held)
     return roots
 
 
-def _learn(message: Message, roots: dict[str, str]) -> None:
-    participant = message.conversation.mailbox.participant_id
+def _learn(what: Message | Note, roots: dict[str, str]) -> None:
+    participant = what.conversation.mailbox.participant_id
     vocabulary.learn(participant, search_key(participant), roots)
-    SearchEntry.objects.filter(pk=message.pk).update(is_learned=True)
+    if isinstance(what, Note):
+        NoteEntry.objects.filter(pk=what.pk).update(is_learned=True)
+    else:
+        SearchEntry.objects.filter(pk=what.pk).update(is_learned=True)
 
 
 def _hashed(key: bytes, content: Written, roots: dict[str, str]) -> list[int]:

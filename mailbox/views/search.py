@@ -1,4 +1,4 @@
-"""Searching messages. Questions are posted: they stand in no address, and so in no log of addresses."""
+"""Searching messages and notes. Questions are posted: they stand in no address, so in no log of addresses."""
 
 import hashlib
 import hmac
@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods
 from transport.at_rest.keys import search_key
 
 from .. import access, access_log
-from ..models import Person
-from ..search import Filters, Hits, find
+from ..models import Message, Note, Person
+from ..search import Filters, Hit, Hits, find
 from ..search.highlight import Marker, Part
 from ..search.words import terms
 
@@ -72,6 +72,7 @@ def _filters(asked: QueryDict) -> Filters:
         since=_midnight(asked.get("fran", "")),
         until=until + timedelta(days=1) if until else None,
         is_outgoing=_DIRECTIONS.get(asked.get("riktning", "")),
+        are_notes=asked.get("riktning") == "anteckningar",
         is_confidential=asked.get("sekretess") == "on",
         has_attachments=asked.get("bilagor") == "on",
     )
@@ -103,9 +104,23 @@ def _note(request: HttpRequest, question: str, hits: Hits) -> None:
         )
 
 
-def _shown(hit: object, hits: Hits, key_for: Callable[[str], bytes]) -> dict[str, object]:
-    message, leg = hit.message, hit.leg  # type: ignore[attr-defined]
-    marker = Marker(key_for(message.conversation.mailbox.participant_id), hits.matching)
+def _shown(hit: Hit, hits: Hits, key_for: Callable[[str], bytes]) -> dict[str, object]:
+    conversation = hit.what.conversation
+    marker = Marker(key_for(conversation.mailbox.participant_id), hits.matching)
+    shown = _note_shown(hit.what, marker) if isinstance(hit.what, Note) else _message_shown(hit.what, marker)
+    return {"at": hit.what.at, "conversation": conversation, "is_alike": hit.leg == 3, **shown}
+
+
+def _note_shown(note: Note, marker: Marker) -> dict[str, object]:
+    return {
+        "note": note,
+        "is_confidential": note.conversation.is_confidential,
+        "subject": [Part(note.conversation.subject or _("Utan ämne"), False)],
+        "excerpt": marker.excerpt([note.text]),
+    }
+
+
+def _message_shown(message: Message, marker: Marker) -> dict[str, object]:
     documents = list(message.documents.all())
     attachments = [file.name for document in documents for file in document.attachments.all()]
     about = [
@@ -118,7 +133,7 @@ def _shown(hit: object, hits: Hits, key_for: Callable[[str], bytes]) -> dict[str
     return {
         "message": message,
         "is_sent": message.direction == message.Direction.OUT,
-        "is_alike": leg == 3,
+        "is_confidential": message.is_confidential,
         "subject": marker.whole(message.subject or _("Utan ämne")),
         "counterpart": marker.whole(f"{message.counterpart_function}, {message.counterpart_organisation}"),
         "excerpt": marker.excerpt([text for document in documents for text in document.texts]),

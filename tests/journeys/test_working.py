@@ -119,6 +119,18 @@ def test_a_note_reaches_whom_it_mentions(two_nodes, caseworker, letter):
     ahmed.page.locator("a[href$='#anteckningar']", has_text=letter.subject).click()
     expect(ahmed.page.get_by_role("region", name="Interna anteckningar")).to_contain_text("kan du ringa")
     ahmed.check_accessibility()
+    # Later, he remembers what it said but not where.
+    ahmed.page.get_by_role("link", name="Sök", exact=True).click()
+    ahmed.page.get_by_text("Begränsa sökningen").click()
+    ahmed.page.get_by_label("Sök bland").select_option("Interna anteckningar")
+    ahmed.page.get_by_label("Ord, namn eller nummer").fill("ringa")
+    ahmed.page.keyboard.press("Enter")
+    found = ahmed.page.get_by_role("listitem").filter(has_text=letter.subject)
+    expect(found).to_contain_text("Intern anteckning")
+    expect(found.locator("mark")).to_have_text("ringa")
+    ahmed.check_accessibility()
+    found.get_by_role("link", name=letter.subject).click()
+    expect(ahmed.page.locator(".notes li:target")).to_contain_text("kan du ringa")
     karin.page.get_by_role("button", name=re.compile("^Ta bort din anteckning")).click()
     expect(notes).to_have_count(0)
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox import access, administration, compose, handing_over, handling
+from mailbox import access, administration, compose, handing_over, handling, notes
 from mailbox.models import (
     AccessLogEntry,
     Assignment,
@@ -125,6 +125,7 @@ def test_another_function_gets_the_conversation_with_all_that_is_in_it(mailbox, 
     karin, ulla = a_member("Karin", mailbox), a_member("Ulla", school)
     message = arrives(mailbox)
     conversation = message.conversation
+    note, _ = notes.write(conversation.pk, karin, "Ring skolsköterskan")
     draft = compose.begin_answer(message, karin)
     for box, name in ((mailbox, "Brådskande"), (mailbox, "Vår egen"), (school, "brådskande")):
         Label.objects.create(mailbox=box, name=name)
@@ -138,8 +139,10 @@ def test_another_function_gets_the_conversation_with_all_that_is_in_it(mailbox, 
     draft.refresh_from_db()
     assert draft.mailbox == school, "an answer goes from the function that has the conversation"
     assert SearchEntry.objects.get().mailbox == school
-    assert [hit.message for hit in find(ulla, "kallelse").hits] == [message]
+    assert [hit.what for hit in find(ulla, "kallelse").hits] == [message]
     assert find(karin, "kallelse").hits == []
+    assert [hit.what for hit in find(ulla, "skolsköterska").hits] == [note]
+    assert find(karin, "skolsköterska").hits == []
     assert [(label.name, label.mailbox) for label in conversation.labels.all()] == [("brådskande", school)]
     entry = AccessLogEntry.objects.get(what="conversation-moved")
     assert (entry.actor, entry.mailbox, entry.details) == (ulla, school, {"left": mailbox.pk})

@@ -10,13 +10,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from mailbox import labels, notes
 from mailbox.deliver import deliver
 from mailbox.models import (
     AccessLogEntry,
     Attachment,
     FunctionMailbox,
+    Label,
     Membership,
     Message,
+    Note,
+    NoteEntry,
     Person,
     SearchEntry,
     VocabularyWord,
@@ -105,7 +109,7 @@ def letters(mailbox) -> dict[int, str]:
 
 
 def found(person: Person, question: str, **filters: object) -> list[int]:
-    return [hit.message.pk for hit in find(person, question, Filters(**filters)).hits]
+    return [hit.what.pk for hit in find(person, question, Filters(**filters)).hits]
 
 
 def test_what_people_ask_finds_first_what_they_mean(mailbox, letters, capsys):
@@ -179,6 +183,141 @@ def test_a_member_in_two_organisations_finds_in_both(mailbox, letters):
     assert len(hits) == 2
 
 
+# --- Internal notes
+
+
+def a_note(mailbox: FunctionMailbox, text: str, at: datetime = START) -> Note:
+    """A note on a letter that says something else."""
+    talk = kept(mailbox, Letter("", "Ärende", "", ("A", "B")), at).conversation
+    note, _ = notes.write(talk.pk, a_member(mailbox), text)
+    Note.objects.filter(pk=note.pk).update(at=at)
+    NoteEntry.objects.filter(pk=note.pk).update(at=at)
+    return note
+
+
+def found_notes(person: Person, question: str, **filters: object) -> list[Note]:
+    return [hit.what for hit in find(person, question, Filters(**filters)).hits if isinstance(hit.what, Note)]
+
+
+@pytest.mark.parametrize(
+    "question", ["familjehemmet", "familjehem", "famlijehemmet", "sekreterare", "19121212-1212", "1212121212"]
+)
+def test_a_note_is_found_as_a_message_is(mailbox, question):
+    note = a_note(mailbox, "Ring familjehemmen och socialsekreteraren om 191212121212")
+    index.catch_up()
+    assert found_notes(a_member(mailbox), question) == [note]
+
+
+def test_only_notes_that_the_person_may_see_are_found(mailbox):
+    beside, elsewhere = a_mailbox("Ekonomi"), a_mailbox("Deras", "0203:annan.se")
+    note = a_note(mailbox, "familjehem")
+    assert found_notes(a_member(mailbox), "familjehem") == [note]
+    assert found_notes(a_member(beside), "familjehem") == []
+    assert found_notes(a_member(elsewhere), "familjehem") == []
+    assert found_notes(a_member(beside, elsewhere), "familjehem", mailbox_id=mailbox.pk) == []
+    assert found_notes(a_member(), "familjehem") == []
+
+
+def test_an_index_that_lags_behind_shows_nobody_another_s_note(mailbox):
+    beside = a_mailbox("Ekonomi")
+    note = a_note(mailbox, "familjehem")
+    note.conversation.mailbox = beside
+    note.conversation.save()
+    assert found_notes(a_member(mailbox), "familjehem") == []
+    index.catch_up(everything=True)
+    assert found_notes(a_member(beside), "familjehem") == [note]
+
+
+def test_a_note_that_was_taken_away_is_found_no_more_and_one_that_was_changed_by_what_it_says(mailbox):
+    person = a_member(mailbox)
+    note, other = a_note(mailbox, "familjehem"), a_note(mailbox, "familjehem")
+    notes.remove(other, other.written_by)
+    assert found_notes(person, "familjehem") == [note]
+    assert NoteEntry.objects.count() == 1
+    note.text = "jourhem"
+    note.save()
+    index.add(note)
+    assert found_notes(person, "familjehem") == []
+    assert found_notes(person, "jourhem") == [note]
+
+
+def test_notes_that_were_missed_are_found_and_indexed(mailbox):
+    person, note = a_member(mailbox), a_note(mailbox, "socialsekreteraren")
+    NoteEntry.objects.all().delete()
+    VocabularyWord.objects.all().delete()
+    assert index.catch_up() == 1 + Message.objects.count()
+    assert found_notes(person, "sekreterare") == [note], "learned too"
+    NoteEntry.objects.update(words=[])
+    call_command("reindex_messages", "--all")
+    assert found_notes(person, "sekreterare") == [note]
+
+
+def test_filters_hold_for_notes(mailbox):
+    person, note = a_member(mailbox), a_note(mailbox, "kontor")
+    message = kept(mailbox, Letter("", "Kontor", "", ("A", "B")), START)
+    label = Label.objects.create(mailbox=mailbox, name="Brådskande")
+    assert found_notes(person, "kontor", label_id=label.pk) == []
+    labels.put(note.conversation_id, person, [label.pk], seen=[])
+    assert found_notes(person, "kontor", label_id=label.pk) == [note]
+    assert found(person, "kontor") == [message.pk, note.pk]
+    assert found(person, "kontor", are_notes=True) == [note.pk]
+    assert found(person, "kontor", is_outgoing=False) == [message.pk]
+    assert found_notes(person, "kontor", has_attachments=True) == []
+    assert found_notes(person, "kontor", is_confidential=True) == []
+    note.conversation.__class__.objects.update(is_confidential=True)
+    assert found_notes(person, "kontor", is_confidential=True) == [note]
+    assert found_notes(person, "kontor", since=START, until=START + timedelta(seconds=1)) == [note]
+    assert found_notes(person, "kontor", since=START + timedelta(seconds=1)) == []
+    assert found_notes(person, "kontor", until=START) == []
+
+
+def test_pages_of_messages_and_notes_miss_nothing_and_repeat_nothing(mailbox):
+    moments = [START + timedelta(minutes=number // 3) for number in range(30)]
+    expected = {("note", a_note(mailbox, "kontor", at).pk) for at in moments}
+    expected |= {("message", kept(mailbox, Letter("", "Kontor", "", ("A", "B")), at).pk) for at in moments}
+    person, seen, after = a_member(mailbox), [], ""
+    while True:
+        page = find(person, "kontor", after=after)
+        seen += [(hit.what._meta.model_name, hit.what.pk) for hit in page.hits]
+        moments = [hit.what.at for hit in page.hits]
+        assert moments == sorted(moments, reverse=True)
+        after = page.after
+        if not after:
+            break
+    assert len(seen) == 60
+    assert set(seen) == expected
+
+
+def test_the_number_of_queries_does_not_grow_with_the_notes_found(mailbox, client):
+    client.force_login(a_member(mailbox), backend="mailbox.login.EidBackend")
+    kept(mailbox, Letter("", "Kontor", "", ("A", "B")), START)
+    counts = []
+    for count in (1, 12):
+        for _ in range(count):
+            a_note(mailbox, "kontor")
+        client.post(reverse("search"), {"fraga": "kontor"})
+        with CaptureQueriesContext(connection) as queries:
+            assert client.post(reverse("search"), {"fraga": "kontor"}).status_code == 200
+        counts.append(len(queries))
+        asked = [query["sql"] for query in queries if "mailbox_noteentry" in query["sql"]]
+        assert asked
+        assert all("mailbox_searchentry" in sql for sql in asked), "in the query that asks for messages"
+    assert counts[0] == counts[1]
+
+
+def test_a_hit_says_that_it_is_a_note_and_leads_to_it(mailbox, client):
+    note = a_note(mailbox, "Ring <b>familjehemmet</b>")
+    client.force_login(a_member(mailbox), backend="mailbox.login.EidBackend")
+    html = client.post(reverse("search"), {"fraga": "familjehem"}).content.decode()
+    assert "Intern anteckning</span> Karin" in html
+    assert "Ring &lt;b&gt;<mark>familjehemmet</mark>&lt;/b&gt;" in html
+    assert f'"{reverse("conversation", args=[note.conversation_id])}#anteckning-{note.pk}"' in html
+    only = client.post(reverse("search"), {"fraga": "familjehem", "riktning": "in"}).content.decode()
+    assert "Inga träffar" in only
+    page = client.get(reverse("conversation", args=[note.conversation_id])).content.decode()
+    assert f'id="anteckning-{note.pk}"' in page
+
+
 def test_filters_narrow_and_never_widen(mailbox, letters):
     beside = a_mailbox("Ekonomi")
     person = a_member(mailbox)
@@ -205,7 +344,7 @@ def test_pages_of_hits_miss_nothing_and_repeat_nothing(mailbox):
     person, seen, after = a_member(mailbox), [], ""
     while True:
         page = find(person, "kontor", after=after)
-        seen += [hit.message.pk for hit in page.hits]
+        seen += [hit.what.pk for hit in page.hits]
         after = page.after
         if not after:
             break
@@ -218,7 +357,7 @@ def test_pages_of_hits_miss_nothing_and_repeat_nothing(mailbox):
 )
 def test_a_place_to_go_on_from_that_is_none_begins_at_the_first(mailbox, letters, after):
     person = a_member(mailbox)
-    assert [hit.message.pk for hit in find(person, "uppsala", after=after).hits] == found(person, "uppsala")
+    assert [hit.what.pk for hit in find(person, "uppsala", after=after).hits] == found(person, "uppsala")
 
 
 def test_the_number_of_queries_does_not_grow_with_the_hits(mailbox, client):
@@ -236,8 +375,9 @@ def test_the_number_of_queries_does_not_grow_with_the_hits(mailbox, client):
 
 
 def test_the_index_holds_no_readable_word(mailbox, letters):
+    a_note(mailbox, "Socialsekreterare Svensson")
     with connection.cursor() as cursor:
-        for table in ("mailbox_searchentry", "mailbox_vocabularyword"):
+        for table in ("mailbox_searchentry", "mailbox_noteentry", "mailbox_vocabularyword"):
             cursor.execute(f"SELECT row_to_json(one)::text FROM {table} AS one")
             rows = [row[0].lower() for row in cursor.fetchall()]
             assert rows

@@ -1,4 +1,4 @@
-"""Index messages for searching."""
+"""Index messages and notes for searching."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from mailbox.search import index
 
 
 class Command(BaseCommand):
-    help = """Indexes every message that searching does not find yet. With --all it indexes all anew and
-forgets words that no message holds any more: after a change of the organisations' search keys, or of how
+    help = """Indexes every message and note that searching does not find yet. With --all it indexes all anew
+and forgets words that nothing holds any more: after a change of the organisations' search keys, or of how
 words are normalised. Searching works meanwhile, and finds what has been indexed."""
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -17,4 +17,4 @@ words are normalised. Searching works meanwhile, and finds what has been indexed
 
     def handle(self, *args: Any, anew: bool, **options: Any) -> None:
         count = index.rebuild() if anew else index.catch_up(everything=True)
-        self.stdout.write(f"{count} messages")
+        self.stdout.write(f"{count} messages and notes")
