@@ -38,10 +38,11 @@ def _follow(message: Message, delivery: Delivery) -> None:
     if after == before:
         return
     # What did not come out, or may not have, is somebody's to do something about, not to wait for.
+    if message.delivery_state == CANCELLED:
+        # Whoever cancelled it brings it back, in the same transaction (`by_hand`).
+        return
     if after[0]:
-        was_cancelled = message.delivery_state == CANCELLED
-        what = ConversationEvent.What.CANCELLED if was_cancelled else ConversationEvent.What.UNDELIVERED
-        handling.bring_back(message.conversation_id, what)
+        handling.bring_back(message.conversation_id, ConversationEvent.What.UNDELIVERED)
     elif after[1]:
         handling.bring_back(message.conversation_id, ConversationEvent.What.OVERDUE)
     else:

@@ -31,7 +31,7 @@ UNDO_SECONDS: Final = 10
 What = ConversationEvent.What
 State = Conversation.State
 # Lines of a history that change nothing of how the conversation is handled.
-_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED)
+_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.HELD, What.RELEASED)
 
 
 class AlreadyTaken(Exception):
@@ -209,12 +209,12 @@ def arrived(conversation: Conversation) -> None:
         note(conversation, What.ARRIVED, None)
 
 
-def bring_back(conversation_id: int, what: ConversationEvent.What) -> None:
+def bring_back(conversation_id: int, what: ConversationEvent.What, person: Person | None = None) -> None:
     """Something that was sent did not come out, or may not have: it is in the inbox again, at the top."""
     row = locked(conversation_id)
     row.state, row.is_waiting, row.last_activity_at = State.OPEN, False, timezone.now()
     row.save(update_fields=["state", "is_waiting", "last_activity_at"])
-    note(row, what, None)
+    note(row, what, person)
 
 
 def wait_again(message: Message) -> None:

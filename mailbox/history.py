@@ -36,8 +36,11 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.UNDONE: lazy("Ångrat av %(who)s: %(to)s"),
     What.UNDELIVERED: lazy("Tillbaka i inkorgen: ett meddelande kom inte fram eller avvisades"),
     What.OVERDUE: lazy("Tillbaka i inkorgen: kvittens saknas för ett meddelande"),
-    What.CANCELLED: lazy("Sändningen av ett meddelande avbröts"),
+    What.CANCELLED: lazy("Sändningen av ett meddelande avbröts av %(who)s"),
+    What.SENT_AGAIN: lazy("Ett meddelande skickades igen av %(who)s"),
     What.STOOD_IN: lazy("Kom hit i stället för till %(to)s, som är stängd eller inte finns"),
+    What.HELD: lazy("Undantagen från gallring av %(who)s"),
+    What.RELEASED: lazy("Undantaget från gallring hävt av %(who)s"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("att ta den"),
@@ -122,6 +125,8 @@ def in_words(event: ConversationEvent) -> str:
     told = str(_WORDS[event.what])
     if event.what == What.REMIND and not event.to:
         told = _("%(who)s tog bort påminnelsen")
+    if event.what == What.CANCELLED and event.actor is None:
+        told = _("Sändningen av ett meddelande avbröts")
     if event.what == What.ACCEPTED and event.to:
         told = _("Övertagen av %(who)s för %(to)s")
     as_told = _TO.get(event.what, str)

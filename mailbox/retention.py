@@ -17,10 +17,11 @@ from django.utils import timezone
 from transport import payloads
 from transport.message_service import forgetting
 
-from . import access_log, events
+from . import access_log, events, handling
 from .models import (
     Attachment,
     Conversation,
+    ConversationEvent,
     Draft,
     FunctionMailbox,
     Message,
@@ -127,6 +128,7 @@ def hold(actor: Person, conversation: Conversation) -> None:
     with transaction.atomic():
         _, held = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
         if held:
+            handling.note(conversation, ConversationEvent.What.HELD, actor)
             _note(actor, "retention-held", conversation)
 
 
@@ -134,6 +136,7 @@ def release(actor: Person, conversation: Conversation) -> None:
     """Let the rules apply to a conversation again."""
     with transaction.atomic():
         if RetentionHold.objects.filter(conversation=conversation).delete()[0]:
+            handling.note(conversation, ConversationEvent.What.RELEASED, actor)
             _note(actor, "retention-released", conversation)
 
 

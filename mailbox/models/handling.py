@@ -55,7 +55,10 @@ class ConversationEvent(models.Model):
         UNDELIVERED = "undelivered"
         OVERDUE = "overdue"
         CANCELLED = "cancelled"
+        SENT_AGAIN = "sent-again"
         STOOD_IN = "stood-in"
+        HELD = "held"
+        RELEASED = "released"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from transport.message_service import resending
 
-from .. import access
+from .. import access, by_hand
 from ..models import Message, Person
 
 
@@ -21,10 +21,7 @@ def send_again(request: HttpRequest, message_id: int) -> HttpResponse:
     """Send the same message once more."""
     message, person = _message(request, message_id), cast(Person, request.user)
     try:
-        if message.direction != Message.Direction.OUT:
-            raise resending.CannotBeSentAgain
-        participant = message.conversation.mailbox.participant_id
-        resending.send_again(participant, message.message_id, actor=person.name)
+        by_hand.send_again(message, person)
     except resending.CannotBeSentAgain:
         messages.error(
             request, _("Meddelandet kan inte skickas igen: läget har ändrats. Se leveransen nedan.")
@@ -40,10 +37,7 @@ def cancel(request: HttpRequest, message_id: int) -> HttpResponse:
     """Keep a message from leaving, if it has not."""
     message, person = _message(request, message_id), cast(Person, request.user)
     try:
-        if message.direction != Message.Direction.OUT:
-            raise resending.HasLeft
-        participant = message.conversation.mailbox.participant_id
-        resending.cancel(participant, message.message_id, actor=person.name)
+        by_hand.cancel(message, person)
     except resending.HasLeft:
         messages.error(request, _("Det går inte att avbryta: meddelandet har redan lämnat er organisation."))
     else:

@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox import compose, retention
+from mailbox import compose, handling, retention
 from mailbox.models import (
     AccessLogEntry,
     Attachment,
@@ -124,6 +124,31 @@ def test_a_conversation_that_is_held_stays_until_it_is_let_go(mailbox, client):
     assert retention.run() == 1
     what = AccessLogEntry.objects.order_by("number").values_list("what", "actor")
     assert list(what)[:2] == [("retention-held", member.pk), ("retention-released", member.pk)]
+
+
+def test_a_hold_is_in_the_conversation_s_own_history_with_who_and_when(mailbox, client):
+    conversation = aged(mailbox, 100)
+    member = a_member(mailbox)
+    taken = handling.take(conversation.pk, member)
+    log_in(client, member)
+    url, shown = (
+        reverse("retention-hold", args=[conversation.pk]),
+        reverse("conversation", args=[conversation.pk]),
+    )
+    client.post(url, {"held": "1"})
+    assert f"Undantagen av {member.name}" in client.get(shown).content.decode()
+    client.post(url, {"held": "1"})
+    assert handling.undoable(conversation, member) == taken, "it changes nothing that could be undone"
+    client.post(url, {"held": "0"})
+    client.post(url, {"held": "0"})
+    history = client.get(shown).content.decode().partition('class="history"')[2].partition("</ol>")[0]
+    for what, line in (
+        ("held", f"Undantagen från gallring av {member.name}"),
+        ("released", f"Undantaget från gallring hävt av {member.name}"),
+    ):
+        at = timezone.localtime(conversation.events.get(what=what).at)
+        assert f'<time datetime="{at.isoformat()}">' in history
+        assert history.count(line) == 1
 
 
 def test_a_conversation_that_somebody_is_answering_stays(mailbox):

@@ -122,6 +122,10 @@ def test_a_conversation_is_left_for_later_kept_and_taken_out_as_a_bundle(two_nod
     assert any(name.endswith("bilaga.pdf") for name in names)
     page.get_by_role("button", name="Häv undantaget från gallring").click()
     expect(page.get_by_role("button", name="Undanta från gallring")).to_be_visible()
+    page.get_by_text("Vad som har hänt").click()
+    history = page.get_by_label("Konversationens historik")
+    expect(history).to_contain_text("Undantagen från gallring av Karin Svensson")
+    expect(history).to_contain_text("Undantaget från gallring hävt av Karin Svensson")
 
 
 def test_a_caseworker_chooses_what_to_be_told_of(two_nodes, caseworker):

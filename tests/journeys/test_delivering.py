@@ -70,6 +70,9 @@ def test_what_failed_is_sent_again(two_nodes, caseworker):
     expect(page.get_by_role("button", name="Skicka igen")).to_be_visible()
     page.get_by_text("Leveranshistorik").first.click()
     expect(page.get_by_text("Lagt för sändning igen (Karin Svensson)")).to_be_visible()
+    page.get_by_text("Vad som har hänt").click()
+    history = page.get_by_label("Konversationens historik")
+    expect(history).to_contain_text("Ett meddelande skickades igen av Karin Svensson")
     karin.check_accessibility()
 
 

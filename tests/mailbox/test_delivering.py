@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from mailbox import compose
 from mailbox.models import Message
@@ -21,6 +22,11 @@ def sent(mailbox, function) -> Message:
     return Message.objects.get()
 
 
+def history(client, message: Message) -> str:
+    """The conversation's own, without what is told of each message's delivery."""
+    return page(client, message).partition('class="history"')[2].partition("</ol>")[0]
+
+
 def page(client, message: Message) -> str:
     return client.get(reverse("conversation", args=[message.conversation_id])).content.decode()
 
@@ -33,6 +39,8 @@ def test_what_has_not_left_is_cancelled_with_a_button_by_whoever_is_a_member(mai
     assert "Meddelandet är stoppat och skickas inte." in shown
     assert "Sändningen avbröts. Meddelandet lämnade aldrig er organisation." in shown
     assert "Avbrutet (Nils)" in shown
+    assert history(client, sent).count("Sändningen av ett meddelande avbröts av Nils") == 1
+    assert sent.conversation.events.get(what="cancelled").at <= timezone.now()
     assert button not in shown
     assert reverse("send-again", args=[sent.pk]) not in shown
     assert OutgoingMessage.objects.get().cause == "cancelled"
@@ -55,6 +63,24 @@ def test_what_failed_is_sent_again_with_a_button(mailbox, sent, client):
     assert OutgoingMessage.objects.get().due_at is not None
     again = client.post(button, follow=True).content.decode()
     assert "kan inte skickas igen: läget har ändrats" in again
+    told = history(client, sent)
+    assert told.count("Ett meddelande skickades igen av Nils") == 1
+    event = sent.conversation.events.get(what="sent-again")
+    assert f'datetime="{timezone.localtime(event.at).isoformat()}"' in told
+
+
+def test_what_could_not_be_sent_again_or_cancelled_leaves_no_line(mailbox, sent, client):
+    log_in(client, a_member("Nils", mailbox))
+    client.post(reverse("send-again", args=[sent.pk]))
+    OutgoingMessage.objects.update(state="WAITING_FOR_RECEIPT")
+    client.post(reverse("cancel", args=[sent.pk]))
+    assert not sent.conversation.events.filter(what__in=["sent-again", "cancelled"]).exists()
+
+
+def test_a_line_from_before_it_was_noted_who_cancelled_names_nobody(mailbox, sent, client):
+    log_in(client, a_member("Nils", mailbox))
+    sent.conversation.events.create(what="cancelled", at=timezone.now(), actor=None)
+    assert "Sändningen av ett meddelande avbröts<" in history(client, sent)
 
 
 def test_only_members_of_the_mailbox_it_was_sent_from_have_the_buttons(mailbox, sent, client):

@@ -1,0 +1,31 @@
+"""What a person does by hand about a message that was sent: send it again, cancel it.
+
+The message service has both in the message's own history; here they come into the conversation's too.
+"""
+
+from django.db import transaction
+
+from transport.message_service import resending
+
+from . import handling
+from .models import ConversationEvent, Message, Person
+
+
+def send_again(message: Message, person: Person) -> None:
+    """Send the same message once more. Raises `resending.CannotBeSentAgain`."""
+    if message.direction != Message.Direction.OUT:
+        raise resending.CannotBeSentAgain
+    participant = message.conversation.mailbox.participant_id
+    with transaction.atomic():
+        resending.send_again(participant, message.message_id, actor=person.name)
+        handling.note(message.conversation, ConversationEvent.What.SENT_AGAIN, person)
+
+
+def cancel(message: Message, person: Person) -> None:
+    """Keep a message from leaving: it is in the inbox again. Raises `resending.HasLeft`."""
+    if message.direction != Message.Direction.OUT:
+        raise resending.HasLeft
+    participant = message.conversation.mailbox.participant_id
+    with transaction.atomic():
+        resending.cancel(participant, message.message_id, actor=person.name)
+        handling.bring_back(message.conversation_id, ConversationEvent.What.CANCELLED, person)
