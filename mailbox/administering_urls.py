@@ -23,6 +23,7 @@ urlpatterns = [
     path("brevlada/<int:mailbox_id>/oppen", mailboxes.set_open, name="administration-open"),
     path("brevlada/<int:mailbox_id>/regel", mailboxes.make_rule, name="administration-make-rule"),
     path("brevlada/<int:mailbox_id>/grans", mailboxes.set_limit, name="administration-limit"),
+    path("regel/<int:rule_id>/bekrafta", mailboxes.confirm_rule, name="administration-confirm-rule"),
     path("regel/<int:rule_id>/ta-bort", mailboxes.remove_rule, name="administration-remove-rule"),
     path(
         "medlemskap/<int:membership_id>/avsluta",

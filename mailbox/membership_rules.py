@@ -18,34 +18,44 @@ def make_rule(actor: Person, mailbox: FunctionMailbox, claim: str, value: str) -
         rule, made = MembershipRule.objects.get_or_create(
             mailbox=mailbox, claim=claim, value=value, defaults={"made_by": actor}
         )
-        is_seconded = rule.made_by is not None and rule.made_by != actor
-        if is_seconded:
-            rule.made_by = None
-            rule.save(update_fields=["made_by"])
-        if made or is_seconded:
-            access_log.note(
-                actor, "rule-made", mailbox.participant_id, mailbox=mailbox, claim=claim, value=value
-            )
+        if made:
+            _note(actor, "rule-made", rule)
+        else:
+            confirm_rule(actor, rule)
     return rule
+
+
+def confirm_rule(actor: Person, rule: MembershipRule) -> None:
+    """Say the same as who made it: then it is two who want it so. What nobody is known to have made is the
+    actor's alone from then on."""
+    with transaction.atomic():
+        rule = MembershipRule.objects.select_for_update().get(pk=rule.pk)
+        if not may_confirm(actor, rule):
+            return
+        rule.made_by = actor if rule.is_suspended else None
+        rule.is_suspended = False
+        rule.save(update_fields=["made_by", "is_suspended"])
+        _note(actor, "rule-made", rule)
+
+
+def may_confirm(actor: Person, rule: MembershipRule) -> bool:
+    """Whether it would mean something that the actor says the same."""
+    return rule.is_suspended or rule.made_by_id not in {None, actor.pk}
 
 
 def remove_rule(actor: Person, rule: MembershipRule) -> None:
     """Remove a rule, and the memberships that it gave."""
     with transaction.atomic():
-        mailbox = rule.mailbox
         for membership in rule.memberships.select_related("mailbox", "person"):
             administration.remove_member(actor, membership)
-        claim, value = rule.claim, rule.value
+        _note(actor, "rule-removed", rule)
         rule.delete()
-        access_log.note(
-            actor, "rule-removed", mailbox.participant_id, mailbox=mailbox, claim=claim, value=value
-        )
 
 
 def rules_met(claims: Mapping[str, Any]) -> list[MembershipRule]:
     """The rules that what the provider says of somebody meets."""
-    rules = MembershipRule.objects.filter(claim__in=list(claims)).select_related("mailbox")
-    return [rule for rule in rules if rule.value in _values(claims[rule.claim])]
+    rules = MembershipRule.objects.filter(claim__in=list(claims), is_suspended=False)
+    return [rule for rule in rules.select_related("mailbox") if rule.value in _values(claims[rule.claim])]
 
 
 def apply(person: Person, claims: Mapping[str, Any]) -> None:
@@ -68,6 +78,11 @@ def apply(person: Person, claims: Mapping[str, Any]) -> None:
                     None, "member-by-rule", mailbox.participant_id, mailbox=mailbox, person=person
                 )
                 events.announce(mailbox.pk)
+
+
+def _note(actor: Person, what: str, rule: MembershipRule) -> None:
+    mailbox = rule.mailbox
+    access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, claim=rule.claim, value=rule.value)
 
 
 def _values(said: Any) -> list[str]:

@@ -21,6 +21,12 @@ class MembershipRule(models.Model):
         help_text="who alone wants it so: it gives them nothing until somebody else says the same",
     )
 
+    is_suspended = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="nobody knows who made it: it gives nothing until an administrator has confirmed it",
+    )
+
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:

@@ -1,13 +1,17 @@
 """Who may let whom in; memberships that end, and those that the e-ID gives."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox import access, administration, membership_rules
+from mailbox import access, access_log, administration, membership_rules
 from mailbox.models import (
     AccessLogEntry,
     FunctionMailbox,
@@ -217,6 +221,89 @@ def test_a_rule_lets_nobody_in_who_has_made_it_alone(mailbox, client):
     assert sees(eva, mailbox), "somebody else has said the same"
     what = list(AccessLogEntry.objects.filter(actor__in=[eva, sara]).values_list("what", "actor__name"))
     assert what == [("rule-made", "Eva"), ("rule-made", "Sara")]
+
+
+def test_a_rule_that_nobody_is_known_to_have_made_gives_nothing_until_it_is_confirmed(mailbox, client):
+    rule = MembershipRule.objects.create(mailbox=mailbox, claim="groups", value="social", is_suspended=True)
+    eva, sara, karin = with_role("administrator"), with_role("administrator", name="Sara"), a_person()
+    before = Membership.objects.create(person=a_person(), mailbox=mailbox, rule=rule).person
+    for person in (eva, sara, karin, before):
+        membership_rules.apply(person, {"groups": "social"})
+    assert not Membership.objects.exists(), "nor to those to whom it gave before"
+    assert membership_rules.rules_met({"groups": "social"}) == []
+    log_in(client, eva)
+    overview, page = reverse("administration"), reverse("administration-mailbox", args=[mailbox.pk])
+    assert "groups = social" in client.get(overview).content.decode()
+    assert "Vilande: ger inget medlemskap" in client.get(page).content.decode()
+    button = reverse("administration-confirm-rule", args=[rule.pk])
+    shown = client.post(button, follow=True).content.decode()
+    assert "Regeln är bekräftad" in shown
+    assert f"Gäller alla utom {eva.name}" in shown
+    assert button not in shown, "she has said so already"
+    assert "groups = social" not in client.get(overview).content.decode()
+    for person in (eva, karin):
+        membership_rules.apply(person, {"groups": "social"})
+    assert (sees(eva, mailbox), sees(karin, mailbox)) == (False, True)
+    client.post(button)
+    membership_rules.apply(eva, {"groups": "social"})
+    assert not sees(eva, mailbox), "once more from her is no other's word"
+    log_in(client, sara)
+    shown = client.post(button, follow=True).content.decode()
+    assert "Gäller alla utom" not in shown
+    membership_rules.apply(eva, {"groups": "social"})
+    assert sees(eva, mailbox)
+    made = AccessLogEntry.objects.filter(what="rule-made").values_list("actor__name", flat=True)
+    assert list(made) == ["Eva", "Sara"]
+
+
+def look_for_makers() -> None:
+    migration = import_module("mailbox.migrations.0027_rules_nobody_is_known_to_have_made")
+    migration.look_for_makers(apps, None)
+
+
+def test_rules_from_before_their_maker_was_noted_are_of_whom_the_log_tells(mailbox):
+    """`a` made by one, `b` by two, `c` by nobody that is known, `d` removed and made anew by another."""
+    eva, sara = with_role("administrator"), with_role("administrator", name="Sara")
+    told = [(eva, "a"), (eva, "b"), (sara, "b"), (eva, "d"), (None, "d"), (sara, "d")]
+    for person, value in told:
+        what = "rule-made" if person else "rule-removed"
+        access_log.note(person or eva, what, HERE, mailbox=mailbox, claim="groups", value=value)
+    beside = administration.open_mailbox(eva, HERE, "beside", "Ekonomi")
+    access_log.note(eva, "rule-made", HERE, mailbox=beside, claim="groups", value="c")
+    for value in "abcd":
+        MembershipRule.objects.create(mailbox=mailbox, claim="groups", value=value)
+    look_for_makers()
+    rules = MembershipRule.objects.values_list("value", "made_by", "is_suspended")
+    assert list(rules) == [
+        ("a", eva.pk, False),
+        ("b", None, False),
+        ("c", None, True),
+        ("d", sara.pk, False),
+    ]
+    look_for_makers()
+    assert list(MembershipRule.objects.values_list("value", "made_by", "is_suspended")) == list(rules)
+
+
+def test_the_look_for_makers_can_be_taken_back_and_made_again(mailbox):
+    MembershipRule.objects.create(mailbox=mailbox, claim="groups", value="social")
+    name = ("mailbox", "0027_rules_nobody_is_known_to_have_made")
+    loader = MigrationLoader(connection)
+    migration, before = loader.get_migration(*name), loader.project_state(name, at_end=False)
+    with connection.cursor() as cursor:
+        # Else rows of this transaction stand in the way of changing their table.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with connection.schema_editor() as editor:
+            migration.unapply(before.clone(), editor)
+        cursor.execute(
+            "INSERT INTO mailbox_membershiprule (mailbox_id, claim, value, created_at) "
+            "VALUES (%s, 'groups', 'old', now())",
+            [mailbox.pk],
+        )
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with connection.schema_editor() as editor:
+            migration.apply(before.clone(), editor)
+    found = MembershipRule.objects.values_list("value", "is_suspended")
+    assert list(found) == [("old", True), ("social", True)]
 
 
 @pytest.mark.parametrize("claims", [{}, {"groups": "socialt"}, {"other": "social"}, {"groups": None}])

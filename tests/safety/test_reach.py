@@ -125,6 +125,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-open": ("post", ADMINISTRATOR),
     "administration-limit": ("post", MANAGERS),
     "administration-make-rule": ("post", ADMINISTRATOR),
+    "administration-confirm-rule": ("post", ADMINISTRATOR),
     "administration-remove-rule": ("post", ADMINISTRATOR),
     "administration-remove-member": ("post", MANAGERS),
     "administration-people": ("get", ADMINISTRATORS),

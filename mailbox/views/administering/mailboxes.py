@@ -39,6 +39,11 @@ def overview(request: HttpRequest) -> HttpResponse:
         "mailboxes": access.managed_by(request.user)
         .annotate(member_count=Count("memberships"))
         .order_by("name", "pk"),
+        "suspended": MembershipRule.objects.filter(
+            is_suspended=True, mailbox__in=administration.mailboxes_administered_by(request.user)
+        )
+        .select_related("mailbox")
+        .order_by("mailbox__name", "pk"),
         "errors": errors,
         "given": request.POST,
     }
@@ -58,7 +63,7 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
     context = {
         "mailbox": box,
         "members": box.memberships.select_related("person", "rule").order_by("person__name"),
-        "rules": box.membership_rules.all(),
+        "rules": _rules(request, box),
         "errors": errors,
         "given": request.POST,
         "is_administrator": box.participant_id in access.administered_by(request.user),
@@ -120,6 +125,17 @@ def make_rule(request: HttpRequest, mailbox_id: int) -> HttpResponse:
 
 @administrator_required
 @require_POST
+def confirm_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """Say the same as whoever made the rule."""
+    boxes = administration.mailboxes_administered_by(request.user)
+    rule = get_object_or_404(MembershipRule.objects.filter(mailbox__in=boxes), pk=rule_id)
+    membership_rules.confirm_rule(actor(request), rule)
+    messages.success(request, _("Regeln är bekräftad och gäller från nästa gång någon loggar in."))
+    return redirect("administration-mailbox", rule.mailbox_id)
+
+
+@administrator_required
+@require_POST
 def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Remove a rule, with the memberships that it gave."""
     boxes = administration.mailboxes_administered_by(request.user)
@@ -143,6 +159,12 @@ def log(request: HttpRequest) -> HttpResponse:
     for event in events:
         event.what_in_words = in_words(event.what)  # type: ignore[attr-defined]
     return page(request, "administration/log.html", {"events": events})
+
+
+def _rules(request: HttpRequest, box: FunctionMailbox) -> list[tuple[MembershipRule, bool]]:
+    """The mailbox's rules, each with whether whoever asks may confirm it."""
+    rules = box.membership_rules.select_related("made_by")
+    return [(rule, membership_rules.may_confirm(actor(request), rule)) for rule in rules]
 
 
 def _make_mailbox(request: HttpRequest) -> dict[str, str]:
