@@ -1,5 +1,6 @@
 """A mailbox that nobody attends to is impossible to miss, and what is told of it has no content."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,9 @@ from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox import watch
+from mailbox import handling, watch
 from mailbox.models import Conversation, FunctionMailbox, Membership, Message, Person, UnattendedAlarm
+from mailbox.tasks import look_for_unattended
 from tests.administration.build import HERE, a_member, a_message_in, log_in, with_role
 
 pytestmark = pytest.mark.django_db
@@ -125,6 +127,55 @@ def test_the_alarm_ends_when_somebody_attends(mailbox, client):
         'sdk_unattended_mailboxes{reason="no-member"} 0.0\n'
         in client.get(reverse("metrics")).content.decode()
     )
+
+
+def told_by_metric(client) -> dict[str, int]:
+    """What `sdk_unattended_mailboxes` says after a look: how many mailboxes, by the reason."""
+    watch.look()
+    found = re.findall(
+        r'^sdk_unattended_mailboxes\{reason="([a-z-]+)"\} (\d+)\.0$',
+        client.get(reverse("metrics")).content.decode(),
+        re.MULTILINE,
+    )
+    return {reason: int(count) for reason, count in found}
+
+
+def test_the_metric_counts_the_mailboxes_whose_oldest_untaken_message_has_waited_too_long(mailbox, client):
+    person = a_member(mailbox)
+    quiet = FunctionMailbox.objects.create(participant_id=HERE, address="b", name="Ekonomi")
+    a_member(quiet)
+    young = waiting(mailbox, 7.9)
+    assert told_by_metric(client) == {"no-member": 0, "untaken": 0}
+    old = waiting(mailbox, 8.1)
+    also_old = waiting(mailbox, 30)
+    assert told_by_metric(client) == {"no-member": 0, "untaken": 1}, "a mailbox, however many messages"
+    handling.take(old.conversation_id, person)
+    assert told_by_metric(client) == {"no-member": 0, "untaken": 1}
+    handling.take(also_old.conversation_id, person)
+    assert told_by_metric(client) == {"no-member": 0, "untaken": 0}, "what is taken does not wait"
+    handling.give_back(old.conversation_id, person)
+    assert told_by_metric(client) == {"no-member": 0, "untaken": 1}
+    assert young.subject not in client.get(reverse("metrics")).content.decode()
+
+
+def test_the_metric_counts_functions_without_an_active_member_by_themselves(mailbox, client):
+    waits = FunctionMailbox.objects.create(
+        participant_id=HERE, address="b", name="Ekonomi", unattended_after_hours=8
+    )
+    person, leaving = a_member(waits), a_member(mailbox, name="Nils")
+    message = waiting(mailbox, 20)
+    Conversation.objects.filter(pk=message.conversation_id).update(mailbox=waits)
+    assert told_by_metric(client) == {"no-member": 0, "untaken": 1}
+    Person.objects.filter(pk=leaving.pk).update(is_active=False)
+    assert told_by_metric(client) == {"no-member": 1, "untaken": 1}
+    Membership.objects.filter(person=person).update(ends_at=timezone.now())
+    assert told_by_metric(client) == {"no-member": 2, "untaken": 0}, "that nobody reads it says more"
+
+
+def test_what_looks_for_them_is_run_by_itself(settings):
+    """Pages, mails and the metric all live by it."""
+    tasks = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    assert look_for_unattended.name in tasks
 
 
 def test_a_manager_sets_the_limit(mailbox, client):
