@@ -6,7 +6,7 @@ CSV is for spreadsheets; JSON has the JSON:API form in which the federation give
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -33,12 +33,17 @@ class Entry:
 
 
 class FileRefused(Exception):
-    """The file is not of its form. `row` counts from 1 (0: the file as a whole); `reason` is a code."""
+    """The file is not of its form; `reason` is a code.
 
-    def __init__(self, row: int, reason: str) -> None:
+    `row` is where: a spreadsheet's row, the header being 1, or the place among a JSON file's items
+    (`is_item`), from 1; 0 for the file as a whole.
+    """
+
+    def __init__(self, row: int, reason: str, *, is_item: bool = False) -> None:
         super().__init__(f"{row}: {reason}")
         self.row = row
         self.reason = reason
+        self.is_item = is_item
 
 
 @dataclass(slots=True)
@@ -61,13 +66,13 @@ def read_file(content: bytes) -> list[Entry]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileRefused(0, "not-utf-8") from None
-    entries = _from_json(text) if text.lstrip().startswith("{") else _from_csv(text)
-    seen: set[str] = set()
-    for row, entry in enumerate(entries, 1):
-        if entry.identifier in seen:
-            raise FileRefused(row, "twice")
-        seen.add(entry.identifier)
-    return entries
+    is_json = text.lstrip().startswith("{")
+    entries: dict[str, Entry] = {}
+    for row, entry in _from_json(text) if is_json else _from_csv(text):
+        if entry.identifier in entries:
+            raise FileRefused(row, "twice", is_item=is_json)
+        entries[entry.identifier] = entry
+    return list(entries.values())
 
 
 def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
@@ -153,7 +158,6 @@ def successors_of(participant_id: str, identifier: str) -> list[str]:
 def entry_of(identifier: str, name: str, description: str, categories: str, words: str) -> Entry:
     """An entry from texts in which categories and search words stand a line each. Raises `FileRefused`."""
     return _checked(
-        1,
         identifier,
         name,
         description,
@@ -191,37 +195,54 @@ def _differing(one: OwnFunction, theirs: FunctionAddress) -> list[str]:
     return [name for name, (ours, told) in pairs.items() if ours != told]
 
 
-def _from_csv(text: str) -> list[Entry]:
+def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
+    """Each row that holds something, by its number in a spreadsheet. What is not understood is refused rather
+    than passed over: a quote that nothing ends would swallow the rows below it."""
     header = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if ";" in header else ",")
-    if not {"identifier", "name"} <= set(reader.fieldnames or ()):
-        raise FileRefused(0, "columns")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in header else ",", strict=True)
+    columns: list[str] = []
+    row = 0
     try:
-        rows = list(reader)
+        for row, cells in enumerate(reader, 1):
+            if row == 1:
+                columns = [name.strip() for name in cells]
+                if not {"identifier", "name"} <= set(columns):
+                    break
+            elif any(map(str.strip, cells[len(columns) :])):
+                raise FileRefused(row, "too-many-cells")
+            elif any(map(str.strip, cells)):
+                yield row, _from_row(row, dict(zip(columns, cells, strict=False)))
     except csv.Error:
-        raise FileRefused(0, "unreadable") from None
-    entries = []
-    for number, row in enumerate(rows, 1):
-        given = [row.get(name) or "" for name in COLUMNS[:5]]
-        try:
-            entry = entry_of(*given)
-            is_closed = bool((row.get("closed") or "").strip())
-            successor = (row.get("successor") or "").strip() if is_closed else ""
-            entries.append(replace(entry, is_closed=is_closed, successor=successor))
-        except FileRefused as refused:
-            raise FileRefused(number, refused.reason) from None
-    return entries
+        raise FileRefused(row + 1 if columns else 0, "unreadable") from None
+    if not {"identifier", "name"} <= set(columns):
+        raise FileRefused(0, "columns")
 
 
-def _from_json(text: str) -> list[Entry]:
+def _from_row(row: int, told: dict[str, str]) -> Entry:
     try:
-        items = json.loads(text)["data"]
-        return [_from_item(number, item["attributes"]) for number, item in enumerate(items, 1)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        entry = entry_of(*(told.get(name, "") for name in COLUMNS[:5]))
+    except FileRefused as refused:
+        raise FileRefused(row, refused.reason) from None
+    is_closed = bool(told.get("closed", "").strip())
+    successor = told.get("successor", "").strip() if is_closed else ""
+    return replace(entry, is_closed=is_closed, successor=successor)
+
+
+def _from_json(text: str) -> Iterator[tuple[int, Entry]]:
+    try:
+        items = list(json.loads(text)["data"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise FileRefused(0, "unreadable") from None
+    for number, item in enumerate(items, 1):
+        try:
+            yield number, _from_item(item["attributes"])
+        except (KeyError, TypeError, AttributeError):
+            raise FileRefused(number, "unreadable", is_item=True) from None
+        except FileRefused as refused:
+            raise FileRefused(number, refused.reason, is_item=True) from None
 
 
-def _from_item(number: int, told: dict[str, Any]) -> Entry:
+def _from_item(told: dict[str, Any]) -> Entry:
     categories = [
         {part: str(item.get(part) or "")[:256] for part in ("system", "code", "name")}
         if isinstance(item, dict)
@@ -232,7 +253,6 @@ def _from_item(number: int, told: dict[str, Any]) -> Entry:
         str(item.get("name") if isinstance(item, dict) else item) for item in told.get("searchWords") or ()
     ]
     return _checked(
-        number,
         str(told.get("identifier") or ""),
         str(told.get("name") or ""),
         str(told.get("description") or ""),
@@ -242,15 +262,15 @@ def _from_item(number: int, told: dict[str, Any]) -> Entry:
 
 
 def _checked(
-    row: int, identifier: str, name: str, description: str, categories: list[dict[str, str]], words: list[str]
+    identifier: str, name: str, description: str, categories: list[dict[str, str]], words: list[str]
 ) -> Entry:
     given = {"identifier": identifier.strip(), "name": name.strip(), "description": description.strip()}
     for field_name in ("identifier", "name"):
         if not given[field_name]:
-            raise FileRefused(row, f"no-{field_name}")
+            raise FileRefused(0, f"no-{field_name}")
     for field_name, longest in _LONGEST.items():
         if len(given[field_name]) > longest or "\0" in given[field_name]:
-            raise FileRefused(row, f"long-{field_name}")
+            raise FileRefused(0, f"long-{field_name}")
     return Entry(
         given["identifier"],
         given["name"],

@@ -197,17 +197,31 @@ def test_taking_in_changes_what_differs_adds_what_is_new_and_leaves_the_rest(cli
     assert names == {"sdk:a": "Nytt namn", "sdk:b": "Ny", "sdk:c": "Orörd"}
 
 
+def in_json(*names: str) -> str:
+    """A file in the federation's form; a function without a name has the address `b`."""
+    items = [{"attributes": {"identifier": name or "b", "name": name}} for name in names]
+    return json.dumps({"data": items})
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("identifier;name\na;A\n;B\n", (2, "no-identifier")),
-        ("identifier;name\na;A\nb;\n", (2, "no-name")),
-        ("identifier;name\na;A\na;B\n", (2, "twice")),
-        (f"identifier;name\n{'a' * 501};A\n", (1, "long-identifier")),
+        ("identifier;name\na;A\n;B\n", (3, "no-identifier")),
+        ("identifier;name\na;A\nb;\n", (3, "no-name")),
+        ("identifier;name\na;A\na;B\n", (3, "twice")),
+        (f"identifier;name\n{'a' * 501};A\n", (2, "long-identifier")),
+        ('identifier;name\n\na;"A\nB"\nb;\n', (4, "no-name")),
+        ('identifier;name\na;A\nb;"B\nc;C\n', (3, "unreadable")),
+        ('identifier;name\na;A\nb;"B" C\n', (3, "unreadable")),
+        ("identifier;name\na;A;;\nb;B;C\n", (3, "too-many-cells")),
         ("namn;adress\na;b\n", (0, "columns")),
         (b"identifier;name\n\xff;A\n", (0, "not-utf-8")),
         ("{", (0, "unreadable")),
-        ('{"data": [1]}', (0, "unreadable")),
+        ('{"data": 1}', (0, "unreadable")),
+        ('{"data": [1]}', (1, "unreadable")),
+        ('{"data": [{"attributes": 1}]}', (1, "unreadable")),
+        (in_json("a", ""), (2, "no-name")),
+        (in_json("a", "a"), (2, "twice")),
         ('{"data": [{"attributes": {"name": "A"}}]}', (1, "no-identifier")),
         ("", (0, "columns")),
     ],
@@ -221,7 +235,7 @@ def test_a_file_is_taken_in_whole_or_not_at_all(client):
     page = client.post(
         reverse("administration-functions-import"), {"organisation": HERE, "file": file}, follow=True
     )
-    assert "Rad 2: Funktionsadressen saknas. Inget har lästs in." in page.content.decode()
+    assert "Rad 3: Funktionsadressen saknas. Inget har lästs in." in page.content.decode()
     assert not OwnFunction.objects.exists()
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -17,6 +16,7 @@ from django.utils import timezone
 
 from mailbox.models import Message
 from testbed.authorities import Validity, load_certificate, load_key
+from tests.certificates.build import a_bundle, issued
 from transport.message_service import publication
 from transport.message_service.certificate_requests import (
     CertificateRefused,
@@ -33,30 +33,7 @@ SIGNING, ENCRYPTION = OrganisationKey.Purpose.SIGNING, OrganisationKey.Purpose.E
 
 def answered(world, request: str, **changes) -> bytes:
     """What the organisations' CA issues for a request."""
-    authority = world.federation._authority("organisations")
-    asked = x509.load_pem_x509_csr(request.encode())
-    assert asked.is_signature_valid
-    now = timezone.now()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(asked.subject)
-        .issuer_name(changes.get("issuer", authority.certificate.subject))
-        .public_key(asked.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(changes.get("begins", now - timedelta(hours=1)))
-        .not_valid_after(changes.get("ends", now + timedelta(days=365)))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(asked.extensions.get_extension_for_class(x509.KeyUsage).value, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(asked.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority._key.public_key()), critical=False
-        )
-    )
-    for extension in load_certificate(world.sender.files.signing.certificate).extensions:
-        if isinstance(extension.value, x509.CRLDistributionPoints | x509.AuthorityInformationAccess):
-            builder = builder.add_extension(extension.value, critical=False)
-    signer = changes.get("signer", authority._key)
-    return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    return issued(world.federation, request, like=world.sender.files.signing.certificate, **changes)
 
 
 def publish(world, party, tmp_path: Path, purpose: str, *certificates: bytes) -> None:
@@ -184,12 +161,6 @@ def with_other_usage(organisation) -> str:
     return row.request
 
 
-def a_bundle(key: object, certificate: x509.Certificate | None, passphrase: bytes = b"hemligt") -> bytes:
-    return pkcs12.serialize_key_and_certificates(
-        b"x", key, certificate, None, serialization.BestAvailableEncryption(passphrase)
-    )
-
-
 def test_a_key_from_elsewhere_comes_as_pkcs12(world):
     files = world.federation.issue_organisation_key(uuid.uuid4().hex, "Ny")
     key, certificate = load_key(files.key), load_certificate(files.certificate)
@@ -197,19 +168,21 @@ def test_a_key_from_elsewhere_comes_as_pkcs12(world):
     assert row.fingerprint == fingerprint(certificate)
 
 
-@pytest.mark.parametrize("reason", ["unreadable", "passphrase", "no-key", "not-rsa"])
+@pytest.mark.parametrize("reason", ["unreadable", "passphrase", "no-key", "another's", "not-rsa"])
 def test_a_bundle_that_does_not_fit_is_refused_with_its_reason(world, reason):
     files = world.federation.issue_organisation_key(uuid.uuid4().hex, "Ny")
     key, certificate = load_key(files.key), load_certificate(files.certificate)
+    signing = world.sender.files.signing
     data = {
         "unreadable": lambda: b"no bundle",
         "passphrase": lambda: a_bundle(key, certificate, b"annat"),
         "no-key": lambda: a_bundle(key, None),
+        "another's": lambda: a_bundle(key, None, beside=[load_certificate(signing.certificate)]),
         "not-rsa": lambda: a_bundle(*an_elliptic_pair()),
     }[reason]()
     with pytest.raises(CertificateRefused) as caught:
         import_pkcs12(world.sender.organisation, SIGNING, data, "hemligt")
-    assert caught.value.reason == reason
+    assert caught.value.reason == ("no-key" if reason == "another's" else reason)
 
 
 def an_elliptic_pair() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:

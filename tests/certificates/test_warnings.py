@@ -1,5 +1,7 @@
 """Before a certificate ends: mail, once for each warning, the page, and the metric."""
 
+import inspect
+import re
 import uuid
 from datetime import timedelta
 
@@ -11,12 +13,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mailbox.models import AccessLogEntry, OrganisationRole, Person
+from mailbox.views.administering import certificates
 from testbed.authorities import Validity, load_certificate, load_key
+from tests.certificates.build import a_bundle
 from transport.certificate_watch import watch
 from transport.certificate_watch.models import ExpiryWarning
+from transport.message_service import certificate_requests
 from transport.message_service.models import CertificateRequest, OrganisationKey
 from transport.message_service.organisation_keys import add_key
-from transport.protocol.certificates import fingerprint
+from transport.protocol.certificates import Cause, fingerprint
 
 METRIC = "sdk_certificate_not_after_seconds"
 
@@ -161,8 +166,6 @@ def test_the_page_makes_a_request_and_takes_its_certificate(world, client, tmp_p
 
 
 def test_the_page_takes_a_key_from_elsewhere_with_its_passphrase(world, client):
-    from tests.certificates.test_rolling_over import a_bundle
-
     files = world.federation.issue_organisation_key(uuid.uuid4().hex, "Ny")
     certificate = load_certificate(files.certificate)
     bundle = a_bundle(load_key(files.key), certificate)
@@ -175,6 +178,14 @@ def test_the_page_takes_a_key_from_elsewhere_with_its_passphrase(world, client):
         assert passphrase not in response.content.decode()
     kept = OrganisationKey.objects.get(fingerprint=fingerprint(certificate))
     assert (kept.organisation, kept.purpose) == (world.sender.organisation, "encryption")
+
+
+def test_every_reason_to_refuse_a_certificate_is_told_in_words():
+    reasons = {cause.name.lower().replace("_", "-") for cause in Cause}
+    raised = re.findall(r"CertificateRefused\(([^)]+)\)", inspect.getsource(certificate_requests))
+    reasons |= {reason for given in raised for reason in re.findall(r'"([a-z-]+)"', given)}
+    assert {"passphrase", "unreadable", "no-request", "no-key", "revoked"} <= reasons
+    assert reasons <= set(certificates._REASONS)
 
 
 def test_another_organisation_s_is_not_there(world, client):

@@ -66,6 +66,28 @@ def test_an_administrator_makes_and_removes_a_rule_and_begins_a_certificate(two_
     assert b"BEGIN CERTIFICATE REQUEST" in download.value.path().read_bytes()
 
 
+def test_a_rule_that_nobody_is_known_to_have_made_waits_for_an_administrator(two_nodes, caseworker):
+    habo = two_nodes.habo
+    made = "INSERT INTO mailbox_membershiprule (mailbox_id, claim, value, created_at, is_suspended) "
+    made += "SELECT id, 'groups', 'arkivet', now(), true FROM mailbox_functionmailbox WHERE name = %s "
+    habo.query(f"{made} RETURNING id", RECEPTION)
+    eva = caseworker(habo, "Eva Holm")
+    page = eva.page
+    page.goto(f"{eva.url}/administration/")
+    waiting = page.get_by_role("region", name="Regler för medlemskap som väntar på att bekräftas")
+    expect(waiting).to_contain_text("groups = arkivet")
+    eva.check_accessibility()
+    waiting.get_by_role("link", name=RECEPTION).click()
+    expect(page.get_by_text("Vilande: ger inget medlemskap")).to_be_visible()
+    eva.check_accessibility()
+    page.get_by_role("button", name="Bekräfta regeln arkivet").click()
+    expect(page.get_by_text("Regeln är bekräftad")).to_be_visible()
+    expect(page.get_by_text("Gäller alla utom Eva Holm")).to_be_visible()
+    expect(page.get_by_role("button", name="Bekräfta regeln arkivet")).to_have_count(0)
+    page.get_by_role("button", name="Ta bort regeln arkivet").click()
+    expect(page.get_by_text("groups = arkivet")).to_have_count(0)
+
+
 def test_an_auditor_finds_who_did_what_and_takes_it_out(two_nodes, caseworker):
     karin, nils = caseworker(two_nodes.habo, "Karin Svensson"), caseworker(two_nodes.habo, "Nils Granberg")
     karin.page.goto(f"{karin.url}/sok")

@@ -40,8 +40,8 @@ _LONGEST_NAME = 64
 class CertificateRefused(Exception):
     """A certificate that cannot be taken; `reason` is one of
 
-    unreadable, passphrase, no-key, no-request, not-rsa, purpose-missing, or a cause of
-    `protocol.certificates.Cause`: expired, not-yet-valid, weak-key, key-usage, unknown-issuer, revoked.
+    unreadable, passphrase, no-key, no-request, not-rsa, or a cause of
+    `protocol.certificates.Cause`: expired, weak-key, key-usage, unknown-issuer, revoked and so on.
     """
 
     def __init__(self, reason: str) -> None:
@@ -119,6 +119,7 @@ def import_pkcs12(
         # The library tells a wrong passphrase and a broken file apart by its words only.
         wrong = "password" in str(error).lower() or "mac" in str(error).lower()
         raise CertificateRefused("passphrase" if wrong else "unreadable") from None
+    # A certificate that is another key's is read as one that only comes along.
     if key is None or certificate is None:
         raise CertificateRefused("no-key")
     if not isinstance(key, RSAPrivateKey):

@@ -37,13 +37,15 @@ _REASONS = {
     "no-file": gettext_lazy("Välj en fil."),
     "unreadable": gettext_lazy("Filen är varken ett certifikat (PEM eller DER) eller PKCS#12."),
     "passphrase": gettext_lazy("Lösenordet är inte filens."),
-    "no-key": gettext_lazy("Filen saknar privat nyckel eller certifikat."),
+    "no-key": gettext_lazy("Filen saknar privat nyckel, eller det certifikat som hör till den."),
     "no-request": gettext_lazy("Ingen begäran härifrån väntar på det certifikatet."),
     "not-rsa": gettext_lazy("Nyckeln är inte RSA, som federationen kräver."),
     "expired": gettext_lazy("Certifikatet har gått ut."),
     "weak-key": gettext_lazy("Nyckeln är svagare än federationen godtar."),
     "key-usage": gettext_lazy("Certifikatet är inte utfärdat för det ändamålet."),
     "unknown-issuer": gettext_lazy("Utfärdaren hör inte till dem som den här installationen litar på."),
+    "not-yet-valid": gettext_lazy("Certifikatet har inte börjat gälla."),
+    "no-revocation-service": gettext_lazy("Certifikatet säger inte var det går att se om det är spärrat."),
     "revoked": gettext_lazy("Certifikatet är spärrat."),
 }
 

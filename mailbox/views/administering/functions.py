@@ -25,7 +25,8 @@ FIELD_NAMES = {
 _REASONS = {
     "too-large": gettext_lazy("Filen är för stor."),
     "not-utf-8": gettext_lazy("Filen är inte sparad som UTF-8."),
-    "unreadable": gettext_lazy("Filen går inte att läsa som CSV eller JSON."),
+    "unreadable": gettext_lazy("Det går inte att läsa som CSV eller JSON."),
+    "too-many-cells": gettext_lazy("Raden har fler fält än första raden."),
     "columns": gettext_lazy("Första raden ska ha kolumnerna identifier och name."),
     "twice": gettext_lazy("Samma funktionsadress står flera gånger."),
     "no-identifier": gettext_lazy("Funktionsadressen saknas."),
@@ -151,8 +152,7 @@ def take_in(request: HttpRequest) -> HttpResponse:
     try:
         entries = register.read_file(upload.read(register.MOST_BYTES + 1))
     except register.FileRefused as refused:
-        where = _("Rad %(row)d: ") % {"row": refused.row} if refused.row else ""
-        messages.error(request, f"{where}{_REASONS[refused.reason]} {_('Inget har lästs in.')}")
+        messages.error(request, f"{_where(refused)}{_REASONS[refused.reason]} {_('Inget har lästs in.')}")
         return redirect("administration-functions")
     try:
         added, changed = administration_functions.take_in(actor(request), participant, entries)
@@ -165,6 +165,14 @@ def take_in(request: HttpRequest) -> HttpResponse:
         _("%(added)d nya och %(changed)d ändrade funktionsadresser.") % {"added": added, "changed": changed},
     )
     return redirect("administration-functions")
+
+
+def _where(refused: register.FileRefused) -> str:
+    """Where in the file it is, in words before the reason."""
+    if not refused.row:
+        return ""
+    told = _("Funktion nummer %(row)d i filen: ") if refused.is_item else _("Rad %(row)d: ")
+    return told % {"row": refused.row}
 
 
 def _own(request: HttpRequest) -> QuerySet[OwnFunction]:
