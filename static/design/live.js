@@ -32,6 +32,20 @@
   // As the server writes it, which is not how the browser gives it back.
   areas.forEach((area) => remembered.set(area, { html: null, text: area.textContent }));
 
+  // What a thing is, wherever in the area it stands then: what it leads to or does, or what it is called. Of
+  // several alike each has its number.
+  const FOCUSABLE = "a, button, summary, input";
+  const named = (things) => {
+    const counts = new Map();
+    return [...things].map((one) => {
+      const does = one.getAttribute("href") || (one.form ? [one.form.getAttribute("action"), one.name, one.value] : one.textContent);
+      const within = one.closest("[id]");
+      const name = JSON.stringify([one.tagName, within ? within.id : "", does]);
+      counts.set(name, (counts.get(name) || 0) + 1);
+      return [`${name} ${counts.get(name)}`, one];
+    });
+  };
+
   // A press is not lost: what is pressed is not replaced before it is let go, when its click has been heard.
   let isPressed = false;
   let isHeldBack = false;
@@ -53,18 +67,19 @@
     const html = plain(event.detail.xhr.responseText);
     if (state.html === html) { event.detail.shouldSwap = false; return; }
     state.html = html;
-    state.opened = [...area.querySelectorAll("details")].map((one) => one.open);
-    const focusable = [...area.querySelectorAll("a, button, summary, input")];
-    state.focused = focusable.indexOf(document.activeElement);
+    state.opened = new Set(named(area.querySelectorAll("summary")).filter(([, one]) => one.parentElement.open).map(([name]) => name));
+    const focused = named(area.querySelectorAll(FOCUSABLE)).find(([, one]) => one === document.activeElement);
+    state.focused = focused && focused[0];
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
     const area = event.detail.target;
     const state = remembered.get(area);
     if (!state) return;
-    area.querySelectorAll("details").forEach((one, index) => { if (state.opened[index]) one.open = true; });
-    if (state.focused >= 0) {
-      const again = area.querySelectorAll("a, button, summary, input")[state.focused];
-      if (again) again.focus({ preventScroll: true });
+    named(area.querySelectorAll("summary")).forEach(([name, one]) => { if (state.opened.has(name)) one.parentElement.open = true; });
+    if (state.focused) {
+      const again = named(area.querySelectorAll(FOCUSABLE)).find(([name]) => name === state.focused);
+      // What had focus is gone: nothing else gets it, but the next key goes on in the area.
+      (again ? again[1] : area).focus({ preventScroll: true });
     }
     if (state.text.replace(/\s+/g, " ") !== area.textContent.replace(/\s+/g, " ")) {
       status.textContent = "";

@@ -218,3 +218,52 @@ def test_the_pages_of_working_together_fit_a_small_screen(two_nodes, caseworker,
         ahmed.page.goto(url)
         assert ahmed.page.evaluate("document.documentElement.scrollWidth") <= 320, url
         ahmed.check_accessibility()
+
+
+def test_what_comes_is_said_in_one_place_and_focus_stays_on_what_it_was_on(two_nodes, caseworker, letter):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    ahmed = caseworker(two_nodes.habo, "Ahmed Lindqvist")
+    page = karin.page
+    karin.open_mailbox(RECEPTION)
+    link = page.get_by_role("link", name=letter.subject, exact=True)
+    link.focus()
+    status = page.locator("#status")
+    expect(status).to_be_empty()
+    # Another letter comes above it.
+    two_nodes.arbetsformedlingen.send(TRAINING_ADDRESS, RECEPTION_ADDRESS, "Något brådskande")
+    expect(page.get_by_role("link", name="Något brådskande")).to_be_visible()
+    expect(status).to_have_text("Sidan har uppdaterats med nya uppgifter.")
+    assert [one for one in page.get_by_role("status").all_inner_texts() if one] == [status.inner_text()]
+    expect(link).to_be_focused()
+    # What had it goes: it is nobody else's then, and where one was in the page is not lost.
+    ahmed.page.goto(letter.url)
+    ahmed.page.get_by_role("button", name="Markera som klar").click()
+    expect(link).to_have_count(0)
+    expect(page.locator("[data-live]")).to_be_focused()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('[data-live]') !== null")
+    karin.check_accessibility()
+
+
+def test_what_was_opened_in_the_page_stays_open_and_nothing_else_opens(two_nodes, caseworker, letter):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    ahmed = caseworker(two_nodes.habo, "Ahmed Lindqvist")
+    page = karin.page
+    page.goto(letter.url)
+    page.get_by_text("Vad som har hänt").click()
+    opened = page.locator("details[open] > summary")
+    before = opened.all_inner_texts()
+    # A hand-over puts another such part above it, and takes it away again.
+    ahmed.page.goto(f"{letter.url}overlamna")
+    ahmed.page.get_by_label("Till", exact=True).select_option("Karin Svensson")
+    ahmed.page.get_by_label("Vad som är gjort").fill("Inget")
+    ahmed.page.get_by_label("Vad som återstår").fill("Ring tillbaka")
+    ahmed.page.get_by_role("button", name="Erbjud att ta över").click()
+    page.get_by_role("button", name=re.compile("^Ta över konversationen")).click()
+    expect(page.get_by_text("Du har tagit den")).to_be_visible()
+    page.get_by_text("Vad som har hänt").click()
+    ahmed.page.goto(letter.url)
+    with page.expect_response(lambda response: response.url == page.url):
+        ahmed.page.get_by_role("button", name="Ta över från Karin Svensson").click()
+    expect(page.get_by_text("Tagen av Ahmed Lindqvist").first).to_be_visible()
+    assert opened.all_inner_texts() == before
