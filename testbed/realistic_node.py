@@ -35,6 +35,8 @@ from mailbox.models import (
     Labelling,
     Membership,
     Message,
+    Note,
+    NoteEntry,
     OrganisationRole,
     Person,
     ReadMark,
@@ -176,15 +178,16 @@ class _Node:
             ("history", ConversationEvent, self._history),
             ("what people have read", ReadMark, self._read_marks),
             ("labels", Labelling, self._labels),
+            ("notes", Note, self._notes),
             ("access log", AccessLogEntry, self._access_log),
         )
         # What is made once all is there is made faster, and is the same.
-        later = drop_indexes(SearchEntry, *(model for _, model, _ in steps))
+        later = drop_indexes(SearchEntry, NoteEntry, *(model for _, model, _ in steps))
         for name, model, rows in steps:
             self.tell(name)
             copy(model, rows())
         let_sequences_follow(Conversation, Message, Document, Attachment, Event, ConversationEvent, ReadMark)
-        let_sequences_follow(Labelling, AccessLogEntry)
+        let_sequences_follow(Labelling, Note, AccessLogEntry)
         AccessLogHead.objects.create(participant_id=HERE, number=self.logged, digest=self.last_digest)
         self._drafts()
         self.tell("search index")
@@ -426,6 +429,19 @@ class _Node:
             label = self.labels[talk.mailbox * len(_LABELS) + number % len(_LABELS)]
             yield {"id": number, "label_id": label, "conversation_id": talk.key}
 
+    def _notes(self) -> Iterator[dict[str, Any]]:
+        """Every fifth conversation has a note, as long as a letter."""
+        for number, talk in enumerate(self.talks[::5], 1):
+            key = uuid.UUID(int=(3 << 120) + number)
+            yield {
+                "id": number,
+                "conversation_id": talk.key,
+                "key": key,
+                "text": self._seal(self._letter(number).text, f"mailbox.note|text|{key}"),
+                "written_by_id": self.people[talk.mailbox * _MEMBERS],
+                "at": talk.ends,
+            }
+
     def _drafts(self) -> None:
         """As a person would have written them: few enough to be saved one by one."""
         for at, box in enumerate(self.boxes):
@@ -494,6 +510,7 @@ class _Node:
                         (talk.key, tokens(key, WORD, said.words) + tokens(key, NUMBER, said.numbers))
                     )
             cursor.execute(_FILL_INDEX, [len(self.letters)])
+            cursor.execute(_FILL_INDEX_OF_NOTES, [len(self.letters)])
             cursor.execute("DROP TABLE letter, reference")
 
 
@@ -508,6 +525,14 @@ JOIN letter ON letter.number = m.id * 7919 %% %s
 JOIN reference ON reference.conversation = c.id
 """
 
+
+_FILL_INDEX_OF_NOTES: Final = """
+INSERT INTO mailbox_noteentry (note_id, mailbox_id, at, words, is_learned)
+SELECT n.id, c.mailbox_id, n.at, letter.words, true
+FROM mailbox_note AS n
+JOIN mailbox_conversation AS c ON c.id = n.conversation_id
+JOIN letter ON letter.number = n.id * 7919 %% %s
+"""
 
 _LOG_FIELDS: Final = AccessLogEntry._meta.concrete_fields
 

@@ -8,8 +8,8 @@ from django.db import connection
 from addressbook.models import FunctionAddress
 from addressbook.search import search
 from mailbox import access_log, inbox
-from mailbox.models import FunctionMailbox, Message, Person
-from mailbox.search.find import find
+from mailbox.models import FunctionMailbox, Message, Note, Person
+from mailbox.search.find import Filters, find
 from testbed.realistic_node import Size, make
 from tests.mailbox.build import log_in
 
@@ -36,6 +36,10 @@ def test_a_small_one_has_what_was_asked_for_and_all_of_it_opens(node, client):
     assert "Med vänlig hälsning" in page
     assert "SN 2026/" in page
     assert find(person, "orosanmälan").hits
+    noted = Note.objects.select_related("conversation__mailbox").first()
+    words = " ".join(re.findall(r"[a-zåäö]{6,}", noted.text.lower())[:3])
+    found = find(person, words, Filters(are_notes=True)).hits
+    assert noted in [hit.what for hit in found], "whose index has the words of its text"
     assert find(person, f"SN 2026/{talk.pk:06d}").hits
     assert search("elevhälsan")
     assert list(access_log.verify("0203:habo.se")) == []
