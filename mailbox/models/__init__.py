@@ -9,7 +9,7 @@ from .membership import Membership, MembershipRule, OrganisationLock, Organisati
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
-from .search import NoteEntry, SearchEntry, VocabularyWord
+from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .working import Label, Labelling, Mention, Note
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -26,6 +26,7 @@ __all__ = [
     "Document",
     "Draft",
     "DraftAttachment",
+    "DraftEntry",
     "DraftRecipient",
     "FunctionMailbox",
     "HandOver",

@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from .conversation import FunctionMailbox, Message
+from .draft import Draft
 from .working import Note
 
 
@@ -49,9 +50,28 @@ class NoteEntry(models.Model):
         indexes = [
             GinIndex(fields=["words"], name="search_note_words", fastupdate=False),
             models.Index(fields=["mailbox", "-at", "-note"], name="search_latest_note"),
+            models.Index(fields=["-at", "-note"], name="search_latest_notes"),
             models.Index(
                 fields=["note"], name="search_note_not_learned", condition=models.Q(is_learned=False)
             ),
+        ]
+
+
+class DraftEntry(models.Model):
+    """A draft in the index, as it was at `at`: it is changed often, and indexed a while after."""
+
+    draft = models.OneToOneField(Draft, models.CASCADE, primary_key=True, related_name="search_entry")
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
+    at = models.DateTimeField()
+    words = ArrayField(models.BigIntegerField())
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["words"], name="search_draft_words", fastupdate=False),
+            models.Index(fields=["mailbox", "-at", "-draft"], name="search_latest_draft"),
+            models.Index(fields=["-at", "-draft"], name="search_latest_drafts"),
         ]
 
 

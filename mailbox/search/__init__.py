@@ -1,4 +1,4 @@
-"""Finding messages and internal notes by what they say, without an index that anybody could read.
+"""Finding messages, notes and drafts by what they say, without an index that anybody could read.
 
 What they say is kept encrypted; the index beside it holds only keyed hashes of its words (64 bits of
 HMAC-SHA256 under the organisation's search key, `hashes`). What a word is (`words`), and which words are

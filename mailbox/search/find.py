@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import BooleanField, F, OrderBy, Q, QuerySet, Value
+from django.db.models import Exists, F, IntegerField, OrderBy, OuterRef, Q, QuerySet, Value
 
 from transport.at_rest.keys import search_key
 
-from ..access import Viewer, mailboxes_of, messages_of, notes_of
-from ..models import Message, Note, NoteEntry, SearchEntry
+from ..access import Viewer, drafts_of, mailboxes_of, messages_of, notes_of
+from ..models import Draft, DraftAttachment, DraftEntry, Message, Note, NoteEntry, SearchEntry
 from . import vocabulary
 from .hashes import NUMBER, ROOT, WORD, token
 from .roots import roots_of
@@ -19,12 +19,15 @@ from .words import Term, forms_of_number, terms
 
 PAGE: Final = 20
 _LONG_NUMBER: Final = 6
+# The kinds of what is found, by their place here, and how each is told in the address of a page.
+_KINDS: Final = (SearchEntry, NoteEntry, DraftEntry)
+_LETTERS: Final = ("", "n", "d")
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What else has to be true. A note is neither sent nor received and has no attachments; it is
-    confidential, or has a label, as its conversation is or has."""
+    """What else has to be true. Notes and drafts are neither sent nor received, notes have no attachments,
+    drafts no labels; a note is confidential, or has a label, as its conversation is or has."""
 
     mailbox_id: int | None = None
     since: datetime | None = None
@@ -34,13 +37,14 @@ class Filters:
     has_attachments: bool = False
     label_id: int | None = None
     are_notes: bool = False
+    are_drafts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """What was found; `leg` tells how well: 1 as it was written, 2 another form, 3 spelt alike."""
 
-    what: Message | Note
+    what: Message | Note | Draft
     leg: int
 
 
@@ -55,16 +59,16 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A hit's place among the others: leg by leg, the newest first, messages before notes."""
+    """A hit's place among the others: leg by leg, the newest first, messages before notes before drafts."""
 
     leg: int
     at: datetime
-    is_note: bool
+    kind: int
     key: int
 
     @property
-    def order(self) -> tuple[int, float, bool, int]:
-        return self.leg, -self.at.timestamp(), self.is_note, -self.key
+    def order(self) -> tuple[int, float, int, int]:
+        return self.leg, -self.at.timestamp(), self.kind, -self.key
 
 
 @dataclass(slots=True)
@@ -77,7 +81,7 @@ class _Expanded:
 
 
 def find(person: Viewer, question: str, filters: Filters | None = None, *, after: str = "") -> Hits:
-    """A page of the messages and notes that the person may see and the question means."""
+    """A page of the messages, notes and drafts that the person may see and the question means."""
     asked = terms(question)
     boxes: dict[str, list[int]] = {}
     for box in mailboxes_of(person):
@@ -103,16 +107,18 @@ def find(person: Viewer, question: str, filters: Filters | None = None, *, after
 
 def _seen_by(person: Viewer, page: list[_Place]) -> list[Hit]:
     """What stands there, if the person may see it: an index that lags behind decides nothing."""
-    keys: tuple[list[int], list[int]] = ([], [])
-    for place in page:
-        keys[place.is_note].append(place.key)
-    messages = messages_of(person).select_related("conversation__mailbox").filter(pk__in=keys[False])
-    notes = notes_of(person).select_related("conversation__mailbox", "written_by").filter(pk__in=keys[True])
-    rows: dict[tuple[bool, int], Message | Note] = {
-        (False, row.pk): row for row in messages.prefetch_related("documents__attachments")
-    }
-    rows |= {(True, row.pk): row for row in notes}
-    places = (((place.is_note, place.key), place.leg) for place in page)
+    visible: tuple[QuerySet[Any], ...] = (
+        messages_of(person)
+        .select_related("conversation__mailbox")
+        .prefetch_related("documents__attachments"),
+        notes_of(person).select_related("conversation__mailbox", "written_by"),
+        drafts_of(person).select_related("mailbox", "changed_by").prefetch_related("attachments"),
+    )
+    rows: dict[tuple[int, int], Message | Note | Draft] = {}
+    for kind, seen in enumerate(visible):
+        keys = [place.key for place in page if place.kind == kind]
+        rows |= {(kind, row.pk): row for row in seen.filter(pk__in=keys)}
+    places = (((place.kind, place.key), place.leg) for place in page)
     return [Hit(rows[place], leg) for place, leg in places if place in rows]
 
 
@@ -132,13 +138,13 @@ def _found(
             room = PAGE + 1 - len(found)
             parts = []
             for rows in entries:
-                is_note = rows.model is NoteEntry
+                kind = _KINDS.index(rows.model)
                 here = rows.filter(condition).exclude(earlier)
                 if last and leg == start:
-                    here = here.filter(_beyond(last, is_note=is_note))
-                told = here.annotate(is_note=Value(is_note, BooleanField()))
+                    here = here.filter(_beyond(last, kind))
+                told = here.annotate(kind=Value(kind, IntegerField()))
                 ordered = told.order_by(_newest_first(asked), "-pk")
-                parts.append(ordered.values_list("at", "is_note", "pk")[:room])
+                parts.append(ordered.values_list("at", "kind", "pk")[:room])
             places = [_Place(leg, *row) for row in parts[0].union(*parts[1:], all=True)]
             found += sorted(places, key=lambda place: place.order)[:room]
         if len(found) > PAGE:
@@ -162,11 +168,22 @@ def _narrowed(mailbox_ids: list[int], filters: Filters) -> list[QuerySet[Any]]:
     if filters.until is not None:
         narrow["at__lt"] = filters.until
     found: list[QuerySet[Any]] = []
-    if not filters.are_notes:
+    is_any = not (filters.are_notes or filters.are_drafts)
+    if is_any:
         found.append(SearchEntry.objects.filter(**narrow, **_of_messages(filters)))
-    if filters.is_outgoing is None and not filters.has_attachments:
+    if filters.are_notes or (is_any and filters.is_outgoing is None and not filters.has_attachments):
         found.append(NoteEntry.objects.filter(**narrow, **_of_notes(filters)))
+    if filters.are_drafts or (is_any and filters.is_outgoing is None and filters.label_id is None):
+        found.append(_of_drafts(DraftEntry.objects.filter(**narrow), filters))
     return found
+
+
+def _of_drafts(drafts: QuerySet[DraftEntry], filters: Filters) -> QuerySet[DraftEntry]:
+    if filters.is_confidential:
+        drafts = drafts.filter(draft__is_confidential=True)
+    if filters.has_attachments:
+        drafts = drafts.filter(Exists(DraftAttachment.objects.filter(draft=OuterRef("draft"))))
+    return drafts if filters.label_id is None else drafts.none()
 
 
 def _of_messages(filters: Filters) -> dict[str, Any]:
@@ -230,26 +247,27 @@ def _every(alternatives: list[list[int]]) -> Q:
     return condition
 
 
-def _beyond(last: _Place, *, is_note: bool) -> Q:
-    """What lies after the last hit of the page before."""
-    if last.is_note == is_note:
+def _beyond(last: _Place, kind: int) -> Q:
+    """What of a kind lies after the last hit of the page before."""
+    if last.kind == kind:
         return Q(at__lt=last.at) | Q(at=last.at, pk__lt=last.key)
-    return Q(at__lte=last.at) if is_note else Q(at__lt=last.at)
+    return Q(at__lte=last.at) if kind > last.kind else Q(at__lt=last.at)
 
 
 def _written(place: _Place) -> str:
-    return f"{place.leg}_{place.at.isoformat()}_{'n' if place.is_note else ''}{place.key}"
+    return f"{place.leg}_{place.at.isoformat()}_{_LETTERS[place.kind]}{place.key}"
 
 
 def _read(after: str) -> _Place | None:
     """The place that `_written` wrote; none where it is not one."""
     leg, _, rest = after.partition("_")
     moment, _, identity = rest.rpartition("_")
-    key = identity.removeprefix("n")
+    letter = identity[:1] if identity[:1] in _LETTERS else ""
+    key = identity.removeprefix(letter)
     if leg not in {"1", "2", "3"} or not key.isascii() or not key.isdigit() or len(key) > 18:
         return None
     try:
         at = datetime.fromisoformat(moment)
     except ValueError:
         return None
-    return _Place(int(leg), at, identity != key, int(key)) if at.tzinfo is not None else None
+    return _Place(int(leg), at, _LETTERS.index(letter), int(key)) if at.tzinfo is not None else None

@@ -12,6 +12,8 @@ from transport.at_rest.keys import search_key
 from ..models import (
     Attachment,
     Conversation,
+    Draft,
+    DraftEntry,
     FunctionMailbox,
     Message,
     Note,
@@ -39,16 +41,20 @@ def move(conversation: Conversation, mailbox: FunctionMailbox) -> None:
     """The conversation stands in another mailbox of its organisation, whose key for searching is one."""
     SearchEntry.objects.filter(message__conversation=conversation).update(mailbox=mailbox)
     NoteEntry.objects.filter(note__conversation=conversation).update(mailbox=mailbox)
+    DraftEntry.objects.filter(draft__answers__conversation=conversation).update(mailbox=mailbox)
 
 
 def catch_up(*, everything: bool = False) -> int:
-    """Index what was missed, moved to another mailbox, or not learned; how many messages and notes."""
+    """Index what was missed, moved to another mailbox, or not learned, and drafts as they are now; how many
+    messages and notes."""
+    _add_drafts(Draft.objects.exclude(search_entry__at=F("changed_at")))
     return sum(_catch_up(rows, everything=everything) for rows in _all())
 
 
 def rebuild() -> int:
     """Index everything anew, and forget words that nothing holds any more; how many messages and notes."""
     VocabularyWord.objects.all().delete()
+    _add_drafts(Draft.objects.all())
     return sum(_add_all(rows) for rows in _all())
 
 
@@ -81,6 +87,32 @@ def _add_all(rows: QuerySet[Any]) -> int:
         last = batch[-1].pk
         count += len(batch)
     return count
+
+
+def _add_drafts(drafts: QuerySet[Draft]) -> None:
+    """Half a word that somebody is writing is a word of no vocabulary, so nothing is learned of drafts."""
+    rows = drafts.select_related("mailbox").prefetch_related("attachments", "further_recipients")
+    for draft in rows.order_by("pk").iterator(chunk_size=_BATCH):
+        content = written(_texts_of_draft(draft), (value for _, value in draft.references))
+        words = _hashed(search_key(draft.mailbox.participant_id), content, roots_of(content.words))
+        with transaction.atomic():
+            # Whoever is sending it or throwing it away has it locked: then it is no draft any more.
+            if Draft.objects.select_for_update(skip_locked=True).filter(pk=draft.pk).first():
+                DraftEntry.objects.update_or_create(
+                    draft=draft,
+                    defaults={"mailbox": draft.mailbox, "at": draft.changed_at, "words": words},
+                )
+
+
+def _texts_of_draft(draft: Draft) -> Iterator[str]:
+    yield from (draft.subject, draft.text, *draft.persons)
+    yield from (draft.recipient_organisation, draft.recipient_function)
+    for recipient in draft.further_recipients.all():
+        yield from (recipient.organisation, recipient.function)
+    for root, value in draft.references:
+        yield from (root, value)
+    for attachment in draft.attachments.all():
+        yield attachment.name.replace("_", " ")
 
 
 def _store(what: Message | Note) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Searching messages and notes. Questions are posted: they stand in no address, so in no log of addresses."""
+"""Searching what one may see. Questions are posted: they stand in no address, so in no log of addresses."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from transport.at_rest.keys import search_key
 
 from .. import access, access_log
-from ..models import Message, Note, Person
+from ..models import Draft, Message, Note, Person
 from ..search import Filters, Hit, Hits, find
 from ..search.highlight import Marker, Part
 from ..search.words import terms
@@ -73,6 +73,7 @@ def _filters(asked: QueryDict) -> Filters:
         until=until + timedelta(days=1) if until else None,
         is_outgoing=_DIRECTIONS.get(asked.get("riktning", "")),
         are_notes=asked.get("riktning") == "anteckningar",
+        are_drafts=asked.get("riktning") == "utkast",
         is_confidential=asked.get("sekretess") == "on",
         has_attachments=asked.get("bilagor") == "on",
     )
@@ -105,15 +106,37 @@ def _note(request: HttpRequest, question: str, hits: Hits) -> None:
 
 
 def _shown(hit: Hit, hits: Hits, key_for: Callable[[str], bytes]) -> dict[str, object]:
-    conversation = hit.what.conversation
-    marker = Marker(key_for(conversation.mailbox.participant_id), hits.matching)
-    shown = _note_shown(hit.what, marker) if isinstance(hit.what, Note) else _message_shown(hit.what, marker)
-    return {"at": hit.what.at, "conversation": conversation, "is_alike": hit.leg == 3, **shown}
+    what = hit.what
+    mailbox = what.mailbox if isinstance(what, Draft) else what.conversation.mailbox
+    marker = Marker(key_for(mailbox.participant_id), hits.matching)
+    if isinstance(what, Draft):
+        shown = _draft_shown(what, marker)
+    elif isinstance(what, Note):
+        shown = _note_shown(what, marker)
+    else:
+        shown = _message_shown(what, marker)
+    return {"mailbox": mailbox, "is_alike": hit.leg == 3, **shown}
+
+
+def _draft_shown(draft: Draft, marker: Marker) -> dict[str, object]:
+    about = [*draft.persons, *(f"{kind} {value}".strip() for kind, value in draft.references)]
+    to = ", ".join(name for name in (draft.recipient_function, draft.recipient_organisation) if name)
+    return {
+        "draft": draft,
+        "at": draft.changed_at,
+        "is_confidential": draft.is_confidential,
+        "subject": marker.whole(draft.subject or _("Utan ämne")),
+        "counterpart": marker.whole(to or _("Ingen mottagare än")),
+        "excerpt": marker.excerpt([draft.text]),
+        "attachments": _matching(marker, [file.name for file in draft.attachments.all()]),
+        "about": _matching(marker, about),
+    }
 
 
 def _note_shown(note: Note, marker: Marker) -> dict[str, object]:
     return {
         "note": note,
+        "at": note.at,
         "is_confidential": note.conversation.is_confidential,
         "subject": [Part(note.conversation.subject or _("Utan ämne"), False)],
         "excerpt": marker.excerpt([note.text]),
@@ -132,6 +155,7 @@ def _message_shown(message: Message, marker: Marker) -> dict[str, object]:
     ]
     return {
         "message": message,
+        "at": message.at,
         "is_sent": message.direction == message.Direction.OUT,
         "is_confidential": message.is_confidential,
         "subject": marker.whole(message.subject or _("Utan ämne")),

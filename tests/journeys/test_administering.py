@@ -93,7 +93,7 @@ def test_an_auditor_finds_who_did_what_and_takes_it_out(two_nodes, caseworker):
     karin.page.goto(f"{karin.url}/sok")
     karin.page.get_by_label("Ord, namn eller nummer").fill("kastanjemannen")
     karin.page.get_by_role("button", name="Sök", exact=True).click()
-    expect(karin.page.get_by_text("Inget meddelande och ingen anteckning som du får se")).to_be_visible()
+    expect(karin.page.get_by_text("Inget meddelande, ingen anteckning och inget utkast")).to_be_visible()
     page = nils.page
     page.goto(f"{nils.url}/administration/atkomstlogg")
     page.get_by_label("Vem").select_option("Karin Svensson")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.browser import Caseworker
-from tests.nodes import NodeUnderTest
+from tests.nodes import NodeUnderTest, eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 RECEPTION = "Socialtjänsten, mottagning"
@@ -62,6 +62,31 @@ def test_a_message_is_found_by_another_form_of_its_words_and_shown_where(two_nod
     page.get_by_role("link", name="Rehabiliteringsplanering").first.click()
     expect(page.get_by_role("heading", level=1, name="Rehabiliteringsplanering")).to_be_visible()
     assert not any("socialkontor" in url or "planering" in url for url in requested)
+
+
+def test_a_draft_that_was_left_is_found_and_gone_on_with(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    page = karin.page
+    karin.open_mailbox(RECEPTION)
+    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_label("Ämne", exact=True).fill("Lämnat för i dag")
+    page.get_by_label("Meddelande", exact=True).fill("Vattkoppsutbrott på förskolan")
+    page.get_by_role("button", name="Spara utkast").click()
+    expect(page.get_by_text("Utkastet är sparat.")).to_be_visible()
+    key = int(re.findall(r"/utkast/(\d+)/", page.url)[0])
+    indexed = "SELECT 1 FROM mailbox_draft d JOIN mailbox_draftentry e ON e.draft_id = d.id "
+    indexed += "WHERE e.at = d.changed_at AND d.id = %s"
+    eventually(lambda: two_nodes.habo.query(indexed, key), what="the sweep that indexes drafts")
+    page.get_by_role("link", name="Sök", exact=True).click()
+    page.get_by_label("Ord, namn eller nummer").fill("vattkoppsutbrott")
+    page.keyboard.press("Enter")
+    hit = page.get_by_role("listitem").filter(has_text="Lämnat för i dag")
+    expect(hit).to_contain_text("Utkast")
+    karin.check_accessibility()
+    hit.get_by_role("link", name="Lämnat för i dag").click()
+    expect(page.get_by_label("Meddelande", exact=True)).to_have_value("Vattkoppsutbrott på förskolan")
+    page.get_by_role("button", name="Ta bort utkastet").click()
+    expect(page.get_by_text("Utkastet är borttaget.")).to_be_visible()
 
 
 def test_searching_works_without_script_and_by_filters(two_nodes, browser):

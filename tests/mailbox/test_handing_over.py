@@ -13,6 +13,7 @@ from mailbox.models import (
     AccessLogEntry,
     Assignment,
     Conversation,
+    DraftEntry,
     FunctionMailbox,
     HandOver,
     Label,
@@ -20,7 +21,7 @@ from mailbox.models import (
     OrganisationRole,
     SearchEntry,
 )
-from mailbox.search import find
+from mailbox.search import find, index
 
 from .build import a_member, arrives, log_in
 from .conftest import HERE
@@ -127,6 +128,7 @@ def test_another_function_gets_the_conversation_with_all_that_is_in_it(mailbox, 
     conversation = message.conversation
     note, _ = notes.write(conversation.pk, karin, "Ring skolsköterskan")
     draft = compose.begin_answer(message, karin)
+    index.catch_up()
     for box, name in ((mailbox, "Brådskande"), (mailbox, "Vår egen"), (school, "brådskande")):
         Label.objects.create(mailbox=box, name=name)
     conversation.labels.set(Label.objects.filter(mailbox=mailbox))
@@ -139,7 +141,8 @@ def test_another_function_gets_the_conversation_with_all_that_is_in_it(mailbox, 
     draft.refresh_from_db()
     assert draft.mailbox == school, "an answer goes from the function that has the conversation"
     assert SearchEntry.objects.get().mailbox == school
-    assert [hit.what for hit in find(ulla, "kallelse").hits] == [message]
+    assert DraftEntry.objects.get().mailbox == school
+    assert [hit.what for hit in find(ulla, "kallelse").hits] == [draft, message]
     assert find(karin, "kallelse").hits == []
     assert [hit.what for hit in find(ulla, "skolsköterska").hits] == [note]
     assert find(karin, "skolsköterska").hits == []

@@ -10,11 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mailbox import labels, notes
+from mailbox import compose, labels, notes
 from mailbox.deliver import deliver
 from mailbox.models import (
     AccessLogEntry,
     Attachment,
+    Draft,
+    DraftEntry,
     FunctionMailbox,
     Label,
     Membership,
@@ -274,17 +276,21 @@ def test_filters_hold_for_notes(mailbox):
 def test_pages_of_messages_and_notes_miss_nothing_and_repeat_nothing(mailbox):
     moments = [START + timedelta(minutes=number // 3) for number in range(30)]
     expected = {("note", a_note(mailbox, "kontor", at).pk) for at in moments}
+    for at in moments[:9]:
+        Draft.objects.filter(pk=a_draft(mailbox, text="kontor").pk).update(changed_at=at)
+    index.catch_up()
+    expected |= {("draft", pk) for pk in Draft.objects.values_list("pk", flat=True)}
     expected |= {("message", kept(mailbox, Letter("", "Kontor", "", ("A", "B")), at).pk) for at in moments}
     person, seen, after = a_member(mailbox), [], ""
     while True:
         page = find(person, "kontor", after=after)
         seen += [(hit.what._meta.model_name, hit.what.pk) for hit in page.hits]
-        moments = [hit.what.at for hit in page.hits]
+        moments = [hit.what.changed_at if isinstance(hit.what, Draft) else hit.what.at for hit in page.hits]
         assert moments == sorted(moments, reverse=True)
         after = page.after
         if not after:
             break
-    assert len(seen) == 60
+    assert len(seen) == 69
     assert set(seen) == expected
 
 
@@ -316,6 +322,104 @@ def test_a_hit_says_that_it_is_a_note_and_leads_to_it(mailbox, client):
     assert "Inga träffar" in only
     page = client.get(reverse("conversation", args=[note.conversation_id])).content.decode()
     assert f'id="anteckning-{note.pk}"' in page
+
+
+# --- Drafts
+
+
+def a_draft(mailbox: FunctionMailbox, **values: object) -> Draft:
+    """A draft that the sweep has found."""
+    draft = Draft.objects.create(mailbox=mailbox, **values)
+    index.catch_up()
+    return draft
+
+
+def found_drafts(person: Person, question: str, **filters: object) -> list[Draft]:
+    hits = find(person, question, Filters(**filters)).hits
+    return [hit.what for hit in hits if isinstance(hit.what, Draft)]
+
+
+@pytest.mark.parametrize("question", ["planering", "familjehem", "2026/117", "Kalle", "Uppsala", "underlag"])
+def test_a_draft_is_found_by_all_that_it_says(mailbox, question):
+    draft = Draft.objects.create(
+        mailbox=mailbox,
+        subject="Planering",
+        text="Om familjehemmet",
+        reference_kind="Diarienummer",
+        reference="SN 2026/117",
+        person_name="Kalle Ek",
+        recipient_organisation="Region Uppsala",
+    )
+    draft.attachments.create(name="ett_underlag.pdf", content_type="application/pdf", size=1)
+    index.catch_up()
+    assert found_drafts(a_member(mailbox), question) == [draft]
+
+
+def test_only_drafts_that_the_person_may_see_are_found(mailbox):
+    beside = a_mailbox("Ekonomi")
+    draft = a_draft(mailbox, text="familjehem")
+    assert found_drafts(a_member(mailbox), "familjehem") == [draft]
+    assert found_drafts(a_member(beside), "familjehem") == []
+    assert found_drafts(a_member(), "familjehem") == []
+    Draft.objects.filter(pk=draft.pk).update(mailbox=beside)
+    assert found_drafts(a_member(mailbox), "familjehem") == [], "though the index lags behind"
+
+
+def test_a_draft_is_found_by_what_it_says_now_and_no_more_when_it_is_gone(mailbox):
+    person, draft = a_member(mailbox), a_draft(mailbox, text="familjehem")
+    words = VocabularyWord.objects.count()
+    content = compose.Content({"text": "jourhem"})
+    compose.save(draft.pk, draft.version, content, person)
+    index.catch_up()
+    assert found_drafts(person, "familjehem") == []
+    assert found_drafts(person, "jourhem") == [draft]
+    assert VocabularyWord.objects.count() == words, "what is being written teaches nothing"
+    with CaptureQueriesContext(connection) as queries:
+        index.catch_up()
+    assert not any("draftentry" in query["sql"] and "SELECT" not in query["sql"] for query in queries)
+    Draft.objects.all().delete()
+    assert found_drafts(person, "jourhem") == []
+    assert not DraftEntry.objects.exists()
+
+
+def test_a_draft_that_is_sent_meanwhile_is_left_alone(mailbox, monkeypatch):
+    Draft.objects.create(mailbox=mailbox, text="familjehem")
+
+    def sent(words: object) -> dict[str, str]:
+        Draft.objects.all().delete()
+        return {}
+
+    monkeypatch.setattr(index, "roots_of", sent)
+    index.catch_up()
+    assert not DraftEntry.objects.exists()
+
+
+def test_filters_hold_for_drafts(mailbox):
+    person, draft = a_member(mailbox), a_draft(mailbox, subject="Kontor")
+    label = Label.objects.create(mailbox=mailbox, name="Brådskande")
+    message = kept(mailbox, Letter("", "Kontor", "", ("A", "B")), START)
+    note = a_note(mailbox, "kontor")
+    assert found(person, "kontor") == [draft.pk, message.pk, note.pk]
+    assert found(person, "kontor", are_drafts=True) == [draft.pk]
+    assert found_drafts(person, "kontor", are_notes=True) == []
+    assert found_drafts(person, "kontor", is_outgoing=True) == []
+    assert found_drafts(person, "kontor", label_id=label.pk) == []
+    assert found_drafts(person, "kontor", are_drafts=True, label_id=label.pk) == []
+    assert found_drafts(person, "kontor", has_attachments=True) == []
+    assert found_drafts(person, "kontor", is_confidential=True) == []
+    draft.attachments.create(name="a.pdf", content_type="application/pdf", size=1)
+    Draft.objects.update(is_confidential=True)
+    assert found_drafts(person, "kontor", has_attachments=True, is_confidential=True) == [draft]
+
+
+def test_a_hit_says_that_it_is_a_draft_and_leads_to_it(mailbox, client):
+    draft = a_draft(mailbox, subject="<i>Planering</i>", text="Om familjehemmet")
+    client.force_login(a_member(mailbox), backend="mailbox.login.EidBackend")
+    html = client.post(reverse("search"), {"fraga": "familjehem", "riktning": "utkast"}).content.decode()
+    assert ">Utkast</span> Till Ingen mottagare än" in html
+    assert "<mark>familjehemmet</mark>" in html
+    assert f'"{reverse("draft", args=[draft.pk])}"' in html
+    assert "&lt;i&gt;" in html
 
 
 def test_filters_narrow_and_never_widen(mailbox, letters):
@@ -376,8 +480,14 @@ def test_the_number_of_queries_does_not_grow_with_the_hits(mailbox, client):
 
 def test_the_index_holds_no_readable_word(mailbox, letters):
     a_note(mailbox, "Socialsekreterare Svensson")
+    a_draft(mailbox, text="Socialsekreterare Svensson")
     with connection.cursor() as cursor:
-        for table in ("mailbox_searchentry", "mailbox_noteentry", "mailbox_vocabularyword"):
+        for table in (
+            "mailbox_searchentry",
+            "mailbox_noteentry",
+            "mailbox_draftentry",
+            "mailbox_vocabularyword",
+        ):
             cursor.execute(f"SELECT row_to_json(one)::text FROM {table} AS one")
             rows = [row[0].lower() for row in cursor.fetchall()]
             assert rows
