@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset test lint types imports check bench outdated clean
+.PHONY: demo demo-reset test lint types imports check bench bench-ui messages outdated clean
 
 demo: $(VENV)/.installed fonts clamav
 	@$(RUN)/python -m testbed.demo

@@ -178,6 +178,16 @@ def managed_by(person: Viewer) -> QuerySet[FunctionMailbox]:
     )
 
 
+def tasks_of(person: Viewer) -> set[str]:
+    """What the person is besides a member: manager of a mailbox, administrator, auditor. One query, as every
+    page's menu asks for it."""
+    if not isinstance(person, Person) or not person.is_active:
+        return set()
+    managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
+    roles = person.organisation_roles.filter(unlocked())
+    return set(roles.values_list("role", flat=True).union(managing.values_list("role", flat=True)))
+
+
 def may_name(actor: Viewer, person: Person, role: str, participant_id: str) -> bool:
     """Whether the actor may give somebody a role in an organisation, or take it: who holds it, may."""
     return actor.pk != person.pk and participant_id in _organisations(actor, role)

@@ -13,7 +13,7 @@ from ..templatetags.help import TERMS
 
 # As static/design/keys.js and the pages' `data-key` have them.
 KEYS: Final[tuple[tuple[str, str | Promise], ...]] = (
-    ("b", lazy("Brevlådor")),
+    ("b", lazy("Start")),
     ("s", lazy("Sök")),
     ("a", lazy("Adressbok")),
     ("j", lazy("Nästa konversation i listan")),

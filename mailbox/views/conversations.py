@@ -48,11 +48,9 @@ def start(request: HttpRequest) -> HttpResponse:
         "waiting": waiting.waiting_for(person),
         "today": timezone.localdate(),
         "mailboxes": inbox.mailboxes_with_counts(request.user),
-        "administers": access.administered_by(request.user) or access.managed_by(request.user).exists(),
         "alarms": watch.alarms_of(request.user),
         "quarantined": quarantine.unremoved(request.user),
         "waiting_for_scanner": quarantine.waiting_for_scanner(request.user)[0],
-        "audits": access.audited_by(request.user),
     }
     template = "mailbox/_start.html" if getattr(request, "htmx", False) else "mailbox/start.html"
     return render(request, template, context)
@@ -93,6 +91,7 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         "asked": asked,
         "views": [(view, listing.NAMES[view], counted[view]) for view in inbox.View],
         "view_name": listing.NAMES[asked.view],
+        "nothing": listing.NOTHING[asked.view],
         "statuses": listing.STATUSES.items(),
         "orders": [(order, listing.ORDERS[order]) for order in inbox.orders_of(asked.view)],
         "labels": box.labels.all(),

@@ -23,6 +23,20 @@ NAMES: Final[dict[View, str | Promise]] = {
     View.DRAFTS: lazy("Utkast"),
     View.TRASH: lazy("Papperskorg"),
 }
+# What a view that is empty says: what comes there, and what to do.
+NOTHING: Final[dict[View, str | Promise]] = {
+    View.INBOX: lazy(
+        "Inkorgen är tom. Skriv ett meddelande, eller vänta på att någon skriver hit: "
+        "sidan uppdateras av sig själv."
+    ),
+    View.MINE: lazy("Du har inte tagit någon konversation. Det som ingen har tagit finns under Ingens."),
+    View.NOBODYS: lazy("Allt är taget: ingen konversation väntar på att någon tar hand om den."),
+    View.WAITING: lazy("Inget väntar på kvittens eller svar. Det ni skickar ligger här tills det besvaras."),
+    View.DONE: lazy("Ingen konversation är klar än. Det som markeras som klart hamnar här."),
+    View.SENT: lazy("Inget har skickats härifrån än."),
+    View.DRAFTS: lazy("Det finns inga utkast. Det ni börjar skriva sparas här tills det skickas."),
+    View.TRASH: lazy("Papperskorgen är tom."),
+}
 STATUSES: Final[dict[Status, str | Promise]] = {
     Status.NEW: lazy("Nya för dig"),
     Status.OPEN: lazy("Öppna"),

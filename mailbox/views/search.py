@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from transport.at_rest.keys import search_key
 
 from .. import access, access_log
+from ..markdown import without_marks
 from ..models import Draft, Message, Note, Person
 from ..search import Filters, Hit, Hits, find
 from ..search.highlight import Marker, Part
@@ -160,7 +161,7 @@ def _message_shown(message: Message, marker: Marker) -> dict[str, object]:
         "is_confidential": message.is_confidential,
         "subject": marker.whole(message.subject or _("Utan ämne")),
         "counterpart": marker.whole(f"{message.counterpart_function}, {message.counterpart_organisation}"),
-        "excerpt": marker.excerpt([text for document in documents for text in document.texts]),
+        "excerpt": marker.excerpt([without_marks(text) for document in documents for text in document.texts]),
         "attachments": _matching(marker, attachments),
         "about": _matching(marker, about),
     }

@@ -616,6 +616,13 @@ def test_markup_in_a_message_is_shown_as_text(mailbox, client):
     assert "<script>kontor" not in html
 
 
+def test_a_hit_shows_words_and_no_signs_of_formatting(mailbox, client):
+    kept(mailbox, Letter("", "Möte", "# Plats\nVårt **kontor** i stan", ("A", "B")), START)
+    client.force_login(a_member(mailbox), backend="mailbox.login.EidBackend")
+    html = client.post(reverse("search"), {"fraga": "kontor"}).content.decode()
+    assert "Plats\nVårt <mark>kontor</mark> i stan" in html
+
+
 def test_an_empty_question_is_told_at_the_field(mailbox, client):
     client.force_login(a_member(mailbox), backend="mailbox.login.EidBackend")
     page = client.post(reverse("search"), {"fraga": " "})

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -103,6 +104,7 @@ def in_words(what: str) -> str:
 def access_log_page(request: HttpRequest) -> HttpResponse:
     """Entries by who, what, where and when; the latest first, a page at a time."""
     asked = request.GET
+    errors = _errors(asked)
     rows = _asked_for(request, asked).order_by("-at", "-pk")
     before = asked.get("fore", "")
     if before.isascii() and before.isdigit() and len(before) < 19:
@@ -119,11 +121,12 @@ def access_log_page(request: HttpRequest) -> HttpResponse:
         "entries": found[:_PAGE],
         "next": remaining.urlencode() if remaining["fore"] else "",
         "asked": asked,
+        "errors": errors,
         "kinds": sorted({**_ACCESS, **WHAT_WAS_ADMINISTERED}.items(), key=lambda item: str(item[1])),
         "mailboxes": boxes.order_by("name").values("pk", "name"),
         "people": Person.objects.filter(pk__in=told.values("actor")).order_by("name").values("pk", "name"),
     }
-    return page(request, "administration/access_log.html", context)
+    return page(request, "administration/access_log.html", context, status=422 if errors else 200)
 
 
 @auditor_required
@@ -152,6 +155,18 @@ def _asked_for(request: HttpRequest, asked: QueryDict) -> QuerySet[AccessLogEntr
     if asked.get("konversation"):
         narrow["conversation_id"] = _uuid(asked.get("konversation", ""))
     return AccessLogEntry.objects.filter(**narrow)
+
+
+def _errors(asked: QueryDict) -> dict[str, str]:
+    """What is asked for that no entry could have."""
+    errors = {}
+    identity = asked.get("konversation", "")
+    if identity and _uuid(identity) == UUID(int=0):
+        errors["konversation"] = gettext("Skriv hela id:t, så som det står i loggen.")
+    since, until = day_of(asked.get("fran", "")), day_of(asked.get("till", ""))
+    if since and until and until < since:
+        errors["till"] = gettext("Ange en dag som inte är före den första.")
+    return errors
 
 
 def _older_than(key: int) -> Q:

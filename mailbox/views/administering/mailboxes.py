@@ -8,6 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from addressbook.models import FunctionAddress
+
 from ... import access, administration, membership_rules
 from ...models import AccessLogEntry, FunctionMailbox, Membership, MembershipRule
 from .log import WHAT_WAS_ADMINISTERED, in_words
@@ -60,6 +62,10 @@ def mailbox(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         errors = _add_member(request, box)
         if not errors:
             return redirect("administration-mailbox", box.pk)
+    return _mailbox_page(request, box, errors)
+
+
+def _mailbox_page(request: HttpRequest, box: FunctionMailbox, errors: dict[str, str]) -> HttpResponse:
     context = {
         "mailbox": box,
         "members": box.memberships.select_related("person", "rule").order_by("person__name"),
@@ -91,7 +97,7 @@ def set_limit(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         administration.set_limit(actor(request), box, int(hours[:6]))
         messages.success(request, _("Gränsen är sparad."))
     else:
-        messages.error(request, _("Skriv ett antal timmar, mellan 1 och 8760."))
+        return _mailbox_page(request, box, {"hours": _("Skriv ett antal timmar, mellan 1 och 8760.")})
     return redirect("administration-mailbox", box.pk)
 
 
@@ -115,11 +121,15 @@ def make_rule(request: HttpRequest, mailbox_id: int) -> HttpResponse:
     box = get_object_or_404(administration.mailboxes_administered_by(request.user), pk=mailbox_id)
     claim = request.POST.get("claim", "").strip()[:200]
     value = request.POST.get("value", "").strip()[:500]
-    if claim and value:
-        membership_rules.make_rule(actor(request), box, claim, value)
-        messages.success(request, _("Regeln gäller från nästa gång någon loggar in."))
-    else:
-        messages.error(request, _("Skriv både uppgiftens namn och det värde som ger medlemskap."))
+    errors = {}
+    if not claim:
+        errors["claim"] = _("Skriv vad uppgiften heter hos e-legitimationstjänsten.")
+    if not value:
+        errors["value"] = _("Skriv det värde som ger medlemskap.")
+    if errors:
+        return _mailbox_page(request, box, errors)
+    membership_rules.make_rule(actor(request), box, claim, value)
+    messages.success(request, _("Regeln gäller från nästa gång någon loggar in."))
     return redirect("administration-mailbox", box.pk)
 
 
@@ -176,6 +186,10 @@ def _make_mailbox(request: HttpRequest) -> dict[str, str]:
     errors = {}
     if not address or len(address) > 500:
         errors["address"] = _("Skriv funktionsadressen så som den står i federationens adressbok.")
+    elif any(sign.isspace() for sign in address):
+        errors["address"] = _(
+            "En funktionsadress har inga mellanslag. Kontrollera att den är rätt avskriven."
+        )
     if not name or len(name) > 256:
         errors["name"] = _("Skriv ett namn på högst 256 tecken.")
     if errors:
@@ -185,6 +199,17 @@ def _make_mailbox(request: HttpRequest) -> dict[str, str]:
     except administration.AddressTaken:
         return {"address": _("Det finns redan en brevlåda för den funktionsadressen.")}
     messages.success(request, _("Brevlådan är skapad."))
+    if not FunctionAddress.objects.filter(
+        organisation__participant_id=participant, identifier=address, gone_at=None
+    ).exists():
+        messages.warning(
+            request,
+            _(
+                "Funktionsadressen %(address)s står inte i federationens adressbok. Är den rätt avskriven? "
+                "Andra kan inte skriva dit förrän den är registrerad där."
+            )
+            % {"address": address},
+        )
     return {}
 
 

@@ -12,12 +12,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from transport.message_service.models import Organisation
 
 from ... import access
-from ...models import Person
+from ...models import Membership, OrganisationRole, Person
 
 View = Callable[..., HttpResponseBase]
 
@@ -52,6 +53,22 @@ anybody_with_a_task = _only_for(
 def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """A page of administration, with the others that the person has."""
     return render(request, template, {**context, "sections": _sections(request)}, status=status)
+
+
+def way_in(request: HttpRequest) -> dict[str, Any]:
+    """The main menu's link to what the person has to do besides messages, asked for where it is shown."""
+    return {"way_in": SimpleLazyObject(lambda: _way_in(request))}
+
+
+def _way_in(request: HttpRequest) -> dict[str, Any]:
+    tasks = access.tasks_of(request.user)
+    if tasks & {Membership.Role.MANAGER, OrganisationRole.Role.ADMINISTRATOR}:
+        url, text = reverse("administration"), _("Administration")
+    elif tasks:
+        url, text = reverse("administration-access-log"), _("Åtkomstlogg")
+    else:
+        return {}
+    return {"url": url, "text": text, "is_here": request.path.startswith(reverse("administration"))}
 
 
 def actor(request: HttpRequest) -> Person:
@@ -91,6 +108,10 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
         found.append(("administration-access-log", _("Åtkomstlogg")))
     if access.logs_read_by(person):
         found.append(("transfer-log", _("Överföringar")))
+    sections = [(reverse(name), text) for name, text in found]
+    # Where the person is, or which section the page that they are on belongs to.
+    here = max((url for url, _text in sections if request.path.startswith(url)), key=len, default="")
     return [
-        {"url": reverse(name), "text": text, "is_here": request.path == reverse(name)} for name, text in found
+        {"url": url, "text": text, "current": ("page" if url == request.path else "true") * (url == here)}
+        for url, text in sections
     ]
