@@ -26,7 +26,7 @@ from benchmarks.whole_node import Throughput, throughput
 from testbed.clamav import ClamAV
 from testbed.federation import Federation
 from testbed.node import PROJECT
-from testbed.services import Postgres
+from testbed.services import Postgres, Valkey, free_port
 
 _UNITS = {"K": 1000, "M": 1_000_000}
 _SMALL, _LARGE, _LARGEST = 2_000, 30_000_000, 100_000_000
@@ -79,14 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def _started(directory: Path) -> Iterator[tuple[Federation, Postgres]]:
-    """The federation, a database and a scanner; this process is set up for them."""
+    """The federation, a database, a broker and a scanner; this process is set up for them."""
     import django
     from django.core.management import call_command
 
     postgres, scanner = Postgres(directory / "postgres"), ClamAV(directory / "clamav")
+    broker = Valkey(directory / "broker", free_port())
     federation = Federation(directory / "federation")
     with ExitStack() as running:
-        for service in (postgres, scanner):
+        for service in (postgres, scanner, broker):
             service.start()
             running.callback(service.stop)
         postgres.ensure_database("bench")
@@ -98,6 +99,8 @@ def _started(directory: Path) -> Iterator[tuple[Federation, Postgres]]:
             "SDK_DEMO": "1",
             "SDK_LOG_LEVEL": "WARNING",
             "SDK_DATABASE_URL": postgres.url("bench"),
+            # Workers are woken for what arrives, as on a node; none is there to take it.
+            "SDK_BROKER_URL": broker.url,
             "SDK_CLAMD": scanner.address,
             "SDK_DATA_DIR": str(directory / "served" / "data"),
             "SDK_WORK_DIR": str(directory / "served" / "work"),
