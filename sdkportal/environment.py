@@ -47,6 +47,14 @@ def path(name: str, default: Path) -> Path:
     return Path(os.environ.get(name, "").strip() or default)
 
 
+def _preparing() -> dict[str, object]:
+    """A connection's statements are planned once, and then run again with other values: the same few are most
+    of what a message costs."""
+    if not flag("SDK_DATABASE_PREPARES", True):
+        return {}
+    return {"server_side_binding": True, "prepare_threshold": 5}
+
+
 def database(name: str, default: str) -> dict[str, object]:
     """Django's database settings from `postgresql://user:password@host:port/name?host=/socket/dir`."""
     url = urlsplit(text(name, default))
@@ -55,7 +63,7 @@ def database(name: str, default: str) -> dict[str, object]:
     query = dict(pair.partition("=")[::2] for pair in url.query.split("&") if pair)
     host = unquote(query.pop("host", "") or url.hostname or "")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "sdkportal.postgresql",
         "NAME": unquote(url.path.lstrip("/")),
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
@@ -63,5 +71,5 @@ def database(name: str, default: str) -> dict[str, object]:
         "PORT": str(url.port or query.pop("port", "")),
         "CONN_MAX_AGE": number("SDK_DATABASE_CONNECTION_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {key: unquote(value) for key, value in query.items()},
+        "OPTIONS": _preparing() | {key: unquote(value) for key, value in query.items()},
     }

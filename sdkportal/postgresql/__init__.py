@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, for statements whose values the server binds."""
