@@ -87,6 +87,21 @@ class Leased(models.Model):
             yield row
             row.save()
 
+    def change(self, **values: object) -> None:
+        """Change columns of the row and of this instance, in one statement; raises `LeaseLost`.
+
+        For rows that nobody changes but who holds the lease, or who takes it away: what was read when the
+        row was taken still holds.
+        """
+        if not type(self).objects.filter(pk=self.pk, lease=self.lease).update(**values):
+            raise LeaseLost(str(self.pk))
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def finish(self, **values: object) -> None:
+        """End the work on the row: `change` that clears the lease."""
+        self.change(**values, lease=None, lease_until=None)
+
     @contextmanager
     def step(self) -> Generator[Self, None, None]:
         """One transaction that ends the work on the row; raises `LeaseLost`.

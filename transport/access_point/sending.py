@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from .. import hand_over, payloads
@@ -66,8 +67,8 @@ def send(transfer_id: object) -> None:
     try:
         with transfer.kept():
             result = _attempt(transfer, keys)
-        with transfer.step() as row:
-            _settle(row, result, keys)
+        with transaction.atomic():
+            _settle(transfer, result, keys)
     except LeaseLost:
         logger.warning("lease lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
 
@@ -124,13 +125,15 @@ def _about_to_post(
     transfer: OutboundTransfer, packed: PackedMessage, keys: AccessPointKeys, endpoint: Endpoint
 ) -> None:
     """Commit that the message may be with the peer from now on, and what a receipt for it must repeat."""
-    with transfer.halfway() as row:
-        row.first_attempt_at = row.first_attempt_at or timezone.now()
-        row.sent_references = [*row.sent_references, [_as_json(item) for item in packed.references]]
-        log.outbound(
-            log.Kind.SENT, row, keys.party_id, peer=_party(endpoint), certificate=endpoint.certificate
+    signed = [_as_json(item) for item in packed.references]
+    with transaction.atomic():
+        transfer.change(
+            first_attempt_at=transfer.first_attempt_at or timezone.now(),
+            sent_references=[*transfer.sent_references, signed],
         )
-    transfer.sent_references = row.sent_references
+        log.outbound(
+            log.Kind.SENT, transfer, keys.party_id, peer=_party(endpoint), certificate=endpoint.certificate
+        )
 
 
 def _answered(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool) -> _Result:
@@ -244,20 +247,19 @@ def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) 
 def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> None:
     now = timezone.now()
     row.first_attempt_at = row.first_attempt_at or now
-    row.cause = result.cause or ""
+    changes: dict[str, object] = {"first_attempt_at": row.first_attempt_at, "cause": result.cause or ""}
     if result.is_delivered:
-        row.state = row.State.DELIVERED
-        row.receipt = result.receipt
+        changes |= {"state": row.State.DELIVERED, "receipt": result.receipt}
         outcome, kind = Outcome.DELIVERED, log.Kind.DELIVERED
     elif result.may_pass and (again := _next_attempt(row)) is not None:
-        row.due_at = again
+        changes["due_at"] = again
         outcome, kind = Outcome.RESENDING, log.Kind.RESENDING
     else:
-        row.state = row.State.FAILED
+        changes["state"] = row.State.FAILED
         outcome, kind = Outcome.FAILED, log.Kind.FAILED
     if outcome is not Outcome.RESENDING:
-        row.due_at = None
-        row.settled_at = now
+        changes |= {"due_at": None, "settled_at": now}
+    row.finish(**changes)
     endpoint, signal = result.endpoint, result.signal
     certificate = endpoint.certificate if endpoint else None
     log.outbound(

@@ -125,6 +125,10 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
+# Paths that a checker remembers.
+_MOST_PATHS: Final = 1_000
+
+
 class CertificateChecker:
     """Judges certificates against a set of CAs.
 
@@ -140,6 +144,7 @@ class CertificateChecker:
         self._anchors = [certificate for certificate in authorities if is_authority(certificate)]
         self._revocation = revocation
         self._clock = clock
+        self._paths: dict[tuple[x509.Certificate, ...], list[x509.Certificate]] = {}
 
     def check(
         self,
@@ -176,6 +181,11 @@ class CertificateChecker:
     ) -> list[x509.Certificate]:
         if not self._anchors:
             raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate)
+        # What issued what does not change; a path that was found holds while all of it is valid.
+        given = (certificate, *intermediates)
+        known = self._paths.get(given, [])
+        if known and all(_is_valid_at(one, moment) for one in known):
+            return list(known)
         verifier = (
             PolicyBuilder()
             .store(Store(self._anchors))
@@ -184,9 +194,17 @@ class CertificateChecker:
             .build_client_verifier()
         )
         try:
-            return list(verifier.verify(certificate, list(intermediates)).chain)
+            path = list(verifier.verify(certificate, list(intermediates)).chain)
         except VerificationError:
             raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate) from None
+        if len(self._paths) >= _MOST_PATHS:
+            self._paths.clear()
+        self._paths[given] = path
+        return list(path)
+
+
+def _is_valid_at(certificate: x509.Certificate, moment: datetime) -> bool:
+    return certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc
 
 
 def _require_authority(_: Policy, __: x509.Certificate, constraints: x509.BasicConstraints) -> None:
