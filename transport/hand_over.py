@@ -127,7 +127,8 @@ transfer_changed = Signal()
 """Sent in the access point's transaction: `reference` (UUID), `outcome` (Outcome), `cause` (Cause or "")."""
 
 envelope_arrived = Signal()
-"""Sent in the access point's transaction: `transfer_id` (UUID), `recipient`, `document_type`."""
+"""Sent in the transaction that puts a transfer in: `transfer_id` (UUID), `transfer_sender`, `recipient`,
+`document_type`."""
 
 
 @cache

@@ -50,7 +50,10 @@ def dated(folder: str, name: str) -> str:
 
 
 def store(name: str, content: BinaryIO, place: Place) -> str:
-    """Seal a file and write it so that it survives a power cut; the name that it got."""
+    """Seal a file and write it so that it survives a power cut; the name that it got.
+
+    That is the name that was asked for, where no file has it.
+    """
     sealed = files.sealed(content, place.participant, place.binding)
     stored = default_storage.save(name, File(sealed))
     path = _path_of(stored)
@@ -107,6 +110,16 @@ def _in_any_state(name: str, place: Place) -> Generator[BinaryIO, None, None]:
         source = cast(BinaryIO, stored)
         is_sealed = files.key_id_of(source) is not None
         yield files.opened(source, place.participant, place.binding) if is_sealed else source
+
+
+@contextmanager
+def removed_on_failure(name: str) -> Generator[None, None, None]:
+    """Remove what was stored if the body fails: the caller's transaction is rolled back then."""
+    try:
+        yield
+    except BaseException:
+        remove(name)
+        raise
 
 
 def remove(name: str) -> None:

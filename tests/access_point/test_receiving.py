@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from testbed.authorities import load_certificate
 from testbed.services import free_port
@@ -97,6 +98,31 @@ def test_what_cannot_be_committed_gets_no_receipt_and_leaves_nothing(peer, setti
     finally:
         hand_over.envelope_arrived.disconnect(fail)
     assert InboundTransfer.objects.count() == 1
+
+
+def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(peer, settings, monkeypatch):
+    commit, told = BaseDatabaseWrapper._commit, []
+
+    def commit_and_lose(database: BaseDatabaseWrapper) -> None:
+        commit(database)
+        if told and told.pop():
+            raise OperationalError("the connection is closed")
+
+    def note(**_: object) -> None:
+        told.append(True)
+
+    message, packed = peer.pack(b"<envelope/>")
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_and_lose)
+    hand_over.envelope_arrived.connect(note)
+    try:
+        with packed:
+            assert peer.post(packed).status_code == 500
+            assert isinstance(peer.answer(packed, message), Receipt)
+    finally:
+        hand_over.envelope_arrived.disconnect(note)
+    transfer = InboundTransfer.objects.get()
+    with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+        assert envelope.read() == b"<envelope/>"
 
 
 def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_signed(peer, settings):

@@ -113,7 +113,7 @@ def test_the_constraint_decides_where_both_looked_before_either_wrote(world, cli
 
 def test_the_same_envelope_told_of_twice_is_one_message(world, client):
     row = arrived(world, world.sealed(world.message())[1])
-    receiving.envelope_arrived(row.transfer_id, world.recipient.participant)
+    receiving.envelope_arrived(row.transfer_id, world.sender.participant, world.recipient.participant)
     assert IncomingMessage.objects.count() == 1
 
 

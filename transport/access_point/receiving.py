@@ -118,12 +118,8 @@ class _Reception:
         (part,) = received.parts
         with part.path.open("rb") as envelope:
             digest = hashlib.file_digest(envelope, "sha256").hexdigest()
-            known = _known(received.user_message)
-            if known is None:
-                envelope.seek(0)
-                known, is_new = self._store(received, envelope, digest)
-            else:
-                is_new = False
+            envelope.seek(0)
+            known, is_new = self._store(received, envelope, digest)
         if known.envelope_digest not in {digest, ""}:
             raise As4Error(
                 VALUE_INCONSISTENT,
@@ -143,57 +139,39 @@ class _Reception:
     def _store(
         self, received: ReceivedMessage, envelope: BinaryIO, digest: str
     ) -> tuple[InboundTransfer, bool]:
-        """Put the envelope on disk and commit; False where another connection was faster."""
-        transfer_id = uuid.uuid4()
-        place = payloads.Place(received.user_message.final_recipient.value, "envelope", transfer_id)
-        name = payloads.store(payloads.dated("inbound", str(transfer_id)), envelope, place)
+        """Put the envelope on disk and commit; False where the message has been taken before.
+
+        The row says so: it does not go in. Another connection that is about to put it in is waited for.
+        """
         try:
-            return self._commit(transfer_id, name, digest, received), True
+            with transaction.atomic():
+                transfer = _put_in(received, digest)
+                # A commit whose answer is lost may have been one: what it leaves is the sweep's.
+                with payloads.removed_on_failure(transfer.envelope_name):
+                    payloads.store(transfer.envelope_name, envelope, transfer.envelope_place)
+                    self._tell(transfer, received)
+            return transfer, True
         except IntegrityError:
-            payloads.remove(name)
             known = _known(received.user_message)
             if known is None:
                 raise
             return known, False
-        except BaseException:
-            payloads.remove(name)
-            raise
 
-    def _commit(
-        self, transfer_id: uuid.UUID, name: str, digest: str, received: ReceivedMessage
-    ) -> InboundTransfer:
-        message = received.user_message
-        document_type = document_type_of(message)
-        with transaction.atomic():
-            transfer = InboundTransfer.objects.create(
-                id=transfer_id,
-                as4_message_id=message.message_id,
-                conversation_id=message.conversation_id,
-                sender=message.original_sender.value,
-                recipient=message.final_recipient.value,
-                document_id=document_type.identifier,
-                document_scheme=document_type.scheme,
-                sending_access_point=message.sender_party,
-                signing_certificate=received.signing_certificate.public_bytes(Encoding.PEM).decode(),
-                envelope_name=name,
-                envelope_digest=digest,
-                size=received.parts[0].size,
-                signed_references=_as_json(received.references),
-            )
-            log.inbound(
-                log.Kind.RECEIVED,
-                transfer,
-                self._keys.party_id,
-                received.signing_certificate,
-                received.signature,
-            )
-            hand_over.envelope_arrived.send(
-                sender=InboundTransfer,
-                transfer_id=transfer.id,
-                recipient=message.final_recipient,
-                document_type=document_type,
-            )
-        return transfer
+    def _tell(self, transfer: InboundTransfer, received: ReceivedMessage) -> None:
+        log.inbound(
+            log.Kind.RECEIVED,
+            transfer,
+            self._keys.party_id,
+            received.signing_certificate,
+            received.signature,
+        )
+        hand_over.envelope_arrived.send(
+            sender=InboundTransfer,
+            transfer_id=transfer.pk,
+            transfer_sender=received.user_message.original_sender,
+            recipient=received.user_message.final_recipient,
+            document_type=transfer.document_type,
+        )
 
     def _receipt(self, transfer: InboundTransfer, received: ReceivedMessage) -> bytes:
         """The receipt that was first given.
@@ -213,6 +191,27 @@ class _Reception:
 
     def _signed(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
         return signals.write_receipt(transfer.as4_message_id, references, **_signing(self._keys))
+
+
+def _put_in(received: ReceivedMessage, digest: str) -> InboundTransfer:
+    message = received.user_message
+    document_type = document_type_of(message)
+    transfer_id = uuid.uuid4()
+    return InboundTransfer.objects.create(
+        id=transfer_id,
+        as4_message_id=message.message_id,
+        conversation_id=message.conversation_id,
+        sender=message.original_sender.value,
+        recipient=message.final_recipient.value,
+        document_id=document_type.identifier,
+        document_scheme=document_type.scheme,
+        sending_access_point=message.sender_party,
+        signing_certificate=received.signing_certificate.public_bytes(Encoding.PEM).decode(),
+        envelope_name=payloads.dated("inbound", str(transfer_id)),
+        envelope_digest=digest,
+        size=received.parts[0].size,
+        signed_references=_as_json(received.references),
+    )
 
 
 def _known(message: UserMessage) -> InboundTransfer | None:

@@ -6,7 +6,7 @@ notice that has been followed already, and following it again changes nothing.
 
 import logging
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -87,21 +87,20 @@ def _take(arrival: Arrival, notice: Path) -> None:
         if places.measured(source, arrival.size) != (arrival.size, arrival.sha256):
             raise NoticeWrong("the envelope is not what the notice says")
         source.seek(0)
-        place = Place(arrival.recipient.value, "envelope", arrival.transfer_id)
-        name = payloads.store(payloads.dated("found", str(arrival.transfer_id)), source, place)
-    try:
-        _commit(arrival, name, receipt)
-    except IntegrityError:
-        payloads.remove(name)
-        if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
-            raise
-    except BaseException:
-        payloads.remove(name)
-        raise
+        try:
+            with transaction.atomic():
+                _put_in(arrival, source, receipt)
+        except IntegrityError:
+            if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
+                raise
 
 
-def _commit(arrival: Arrival, name: str, receipt: bytes | None) -> None:
-    with transaction.atomic():
+def _put_in(arrival: Arrival, source: BinaryIO, receipt: bytes | None) -> None:
+    """Store the envelope and its row. A commit whose answer is lost may have been one: the file stays then,
+    and the sweep takes it if it was none."""
+    place = Place(arrival.recipient.value, "envelope", arrival.transfer_id)
+    name = payloads.store(payloads.dated("found", str(arrival.transfer_id)), source, place)
+    with payloads.removed_on_failure(name):
         FoundTransfer.objects.create(
             id=arrival.transfer_id,
             envelope_name=name,
@@ -118,6 +117,7 @@ def _commit(arrival: Arrival, name: str, receipt: bytes | None) -> None:
         hand_over.envelope_arrived.send(
             sender=FoundTransfer,
             transfer_id=arrival.transfer_id,
+            transfer_sender=arrival.sender,
             recipient=arrival.recipient,
             document_type=arrival.document_type,
         )

@@ -18,10 +18,10 @@ class MessageServiceConfig(AppConfig):
         hand_over.transfer_changed.connect(_transfer_changed, dispatch_uid="message_service")
 
 
-def _envelope_arrived(transfer_id: Any, recipient: Any, **_: object) -> None:
+def _envelope_arrived(transfer_id: Any, transfer_sender: Any, recipient: Any, **_: object) -> None:
     from . import receiving
 
-    receiving.envelope_arrived(transfer_id, recipient)
+    receiving.envelope_arrived(transfer_id, transfer_sender, recipient)
 
 
 def _transfer_changed(reference: Any, outcome: Any, cause: str, **_: object) -> None:

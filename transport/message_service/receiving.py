@@ -7,7 +7,6 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from .. import hand_over
 from ..hand_over import Cause
 from ..protocol.findings import Finding
 from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType, ParticipantId
@@ -30,21 +29,19 @@ def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
     return Organisation.objects.filter(participant_id=participant.value).exists()
 
 
-def envelope_arrived(transfer_id: UUID, recipient: ParticipantId) -> None:
-    """Note an envelope, in the access point's transaction."""
+def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId) -> None:
+    """Note an envelope, in the access point's transaction; one that is noted stays as it is."""
     from .tasks import judge
 
-    organisation = Organisation.objects.get(participant_id=recipient.value)
-    arrived = hand_over.access_point().arrived(transfer_id)
-    row = IncomingMessage.objects.filter(transfer_id=transfer_id).first()
-    if row is None:
-        row = IncomingMessage.objects.create(
-            transfer_id=transfer_id,
-            organisation=organisation,
-            sender=arrived.sender.value,
-            arrived_at=timezone.now(),
-            due_at=timezone.now(),
-        )
+    now = timezone.now()
+    row = IncomingMessage(
+        transfer_id=transfer_id,
+        organisation_id=Organisation.objects.values_list("pk", flat=True).get(participant_id=recipient.value),
+        sender=sender.value,
+        arrived_at=now,
+        due_at=now,
+    )
+    IncomingMessage.objects.bulk_create([row], ignore_conflicts=True)
     wake(judge.delay, row.pk)
 
 
