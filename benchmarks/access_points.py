@@ -34,8 +34,11 @@ from testbed.services import Postgres
 if TYPE_CHECKING:
     from tests.world import Party
 
-PARALLEL = 2
 _SMALL = 1_000_000
+# So many small messages at once as keep two cores busy while disks are waited for; large ones do with fewer.
+_PARALLEL_SMALL, _PARALLEL_LARGE = 4, 2
+# As many processes of the access point as in deploy/.
+_RECEIVERS = 2
 _BOUNCY_CASTLE = (
     "security.provider.13=org.bouncycastle.jce.provider.BouncyCastleProvider\n"
     "jdk.security.provider.preferred=AES/GCM/NoPadding:BC\n"
@@ -98,7 +101,7 @@ class AccessPoints:
         security.write_text(_BOUNCY_CASTLE)
         options = [f"-Djava.security.properties={security}", "-Dsun.net.httpserver.nodelay=true"]
         with (
-            serving(self.federation, self.directory / "served") as self.served,
+            serving(self.federation, self.directory / "served", receivers=_RECEIVERS) as self.served,
             Phase4(self.federation, "AP9001-BENCH", self.directory / "p1", options, False) as self.near,
             Phase4(self.federation, "AP9002-BENCH", self.directory / "p2", options, False) as self.far,
         ):
@@ -114,22 +117,23 @@ class AccessPoints:
             for peer in (self.near, self.far):
                 peer.ask("serve", served=[], keep=False)
             self._own_pid = listening_at(self.served.url)
-            with _Senders(PARALLEL) as self._senders:
-                yield
+            yield
 
     def exchanges(self, size: int, count: int) -> Iterator[Exchange]:
         """The four pairs. Before each is measured, messages go that way to warm caches and compilers: a JVM
         needs many, so as many small ones as are measured."""
         content = content_of(size)
-        warming = count if size < _SMALL else max(PARALLEL, count // 2)
-        for exchange in (
-            self._ours_to_ours,
-            self._ours_to_phase4,
-            self._phase4_to_ours,
-            self._phase4_to_phase4,
-        ):
-            exchange(content, max(PARALLEL, warming))
-            yield exchange(content, count)
+        self._parallel = _PARALLEL_SMALL if size < _SMALL else _PARALLEL_LARGE
+        warming = max(self._parallel, count if size < _SMALL else count // 2)
+        with _Senders(self._parallel) as self._senders:
+            for exchange in (
+                self._ours_to_ours,
+                self._ours_to_phase4,
+                self._phase4_to_ours,
+                self._phase4_to_phase4,
+            ):
+                exchange(content, warming)
+                yield exchange(content, count)
 
     def _ours_to_ours(self, content: bytes, count: int) -> Exchange:
         return self._from_ours("ours", content, count, self.world.recipient, self._own_pid)
@@ -167,7 +171,7 @@ class AccessPoints:
         taking, sending, database = Gauge(receiver), Gauge(self.near.pid), Gauge(self.postgres.pid)
         told = self.near.send_many(
             count,
-            PARALLEL,
+            self._parallel,
             url=url,
             to=party,
             certificate=certificate,
@@ -263,11 +267,12 @@ class _Senders:
     def send(self, keys: Sequence[str]) -> tuple[float, int]:
         """(seconds, how many were delivered)."""
         begun = perf_counter()
-        for number, process in enumerate(self._processes):
+        asked = self._processes[: len(keys)]
+        for number, process in enumerate(asked):
             assert process.stdin is not None
-            process.stdin.write("\n".join(keys[number :: len(self._processes)]) + "\n\n")
+            process.stdin.write("\n".join(keys[number :: len(asked)]) + "\n\n")
             process.stdin.flush()
-        delivered = sum(int(self._answer(process)) for process in self._processes)
+        delivered = sum(int(self._answer(process)) for process in asked)
         return perf_counter() - begun, delivered
 
     @staticmethod

@@ -55,11 +55,13 @@ def _peak(pid: int) -> int:
 
 
 def listening_at(url: str) -> int:
-    """The process that listens at a URL of this machine; of several the first: gunicorn's own."""
+    """The server that listens at a URL of this machine: of its processes the one that started the others."""
     port = int(url.rsplit(":", 1)[1].partition("/")[0])
-    found = [
-        line.pid
+    server = next(
+        psutil.Process(line.pid)
         for line in psutil.net_connections("tcp")
         if line.status == psutil.CONN_LISTEN and line.laddr.port == port and line.pid
-    ]
-    return min(found)
+    )
+    while (parent := server.parent()) is not None and parent.cmdline() == server.cmdline():
+        server = parent
+    return server.pid

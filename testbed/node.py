@@ -61,12 +61,14 @@ class Node:
         tls_key: Path,
         tls_certificate: Path,
         workers: int = 2,
+        receivers: int = 1,
     ) -> None:
         self.name = name
         self.ports = ports
         self.directory = directory
         self._tls = (tls_key, tls_certificate)
         self._workers = workers
+        self._receivers = receivers
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
         self.environment = {
             **os.environ,
@@ -187,7 +189,8 @@ class Node:
                 return [
                     *(sys.executable, "-m", "gunicorn", "sdkportal.wsgi_access_point:application"),
                     *("--bind", f"127.0.0.1:{self.ports.access_point}", "--worker-class", "gthread"),
-                    *("--workers", "1", "--threads", "8", "--graceful-timeout", "5", "--no-control-socket"),
+                    *("--workers", str(self._receivers), "--threads", "8"),
+                    *("--graceful-timeout", "5", "--no-control-socket"),
                     *("--keyfile", str(key), "--certfile", str(certificate), "--log-level", "warning"),
                 ]
             case Role.WORKER:

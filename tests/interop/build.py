@@ -48,7 +48,7 @@ class Served:
 
 
 @contextmanager
-def serving(federation: Federation, directory: Path) -> Iterator[Served]:
+def serving(federation: Federation, directory: Path, receivers: int = 1) -> Iterator[Served]:
     """Start the access point as a node does; other tests' settings do not reach it."""
     name = f"AP-{uuid.uuid4().hex[:8]}-TEST"
     port = free_port()
@@ -71,6 +71,7 @@ def serving(federation: Federation, directory: Path) -> Iterator[Served]:
         environment,
         tls_key=tls.key,
         tls_certificate=tls.certificate,
+        receivers=receivers,
     )
     try:
         node.start(Role.ACCESS_POINT)
