@@ -27,6 +27,19 @@ def test_an_array_is_searched_for_the_number_that_was_asked_for(number):
         assert cursor.fetchone() == ([number],)
 
 
+def test_more_values_than_a_statement_takes_are_asked_for_all_the_same():
+    """Percent signs and quotes stay what they are."""
+    box = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="50 %s's", name="F")
+    names = [f"%s '{number}" for number in range(70_000)]
+    found = FunctionMailbox.objects.filter(address__in=[*names, "50 %s's"])
+    assert list(found) == [box]
+    made = FunctionMailbox.objects.bulk_create(
+        FunctionMailbox(participant_id="0203:habo.se", address=name, name="%") for name in names
+    )
+    assert FunctionMailbox.objects.count() == len(made) + 1
+    assert set(FunctionMailbox.objects.exclude(pk=box.pk).values_list("address", flat=True)) == set(names)
+
+
 def test_statements_are_prepared_unless_the_operator_says_otherwise(monkeypatch):
     monkeypatch.setenv("SDK_DATABASE_URL", "postgresql:///x?sslmode=require")
 

@@ -1,9 +1,14 @@
 """The backend, as ENGINE names it."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 from django.db.backends.postgresql import base, operations
+from psycopg import ClientCursor, Cursor
 from psycopg.types.numeric import Int8
 
 _INT4 = range(-(2**31), 2**31)
+_MOST_VALUES = 2**16 - 1
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -19,7 +24,25 @@ class DatabaseOperations(operations.DatabaseOperations):
         return super().adapt_integerfield_value(value, internal_type)
 
 
+class ServerBindingCursor(base.CursorMixin, Cursor[Any]):
+    """More values than the protocol has room for go to the server in the text of the statement."""
+
+    def execute(  # type: ignore[override]
+        self, query: Any, params: Sequence[Any] | None = None, **options: Any
+    ) -> Self:
+        if params is not None and len(params) > _MOST_VALUES:
+            query, params = ClientCursor(self.connection).mogrify(query, params), None
+        super().execute(query, params, **options)
+        return self
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """PostgreSQL."""
 
     ops_class = DatabaseOperations
+
+    def get_connection_params(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().get_connection_params()
+        if given["cursor_factory"] is base.ServerBindingCursor:
+            given["cursor_factory"] = ServerBindingCursor
+        return given
