@@ -91,7 +91,7 @@ def main() -> int:
             import django
 
             django.setup()
-            _fill(options.messages)
+            _fill(options.messages, directory / "made")
             # As the server does when it starts.
             from sdkportal.memory import keep_what_is_loaded
 
@@ -106,21 +106,24 @@ def main() -> int:
     return 0
 
 
-def _fill(messages: int) -> None:
-    """Make the node, unless it is there."""
+def _fill(messages: int, mark: Path) -> None:
+    """Make the node, unless it is there; one that was left half made is no node."""
     from django.core.management import call_command
 
     from mailbox.models import Message
     from testbed.realistic_node import Size, make
 
     call_command("migrate", verbosity=0)
-    if Message.objects.exists():
+    if mark.exists():
         return
+    if Message.objects.exists():
+        sys.exit(f"The node in {mark.parent} was left half made; remove it.")
     begun = time.monotonic()
     make(
         Size(messages=messages),
         tell=lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
     )
+    mark.touch()
     print(f"made in {time.monotonic() - begun:.0f} s")
 
 

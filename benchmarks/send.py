@@ -14,6 +14,9 @@ import django
 
 def main() -> int:
     django.setup()
+    from sdkportal.postgresql import prepare_statements
+
+    prepare_statements()
     from transport.access_point import sending
     from transport.access_point.keys import own_keys
     from transport.access_point.models import OutboundTransfer

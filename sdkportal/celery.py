@@ -16,6 +16,13 @@ app.autodiscover_tasks()
 app.conf.CELERY_DB_REUSE_MAX = 1_000_000
 
 
+@signals.worker_init.connect
+def prepare_statements(**_: object) -> None:
+    from .postgresql import prepare_statements
+
+    prepare_statements()
+
+
 @signals.task_prerun.connect
 @signals.task_postrun.connect
 def keep_only_connections_that_work(**_: object) -> None:

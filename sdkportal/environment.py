@@ -47,14 +47,6 @@ def path(name: str, default: Path) -> Path:
     return Path(os.environ.get(name, "").strip() or default)
 
 
-def _preparing() -> dict[str, object]:
-    """A connection's statements are planned once, and then run again with other values: the same few are most
-    of what a message costs."""
-    if not flag("SDK_DATABASE_PREPARES", True):
-        return {}
-    return {"server_side_binding": True, "prepare_threshold": 5}
-
-
 def database(name: str, default: str) -> dict[str, object]:
     """Django's database settings from `postgresql://user:password@host:port/name?host=/socket/dir`."""
     url = urlsplit(text(name, default))
@@ -71,5 +63,5 @@ def database(name: str, default: str) -> dict[str, object]:
         "PORT": str(url.port or query.pop("port", "")),
         "CONN_MAX_AGE": number("SDK_DATABASE_CONNECTION_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": _preparing() | {key: unquote(value) for key, value in query.items()},
+        "OPTIONS": {key: unquote(value) for key, value in query.items()},
     }

@@ -82,6 +82,7 @@ TEMPLATES = [
 # --- Where things are kept -------------------------------------------------------------------
 
 DATABASES = {"default": env.database("SDK_DATABASE_URL", "postgresql:///sdkportal")}
+SDK_DATABASE_PREPARES = env.flag("SDK_DATABASE_PREPARES", True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")

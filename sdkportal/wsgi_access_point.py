@@ -9,7 +9,10 @@ from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()
 
-from transport import workspace  # noqa: E402 - it needs Django set up
+from sdkportal.postgresql import prepare_statements  # noqa: E402 - they need Django set up
+from transport import workspace  # noqa: E402
+
+prepare_statements()
 
 # What the process before this one left, if it was killed while it read.
 workspace.remove_stale()

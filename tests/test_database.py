@@ -1,12 +1,17 @@
 """What the database is asked, whatever way its values take."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BigIntegerField, Value
 from django.db.models.functions import Cast
 
 from mailbox.models import FunctionMailbox, SearchEntry
-from sdkportal import environment
+from sdkportal.postgresql import prepare_statements
 
 pytestmark = pytest.mark.django_db
 NUMBERS = (0, -1, 2**31 - 1, -(2**31), 2**31, -(2**31) - 1, 2**40, 2**63 - 1, -(2**63))
@@ -19,42 +24,64 @@ def test_a_number_that_is_no_field_s_goes_to_the_server_whole(number):
     assert asked.values_list("it", flat=True).get() == number
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_an_array_is_searched_for_the_number_that_was_asked_for(number):
-    asked = SearchEntry.objects.filter(words__contains=[number]).query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT ARRAY[%s]::bigint[]", asked[1])
-        assert cursor.fetchone() == ([number],)
-
-
-def test_more_values_than_a_statement_takes_are_asked_for_all_the_same():
-    """Percent signs and quotes stay what they are."""
-    box = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="50 %s's", name="F")
-    names = [f"%s '{number}" for number in range(70_000)]
-    found = FunctionMailbox.objects.filter(address__in=[*names, "50 %s's"])
-    assert list(found) == [box]
-    made = FunctionMailbox.objects.bulk_create(
-        FunctionMailbox(participant_id="0203:habo.se", address=name, name="%") for name in names
+@pytest.fixture
+def worker_s(monkeypatch):
+    """A connection as the access point and the workers make them, to the same database."""
+    monkeypatch.setitem(
+        settings.DATABASES["default"], "OPTIONS", {**settings.DATABASES["default"]["OPTIONS"]}
     )
-    assert FunctionMailbox.objects.count() == len(made) + 1
-    assert set(FunctionMailbox.objects.exclude(pk=box.pk).values_list("address", flat=True)) == set(names)
+    prepare_statements()
+    made = connections.create_connection("default")
+    yield made
+    made.close()
 
 
-def test_statements_are_prepared_unless_the_operator_says_otherwise(monkeypatch):
-    monkeypatch.setenv("SDK_DATABASE_URL", "postgresql:///x?sslmode=require")
-
-    def options() -> object:
-        return environment.database("SDK_DATABASE_URL", "")["OPTIONS"]
-
-    monkeypatch.delenv("SDK_DATABASE_PREPARES", raising=False)
-    assert options() == {"server_side_binding": True, "prepare_threshold": 5, "sslmode": "require"}
-    monkeypatch.setenv("SDK_DATABASE_PREPARES", "0")
-    assert options() == {"sslmode": "require"}
+@contextmanager
+def used(database: BaseDatabaseWrapper) -> Iterator[None]:
+    before = connections["default"]
+    connections["default"] = database
+    try:
+        yield
+    finally:
+        connections["default"] = before
 
 
-def test_what_is_asked_often_is_prepared():
-    for number in range(10):
-        list(FunctionMailbox.objects.filter(pk=number))
-    with connection.cursor() as cursor:
+def prepared(database: BaseDatabaseWrapper) -> list[str]:
+    with database.cursor() as cursor:
         cursor.execute("SELECT statement FROM pg_prepared_statements")
-        assert any("mailbox_functionmailbox" in statement for (statement,) in cursor.fetchall())
+        return [statement for (statement,) in cursor.fetchall()]
+
+
+def test_rows_by_their_key_are_planned_once_and_what_hangs_on_values_each_time(worker_s):
+    with used(worker_s):
+        for number in range(10):
+            list(FunctionMailbox.objects.filter(pk=number).order_by())
+            list(FunctionMailbox.objects.filter(address=f"{number}").order_by("name")[:1])
+            list(FunctionMailbox.objects.filter(pk__in=[number, 2]).order_by())
+    (one,) = (statement for statement in prepared(worker_s) if "mailbox_functionmailbox" in statement)
+    assert '"id" = $1' in one
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_worker_s_number_goes_to_the_server_whole_too(worker_s, number):
+    with used(worker_s):
+        asked = SearchEntry.objects.filter(words__contains=[number]).query.sql_with_params()
+        with worker_s.cursor() as cursor:
+            cursor.execute("SELECT ARRAY[%s]::bigint[]", asked[1])
+            assert cursor.fetchone() == ([number],)
+
+
+def test_more_values_than_a_statement_takes_are_asked_for_all_the_same(worker_s):
+    """Percent signs and quotes stay what they are."""
+    names = [f"%s '{number}" for number in range(70_000)]
+    with used(worker_s), transaction.atomic():
+        box = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="50 %s's", name="F")
+        assert list(FunctionMailbox.objects.filter(address__in=[*names, "50 %s's"])) == [box]
+        transaction.set_rollback(True)
+
+
+def test_the_operator_may_say_that_nothing_is_prepared(monkeypatch, settings):
+    monkeypatch.setitem(settings.DATABASES["default"], "OPTIONS", {})
+    settings.SDK_DATABASE_PREPARES = False
+    prepare_statements()
+    assert settings.DATABASES["default"]["OPTIONS"] == {}

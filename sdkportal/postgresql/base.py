@@ -9,6 +9,7 @@ from psycopg.types.numeric import Int8
 
 _INT4 = range(-(2**31), 2**31)
 _MOST_VALUES = 2**16 - 1
+_PLANNED_EACH_TIME = (" JOIN ", "(SELECT ", " ORDER BY ", " IN (")
 
 
 class DatabaseOperations(operations.DatabaseOperations):
@@ -25,13 +26,18 @@ class DatabaseOperations(operations.DatabaseOperations):
 
 
 class ServerBindingCursor(base.CursorMixin, Cursor[Any]):
-    """More values than the protocol has room for go to the server in the text of the statement."""
+    """Prepares only statements whose plan does not hang on their values: others are planned each time.
+
+    More values than the protocol has room for go to the server in the text of the statement.
+    """
 
     def execute(  # type: ignore[override]
         self, query: Any, params: Sequence[Any] | None = None, **options: Any
     ) -> Self:
         if params is not None and len(params) > _MOST_VALUES:
             query, params = ClientCursor(self.connection).mogrify(query, params), None
+        if not isinstance(query, str) or any(word in query for word in _PLANNED_EACH_TIME):
+            options.setdefault("prepare", False)
         super().execute(query, params, **options)
         return self
 
