@@ -128,7 +128,7 @@ def _draft_shown(draft: Draft, marker: Marker) -> dict[str, object]:
         "is_confidential": draft.is_confidential,
         "subject": marker.whole(draft.subject or _("Utan ämne")),
         "counterpart": marker.whole(to or _("Ingen mottagare än")),
-        "excerpt": marker.excerpt([draft.text]),
+        "excerpt": marker.excerpt([without_marks(draft.text)]),
         "attachments": _matching(marker, [file.name for file in draft.attachments.all()]),
         "about": _matching(marker, about),
     }

@@ -621,6 +621,9 @@ def test_a_hit_shows_words_and_no_signs_of_formatting(mailbox, client):
     client.force_login(a_member(mailbox), backend="mailbox.login.EidBackend")
     html = client.post(reverse("search"), {"fraga": "kontor"}).content.decode()
     assert "Plats\nVårt <mark>kontor</mark> i stan" in html
+    a_draft(mailbox, subject="Svar", text="## Plats\nDeras **kontor** i byn")
+    html = client.post(reverse("search"), {"fraga": "kontor"}).content.decode()
+    assert "Plats\nDeras <mark>kontor</mark> i byn" in html
 
 
 def test_an_empty_question_is_told_at_the_field(mailbox, client):
