@@ -14,6 +14,7 @@ import django
 
 def main() -> int:
     django.setup()
+    from sdkportal.memory import leave_alone
     from sdkportal.postgresql import prepare_statements
 
     prepare_statements()
@@ -22,6 +23,7 @@ def main() -> int:
     from transport.access_point.models import OutboundTransfer
 
     own_keys()
+    leave_alone()
     print("ready", flush=True)
     keys: list[str] = []
     for line in sys.stdin:

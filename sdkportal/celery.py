@@ -17,10 +17,13 @@ app.conf.CELERY_DB_REUSE_MAX = 1_000_000
 
 
 @signals.worker_init.connect
-def prepare_statements(**_: object) -> None:
+def make_ready(**_: object) -> None:
+    """In the worker's first process, which has loaded the tasks and is about to fork."""
+    from .memory import leave_alone
     from .postgresql import prepare_statements
 
     prepare_statements()
+    leave_alone()
 
 
 @signals.task_prerun.connect

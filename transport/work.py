@@ -54,8 +54,13 @@ class Leased(models.Model):
 
     @classmethod
     def take(cls, key: object) -> Self | None:
-        """Take the row, unless it is not due, taken or gone. One statement: every step begins with it."""
+        """Take the row, unless it is not due, taken or gone. One statement: every step begins with it.
+
+        The disk is not waited for: a lease that a crash of the database undoes is one that nobody has.
+        """
         now = timezone.now()
+        # Inside a transaction of the caller's it would be that one which is not waited for.
+        wait = "on" if connection.in_atomic_block else "off"
         table = connection.ops.quote_name(cls._meta.db_table)
         key_column = connection.ops.quote_name(str(cls._meta.pk.column))
         taken = cls.objects.raw(
@@ -66,7 +71,7 @@ class Leased(models.Model):
                 FOR UPDATE SKIP LOCKED
             )
             UPDATE {table} SET attempts = attempts + 1, lease = %s, lease_until = %s
-            FROM due WHERE {key_column} = due_key
+            FROM due WHERE {key_column} = due_key AND set_config('synchronous_commit', '{wait}', true) <> ''
             RETURNING {table}.*, dead_lease
             """,  # noqa: S608 - names of the model's own
             [key, now, now, uuid.uuid4(), now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],

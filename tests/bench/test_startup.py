@@ -7,18 +7,51 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("server", ["asgi", "wsgi"])
-def test_what_a_server_has_loaded_is_left_out_of_garbage_collections(server):
-    script = (
+@pytest.mark.parametrize(
+    ("server", "answers"),
+    [
+        ("asgi", "mailbox.views.conversations"),
+        ("wsgi", "mailbox.views.conversations"),
+        ("wsgi_access_point", "transport.access_point.receiving"),
+    ],
+)
+def test_what_a_server_has_loaded_is_left_out_of_garbage_collections(server, answers):
+    run = _run(
         f"import gc, sys; import sdkportal.{server}; print(gc.get_freeze_count()); "
-        "assert 'mailbox.views.conversations' in sys.modules"
+        f"assert {answers!r} in sys.modules"
     )
-    run = subprocess.run(
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout.split()[-1]) > 50_000
+
+
+@pytest.mark.parametrize(
+    ("process", "prepares"),
+    [
+        ("import sdkportal.asgi", False),
+        ("import sdkportal.wsgi_access_point", True),
+        ("import sdkportal; from celery.signals import worker_init; worker_init.send(None)", True),
+    ],
+)
+def test_access_point_and_workers_prepare_their_statements_and_pages_do_not(process, prepares):
+    run = _run(
+        f"import django; django.setup(); {process}; from django.db import connection; "
+        "print(connection.features.uses_server_side_binding, connection.settings_dict['OPTIONS'])"
+    )
+    assert run.returncode == 0, run.stderr
+    expected = "True {'server_side_binding': True, 'prepare_threshold': 5}" if prepares else "False {}"
+    assert run.stdout.splitlines()[-1] == expected
+
+
+def _run(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-c", script],
-        env=os.environ | {"SDK_DEMO": "1", "DJANGO_SETTINGS_MODULE": "sdkportal.settings"},
+        env=os.environ
+        | {
+            "SDK_DEMO": "1",
+            "DJANGO_SETTINGS_MODULE": "sdkportal.settings",
+            "SDK_DATABASE_URL": "postgresql:///sdkportal",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert run.returncode == 0, run.stderr
-    assert int(run.stdout.split()[-1]) > 50_000

@@ -56,6 +56,21 @@ def in_a_thread(body):
     return given[0]
 
 
+def synchronous_commit() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return str(cursor.fetchone()[0])
+
+
+def test_the_disk_is_waited_for_by_all_but_the_taking_of_a_row():
+    """What the caller's transaction holds is never the one that is not waited for."""
+    assert OutboundTransfer.take(a_row().pk) is not None
+    assert synchronous_commit() == "on"
+    with transaction.atomic():
+        assert OutboundTransfer.take(a_row().pk) is not None
+        assert synchronous_commit() == "on"
+
+
 def test_many_workers_that_reach_for_a_row_at_once_are_one_that_gets_it():
     row = a_row()
     start, taken = threading.Barrier(6), []
