@@ -290,10 +290,13 @@ def detach(attachment: DraftAttachment) -> None:
         payloads.remove_on_commit(name)
 
 
-def discard(draft: Draft) -> None:
-    """Throw a draft away, with its files. Raises `DraftGone`, `DraftOnItsWay`."""
+def discard(draft: Draft, version: int) -> None:
+    """Throw a draft away, with its files, as it was looked at.
+
+    Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
+    """
     with transaction.atomic():
-        row = locked_anyhow(draft.pk)
+        row = locked(draft.pk, version)
         for attachment in row.attachments.all():
             detach(attachment)
         row.delete()

@@ -63,7 +63,7 @@ def draft(request: HttpRequest, draft_id: int) -> HttpResponse:
         presence.note_page(request.user, place)
         return form(request, row, errors=_errors_of_trouble(row))
     action, _separator, argument = request.POST.get("action", "save").partition(":")
-    if action == "discard":
+    if action in {"discard", "discard-now"}:
         presence.stop_writing(request.user, place)
     told = request.POST.get("version", "")
     # A version that is none is nobody's: what was written is shown beside the draft, not saved over it.
@@ -89,9 +89,9 @@ def _act(
         saved = compose.save(row.pk, version, content, person)
         return JsonResponse({"version": saved.version})
     if action == "discard":
-        compose.discard(row)
-        messages.success(request, _("Utkastet är borttaget."))
-        return redirect("mailbox", row.mailbox_id)
+        return _asked_to_discard(request, row, version, content)
+    if action == "discard-now":
+        return _discarded(request, row, version)
     saved = compose.save(row.pk, version, content, person)
     try:
         saved = _with_recipients(request, saved, action, argument, person)
@@ -120,6 +120,39 @@ def _act(
     if action == "save":
         messages.success(request, _("Utkastet är sparat."))
     return redirect("draft", row.pk)
+
+
+def _asked_to_discard(request: HttpRequest, row: Draft, version: int, content: Content) -> HttpResponse:
+    """Ask before work is thrown away that cannot be got back; a draft without any goes at once."""
+    person = cast(Person, request.user)
+    # The check step has no fields: what is written has been saved before it.
+    saved = compose.save(row.pk, version, content, person) if "text" in request.POST else row
+    is_own = saved.changed_by_id in {None, person.pk}
+    is_work = saved.text.strip() not in {"", wording.signed(saved, person).strip()}
+    if is_own and not is_work and not saved.attachments.exists():
+        return _discarded(request, saved, saved.version)
+    return _ask_to_discard(request, saved)
+
+
+def _ask_to_discard(request: HttpRequest, row: Draft, *, has_changed: bool = False) -> HttpResponse:
+    context = {
+        "draft": row,
+        "mailbox": row.mailbox,
+        "recipients": outgoing.recipients_of(row),
+        "files": row.attachments.all(),
+        "has_changed": has_changed,
+    }
+    return render(request, "mailbox/discard.html", context, status=409 if has_changed else 200)
+
+
+def _discarded(request: HttpRequest, row: Draft, version: int) -> HttpResponse:
+    try:
+        compose.discard(row, version)
+    except DraftChanged:
+        row.refresh_from_db()
+        return _ask_to_discard(request, row, has_changed=True)
+    messages.success(request, _("Utkastet är borttaget."))
+    return redirect("mailbox", row.mailbox_id)
 
 
 def _with_recipients(request: HttpRequest, saved: Draft, action: str, argument: str, person: Person) -> Draft:

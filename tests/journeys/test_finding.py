@@ -86,6 +86,7 @@ def test_a_draft_that_was_left_is_found_and_gone_on_with(two_nodes, caseworker):
     hit.get_by_role("link", name="Lämnat för i dag").click()
     expect(page.get_by_label("Meddelande", exact=True)).to_have_value("Vattkoppsutbrott på förskolan")
     page.get_by_role("button", name="Ta bort utkastet").click()
+    page.get_by_role("button", name="Ta bort", exact=True).click()
     expect(page.get_by_text("Utkastet är borttaget.")).to_be_visible()
 
 

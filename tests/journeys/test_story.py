@@ -171,6 +171,13 @@ def test_what_is_missing_is_told_at_the_top_and_at_the_field_and_nothing_is_lost
     expect(karin.page.locator("#subject-error")).to_have_text("Skriv ett ämne.")
     karin.check_accessibility()
     karin.page.get_by_role("button", name="Ta bort utkastet").click()
+    expect(karin.page.get_by_role("heading", name="Ta bort utkastet?")).to_be_visible()
+    expect(karin.page.get_by_text("Det jag skrev")).to_be_visible()
+    karin.check_accessibility()
+    karin.page.get_by_role("link", name="Tillbaka till utkastet").click()
+    expect(karin.page.get_by_label("Meddelande", exact=True)).to_have_value("Det jag skrev")
+    karin.page.get_by_role("button", name="Ta bort utkastet").click()
+    karin.page.get_by_role("button", name="Ta bort", exact=True).click()
     expect(karin.page.get_by_text("Utkastet är borttaget.")).to_be_visible()
 
 
@@ -193,6 +200,7 @@ def test_a_draft_saves_itself_and_two_people_cannot_overwrite_each_other(two_nod
     expect(ahmed.page.get_by_label("Meddelande", exact=True)).to_have_value("Karins text")
     ahmed.check_accessibility()
     ahmed.page.get_by_role("button", name="Ta bort utkastet").click()
+    ahmed.page.get_by_role("button", name="Ta bort", exact=True).click()
 
 
 def test_a_form_waits_for_the_save_that_is_on_its_way(two_nodes, caseworker):
@@ -222,6 +230,7 @@ def test_a_form_waits_for_the_save_that_is_on_its_way(two_nodes, caseworker):
     expect(karin.page.get_by_text("Utkastet är sparat.")).to_be_visible()
     expect(karin.page.get_by_label("Ämne", exact=True)).to_have_value("Långsam lina")
     karin.page.get_by_role("button", name="Ta bort utkastet").click()
+    expect(karin.page.get_by_text("Utkastet är borttaget.")).to_be_visible()
 
 
 def test_reading_answering_and_sending_work_without_javascript(two_nodes, browser):
@@ -315,6 +324,7 @@ def test_a_file_on_its_way_shows_its_progress_and_is_waited_for(two_nodes, casew
     expect(karin.page.get_by_text("Utkastet är sparat.")).to_be_visible()
     expect(karin.page.locator("#attachments")).to_contain_text("beslut.pdf")
     karin.page.get_by_role("button", name="Ta bort utkastet").click()
+    karin.page.get_by_role("button", name="Ta bort", exact=True).click()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -148,6 +148,7 @@ def test_text_typed_without_a_login_stays_and_is_saved_after_a_new_one(two_nodes
     expect(page.get_by_text("Utkastet är sparat.")).to_be_visible()
     expect(page.get_by_label("Meddelande", exact=True)).to_have_value("Början. Fortsättning utan inloggning.")
     page.get_by_role("button", name="Ta bort utkastet").click()
+    page.get_by_role("button", name="Ta bort", exact=True).click()
 
 
 def test_what_was_typed_and_chosen_before_scripts_and_hits_came_is_kept(two_nodes, caseworker):
@@ -176,6 +177,7 @@ def test_what_was_typed_and_chosen_before_scripts_and_hits_came_is_kept(two_node
     page.evaluate("window.settled")
     expect(page.get_by_role("radio", name=re.compile(TRAINING))).to_be_checked()
     page.get_by_role("button", name="Ta bort utkastet").click()
+    page.get_by_role("button", name="Ta bort", exact=True).click()
 
 
 def test_texts_and_lists_are_kept_and_used_without_javascript(two_nodes, browser):

@@ -348,7 +348,7 @@ def test_a_draft_that_is_thrown_away_takes_its_files_along(
     compose.attach(draft, SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
     assert len([path for path in (settings.MEDIA_ROOT / "drafts").rglob("*") if path.is_file()]) == 1
     with django_capture_on_commit_callbacks(execute=True):
-        compose.discard(draft)
+        compose.discard(draft, Draft.objects.get().version)
     assert [path for path in (settings.MEDIA_ROOT / "drafts").rglob("*") if path.is_file()] == []
 
 

@@ -51,7 +51,7 @@ def test_others_see_who_looks_and_who_writes_until_they_have_been_silent(mailbox
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("action", ["send", "discard"])
+@pytest.mark.parametrize("action", ["send", "discard-now"])
 def test_who_has_sent_or_thrown_away_what_they_wrote_writes_no_more(mailbox, client, action):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     message = arrives(mailbox)

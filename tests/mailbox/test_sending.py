@@ -154,7 +154,7 @@ def test_nothing_of_a_draft_on_its_way_can_be_changed(mailbox, function, client)
         lambda: compose.save(draft.pk, ordered.version, content, person),
         lambda: compose.attach(draft, SimpleUploadedFile("b.pdf", b"%PDF-1.7")),
         lambda: compose.detach(attachment),
-        lambda: compose.discard(draft),
+        lambda: compose.discard(draft, ordered.version),
         lambda: compose.remove_recipient(draft.pk, ordered.version, person),
         lambda: draft_sending.order(draft.pk, looked_through(ordered), person),
     ):

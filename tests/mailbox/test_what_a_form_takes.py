@@ -63,7 +63,7 @@ def test_what_passes_the_check_is_ordered_without_a_rule_in_the_way(mailbox, fun
     before = OutgoingMessage.objects.count()
     if told := _told(draft):
         assert told <= {"subject", "text", "reference_kind", "reference", "person_name"}
-        compose.discard(draft)
+        compose.discard(draft, draft.version)
         return
     outgoing.send_to_first(draft, person)
     assert OutgoingMessage.objects.count() == before + 1
