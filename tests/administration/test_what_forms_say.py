@@ -82,3 +82,17 @@ def test_an_auditor_is_told_of_an_id_or_a_period_that_no_entry_has(client):
     days = {"fran": today.isoformat(), "till": (today - timedelta(days=1)).isoformat()}
     assert is_told(client.get(address, days), "till", "Ange en dag som inte är före den första.")
     assert client.get(address, {"fran": days["till"], "till": days["fran"]}).status_code == 200
+
+
+def test_a_period_that_ends_before_it_begins_is_told_and_kept(mailbox, administrator, client):
+    told = "Ange en dag som inte är före den första."
+    answer = client.get(reverse("administration-statistics"), {"fran": "2026-03-02", "till": "2026-03-01"})
+    assert is_told(answer, "till", told)
+    assert 'name="till" value="2026-03-01"' in answer.content.decode()
+    given = {"since": "2026-03-02", "until": "2026-03-01"}
+    answer = client.post(reverse("transfer-log"), given)
+    assert is_told(answer, "until", told)
+    exported = client.post(reverse("transfer-log"), {**given, "export": "csv"})
+    assert exported.status_code == 422
+    same = {"since": "2026-03-01", "until": "2026-03-01"}
+    assert client.post(reverse("transfer-log"), same).status_code == 200

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ... import access, access_log
@@ -21,7 +22,9 @@ _MOST_DAYS = 3660
 def overview(request: HttpRequest) -> HttpResponse:
     """The figures of the mailboxes that one manages or administers."""
     since, until, found = _asked_for(request)
+    errors = _errors(request)
     context = {
+        "errors": errors,
         "statistics": found,
         "chart": chart_of(found.steps),
         "mailboxes": access.managed_by(request.user).order_by("name", "pk"),
@@ -30,7 +33,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "last": until - timedelta(days=1),
         "query": request.GET.urlencode(),
     }
-    return page(request, "administration/statistics.html", context)
+    return page(request, "administration/statistics.html", context, status=422 if errors else 200)
 
 
 @manager_required
@@ -53,6 +56,14 @@ def _row(one: Figures, since: str, until: str) -> list[object]:
         times = (waited.half_within, waited.most_within)
         row += [waited.count, *("" if time is None else round(time.total_seconds()) for time in times)]
     return row
+
+
+def _errors(request: HttpRequest) -> dict[str, str]:
+    """Why other figures are shown than were asked for."""
+    since, until = (day_of(request.GET.get(name, "")) for name in ("fran", "till"))
+    if since and until and until < since:
+        return {"till": gettext("Ange en dag som inte är före den första.")}
+    return {}
 
 
 def _asked_for(request: HttpRequest) -> tuple[datetime, datetime, Statistics]:

@@ -34,6 +34,8 @@ def log(request: HttpRequest) -> HttpResponseBase:
         _day(given, "until", errors, after=1),
         tuple(own),
     )
+    if question.since and question.until and question.until <= question.since:
+        errors["until"] = _("Ange en dag som inte är före den första.")
     rows = events(question)
     if not errors and (chosen := _FORMATS.get(request.POST.get("export", ""))):
         write, content_type = chosen
