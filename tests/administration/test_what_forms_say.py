@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -96,3 +97,14 @@ def test_a_period_that_ends_before_it_begins_is_told_and_kept(mailbox, administr
     assert exported.status_code == 422
     same = {"since": "2026-03-01", "until": "2026-03-01"}
     assert client.post(reverse("transfer-log"), same).status_code == 200
+
+
+def test_a_file_of_functions_that_is_not_taken_in_is_told_at_its_field(administrator, client):
+    url = reverse("administration-functions-import")
+    answer = client.post(url, {"organisation": HERE})
+    assert is_told(answer, "file", "Välj organisation och fil.")
+    file = SimpleUploadedFile("a.csv", b"identifier;name\na;A\n;B\n")
+    answer = client.post(url, {"organisation": HERE, "file": file})
+    assert is_told(answer, "file", "Rad 3: Funktionsadressen saknas. Inget har lästs in.")
+    # What is written next goes where functions are made, not to where files are taken in.
+    assert f'<form action="{reverse("administration-functions")}" method="post">' in answer.content.decode()

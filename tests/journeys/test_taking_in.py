@@ -57,11 +57,13 @@ def test_functions_are_taken_in_from_csv_all_or_none(eva):
     # The fourth row, as a spreadsheet counts, has no name: nothing of the file is taken, nothing is lost.
     bad = f"{HEADER}\nsdk:inläst-a;Nytt namn;;;\nsdk:inläst-c;Ny;;;\nsdk:inläst-d;;;;\n"
     take_in(page, "funktioner.csv", bad)
-    expect(page.get_by_text(f"Rad 4: Namnet saknas. {WRONG_FILE}")).to_be_visible()
+    expect(page.locator("p.error")).to_have_text(f"Rad 4: Namnet saknas. {WRONG_FILE}")
     assert shown(page) == {"Familjerätten", "Skuldrådgivning"}
     eva.check_accessibility()
     take_in(page, "funktioner.csv", f'{HEADER}\nsdk:inläst-c;"Ny;;;\nsdk:inläst-e;Ännu en;;;\n')
-    expect(page.get_by_text(f"Rad 2: Det går inte att läsa som CSV eller JSON. {WRONG_FILE}")).to_be_visible()
+    expect(page.locator("p.error")).to_have_text(
+        f"Rad 2: Det går inte att läsa som CSV eller JSON. {WRONG_FILE}"
+    )
     take_in(page, "funktioner.csv", bad.replace("sdk:inläst-d;;", "sdk:inläst-d;Fjärde;"))
     expect(page.get_by_text("2 nya och 1 ändrade funktionsadresser.")).to_be_visible()
     assert shown(page) == {"Nytt namn", "Skuldrådgivning", "Ny", "Fjärde"}
@@ -81,7 +83,7 @@ def test_functions_are_taken_in_in_the_federation_s_form(eva):
         return json.dumps({"data": items})
 
     take_in(page, "adresser.json", a_file("Familjerätten", "", "Skuldrådgivning"))
-    expect(page.get_by_text(f"Funktion nummer 2 i filen: Namnet saknas. {WRONG_FILE}")).to_be_visible()
+    expect(page.locator("p.error")).to_have_text(f"Funktion nummer 2 i filen: Namnet saknas. {WRONG_FILE}")
     assert shown(page) == set()
     eva.check_accessibility()
     take_in(page, "adresser.json", a_file("Familjerätten", "Skuldrådgivning"))

@@ -56,9 +56,14 @@ def functions(request: HttpRequest) -> HttpResponse:
             else:
                 messages.success(request, _("Funktionsadressen är upplagd."))
                 return redirect("administration-function", function.pk)
+    return _register(request, errors)
+
+
+def _register(request: HttpRequest, errors: dict[str, str]) -> HttpResponse:
+    """The page of the register, with what is wrong in one of its forms."""
     context = {
         "functions": _own(request),
-        "organisations": organisations_of(organisations),
+        "organisations": organisations_of(access.administered_by(request.user)),
         "errors": errors,
         "given": request.POST,
     }
@@ -147,24 +152,25 @@ def take_in(request: HttpRequest) -> HttpResponse:
     participant = request.POST.get("organisation", "")
     upload = request.FILES.get("file")
     if participant not in access.administered_by(request.user) or upload is None:
-        messages.error(request, _("Välj organisation och fil."))
-        return redirect("administration-functions")
+        return _register(request, {"file": _("Välj organisation och fil.")})
     try:
         entries = register.read_file(upload.read(register.MOST_BYTES + 1))
     except register.FileRefused as refused:
-        messages.error(request, f"{_where(refused)}{_REASONS[refused.reason]} {_('Inget har lästs in.')}")
-        return redirect("administration-functions")
+        return _not_taken_in(request, f"{_where(refused)}{_REASONS[refused.reason]}")
     try:
         added, changed = administration_functions.take_in(actor(request), participant, entries)
     except administration_functions.SuccessorUnfit:
         unfit = _("En efterträdare ska vara en annan öppen funktion i samma organisation.")
-        messages.error(request, f"{unfit} {_('Inget har lästs in.')}")
-        return redirect("administration-functions")
+        return _not_taken_in(request, unfit)
     messages.success(
         request,
         _("%(added)d nya och %(changed)d ändrade funktionsadresser.") % {"added": added, "changed": changed},
     )
     return redirect("administration-functions")
+
+
+def _not_taken_in(request: HttpRequest, why: str) -> HttpResponse:
+    return _register(request, {"file": f"{why} {_('Inget har lästs in.')}"})
 
 
 def _where(refused: register.FileRefused) -> str:
