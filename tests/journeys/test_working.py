@@ -130,7 +130,9 @@ def test_a_note_reaches_whom_it_mentions(two_nodes, caseworker, letter):
     expect(found.locator("mark")).to_have_text("ringa")
     ahmed.check_accessibility()
     found.get_by_role("link", name=letter.subject).click()
-    expect(ahmed.page.locator(".notes li:target")).to_contain_text("kan du ringa")
+    expect(ahmed.page).to_have_url(re.compile(r"/konversation/\d+/#[\w-]+$"))
+    place = ahmed.page.url.rpartition("#")[2]
+    expect(ahmed.page.locator(f".notes #{place}")).to_contain_text("kan du ringa")
     karin.page.get_by_role("button", name=re.compile("^Ta bort din anteckning")).click()
     expect(notes).to_have_count(0)
 
