@@ -60,7 +60,9 @@ class Leased(models.Model):
         """
         now = timezone.now()
         # Inside a transaction of the caller's it would be that one which is not waited for.
-        wait = "on" if connection.in_atomic_block else "off"
+        at_once = (
+            "" if connection.in_atomic_block else "AND set_config('synchronous_commit', 'off', true) = 'off'"
+        )
         table = connection.ops.quote_name(cls._meta.db_table)
         key_column = connection.ops.quote_name(str(cls._meta.pk.column))
         taken = cls.objects.raw(
@@ -71,26 +73,12 @@ class Leased(models.Model):
                 FOR UPDATE SKIP LOCKED
             )
             UPDATE {table} SET attempts = attempts + 1, lease = %s, lease_until = %s
-            FROM due WHERE {key_column} = due_key AND set_config('synchronous_commit', '{wait}', true) <> ''
+            FROM due WHERE {key_column} = due_key {at_once}
             RETURNING {table}.*, dead_lease
             """,  # noqa: S608 - names of the model's own
             [key, now, now, uuid.uuid4(), now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],
         )
         return next(iter(taken), None)
-
-    @contextmanager
-    def halfway(self) -> Generator[Self, None, None]:
-        """One transaction in the midst of the work: the lease stays. Raises `LeaseLost`.
-
-        Gives the row as it is now, locked; what is changed of it is saved.
-        """
-        with transaction.atomic():
-            rows = type(self).objects.select_related(*self.joined).select_for_update(of=("self",))
-            row = rows.get(pk=self.pk)
-            if row.lease != self.lease:
-                raise LeaseLost(str(self.pk))
-            yield row
-            row.save()
 
     def change(self, **values: object) -> None:
         """Change columns of the row and of this instance, in one statement; raises `LeaseLost`.
@@ -113,9 +101,14 @@ class Leased(models.Model):
 
         Gives the row as it is now, locked. The lease is cleared with whatever else the step changes.
         """
-        with self.halfway() as row:
+        with transaction.atomic():
+            rows = type(self).objects.select_related(*self.joined).select_for_update(of=("self",))
+            row = rows.get(pk=self.pk)
+            if row.lease != self.lease:
+                raise LeaseLost(str(self.pk))
             row.lease = row.lease_until = None
             yield row
+            row.save()
 
     @contextmanager
     def kept(self) -> Generator[None, None, None]:

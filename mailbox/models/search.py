@@ -11,16 +11,24 @@ from .draft import Draft
 from .working import Note
 
 
-class SearchEntry(models.Model):
+class _Entry(models.Model):
+    """Where something stands, when, and by which words it is found."""
+
+    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
+    at = models.DateTimeField()
+    words = ArrayField(models.BigIntegerField())
+
+    class Meta:
+        abstract = True
+
+
+class SearchEntry(_Entry):
     """A message in the index. What a person may see is not decided here; the mailbox narrows the search."""
 
     message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="search_entry")
-    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
-    at = models.DateTimeField()
     is_outgoing = models.BooleanField()
     is_confidential = models.BooleanField()
     has_attachments = models.BooleanField()
-    words = ArrayField(models.BigIntegerField())
     is_learned = models.BooleanField(default=False, help_text="its words are in the vocabulary")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
@@ -35,13 +43,10 @@ class SearchEntry(models.Model):
         ]
 
 
-class NoteEntry(models.Model):
+class NoteEntry(_Entry):
     """An internal note in the index: beside the messages, since it is neither sent nor received."""
 
     note = models.OneToOneField(Note, models.CASCADE, primary_key=True, related_name="search_entry")
-    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
-    at = models.DateTimeField()
-    words = ArrayField(models.BigIntegerField())
     is_learned = models.BooleanField(default=False, help_text="its words are in the vocabulary")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
@@ -57,13 +62,10 @@ class NoteEntry(models.Model):
         ]
 
 
-class DraftEntry(models.Model):
+class DraftEntry(_Entry):
     """A draft in the index, as it was at `at`: it is changed often, and indexed a while after."""
 
     draft = models.OneToOneField(Draft, models.CASCADE, primary_key=True, related_name="search_entry")
-    mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
-    at = models.DateTimeField()
-    words = ArrayField(models.BigIntegerField())
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

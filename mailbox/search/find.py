@@ -160,7 +160,7 @@ def _newest_first(asked: list[Term]) -> OrderBy:
 
 
 def _narrowed(mailbox_ids: list[int], filters: Filters) -> list[QuerySet[Any]]:
-    """The messages, and the notes, in which to look."""
+    """The messages, notes and drafts in which to look."""
     chosen = mailbox_ids if filters.mailbox_id is None else [filters.mailbox_id]
     narrow: dict[str, Any] = {"mailbox__in": set(chosen) & set(mailbox_ids)}
     if filters.since is not None:

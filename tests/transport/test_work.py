@@ -134,9 +134,11 @@ def test_whoever_takes_over_knows_the_dead_lease_and_the_late_one_is_not_heard()
     next_one = OutboundTransfer.take(late.pk)
     assert next_one.dead_lease == late.lease
     assert late.dead_lease is None
-    for step in (late.step, late.halfway):
-        with pytest.raises(LeaseLost), step() as row:
-            row.cause = "never"
+    with pytest.raises(LeaseLost), late.step() as row:
+        row.cause = "never"
+    for change in (late.change, late.finish):
+        with pytest.raises(LeaseLost):
+            change(cause="never")
     with next_one.step() as row:
         row.cause = "heard"
     late.refresh_from_db()
@@ -160,10 +162,10 @@ def terminate(backend: int) -> None:
         cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
 
-def test_halfway_keeps_the_lease_and_a_step_that_fails_changes_nothing():
+def test_a_change_keeps_the_lease_and_a_step_that_fails_changes_nothing():
     held = OutboundTransfer.take(a_row().pk)
-    with held.halfway() as row:
-        row.cause = "halfway"
+    held.change(cause="halfway")
+    assert held.cause == "halfway"
     with pytest.raises(ZeroDivisionError), held.step() as row:
         row.cause = str(1 / 0)
     fresh = OutboundTransfer.objects.get(pk=held.pk)

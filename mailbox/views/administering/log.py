@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from ... import access, access_log
 from ...models import AccessLogEntry, FunctionMailbox, Person
-from .pages import actor, auditor_required, day_of, page
+from .pages import actor, auditor_required, day_of, page, period_errors
 from .sheets import sheet
 
 _PAGE = 100
@@ -163,10 +163,7 @@ def _errors(asked: QueryDict) -> dict[str, str]:
     identity = asked.get("konversation", "")
     if identity and _uuid(identity) == UUID(int=0):
         errors["konversation"] = gettext("Skriv hela id:t, så som det står i loggen.")
-    since, until = day_of(asked.get("fran", "")), day_of(asked.get("till", ""))
-    if since and until and until < since:
-        errors["till"] = gettext("Ange en dag som inte är före den första.")
-    return errors
+    return errors | period_errors(asked, "fran", "till")
 
 
 def _older_than(key: int) -> Q:

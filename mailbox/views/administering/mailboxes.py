@@ -137,8 +137,7 @@ def make_rule(request: HttpRequest, mailbox_id: int) -> HttpResponse:
 @require_POST
 def confirm_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Say the same as whoever made the rule."""
-    boxes = administration.mailboxes_administered_by(request.user)
-    rule = get_object_or_404(MembershipRule.objects.filter(mailbox__in=boxes), pk=rule_id)
+    rule = _rule(request, rule_id)
     membership_rules.confirm_rule(actor(request), rule)
     messages.success(request, _("Regeln är bekräftad och gäller från nästa gång någon loggar in."))
     return redirect("administration-mailbox", rule.mailbox_id)
@@ -148,8 +147,7 @@ def confirm_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
 @require_POST
 def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Remove a rule, with the memberships that it gave."""
-    boxes = administration.mailboxes_administered_by(request.user)
-    rule = get_object_or_404(MembershipRule.objects.filter(mailbox__in=boxes), pk=rule_id)
+    rule = _rule(request, rule_id)
     membership_rules.remove_rule(actor(request), rule)
     messages.success(request, _("Regeln är borttagen, och de medlemskap som den gav är avslutade."))
     return redirect("administration-mailbox", rule.mailbox_id)
@@ -169,6 +167,11 @@ def log(request: HttpRequest) -> HttpResponse:
     for event in events:
         event.what_in_words = in_words(event.what)  # type: ignore[attr-defined]
     return page(request, "administration/log.html", {"events": events})
+
+
+def _rule(request: HttpRequest, rule_id: int) -> MembershipRule:
+    boxes = administration.mailboxes_administered_by(request.user)
+    return get_object_or_404(MembershipRule.objects.filter(mailbox__in=boxes), pk=rule_id)
 
 
 def _rules(request: HttpRequest, box: FunctionMailbox) -> list[tuple[MembershipRule, bool]]:

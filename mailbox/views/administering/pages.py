@@ -1,6 +1,6 @@
 """What the pages of administration share: whom they exist for, and the way between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from functools import wraps
 from typing import Any, cast
@@ -88,6 +88,14 @@ def day_of(text: str) -> datetime | None:
     if day is None or not 1900 < day.year < 3000:
         return None
     return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def period_errors(asked: Mapping[str, str], first: str, last: str) -> dict[str, str]:
+    """What is wrong with a period of which two fields give the first and the last day."""
+    since, until = day_of(asked.get(first, "")), day_of(asked.get(last, ""))
+    if since and until and until < since:
+        return {last: _("Ange en dag som inte är före den första.")}
+    return {}
 
 
 def _sections(request: HttpRequest) -> list[dict[str, Any]]:

@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from ... import access, access_log
 from ...charts import chart_of
 from ...statistics import Figures, Statistics, statistics
-from .pages import actor, day_of, manager_required, page
+from .pages import actor, day_of, manager_required, page, period_errors
 from .sheets import sheet
 
 _DEFAULT_DAYS = 28
@@ -22,7 +21,8 @@ _MOST_DAYS = 3660
 def overview(request: HttpRequest) -> HttpResponse:
     """The figures of the mailboxes that one manages or administers."""
     since, until, found = _asked_for(request)
-    errors = _errors(request)
+    # Why other figures are shown than were asked for.
+    errors = period_errors(request.GET, "fran", "till")
     context = {
         "errors": errors,
         "statistics": found,
@@ -56,14 +56,6 @@ def _row(one: Figures, since: str, until: str) -> list[object]:
         times = (waited.half_within, waited.most_within)
         row += [waited.count, *("" if time is None else round(time.total_seconds()) for time in times)]
     return row
-
-
-def _errors(request: HttpRequest) -> dict[str, str]:
-    """Why other figures are shown than were asked for."""
-    since, until = (day_of(request.GET.get(name, "")) for name in ("fran", "till"))
-    if since and until and until < since:
-        return {"till": gettext("Ange en dag som inte är före den första.")}
-    return {}
 
 
 def _asked_for(request: HttpRequest) -> tuple[datetime, datetime, Statistics]:

@@ -14,7 +14,7 @@ from transport.access_point.searching import Question, as_csv, as_json_lines, ev
 
 from ... import access, access_log
 from ...streaming import streamed
-from .pages import actor, day_of, log_reader_required, page
+from .pages import actor, day_of, log_reader_required, page, period_errors
 
 _PAGE = 50
 _FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
@@ -34,8 +34,7 @@ def log(request: HttpRequest) -> HttpResponseBase:
         _day(given, "until", errors, after=1),
         tuple(own),
     )
-    if question.since and question.until and question.until <= question.since:
-        errors["until"] = _("Ange en dag som inte är före den första.")
+    errors |= period_errors(given, "since", "until")
     rows = events(question)
     if not errors and (chosen := _FORMATS.get(request.POST.get("export", ""))):
         write, content_type = chosen
