@@ -44,30 +44,51 @@ def announce_presence(conversation_id: int) -> None:
 
 
 class Stream:
-    """One open page: flags of what has changed for it, the page itself or only who is there."""
+    """One browser's open pages: flags of what has changed for them, a page itself or only who is there."""
 
-    def __init__(self, mailbox_ids: Iterable[int], person_id: int, conversation_id: int | None) -> None:
-        self._presence = _of_presence(conversation_id) if conversation_id else ""
-        heeds = {*map(str, mailbox_ids), _of_person(person_id)}
-        if conversation_id:
-            heeds |= {_of_conversation(conversation_id), self._presence}
-        self.heeds = frozenset(heeds)
+    def __init__(self, mailbox_ids: Iterable[int], person_id: int, conversation_ids: Iterable[int]) -> None:
+        talks = set(conversation_ids)
+        self._person = _of_person(person_id)
+        self._presence = frozenset(map(_of_presence, talks))
+        self.heeds = frozenset(
+            {*map(str, mailbox_ids), self._person, *map(_of_conversation, talks), *self._presence}
+        )
         self._touched = asyncio.Event()
+        self._urged = asyncio.Event()
         self._heard: set[str] = set()
+        self._is_one_of_all = False
 
     def touch(self, payload: str = "") -> None:
-        self._heard.add(PRESENCE if payload and payload == self._presence else CHANGED)
+        """Something has changed; without saying what: perhaps, as for every other stream of the process."""
+        self._heard.add(PRESENCE if payload in self._presence else CHANGED)
+        self._is_one_of_all = self._is_one_of_all or not payload
+        if payload == self._person:
+            self._urged.set()
         self._touched.set()
 
     async def heard(self, seconds: float) -> frozenset[str]:
         """What to fetch again, `CHANGED` or `PRESENCE`; nothing after so long without."""
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._touched.wait(), seconds)
-        except TimeoutError:
-            return frozenset()
+        return self.taken()
+
+    def taken(self) -> frozenset[str]:
+        """What has been heard and not been taken yet."""
         self._touched.clear()
+        self._urged.clear()
         told, self._heard = frozenset(self._heard), set()
         return told
+
+    def is_one_of_all(self) -> bool:
+        """Whether every stream was touched, which is not to have every page fetched at the same moment."""
+        was, self._is_one_of_all = self._is_one_of_all, False
+        return was
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until what the person may see has changed: a lock waits for nothing."""
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._urged.wait(), seconds)
 
 
 class Hub:
@@ -79,10 +100,10 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, mailbox_ids: Iterable[int], person_id: int, conversation_id: int | None = None
+        self, mailbox_ids: Iterable[int], person_id: int, conversation_ids: Iterable[int] = ()
     ) -> AsyncGenerator[Stream, None]:
-        """A stream of these mailboxes, for a person at a conversation, while the body runs."""
-        stream = Stream(mailbox_ids, person_id, conversation_id)
+        """A stream of these mailboxes, for a person at conversations, while the body runs."""
+        stream = Stream(mailbox_ids, person_id, conversation_ids)
         for heeded in stream.heeds:
             self._streams[heeded].add(stream)
         if self._listener is None or self._listener.done():

@@ -4,7 +4,7 @@ A page says so when it is fetched, and its stream of events for as long as it is
 is over after `EXPIRES`. Others' pages are told to fetch again when somebody comes or goes, and nothing more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -55,22 +55,52 @@ def of_draft(draft: Draft) -> Place | None:
     return Place(draft.answers.conversation_id, is_writing=True)
 
 
+def places_of(
+    mailbox_ids: Set[int], *, conversations: Mapping[int, int], drafts: Mapping[int, tuple[int, int | None]]
+) -> frozenset[Place]:
+    """`place_of` for what has been looked up: conversations by their mailbox, drafts by theirs and the
+    conversation that they answer. Only what lies in these mailboxes, which are those that a person sees."""
+    looking = {Place(talk, is_writing=False) for talk, box in conversations.items() if box in mailbox_ids}
+    answers = (answered for box, answered in drafts.values() if box in mailbox_ids and answered is not None)
+    return frozenset(looking | {Place(answered, is_writing=True) for answered in answers})
+
+
 def note(person_id: int, place: Place) -> datetime:
     """The person is there now; when that was. Others are told if they were not there before."""
+    return note_all([(person_id, place)])
+
+
+def note_all(people: Iterable[tuple[int, Place]]) -> datetime:
+    """These people are there now; when that was. One who writes in a conversation also looks at it."""
     now = timezone.now()
-    before = Presence.objects.filter(person=person_id, conversation=place.conversation_id).first()
-    row = Presence(person_id=person_id, conversation_id=place.conversation_id, seen_at=now)
-    row.wrote_at = now if place.is_writing else None
-    Presence.objects.bulk_create(
-        [row],
-        update_conflicts=True,
-        unique_fields=["person", "conversation"],
-        update_fields=["seen_at", "wrote_at"] if place.is_writing else ["seen_at"],
+    writes: dict[tuple[int, int], bool] = {}
+    for person_id, place in people:
+        key = (person_id, place.conversation_id)
+        writes[key] = writes.get(key, False) or place.is_writing
+    rows = Presence.objects.filter(
+        person__in={person_id for person_id, _ in writes}, conversation__in={talk for _, talk in writes}
     )
-    if place.is_writing and not _is_fresh(before.wrote_at if before else None, now):
-        events.announce_writing(place.conversation_id)
-    elif not _is_fresh(before.seen_at if before else None, now):
-        events.announce_presence(place.conversation_id)
+    before = {(row.person_id, row.conversation_id): row for row in rows}
+    for is_writing, updated in ((True, ["seen_at", "wrote_at"]), (False, ["seen_at"])):
+        Presence.objects.bulk_create(
+            [
+                Presence(
+                    person_id=one, conversation_id=talk, seen_at=now, wrote_at=now if is_writing else None
+                )
+                # In one order, so that two processes never wait for each other.
+                for (one, talk), does_write in sorted(writes.items())
+                if does_write is is_writing
+            ],
+            update_conflicts=True,
+            unique_fields=["person", "conversation"],
+            update_fields=updated,
+        )
+    for key, is_writing in writes.items():
+        row = before.get(key)
+        if is_writing and not _is_fresh(row.wrote_at if row else None, now):
+            events.announce_writing(key[1])
+        elif not _is_fresh(row.seen_at if row else None, now):
+            events.announce_presence(key[1])
     return now
 
 
@@ -111,11 +141,13 @@ def others_in(conversation: Conversation, person: Viewer) -> Others:
     )
 
 
-def there_now(conversation_id: int) -> frozenset[tuple[int, bool]]:
+def there_now(conversation_ids: Iterable[int]) -> dict[int, frozenset[tuple[int, bool]]]:
     """Who is there, and whether they write: for noticing that somebody has gone without a word."""
     since = timezone.now() - EXPIRES
-    rows = Presence.objects.filter(conversation=conversation_id, seen_at__gt=since)
-    return frozenset((row.person_id, _is_fresh(row.wrote_at)) for row in rows)
+    there: dict[int, set[tuple[int, bool]]] = {talk: set() for talk in conversation_ids}
+    for row in Presence.objects.filter(conversation__in=there, seen_at__gt=since):
+        there[row.conversation_id].add((row.person_id, _is_fresh(row.wrote_at)))
+    return {talk: frozenset(people) for talk, people in there.items()}
 
 
 def forget() -> int:

@@ -5,6 +5,7 @@ A request that a page makes by itself does not count as somebody being there: it
 
 import logging
 import time
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Final
 
@@ -13,12 +14,14 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from . import events
@@ -49,6 +52,25 @@ def is_over(session: SessionBase) -> bool:
     begun = session.get(BEGUN, 0.0)
     is_idle = now - session.get(SEEN, begun) > settings.SDK_SESSION_IDLE_SECONDS
     return is_idle or now - begun > settings.SESSION_COOKIE_AGE
+
+
+def loaded(session_keys: Iterable[str]) -> dict[str, SessionBase]:
+    """Sessions by their keys, as they are stored now: in one query where the store can."""
+    keys = set(session_keys)
+    store = type(_store(""))
+    load_many = getattr(store, "load_many", None)
+    if load_many is not None:
+        found: dict[str, SessionBase] = load_many(keys)
+        return found
+    if store is not DatabaseStore:
+        return {key: store(key) for key in keys}
+    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    sessions: dict[str, SessionBase] = {}
+    for row in rows:
+        session = DatabaseStore(row.session_key)
+        session._session_cache = session.decode(row.session_data)  # type: ignore[attr-defined]
+        sessions[row.session_key] = session
+    return sessions
 
 
 class SessionLengthMiddleware(MiddlewareMixin):

@@ -8,6 +8,8 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
+from transport.database import give_back_connection
+
 _AT_A_TIME: Final = 500
 
 
@@ -37,8 +39,15 @@ def streamed_bytes(
 
 
 async def _bytes_asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
+    while (piece := await sync_to_async(_next)(pieces)) is not None:
         yield piece
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    """A reader may be slow: between pieces no connection to the database is held for them."""
+    piece = next(pieces, None)
+    give_back_connection()
+    return piece
 
 
 async def _asynchronously(pieces: Iterator[str]) -> AsyncIterator[str]:

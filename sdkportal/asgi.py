@@ -1,12 +1,25 @@
-"""The pages: served by an ASGI server, since every open page holds a stream of events."""
+"""The pages: served by an ASGI server. Streams of events do not go through Django's middleware, which would
+hold a thread and a connection to the database for each."""
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
-application = get_asgi_application()
+_pages = get_asgi_application()
 
-from .memory import keep_what_is_loaded  # noqa: E402 - it needs Django set up
+from mailbox.views import events  # noqa: E402 - they need Django set up
 
+from .memory import keep_what_is_loaded  # noqa: E402
+from .postgresql import pool_connections  # noqa: E402
+
+pool_connections()
 keep_what_is_loaded()
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "http" and scope["path"] == events.PATH:
+        await events.serve(scope, receive, send)
+    else:
+        await _pages(scope, receive, send)

@@ -44,6 +44,7 @@ if DEMO:
     INSTALLED_APPS.append("testbed")
 
 MIDDLEWARE = [
+    "sdkportal.connections.GiveBackMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "sdkportal.security.ContentSecurityPolicyMiddleware",
@@ -83,6 +84,12 @@ TEMPLATES = [
 
 DATABASES = {"default": env.database("SDK_DATABASE_URL", "postgresql:///sdkportal")}
 SDK_DATABASE_PREPARES = env.flag("SDK_DATABASE_PREPARES", True)
+# At most so many connections for each process of the pages and of the access point; 0: one for each thread.
+SDK_DATABASE_POOL = env.number("SDK_DATABASE_POOL", 8)
+# How many processes there are of each kind, over all machines: `check --database default` counts with them.
+SDK_PAGES_PROCESSES = env.number("SDK_PAGES_PROCESSES", 2)
+SDK_ACCESS_POINT_PROCESSES = env.number("SDK_ACCESS_POINT_PROCESSES", 2)
+SDK_WORKER_PROCESSES = env.number("SDK_WORKER_PROCESSES", 2)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")

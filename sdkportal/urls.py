@@ -14,3 +14,5 @@ urlpatterns = [
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]
+
+handler500 = "sdkportal.connections.error_answer"

@@ -8,3 +8,5 @@ urlpatterns = [
     path("halsa/", health.liveness, name="health"),
     path("", include("transport.access_point.urls")),
 ]
+
+handler500 = "sdkportal.connections.error_answer"

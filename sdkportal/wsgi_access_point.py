@@ -10,10 +10,11 @@ from django.core.wsgi import get_wsgi_application
 application = get_wsgi_application()
 
 from sdkportal.memory import keep_what_is_loaded  # noqa: E402 - they need Django set up
-from sdkportal.postgresql import prepare_statements  # noqa: E402
+from sdkportal.postgresql import pool_connections, prepare_statements  # noqa: E402
 from transport import workspace  # noqa: E402
 
 prepare_statements()
+pool_connections()
 keep_what_is_loaded()
 
 # What the process before this one left, if it was killed while it read.

@@ -1,8 +1,16 @@
-"""Django's PostgreSQL backend, for processes that ask the same simple things again and again."""
+"""Django's PostgreSQL backend: statements that are planned once, and a few connections shared by many threads."""
 
-from typing import cast
+from typing import Final, cast
 
 from django.conf import settings
+
+# A request waits so long for a connection; then whoever asked is told to come again.
+_WAIT_SECONDS: Final = 10.0
+# A server that is away is tried for so long, then at the next request: a pool that only waited longer
+# each time would stay away for as long again as the server was.
+_RECONNECT_SECONDS: Final = 4.0
+# So many may wait at once; more are told to come again at once.
+_MOST_WAITING: Final = 512
 
 
 def prepare_statements() -> None:
@@ -14,3 +22,26 @@ def prepare_statements() -> None:
     if settings.SDK_DATABASE_PREPARES:
         options = cast(dict[str, object], settings.DATABASES["default"]["OPTIONS"])
         options.update(server_side_binding=True, prepare_threshold=5)
+
+
+def pool_connections() -> None:
+    """Let this process's threads share at most SDK_DATABASE_POOL connections; call it before the first one.
+
+    For the processes that serve pages and AS4, whose threads come and go: without a pool each keeps a
+    connection of its own, and PostgreSQL's `max_connections` bounds how many pages may be open.
+    """
+    size = settings.SDK_DATABASE_POOL
+    if size < 1:
+        return
+    database = cast(dict[str, object], settings.DATABASES["default"])
+    options = cast(dict[str, object], database["OPTIONS"])
+    options["pool"] = {
+        "min_size": min(2, size),
+        "max_size": size,
+        "max_waiting": _MOST_WAITING,
+        "timeout": _WAIT_SECONDS,
+        "reconnect_timeout": _RECONNECT_SECONDS,
+        "name": "sdkportal",
+    }
+    # Each request gives its connection back.
+    database["CONN_MAX_AGE"] = 0

@@ -1,5 +1,6 @@
 """The backend, as ENGINE names it."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -52,3 +53,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if given["cursor_factory"] is base.ServerBindingCursor:
             given["cursor_factory"] = ServerBindingCursor
         return given
+
+    def __del__(self) -> None:
+        """A thread that ended without closing its connection gives it back: the pool would miss it for ever."""
+        connection = self.connection
+        pool = getattr(connection, "_pool", None)
+        if pool is not None:
+            with contextlib.suppress(Exception):
+                pool.putconn(connection)

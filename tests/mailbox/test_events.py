@@ -48,7 +48,7 @@ def test_a_stream_tells_of_one_s_own_mailboxes_and_ends_when_one_is_locked():
         await sync_to_async(client.force_login)(person, backend="mailbox.login.EidBackend")
         response = await client.get("/handelser")
         stream = response.streaming_content.__aiter__()
-        assert await anext(stream) == b"retry: 3000\n\n"
+        assert (await anext(stream)).startswith(b"retry: ")
         assert b"changed" in await anext(stream)
         # The listener has connected: every stream looks once.
         assert b"changed" in await asyncio.wait_for(anext(stream), 10)

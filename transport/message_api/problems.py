@@ -73,6 +73,11 @@ def handled(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     return None
 
 
+def unavailable() -> HttpResponse:
+    """The service cannot answer now: the client is to try again."""
+    return response(HTTPStatus.SERVICE_UNAVAILABLE, _OTHER, "Service Unavailable", [])
+
+
 def response(status: int, kind: str, title: str, issues: Iterable[Issue]) -> HttpResponse:
     """A problem as an answer."""
     now = timestamp(timezone.now())

@@ -23,6 +23,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from ..database import give_back_connection
 from ..message_service.forgetting import StillInWork
 from ..workspace import workspace
 from . import (
@@ -254,4 +255,7 @@ async def _asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _next(pieces: Iterator[bytes]) -> bytes:
-    return b"".join(piece for _, piece in zip(range(_PIECES_AT_A_TIME), pieces, strict=False))
+    some = b"".join(piece for _, piece in zip(range(_PIECES_AT_A_TIME), pieces, strict=False))
+    # A client may read slowly: between pieces no connection to the database is held for it.
+    give_back_connection()
+    return some

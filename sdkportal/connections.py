@@ -1,0 +1,74 @@
+"""Connections to the database as requests use them: given back early, and an honest answer where there is none."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.views.defaults import server_error
+
+from transport.database import give_back_connection
+from transport.message_api import problems
+
+_API: Final = "/v1/"
+_ACCESS_POINT: Final = "sdkportal.urls_access_point"
+_RETRY_SECONDS: Final = (2, 10)
+_random = random.SystemRandom()
+
+
+class GiveBackMiddleware:
+    """Gives the connection back when the answer is made: sending it may take as long as its reader likes."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if iscoroutinefunction(self):
+            return self._call_async(request)
+        response = self.get_response(request)
+        give_back_connection()
+        return response
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponse:
+        response: HttpResponse = await self.get_response(request)
+        await sync_to_async(give_back_connection)()
+        return response
+
+
+def error_answer(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`: 503 with Retry-After where the database was away or had no connection free.
+
+    Every sender of ours and of others takes 503 for "try again"; 500 would say that something is wrong.
+    """
+    if any(isinstance(error, OperationalError | InterfaceError) for error in _causes(sys.exc_info()[1])):
+        return unavailable(request)
+    return server_error(request)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """ "Come again in a moment": a page, or what the API's contract has."""
+    if request.path.startswith(_API):
+        response = problems.unavailable()
+    elif settings.ROOT_URLCONF == _ACCESS_POINT:
+        response = HttpResponse(status=503)
+    else:
+        response = HttpResponse(render_to_string("503.html"), status=503)
+    response.headers["Retry-After"] = str(_random.randint(*_RETRY_SECONDS))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
