@@ -81,15 +81,13 @@ def note_all(people: Iterable[tuple[int, Place]]) -> datetime:
         person__in={person_id for person_id, _ in writes}, conversation__in={talk for _, talk in writes}
     )
     before = {(row.person_id, row.conversation_id): row for row in rows}
-    for is_writing, updated in ((True, ["seen_at", "wrote_at"]), (False, ["seen_at"])):
+    for wrote_at, updated in ((now, ["seen_at", "wrote_at"]), (None, ["seen_at"])):
         Presence.objects.bulk_create(
             [
-                Presence(
-                    person_id=one, conversation_id=talk, seen_at=now, wrote_at=now if is_writing else None
-                )
+                Presence(person_id=one, conversation_id=talk, seen_at=now, wrote_at=wrote_at)
                 # In one order, so that two processes never wait for each other.
                 for (one, talk), does_write in sorted(writes.items())
-                if does_write is is_writing
+                if does_write is (wrote_at is not None)
             ],
             update_conflicts=True,
             unique_fields=["person", "conversation"],

@@ -1,4 +1,4 @@
-"""What open pages may see now, for many at once: each question costs the database the same, however many ask."""
+"""What open pages may see now, for many at once: as many queries for a thousand as for one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,13 +88,13 @@ def leave(left: Sequence[tuple[Sight, datetime]]) -> list[None]:
 
 def _sights(pages: Sequence[Page]) -> list[Sight | None]:
     people = _people_of({page.session_key for page in pages})
-    mailbox_ids = mailbox_ids_of({person_id for person_id in people.values()})
+    mailbox_ids = mailbox_ids_of(people.values())
     conversations: dict[int, int] = {}
     drafts: dict[int, tuple[int, int | None]] = {}
     if shown := {number for page in pages for number in page.conversations}:
         conversations = dict(Conversation.objects.filter(pk__in=shown).values_list("pk", "mailbox"))
     if shown := {number for page in pages for number in page.drafts}:
-        rows = Draft.objects.filter(pk__in=shown).values_list("pk", "mailbox", "answers__conversation")
+        rows = Draft.objects.filter(pk__in=shown).values_list("pk", "mailbox", "answers__conversation_id")
         drafts = {number: (box, answered) for number, box, answered in rows}
 
     def sight_of(page: Page) -> Sight | None:
@@ -113,12 +113,9 @@ def _sights(pages: Sequence[Page]) -> list[Sight | None]:
 
 
 def _people_of(session_keys: Iterable[str]) -> dict[str, int]:
-    """Who is logged in by each session, as `django.contrib.auth.get_user` would tell; nobody by one that is over."""
-    open_ones = {
-        key: session
-        for key, session in sessions.loaded(session_keys).items()
-        if not sessions.is_over(session)
-    }
+    """Who is logged in by each session, as Django's `get_user` would tell; nobody by one that is over."""
+    loaded = sessions.loaded(session_keys)
+    open_ones = {key: session for key, session in loaded.items() if not sessions.is_over(session)}
     claimed = {key: number for key, session in open_ones.items() if (number := _claimed(session)) is not None}
     people = Person.objects.filter(is_active=True).in_bulk(set(claimed.values()))
     return {

@@ -10,16 +10,20 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 _pages = get_asgi_application()
 
 from mailbox.views import events  # noqa: E402 - they need Django set up
+from transport import workspace  # noqa: E402
 
+from .bodies import Limits  # noqa: E402
 from .memory import keep_what_is_loaded  # noqa: E402
 from .postgresql import pool_connections  # noqa: E402
 
 pool_connections()
+workspace.keep_temporary_files()
 keep_what_is_loaded()
+_limited_pages = Limits(_pages)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"] == events.PATH:
         await events.serve(scope, receive, send)
     else:
-        await _pages(scope, receive, send)
+        await _limited_pages(scope, receive, send)

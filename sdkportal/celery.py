@@ -19,10 +19,13 @@ app.conf.CELERY_DB_REUSE_MAX = 1_000_000
 @signals.worker_init.connect
 def make_ready(**_: object) -> None:
     """In the worker's first process, which has loaded the tasks and is about to fork."""
+    from transport import workspace
+
     from .memory import leave_alone
     from .postgresql import prepare_statements
 
     prepare_statements()
+    workspace.keep_temporary_files()
     leave_alone()
 
 

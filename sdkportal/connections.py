@@ -1,4 +1,4 @@
-"""Connections to the database as requests use them: given back early, and an honest answer where there is none."""
+"""Requests' connections to the database: given back early, and an honest answer where there is none."""
 
 import random
 import sys

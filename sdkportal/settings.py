@@ -4,8 +4,12 @@
 needed for security has to be set.
 """
 
+import contextlib
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
+from . import dangers
 from . import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -13,7 +17,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DEMO = env.flag("SDK_DEMO")
 DEBUG = env.flag("SDK_DEBUG")
 
-SECRET_KEY = env.text("SDK_SECRET_KEY", "for-demo-and-tests-only" if DEMO else None)
+SECRET_KEY = env.text("SDK_SECRET_KEY", dangers.DEMO_SECRET if DEMO else None)
 ALLOWED_HOSTS = env.words("SDK_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEMO else "")
 CSRF_TRUSTED_ORIGINS = env.words("SDK_TRUSTED_ORIGINS")
 
@@ -45,6 +49,7 @@ if DEMO:
 
 MIDDLEWARE = [
     "sdkportal.connections.GiveBackMiddleware",
+    "sdkportal.bodies.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "sdkportal.security.ContentSecurityPolicyMiddleware",
@@ -96,7 +101,11 @@ DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")
 MEDIA_ROOT = DATA_DIR / "payloads"
 # Files on their way: never in storage, removed when the work that made them ends.
 SDK_WORK_DIR = env.path("SDK_WORK_DIR", DATA_DIR / "work")
-FILE_UPLOAD_TEMP_DIR = None
+# Long uploads; `transport.workspace` puts Python's other temporary files there.
+FILE_UPLOAD_TEMP_DIR = SDK_WORK_DIR
+with contextlib.suppress(OSError):
+    # Where it cannot be made, `manage.py check` says so.
+    SDK_WORK_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
@@ -275,7 +284,7 @@ SDK_ACCESSIBILITY_MAIL = env.text("SDK_ACCESSIBILITY_MAIL", "")
 # --- People ----------------------------------------------------------------------------------
 
 # Keys the hash by which people are known; changing it makes everybody unknown.
-SDK_PERSON_KEY = env.text("SDK_PERSON_KEY", SECRET_KEY)
+SDK_PERSON_KEY = env.text("SDK_PERSON_KEY", SECRET_KEY if DEMO else None)
 AUTH_USER_MODEL = "mailbox.Person"
 AUTHENTICATION_BACKENDS = ["mailbox.login.EidBackend"]
 LOGIN_URL = "login"
@@ -460,9 +469,7 @@ SDK_METRICS_TOKEN = env.text("SDK_METRICS_TOKEN", "")
 # --- Encryption of what is stored (docs/keys.md) ----------------------------------------------
 
 # 32 bytes in base64: wraps the organisations' data keys, unless a PKCS#11 token does. Older ones still open.
-SDK_WRAPPING_KEY = env.text(
-    "SDK_WRAPPING_KEY", "Zm9yLWRlbW8tYW5kLXRlc3RzLW9ubHktMzItYnl0ZXM=" if DEMO else ""
-)
+SDK_WRAPPING_KEY = env.text("SDK_WRAPPING_KEY", dangers.DEMO_WRAPPING_KEY if DEMO else "")
 SDK_OLD_WRAPPING_KEYS = env.words("SDK_OLD_WRAPPING_KEYS")
 SDK_PKCS11_MODULE = env.text("SDK_PKCS11_MODULE", "")
 SDK_PKCS11_TOKEN = env.text("SDK_PKCS11_TOKEN", "")
@@ -494,3 +501,15 @@ LOGGING = {
         "fontTools": {"level": "WARNING"},
     },
 }
+
+# --- What a node does not start with ---------------------------------------------------------
+
+if wrong := dangers.found(
+    hosts=ALLOWED_HOSTS,
+    is_demo=DEMO,
+    is_debug=DEBUG,
+    secret_key=SECRET_KEY,
+    person_key=SDK_PERSON_KEY,
+    wrapping_keys=[SDK_WRAPPING_KEY, *SDK_OLD_WRAPPING_KEYS],
+):
+    raise ImproperlyConfigured(" ".join(wrong))

@@ -7,6 +7,9 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 application = get_wsgi_application()
 
-from .memory import keep_what_is_loaded  # noqa: E402 - it needs Django set up
+from transport import workspace  # noqa: E402 - they need Django set up
 
+from .memory import keep_what_is_loaded  # noqa: E402
+
+workspace.keep_temporary_files()
 keep_what_is_loaded()

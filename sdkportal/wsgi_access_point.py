@@ -19,3 +19,4 @@ keep_what_is_loaded()
 
 # What the process before this one left, if it was killed while it read.
 workspace.remove_stale()
+workspace.keep_temporary_files()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Generator
@@ -26,6 +27,17 @@ def workspace(purpose: str) -> Generator[Path, None, None]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def keep_temporary_files() -> None:
+    """Have this process, and those that it starts, put their temporary files in SDK_WORK_DIR too.
+
+    Uploads and what previews are drawn from are not laid in a directory that everybody on the machine has.
+    """
+    directory = str(settings.SDK_WORK_DIR)
+    Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = directory
+    tempfile.tempdir = directory
+
+
 def remove_stale() -> int:
     """Remove what processes left that are no more; how many directories there were."""
     root = Path(settings.SDK_WORK_DIR)
@@ -34,7 +46,18 @@ def remove_stale() -> int:
     stale = [directory for directory in root.iterdir() if directory.is_dir() and _is_stale(directory)]
     for directory in stale:
         shutil.rmtree(directory, ignore_errors=True)
+    for left in root.iterdir():
+        if left.is_file() and _is_old(left):
+            left.unlink(missing_ok=True)
     return len(stale)
+
+
+def _is_old(file: Path) -> bool:
+    """A temporary file of a process that was killed."""
+    try:
+        return time.time() - file.stat().st_mtime > _OLDEST_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _is_stale(directory: Path) -> bool:

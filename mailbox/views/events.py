@@ -1,7 +1,8 @@
 """The stream of "fetch again": server-sent events for one browser.
 
-In production `serve` answers, in front of Django's middleware: a stream holds neither a thread nor a connection
-to the database. What its person may see is asked together with what all others may (`mailbox.batches`).
+In production `serve` answers, in front of Django's middleware: a stream holds neither a thread nor a
+connection to the database. What its person may see is asked together with what all others may (see
+`mailbox.batches`).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend: statements that are planned once, and a few connections shared by many threads."""
+"""Django's PostgreSQL backend: statements planned once, and a few connections shared by many threads."""
 
 from typing import Final, cast
 

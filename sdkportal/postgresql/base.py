@@ -55,7 +55,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return given
 
     def __del__(self) -> None:
-        """A thread that ended without closing its connection gives it back: the pool would miss it for ever."""
+        """A thread that ended without closing its connection gives it back: its pool would miss it."""
         connection = self.connection
         pool = getattr(connection, "_pool", None)
         if pool is not None:

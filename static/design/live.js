@@ -5,26 +5,22 @@
   const status = document.getElementById("status");
   const TOKEN = /name="csrfmiddlewaretoken" value="[^"]*"/g;
   const refresh = () => document.body.dispatchEvent(new CustomEvent("mailbox-changed", { bubbles: true }));
-  let heard = 0;
-
-  const stream = new EventSource(document.body.dataset.events);
-  stream.addEventListener("changed", () => { heard = Date.now(); refresh(); });
-  // Who is at the conversation that the page shows: nothing else of it is fetched again.
-  stream.addEventListener("presence", () => { document.body.dispatchEvent(new CustomEvent("presence-changed", { bubbles: true })); });
-  // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place. A page with text
-  // that could not be saved keeps that.
-  stream.addEventListener("ended", () => {
-    stream.close();
-    if (document.body.dispatchEvent(new CustomEvent("login-ended", { cancelable: true }))) location.reload();
+  const events = window.openEvents(document.body.dataset.events, (name) => {
+    if (name === "changed") refresh();
+    // Who is at the conversation that the page shows: nothing else of it is fetched again.
+    if (name === "presence") document.body.dispatchEvent(new CustomEvent("presence-changed", { bubbles: true }));
+    // Whoever was locked or logged out meanwhile keeps no page open: the login takes its place. A page with text
+    // that could not be saved keeps that.
+    if (name === "ended" && document.body.dispatchEvent(new CustomEvent("login-ended", { cancelable: true }))) location.reload();
   });
   // What the person may see no more is not left on the screen either.
   document.body.addEventListener("htmx:responseError", (event) => {
-    if (event.detail.xhr.status === 404 && event.detail.target.matches("[data-live]")) { stream.close(); location.reload(); }
+    if (event.detail.xhr.status === 404 && event.detail.target.matches("[data-live]")) { events.stop(); location.reload(); }
   });
+  // Not all pages at the same moment.
   setInterval(() => {
-    if (stream.readyState !== EventSource.OPEN && Date.now() - heard > 60000) refresh();
-  }, 60000);
-  addEventListener("pagehide", () => stream.close());
+    if (document.visibilityState !== "hidden" && !events.isHeard()) refresh();
+  }, 60000 + Math.random() * 15000);
 
   const plain = (html) => html.replace(TOKEN, "").replace(/\s+/g, " ").trim();
   const areas = document.querySelectorAll("[data-live]");

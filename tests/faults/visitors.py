@@ -1,8 +1,11 @@
-"""People who are logged in, made in a node's database; printed as JSON: their session keys and a conversation."""
+"""People who are logged in, made in a node's database. Prints as JSON their session keys, their mailbox and a
+conversation in it."""
 
 import json
 import os
 import sys
+import time
+import uuid
 
 import django
 
@@ -10,33 +13,34 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 django.setup()
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from mailbox import sessions  # noqa: E402
 from mailbox.models import Conversation, FunctionMailbox, Membership, Person  # noqa: E402
 
 
-def log_in(person: Person, now: float) -> str:
+def log_in(person: Person) -> str:
     session = sessions._store("")
     session[SESSION_KEY] = str(person.pk)
     session[BACKEND_SESSION_KEY] = "mailbox.login.EidBackend"
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
-    session[sessions.BEGUN] = session[sessions.SEEN] = now
+    session[sessions.BEGUN] = session[sessions.SEEN] = time.time()
     session.save()
     return str(session.session_key)
 
 
 def make(count: int) -> dict[str, object]:
-    import time
-
     mailbox = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="a", name="A")
-    talk = Conversation.objects.create(mailbox=mailbox, conversation_id="c", subject="S")
+    talk = Conversation.objects.create(
+        mailbox=mailbox, conversation_id=uuid.uuid4(), counterpart="B", last_activity_at=timezone.now()
+    )
     keys = []
     for number in range(count):
         person, _ = Person.add(f"19{number:010}", f"Person {number}")
         Membership.objects.create(person=person, mailbox=mailbox)
-        keys.append(log_in(person, time.time()))
+        keys.append(log_in(person))
     return {"sessions": keys, "mailbox": mailbox.pk, "conversation": talk.pk}
 
 
 if __name__ == "__main__":
-    print(json.dumps(make(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(make(int(sys.argv[1]))))

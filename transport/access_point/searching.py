@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
+from ..spreadsheets import harmless
 from .models import TransferEvent
 
 COLUMNS: Final = (
@@ -75,7 +76,7 @@ def as_csv(rows: QuerySet[TransferEvent]) -> Iterator[str]:
     """Lines of CSV with a heading, the oldest first; read in batches, however many there are."""
     yield _csv_line(COLUMNS)
     for row in _values(rows):
-        yield _csv_line(_harmless(value) for value in row.values())
+        yield _csv_line(harmless(value) for value in row.values())
 
 
 def as_json_lines(rows: QuerySet[TransferEvent]) -> Iterator[str]:
@@ -93,8 +94,3 @@ def _csv_line(values: Iterable[str]) -> str:
     line = io.StringIO()
     csv.writer(line).writerow(values)
     return line.getvalue()
-
-
-def _harmless(value: str) -> str:
-    """A stranger's id must not be taken for a formula where the file is opened."""
-    return f"'{value}" if value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

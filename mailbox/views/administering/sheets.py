@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
+from transport.spreadsheets import harmless
+
 from ...streaming import streamed
 
 
@@ -28,9 +30,3 @@ def _lines(header: list[str], rows: Iterable[Iterable[object]]) -> Iterator[str]
     yield writer.writerow(header)
     for row in rows:
         yield writer.writerow(harmless(value) for value in row)
-
-
-def harmless(value: object) -> str:
-    """A text that a spreadsheet takes for a formula is made one that it shows."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
