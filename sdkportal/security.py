@@ -1,4 +1,5 @@
-"""The Content Security Policy of every page: nothing inline, nothing from elsewhere."""
+"""The Content Security Policy of every page: nothing inline, nothing from elsewhere; and what a page may not
+use of the browser."""
 
 import re
 from collections.abc import Callable
@@ -17,6 +18,19 @@ _POLICY = (
 )
 
 
+# What no page needs of a browser, it may not use: not in a frame or by a script that got in either.
+_PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "ambient-light-sensor", "autoplay", "battery", "bluetooth", "browsing-topics"),
+        *("camera", "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
+        *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment"),
+        *("picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb"),
+        *("web-share", "window-management", "xr-spatial-tracking"),
+    )
+)
+
+
 def _policy() -> str:
     """Logging out is a form that leads on to the e-ID provider, so its origin is allowed too."""
     scheme, host = urlsplit(settings.OIDC_OP_LOGOUT_ENDPOINT)[:2]
@@ -24,7 +38,7 @@ def _policy() -> str:
 
 
 class ContentSecurityPolicyMiddleware:
-    """Sets the policy where a view has not set a stricter one of its own."""
+    """Sets the policies where a view has not set stricter ones of its own."""
 
     sync_capable = True
     async_capable = True
@@ -45,6 +59,7 @@ class ContentSecurityPolicyMiddleware:
     @staticmethod
     def _with_policy(response: HttpResponse) -> HttpResponse:
         response.headers.setdefault("Content-Security-Policy", _policy())
+        response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         return response
 
 

@@ -13,6 +13,8 @@ from typing import Any, Self
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
+from ..database import give_back_connection
+
 
 class SenderTooSlow(UnreadablePostError):
     """Nothing has come for SDK_AS4_SILENCE_SECONDS, or not everything in SDK_AS4_RECEIVE_SECONDS."""
@@ -32,6 +34,8 @@ class Body:
         self._end.daemon = True
 
     def __enter__(self) -> Self:
+        # However long the sender takes, no connection to the database waits with it.
+        give_back_connection()
         if self._line is not None:
             self._line.settimeout(settings.SDK_AS4_SILENCE_SECONDS)
             self._end.start()
