@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -45,6 +45,16 @@ def words(name: str, default: str = "") -> list[str]:
 
 def path(name: str, default: Path) -> Path:
     return Path(os.environ.get(name, "").strip() or default)
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with a password in it, unless it has one or none is given."""
+    parts = urlsplit(url)
+    if not password or parts.password:
+        return url
+    return parts._replace(
+        netloc=f"{parts.username or ''}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
+    ).geturl()
 
 
 def database(name: str, default: str) -> dict[str, object]:

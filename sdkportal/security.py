@@ -22,11 +22,10 @@ _POLICY = (
 _PERMISSIONS = ", ".join(
     f"{feature}=()"
     for feature in (
-        *("accelerometer", "ambient-light-sensor", "autoplay", "battery", "bluetooth", "browsing-topics"),
-        *("camera", "display-capture", "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid"),
-        *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment"),
-        *("picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial", "usb"),
-        *("web-share", "window-management", "xr-spatial-tracking"),
+        *("accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "encrypted-media"),
+        *("geolocation", "gyroscope", "hid", "idle-detection", "magnetometer", "microphone", "midi"),
+        *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial"),
+        *("usb", "xr-spatial-tracking"),
     )
 )
 

@@ -136,7 +136,9 @@ if DEMO or DEBUG:
 
 # --- Celery: the broker only wakes workers, the database is the truth ------------------------
 
-CELERY_BROKER_URL = env.text("SDK_BROKER_URL", "redis://localhost:6379/0")
+CELERY_BROKER_URL = env.with_password(
+    env.text("SDK_BROKER_URL", "redis://localhost:6379/0"), env.text("SDK_BROKER_PASSWORD", "")
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,

@@ -47,6 +47,8 @@ def problems_of(response, *, framed: bool = False) -> list[str]:
     ):
         if response.headers.get(name) != value:
             found.append(f"{name}: {response.headers.get(name)}")
+    if "camera=()" not in response.headers.get("Permissions-Policy", ""):
+        found.append("no Permissions-Policy")
     policy = policy_of(response)
     if policy.get("default-src") != {"'none'"}:
         found.append("default-src")
