@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -115,7 +115,7 @@ def _doubtful() -> Iterator[str]:
         yield "SDK_BROKER_URL has no password: whoever reaches the broker may have workers run tasks."
     if broker.scheme == "redis" and not is_loopback(broker.hostname or "localhost"):
         yield "SDK_BROKER_URL goes over a network without TLS: rediss://."
-    database = settings.DATABASES["default"]
+    database = cast(dict[str, Any], settings.DATABASES["default"])
     host = str(database["HOST"])
     is_near = not host or host.startswith("/") or is_loopback(host)
     if not is_near and database["OPTIONS"].get("sslmode") not in {"require", "verify-ca", "verify-full"}:
