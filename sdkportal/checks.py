@@ -1,5 +1,6 @@
 """What `manage.py check` says of this node's settings, besides what Django looks at."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -108,7 +109,7 @@ def _doubtful() -> Iterator[str]:
         yield "SDK_ADDRESS_BOOK_URL is not set: no recipient can be chosen."
     if settings.SDK_ACCEPT_PLAIN:
         yield "SDK_ACCEPT_PLAIN is set: run seal_at_rest, and take it away."
-    if settings.LOGGING["root"]["level"].upper() in {"DEBUG", "NOTSET"}:
+    if logging.getLevelName(logging.getLogger().level) in {"DEBUG", "NOTSET"}:
         yield "SDK_LOG_LEVEL says more than is fit to be kept."
     broker = urlsplit(settings.CELERY_BROKER_URL)
     if not broker.password:

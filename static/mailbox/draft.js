@@ -1,6 +1,7 @@
 /* A draft saves itself; files are dropped or chosen and sent one by one, with progress. */
 (() => {
   "use strict";
+  const SAVE_MS = 30000;
   const form = document.getElementById("draft");
   if (!form) return;
   const saved = document.getElementById("saved");
@@ -24,7 +25,8 @@
     data.delete("files");
     data.delete("recipient");
     data.set("action", "autosave");
-    return fetch(address, { method: "POST", body: data, credentials: "same-origin", redirect: "manual" });
+    // One that gets no answer has failed, and says so.
+    return fetch(address, { method: "POST", body: data, credentials: "same-origin", redirect: "manual", signal: AbortSignal.timeout(SAVE_MS) });
   };
   // Logging in again, in another tab, gives new tokens: the form takes them from the page as it is now.
   const refreshTokens = async () => {
@@ -71,6 +73,8 @@
     // The recipient is chosen when the form is sent: moving among the hits by keys chooses nothing yet.
     if (event.target.type === "file" || event.target.name === "q" || event.target.name === "recipient") return;
     dirty = true;
+    // What was saved is not what stands there now; a word of trouble stays.
+    if (saved.textContent.startsWith(saved.dataset.saved)) saved.textContent = saved.dataset.unsaved;
     clearTimeout(timer);
     timer = setTimeout(save, 1500);
   });

@@ -226,7 +226,9 @@ def test_eight_tabs_share_one_stream_and_what_is_written_in_one_of_them_is_saved
         draft = tabs[7]
         draft.goto(f"{base}/brevlada/{pages.mailbox}/", wait_until="domcontentloaded")
         draft.get_by_role("button", name="Skriv meddelande").click()
+        expect(draft.locator("#saved")).to_contain_text("Sparat", timeout=PATIENCE * 1000)
         draft.get_by_label("Ämne", exact=True).fill("Åtta flikar")
+        expect(draft.locator("#saved")).to_have_text("Inte sparat än")
         expect(draft.locator("#saved")).to_contain_text("Sparat", timeout=PATIENCE * 1000)
         eventually(lambda: streams_open() == 1, what="one stream for eight tabs")
         # What the stream says reaches tabs that do not hold it.
