@@ -31,6 +31,7 @@ class Pages:
     port: int
     postgres: Postgres
     sessions: list[str]
+    rows: list[str]
     mailbox: int
     conversation: int
     work_directory: Path

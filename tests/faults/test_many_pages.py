@@ -176,7 +176,7 @@ def test_whoever_is_logged_out_or_locked_loses_a_stream_at_once(pages):
                 await line.next(b"changed")
             for number, statement in enumerate(
                 (
-                    f"DELETE FROM django_session WHERE session_key = '{pages.sessions[0]}' RETURNING 1",
+                    f"DELETE FROM django_session WHERE session_key = '{pages.rows[0]}' RETURNING 1",
                     "UPDATE mailbox_person SET is_active = false WHERE name = 'Person 1' RETURNING 1",
                 )
             ):

@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 django.setup()
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from mailbox import sessions  # noqa: E402
@@ -34,12 +35,14 @@ def make(count: int) -> dict[str, object]:
     talk = Conversation.objects.create(
         mailbox=mailbox, conversation_id=uuid.uuid4(), counterpart="B", last_activity_at=timezone.now()
     )
-    keys = []
+    keys, rows = [], []
     for number in range(count):
         person, _ = Person.add(f"19{number:010}", f"Person {number}")
         Membership.objects.create(person=person, mailbox=mailbox)
         keys.append(log_in(person))
-    return {"sessions": keys, "mailbox": mailbox.pk, "conversation": talk.pk}
+        # A row need not have the key as it is.
+        rows.append(Session.objects.exclude(pk__in=rows).get().pk)
+    return {"sessions": keys, "rows": rows, "mailbox": mailbox.pk, "conversation": talk.pk}
 
 
 if __name__ == "__main__":
