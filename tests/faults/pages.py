@@ -90,6 +90,7 @@ def pages() -> Generator[Pages, None, None]:
             port,
             postgres,
             people["sessions"],
+            people["rows"],
             people["mailbox"],
             people["conversation"],
             directory / "data" / "work",

@@ -6,7 +6,7 @@ The real server processes, each against a real PostgreSQL with `max_connections`
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 import psycopg
@@ -61,13 +61,15 @@ async def _fetched(pages: Pages, path: str, session: str = "") -> int:
 
 
 @contextlib.asynccontextmanager
-async def streams(pages: Pages, count: int) -> AsyncGenerator[list[Line], None]:
-    """So many open pages: every other one shows a conversation."""
+async def streams(
+    pages: Pages, count: int, people: Sequence[int] = range(18)
+) -> AsyncGenerator[list[Line], None]:
+    """So many open pages of these people: every other one shows a conversation."""
     asked = [
         _request(
             pages,
             f"/handelser?konversation={pages.conversation}" if number % 2 else "/handelser",
-            pages.sessions[number % len(pages.sessions)],
+            pages.sessions[people[number % len(people)]],
         )
         for number in range(count)
     ]
@@ -170,26 +172,30 @@ def test_a_page_without_a_free_connection_is_told_to_come_again(pages):
 
 
 def test_whoever_is_logged_out_or_locked_loses_a_stream_at_once(pages):
+    # These two are nobody's in other tests.
+    people = (18, 19)
+
     async def story() -> None:
-        async with asyncio.timeout(PATIENCE), streams(pages, 2) as lines:
+        async with asyncio.timeout(PATIENCE), streams(pages, 2, people) as lines:
             for line in lines:
                 await line.next(b"changed")
-            for number, statement in enumerate(
+            for line, person, statement in zip(
+                lines,
+                people,
                 (
-                    f"DELETE FROM django_session WHERE session_key = '{pages.rows[0]}' RETURNING 1",
-                    "UPDATE mailbox_person SET is_active = false WHERE name = 'Person 1' RETURNING 1",
-                )
+                    f"DELETE FROM django_session WHERE session_key = '{pages.rows[18]}' RETURNING 1",
+                    "UPDATE mailbox_person SET is_active = false WHERE name = 'Person 19' RETURNING 1",
+                ),
+                strict=True,
             ):
-                pages.query(statement)
+                assert pages.query(statement) == [(1,)]
                 pages.query(
                     "SELECT pg_notify('mailbox_changed', 'person ' || id) "
-                    f"FROM mailbox_person WHERE name = 'Person {number}'"
+                    f"FROM mailbox_person WHERE name = 'Person {person}'"
                 )
-                await lines[number].next(b"ended")
-            assert [await _fetched(pages, "/handelser", pages.sessions[number]) for number in (0, 1)] == [
-                401,
-                401,
-            ]
+                await line.next(b"ended")
+            for person in people:
+                assert await _fetched(pages, "/handelser", pages.sessions[person]) == 401
 
     asyncio.run(story())
 
