@@ -5,6 +5,8 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,19 +17,27 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from . import membership_rules
+from . import membership_rules, provider_keys
 from .models import Person
 from .models.person import subject_key
 
 logger = logging.getLogger(__name__)
-REFUSAL = "login_refusal"
-# In the session: what the provider calls this login by when it ends it.
-PROVIDER_SESSION = "provider_session"
-PROVIDER_SUBJECT = "provider_subject"
+# In the request, for whoever answers it: why a login was refused, and what the provider calls it by.
+REFUSAL = "mailbox.login_refusal"
+PROVIDER_LOGIN = "mailbox.provider_login"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
-_CLOCK_SKEW_SECONDS = 60
 _NAMELESS = "-"
+_LATEST = 32_503_680_000
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLogin:
+    """What is kept of an ID token, so that the provider can end the login: `sid`, `sub` and `iat`."""
+
+    session: str
+    subject: str
+    issued_at: datetime
 
 
 class EidBackend(OIDCAuthenticationBackend):
@@ -39,7 +49,11 @@ class EidBackend(OIDCAuthenticationBackend):
         level = str(payload.get("acr", ""))
         if level not in settings.SDK_OIDC_ACCEPTED_ACR:
             return self._refused("level", level=level)
-        claims = {**self.get_userinfo(access_token, id_token, payload), **payload}
+        told = self.get_userinfo(access_token, id_token, payload)
+        if told.get("sub") != payload.get("sub"):
+            # OpenID Connect Core 5.3.2: it tells of somebody else.
+            raise SuspiciousOperation("userinfo of another subject")
+        claims = {**told, **payload}
         subject = str(claims.get(settings.SDK_OIDC_PERSON_CLAIM, ""))
         if not subject:
             return self._refused("claim")
@@ -52,20 +66,29 @@ class EidBackend(OIDCAuthenticationBackend):
             return self._refused("locked")
         membership_rules.apply(person, claims)
         if self.request is not None:
-            self.request.session[PROVIDER_SESSION] = str(payload.get("sid", ""))
-            self.request.session[PROVIDER_SUBJECT] = subject_key(str(payload.get("sub", "")))
+            self.request.META[PROVIDER_LOGIN] = ProviderLogin(
+                str(payload.get("sid", "")), subject_key(str(payload["sub"])), moment_of(payload["iat"])
+            )
         return person
 
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
-        """The ID token's claims: signature, nonce and expiry by the library, issuer and audience here."""
-        try:
-            payload: dict[str, Any] = super().verify_token(token, **kwargs)
-        except jwt.InvalidTokenError as error:
-            raise SuspiciousOperation(type(error).__name__) from None
+        """The ID token's claims: signed by the provider for us, now, in answer to this browser's question."""
+        payload = provider_keys.claims_of(token, self.OIDC_RP_SIGN_ALGO)
+        if payload.get("nonce") != kwargs.get("nonce"):
+            raise SuspiciousOperation("ID token: another nonce")
         problem = problem_of(payload)
         if problem:
             raise SuspiciousOperation(f"ID token: {problem}")
         return payload
+
+    def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
+        told = super().get_userinfo(access_token, id_token, payload)
+        if not isinstance(told, dict):
+            raise SuspiciousOperation("userinfo is no object")
+        return told
+
+    def store_tokens(self, access_token: str, id_token: str) -> None:
+        """No token is kept: they hold names and personal numbers, and what one has may be had by others."""
 
     def get_user(self, user_id: int) -> Person | None:
         """Whoever is locked is nobody, from the next request on."""
@@ -77,14 +100,16 @@ class EidBackend(OIDCAuthenticationBackend):
             payload = {name: value for name, value in payload.items() if name != "client_secret"}
             payload["client_assertion_type"] = _ASSERTION_TYPE
             payload["client_assertion"] = _client_assertion()
-        token: dict[str, Any] = super().get_token(payload)
+        token = super().get_token(payload)
+        if not isinstance(token, dict):
+            raise SuspiciousOperation("no tokens")
         return token
 
     def _refused(self, reason: str, **details: str) -> Person | None:
         """None, and the reason where the page that tells it will look."""
         logger.warning("login refused", extra={"fields": {"reason": reason}})
         if self.request is not None:
-            self.request.session[REFUSAL] = {"reason": reason, **details}
+            self.request.META[REFUSAL] = {"reason": reason, **details}
         return None
 
 
@@ -101,17 +126,25 @@ def problem_of(payload: Mapping[str, Any]) -> str:
         return "meant for somebody else"
     if len(audiences) > 1 and payload.get("azp") != settings.OIDC_RP_CLIENT_ID:
         return "meant for several, and not for us first"
+    if not isinstance(payload.get("sub", ""), str):
+        return "of nobody"
     if not isinstance(payload.get("exp"), int) or not isinstance(payload.get("iat"), int):
         return "without a time"
-    if payload["iat"] > time.time() + _CLOCK_SKEW_SECONDS:
+    if payload["iat"] > time.time() + provider_keys.CLOCK_SKEW_SECONDS:
         return "issued in the future"
     return ""
 
 
+def moment_of(seconds: int) -> datetime:
+    """A token's time (`iat`, `exp`), within the times that can be stored."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LATEST), tz=UTC)
+
+
 def provider_logout_url(request: HttpRequest) -> str:
     """Where logging out at the provider begins; it comes back to our own front page."""
+    # Without id_token_hint: a token in an address is in histories and logs. The provider knows its browser.
     query = {
-        "id_token_hint": request.session.get("oidc_id_token", ""),
+        "client_id": settings.OIDC_RP_CLIENT_ID,
         "post_logout_redirect_uri": request.build_absolute_uri(settings.LOGOUT_REDIRECT_URL),
     }
     return f"{settings.OIDC_OP_LOGOUT_ENDPOINT}?{urlencode(query)}"

@@ -3,37 +3,37 @@
 A request that a page makes by itself does not count as somebody being there: it carries `X-Background`.
 """
 
+import hashlib
 import logging
 import time
-from collections.abc import Iterable
-from importlib import import_module
 from typing import Any, Final
 
-import jwt
 from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import SuspiciousOperation
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
-from . import events
-from .login import PROVIDER_SESSION, PROVIDER_SUBJECT, EidBackend, problem_of
-from .models import LoginSession, Person
+from . import events, login_state, provider_keys
+from .login import PROVIDER_LOGIN, ProviderLogin, moment_of, problem_of
+from .models import LoginSession, Person, UsedLogoutToken
 from .models.person import subject_key
+from .provider_keys import CLOCK_SKEW_SECONDS
+from .session_store import SessionStore, delete_stored, stored_key
 
 logger = logging.getLogger(__name__)
 
 BEGUN: Final = "login_begun_at"
 SEEN: Final = "login_seen_at"
-ENDED: Final = "login_ended"
+_ENDED: Final = "mailbox.login_ended"
 _NOTED_EVERY_SECONDS: Final = 30
 _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -54,25 +54,6 @@ def is_over(session: SessionBase) -> bool:
     return is_idle or now - begun > settings.SESSION_COOKIE_AGE
 
 
-def loaded(session_keys: Iterable[str]) -> dict[str, SessionBase]:
-    """Sessions by their keys, as they are stored now: in one query where the store can."""
-    keys = set(session_keys)
-    store = type(_store(""))
-    load_many = getattr(store, "load_many", None)
-    if load_many is not None:
-        found: dict[str, SessionBase] = load_many(keys)
-        return found
-    if store is not DatabaseStore:
-        return {key: store(key) for key in keys}
-    rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
-    sessions: dict[str, SessionBase] = {}
-    for row in rows:
-        session = DatabaseStore(row.session_key)
-        session._session_cache = session.decode(row.session_data)  # type: ignore[attr-defined]
-        sessions[row.session_key] = session
-    return sessions
-
-
 class SessionLengthMiddleware(MiddlewareMixin):
     """Ends what is over, and notes that somebody is there."""
 
@@ -82,7 +63,7 @@ class SessionLengthMiddleware(MiddlewareMixin):
             return
         if is_over(session):
             auth.logout(request)
-            request.session[ENDED] = True
+            request.META[_ENDED] = True
         elif _is_by_somebody(request) and time.time() - session.get(SEEN, 0.0) > _NOTED_EVERY_SECONDS:
             session[SEEN] = time.time()
 
@@ -91,6 +72,8 @@ class SessionLengthMiddleware(MiddlewareMixin):
 
         After logging out, the way back in the browser's history shows nothing of what was read.
         """
+        if _ENDED in request.META:
+            login_state.keep(response, login_state.ENDED, {"ended": True})
         is_login = response.status_code == 302 and response.headers["Location"].startswith(reverse("login"))
         if is_login and "HX-Request" in request.headers:
             instead = HttpResponse(status=401)
@@ -109,51 +92,59 @@ def _is_by_somebody(request: HttpRequest) -> bool:
 def _begin(sender: Any, request: HttpRequest, user: Person, **kwargs: Any) -> None:
     session = request.session
     session[BEGUN] = session[SEEN] = time.time()
-    session.pop(ENDED, None)
     if session.session_key is None:
         session.save()
+    told: ProviderLogin | None = request.META.get(PROVIDER_LOGIN)
     LoginSession.objects.update_or_create(
-        session_key=session.session_key,
+        session_key=stored_key(session.session_key or ""),
         defaults={
             "person": user,
-            "provider_session": session.get(PROVIDER_SESSION, "")[:255],
-            "provider_subject": session.get(PROVIDER_SUBJECT, ""),
+            "provider_session": told.session[:255] if told else "",
+            "provider_subject": told.subject if told else "",
+            "issued_at": told.issued_at if told else None,
         },
     )
 
 
 @receiver(user_logged_out)
 def _end(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
-    LoginSession.objects.filter(session_key=request.session.session_key).delete()
+    if request.session.session_key is not None:
+        LoginSession.objects.filter(session_key=stored_key(request.session.session_key)).delete()
 
 
 def end_by(logout_token: str) -> int:
     """End the sessions that the provider's logout token names; how many (Back-Channel Logout 1.0 2.6).
 
     Raises `NotALogoutToken`, and `requests.RequestException` where the provider's keys cannot be fetched.
-    The same token again ends nothing more, so its `jti` need not be kept.
+    It ends what had begun when it was made, and is used up by that: kept by somebody, it ends no later login.
     """
     claims = _claims_of(logout_token)
-    rows = LoginSession.objects.all()
+    rows = LoginSession.objects.filter(Q(issued_at=None) | Q(issued_at__lte=moment_of(claims["iat"])))
     if claims.get("sid"):
         rows = rows.filter(provider_session=str(claims["sid"]))
     if claims.get("sub"):
         rows = rows.filter(provider_subject=subject_key(str(claims["sub"])))
-    return _end_all(list(rows))
+    with transaction.atomic():
+        used = hashlib.sha256(claims["jti"].encode()).hexdigest()
+        until = moment_of(claims["exp"] + CLOCK_SKEW_SECONDS)
+        _, is_new = UsedLogoutToken.objects.get_or_create(jti_hash=used, defaults={"forgotten_at": until})
+        if not is_new:
+            raise NotALogoutToken("used")
+        return _end_all(list(rows))
 
 
 def forget_ended() -> None:
-    """Remove sessions that have expired, and what was kept of those that are gone."""
-    _store("").clear_expired()
+    """Remove sessions that have expired, and what was kept of those that are gone; and of logout tokens."""
+    SessionStore.clear_expired()
+    UsedLogoutToken.objects.filter(forgotten_at__lt=timezone.now()).delete()
     keys = Session.objects.values("session_key")
     LoginSession.objects.exclude(session_key__in=keys).delete()
 
 
 def _end_all(rows: list[LoginSession]) -> int:
     with transaction.atomic():
-        for row in rows:
-            _store(row.session_key).delete()
-            row.delete()
+        delete_stored([row.session_key for row in rows])
+        LoginSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
         for person_id in {row.person_id for row in rows}:
             # Open pages ask again, and find that they are logged out.
             events.announce_to(person_id)
@@ -162,10 +153,9 @@ def _end_all(rows: list[LoginSession]) -> int:
 
 
 def _claims_of(token: str) -> dict[str, Any]:
-    backend = EidBackend()
     try:
-        claims: dict[str, Any] = backend.get_payload_data(token, backend.retrieve_matching_jwk(token))
-    except (jwt.PyJWTError, SuspiciousOperation, KeyError, ValueError):
+        claims = provider_keys.claims_of(token, settings.OIDC_RP_SIGN_ALGO)
+    except SuspiciousOperation:
         raise NotALogoutToken("signature") from None
     if problem_of(claims):
         raise NotALogoutToken("claims")
@@ -174,9 +164,6 @@ def _claims_of(token: str) -> dict[str, Any]:
         raise NotALogoutToken("event")
     if not claims.get("sid") and not claims.get("sub"):
         raise NotALogoutToken("names-nobody")
+    if not claims.get("jti") or not isinstance(claims["jti"], str):
+        raise NotALogoutToken("nameless")
     return claims
-
-
-def _store(session_key: str) -> SessionBase:
-    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(session_key or None)
-    return store

@@ -13,6 +13,7 @@ from django.utils.crypto import constant_time_compare
 from . import presence, sessions
 from .access import mailbox_ids_of
 from .models import Conversation, Draft, Person
+from .session_store import SessionStore
 
 _MOST_PLACES = 20
 
@@ -114,7 +115,7 @@ def _sights(pages: Sequence[Page]) -> list[Sight | None]:
 
 def _people_of(session_keys: Iterable[str]) -> dict[str, int]:
     """Who is logged in by each session, as Django's `get_user` would tell; nobody by one that is over."""
-    loaded = sessions.loaded(session_keys)
+    loaded = SessionStore.load_many(set(session_keys))
     open_ones = {key: session for key, session in loaded.items() if not sessions.is_over(session)}
     claimed = {key: number for key, session in open_ones.items() if (number := _claimed(session)) is not None}
     people = Person.objects.filter(is_active=True).in_bulk(set(claimed.values()))

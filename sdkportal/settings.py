@@ -315,7 +315,7 @@ OIDC_CALLBACK_CLASS = "mailbox.views.login.Callback"
 OIDC_OP_LOGOUT_URL_METHOD = "mailbox.login.provider_logout_url"
 ALLOW_LOGOUT_GET_METHOD = False
 LOGIN_REDIRECT_URL_FAILURE = "/logga-in/nekad"
-OIDC_STORE_ID_TOKEN = True
+OIDC_AUTHENTICATE_CLASS = "mailbox.views.login.Begin"
 OIDC_RP_IDP_SIGN_KEY = None
 # The claim that says who the person is, and the levels of assurance that are enough.
 SDK_OIDC_PERSON_CLAIM = env.text("SDK_OIDC_PERSON_CLAIM", "https://id.oidc.se/claim/personalIdentityNumber")
@@ -324,6 +324,7 @@ SDK_OIDC_ACCEPTED_ACR = env.words(
     "http://id.elegnamnden.se/loa/1.0/loa3,http://id.elegnamnden.se/loa/1.0/loa4,http://id.sambi.se/loa/loa3",
 )
 
+SESSION_ENGINE = "mailbox.session_store"
 SESSION_COOKIE_AGE = env.number("SDK_SESSION_SECONDS", 3600 * 4)
 SDK_SESSION_IDLE_SECONDS = env.number("SDK_SESSION_IDLE_SECONDS", 1800)
 SESSION_COOKIE_HTTPONLY = True

@@ -22,7 +22,6 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode, UserInfo
 from flask import Blueprint, Flask, Response, abort, jsonify, redirect, render_template, request
 from joserfc import jwk, jwt
-from joserfc.errors import JoseError
 
 from .register import Register
 
@@ -31,6 +30,7 @@ CLIENT_SECRET = "not-a-secret-in-a-testbed"
 _CLAIM = "https://id.oidc.se/claim/"
 _CODE_SECONDS = 120
 _TOKEN_SECONDS = 300
+_COOKIE = "eid_login"
 _LOGOUT_PATH = "/oidc/utloggad"
 _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -118,6 +118,14 @@ class EidProvider:
         self._logins: dict[str, Login] = {}
         self._key = _signing_key(key_path)
         self._client = _Client(key_path.parent)
+        # For tests: how far its clock is ahead, other keys than its own, and what userinfo says instead.
+        self.seconds_ahead = 0
+        self.published: list[dict[str, Any]] | None = None
+        self.told_instead: dict[str, Any] = {}
+
+    @property
+    def public_key(self) -> dict[str, Any]:
+        return dict(self._key.as_dict(private=False))
 
     def attach(self, app: Flask) -> None:
         provider = self
@@ -154,7 +162,7 @@ class EidProvider:
                 return "RS256"
 
             def get_client_claims(self, client: Any) -> dict[str, Any]:
-                return {"iss": provider._issuer}
+                return {"iss": provider._issuer, "iat": int(time.time()) + provider.seconds_ahead}
 
             def generate_user_info(self, user: Login, scope: str) -> UserInfo:
                 return UserInfo(provider.claims_of(user.subject), sid=user.sid)
@@ -249,7 +257,9 @@ class EidProvider:
                 asked_by = urlsplit(request.args["redirect_uri"])
                 login = Login(subject, str(uuid.uuid4()), f"{asked_by.scheme}://{asked_by.netloc}")
                 self._logins[login.sid] = login
-                return server.create_authorization_response(grant_user=login, grant=grant)
+                answer = server.create_authorization_response(grant_user=login, grant=grant)
+                answer.set_cookie(_COOKIE, login.sid, httponly=True, samesite="Lax")
+                return answer
             back = request.args["redirect_uri"]
             cancel = f"{back}?error=access_denied&state={request.args.get('state', '')}"
             people = list(self._register.entries("people").values())
@@ -265,23 +275,19 @@ class EidProvider:
             login, until = self._tokens.get(bearer, (None, 0.0))
             if login is None or until < time.time():
                 abort(401)
-            return jsonify(self.claims_of(login.subject))
+            return jsonify({**self.claims_of(login.subject), **self.told_instead})
 
         @pages.get("/jwks")
         def jwks() -> Response:
-            return jsonify(keys=[self._key.as_dict(private=False)])
+            return jsonify(keys=[self.public_key] if self.published is None else self.published)
 
         @pages.get("/end_session")
         def end_session() -> Any:
-            """Logs out at the provider; returns only to a client that shows an ID token of ours."""
+            """Logs out whoever is logged in in this browser; returns only to a client of ours."""
             back = request.args.get("post_logout_redirect_uri", "")
-            try:
-                claims = jwt.decode(request.args.get("id_token_hint", ""), self._key).claims
-            except (JoseError, ValueError):
+            if request.args.get("client_id") != CLIENT_ID or not self._client.check_redirect_uri(back):
                 abort(400)
-            if not self._client.check_redirect_uri(back):
-                abort(400)
-            self.log_out(str(claims.get("sid", "")))
+            self.log_out(request.cookies.get(_COOKIE, ""))
             return redirect(back)
 
         return pages

@@ -4,7 +4,7 @@ from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient
 from .handling import Assignment, ConversationEvent, HandOver, Presence
-from .login_session import LoginSession
+from .login_session import LoginSession, UsedLogoutToken
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
@@ -53,6 +53,7 @@ __all__ = [
     "RetentionRule",
     "SearchEntry",
     "UnattendedAlarm",
+    "UsedLogoutToken",
     "VocabularyWord",
     "WritingChoices",
 ]

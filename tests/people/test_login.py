@@ -194,7 +194,8 @@ def test_with_a_key_the_client_shows_a_signed_assertion_and_no_secret(settings, 
     settings.OIDC_OP_TOKEN_ENDPOINT = "https://provider.example/token"
     sent = {}
     monkeypatch.setattr(
-        "mozilla_django_oidc.auth.OIDCAuthenticationBackend.get_token", lambda _, form: sent.update(form)
+        "mozilla_django_oidc.auth.OIDCAuthenticationBackend.get_token",
+        lambda _, form: sent.update(form) or {},
     )
     EidBackend().get_token({"client_id": "sdkportal", "client_secret": "x", "code": "c"})
     assert "client_secret" not in sent
