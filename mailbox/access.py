@@ -14,6 +14,9 @@
   has to be a member like everybody else, which the access log shows.
 - What other message clients may see and act for is said by an organisation's administrators, two together:
   what one proposes another confirms, since it opens messages that neither of them sees.
+- Nobody lets others' messages go to a mailbox in which they are a member, or whose members they have named:
+  closing a function or a mailbox, opening one, the catch-all and taking a function back from another client
+  wait for a second administrator then, and those concerned are told (`four_eyes`).
 - An auditor of an organisation reads its access log, and sees no message.
 - Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
   the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names

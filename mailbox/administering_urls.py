@@ -45,6 +45,7 @@ urlpatterns = [
     path("gallring/<int:mailbox_id>/<slug:state>", retention.rule, name="administration-retention-rule"),
     path("karantan/", quarantine.overview, name="administration-quarantine"),
     path("karantan/<uuid:file_id>/ta-bort", quarantine.remove, name="administration-quarantine-remove"),
+    path("vagval/<int:redirection_id>/svar", routing.answer, name="administration-redirection"),
     path("vagval", routing.routing, name="administration-routing"),
     path("statistik", statistics.overview, name="administration-statistics"),
     path("statistik/fil", statistics.file, name="administration-statistics-file"),

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import access_log, events, handling
+from . import access_log, events, four_eyes, handling, routing
 from .access import Viewer, administered_by, may_name
 from .models import (
     Conversation,
@@ -18,6 +18,7 @@ from .models import (
     OrganisationLock,
     OrganisationRole,
     Person,
+    Redirection,
 )
 
 
@@ -55,13 +56,33 @@ def open_mailbox(actor: Person, participant_id: str, address: str, name: str) ->
     return mailbox
 
 
-def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool) -> None:
-    """Open or close a mailbox: a closed one refuses new messages, and keeps what it has."""
+def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool, second: Person | None = None) -> bool:
+    """Open or close a mailbox: a closed one refuses new messages, and keeps what it has.
+
+    False where it waits for a second administrator, since another mailbox's messages would come to the actor.
+    """
     with transaction.atomic():
+        row = FunctionMailbox.objects.select_for_update().get(pk=mailbox.pk)
+        if row.is_open != is_open:
+            stand_in = routing.stand_in_of(row.participant_id, row.address)
+            kind = Redirection.Kind.OPEN_MAILBOX if is_open else Redirection.Kind.CLOSE_MAILBOX
+            giving, taking = (stand_in, row) if is_open else (row, stand_in)
+            is_moved = stand_in is not None or not is_open
+            if is_moved and not four_eyes.settle_or_propose(
+                actor,
+                kind,
+                row.participant_id,
+                mailbox=giving,
+                target=taking,
+                value={"mailbox": row.pk},
+                second=second,
+            ):
+                return False
         mailbox.is_open = is_open
         mailbox.save(update_fields=["is_open"])
         what = "mailbox-opened" if is_open else "mailbox-closed"
         access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox)
+    return True
 
 
 def set_limit(actor: Person, mailbox: FunctionMailbox, hours: int) -> None:

@@ -15,8 +15,9 @@ from transport.message_api.models import ApiClient, FunctionRoute
 from transport.message_api.proposing import Proposal
 from transport.message_service.models import Organisation
 
-from . import access, access_log
-from .models import FunctionMailbox, Person
+from . import access, access_log, four_eyes
+from . import routing as ways
+from .models import FunctionMailbox, Person, Redirection
 
 
 class NameTaken(Exception):
@@ -95,13 +96,36 @@ def set_webhook(actor: Person, client: ApiClient, address: str) -> str:
     return registered.webhook_secret
 
 
-def set_route(actor: Person, organisation: Organisation, address: str, to: FunctionRoute.To) -> None:
-    """Say whose a function is from now on."""
+def set_route(
+    actor: Person,
+    organisation: Organisation,
+    address: str,
+    to: FunctionRoute.To,
+    *,
+    second: Person | None = None,
+) -> bool:
+    """Say whose a function is from now on. False where that waits for a second administrator, since what has
+    been another client's alone would come to the actor."""
+    participant = organisation.participant_id
     with transaction.atomic():
-        if routing.route_of(organisation.participant_id, address) != to:
+        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        before = routing.route_of(participant, address)
+        if before != to:
+            taker = ways.taker_of(participant, address)
+            gains, loses = not routing.is_built_in(before), not routing.is_built_in(to)
+            if (gains or loses) and not four_eyes.settle_or_propose(
+                actor,
+                Redirection.Kind.ROUTE,
+                participant,
+                mailbox=taker if loses else None,
+                target=taker if gains else None,
+                value={"function": address, "to": to.value},
+                second=second,
+            ):
+                return False
             routing.set_route(organisation, address, to)
-            participant = organisation.participant_id
             access_log.note(actor, "function-routed", participant, function=address, to=to.value)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from django.utils import timezone
 from addressbook.models import OwnFunction
 from addressbook.register import Entry
 
-from . import access_log, administration
-from .models import FunctionMailbox, Person
+from . import access_log, administration, four_eyes, routing
+from .models import FunctionMailbox, Person, Redirection
 
 
 class IdentifierTaken(Exception):
@@ -47,15 +47,27 @@ def change(actor: Person, function: OwnFunction, entry: Entry) -> bool:
     return True
 
 
-def close(actor: Person, function: OwnFunction, successor: OwnFunction | None) -> None:
-    """Close a function: its mailbox takes no new messages. Raises `SuccessorUnfit`."""
-    if successor is not None and (
-        successor.pk == function.pk
-        or successor.closed_at is not None
-        or successor.participant_id != function.participant_id
-    ):
-        raise SuccessorUnfit
+def close(
+    actor: Person, function: OwnFunction, successor: OwnFunction | None, *, second: Person | None = None
+) -> bool:
+    """Close a function: its mailbox takes no new messages. Raises `SuccessorUnfit`.
+
+    False where it waits for a second administrator, since its messages would come to the actor.
+    """
     with transaction.atomic():
+        keys = [function.pk, successor.pk if successor else None]
+        rows = OwnFunction.objects.select_for_update().filter(participant_id=function.participant_id)
+        here = {row.pk: row for row in rows.filter(pk__in=keys).order_by("pk")}
+        if here[function.pk].closed_at is not None:
+            return True
+        if successor is not None and (
+            successor.pk == function.pk
+            or successor.pk not in here
+            or here[successor.pk].closed_at is not None
+        ):
+            raise SuccessorUnfit
+        if not _may_close(actor, function, successor, second):
+            return False
         function.closed_at = timezone.now()
         function.successor = successor
         function.save()
@@ -70,13 +82,35 @@ def close(actor: Person, function: OwnFunction, successor: OwnFunction | None) -
             participant_id=function.participant_id, address=function.identifier, is_open=True
         ).first()
         if mailbox is not None:
-            administration.set_open(actor, mailbox, is_open=False)
+            # Who takes its messages now has been settled with the function.
+            administration.set_open(actor, mailbox, is_open=False, second=second or actor)
+    return True
+
+
+def _may_close(
+    actor: Person, function: OwnFunction, successor: OwnFunction | None, second: Person | None
+) -> bool:
+    participant_id, address = function.participant_id, function.identifier
+    before = routing.taker_of(participant_id, address)
+    after = routing.stand_in_of(
+        participant_id, address, succeeded_by=successor.identifier if successor else ""
+    )
+    return before == after or four_eyes.settle_or_propose(
+        actor,
+        Redirection.Kind.CLOSE_FUNCTION,
+        participant_id,
+        mailbox=before,
+        target=after,
+        value={"function": function.pk, "successor": successor.pk if successor else None},
+        second=second,
+    )
 
 
 def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[int, int]:
     """Add, change and close functions, all or none; how many were added and changed.
 
-    What no entry names stays as it is, and nothing is opened again. Raises `SuccessorUnfit`.
+    What no entry names stays as it is, and nothing is opened again. What needs a second administrator to be
+    closed is proposed to them. Raises `SuccessorUnfit`.
     """
     with transaction.atomic():
         known = {row.identifier: row for row in OwnFunction.objects.filter(participant_id=participant_id)}
@@ -94,8 +128,8 @@ def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[i
                 continue
             if entry.successor and entry.successor not in known:
                 raise SuccessorUnfit
-            close(actor, known[entry.identifier], known.get(entry.successor))
-            changes.add(entry.identifier)
+            if close(actor, known[entry.identifier], known.get(entry.successor)):
+                changes.add(entry.identifier)
         changed = len(changes & were_here)
         access_log.note(actor, "functions-imported", participant_id, added=added, changed=changed)
     return added, changed

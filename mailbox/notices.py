@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -19,7 +20,6 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
@@ -27,6 +27,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
+from transport import mail
+
+from . import apart
 from .access import Viewer, lasting, mailboxes_of, members_of
 from .models import (
     Conversation,
@@ -37,6 +40,7 @@ from .models import (
     NoticeChoice,
     Person,
     PushSubscription,
+    Redirection,
 )
 
 logger = logging.getLogger(__name__)
@@ -91,7 +95,8 @@ def tell() -> int:
     )
     member = Membership.objects.filter(lasting(), person=OuterRef("person"), mailbox=OuterRef("mailbox"))
     due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
-    return sum(_tell(key) for key in due.values_list("pk", flat=True)) + _tell_who_is_meant()
+    arrived = apart.count_each(_tell, list(due.values_list("pk", flat=True)))
+    return arrived + _tell_who_is_meant() + _tell_who_is_moved()
 
 
 def just_told_of(person: Viewer) -> list[str]:
@@ -135,9 +140,36 @@ def _tell_who_is_meant() -> int:
     since = timezone.now() - _MEANT_FOR
     mentions = Mention.objects.filter(told_at=None, seen_at=None, note__at__gt=since)
     offers = HandOver.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
-    return sum(_tell_of(mentions, key) for key in mentions.values_list("pk", flat=True)) + sum(
-        _tell_of(offers, key) for key in offers.values_list("pk", flat=True)
+    of_mentions = apart.count_each(partial(_tell_of, mentions), list(mentions.values_list("pk", flat=True)))
+    return of_mentions + apart.count_each(
+        partial(_tell_of, offers), list(offers.values_list("pk", flat=True))
     )
+
+
+def _tell_who_is_moved() -> int:
+    """Mail the managers and members of mailboxes whose messages were made to go elsewhere, and of those to
+    which they go. Whether they chose notices or not: it is no message, and others have decided it."""
+    due = Redirection.objects.filter(is_made=True, told_at=None)
+    return apart.count_each(_tell_of_redirection, list(due.values_list("pk", flat=True)))
+
+
+def _tell_of_redirection(key: int) -> int:
+    with transaction.atomic():
+        rows = Redirection.objects.select_for_update(skip_locked=True, of=("self",))
+        row = rows.filter(pk=key, told_at=None).select_related("mailbox", "target").first()
+        if row is None:
+            return 0
+        count = 0
+        for box, title in (
+            (row.mailbox, gettext_noop("Meddelanden till %(name)s går till en annan brevlåda eller avvisas")),
+            (row.target, gettext_noop("Meddelanden som var till andra går till %(name)s")),
+        ):
+            for person in members_of(box).exclude(mail_address="") if box else ():
+                _send_mail(person, title, box, reverse("start"))
+                count += 1
+        row.told_at = timezone.now()
+        row.save(update_fields=["told_at"])
+    return count
 
 
 def _tell_of(rows: QuerySet[_Meant], key: int) -> int:
@@ -169,11 +201,8 @@ def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) 
     with override(settings.LANGUAGE_CODE):
         subject = _(title) % {"name": mailbox.name}
         text = _("Logga in för att läsa: %(link)s") % {"link": settings.SDK_PUBLIC_URL + path}
-    try:
-        EmailMessage(subject, f"{text}\n", to=[person.mail_address]).send()
-    except OSError as error:
-        # The next sweep must not tell the others again: what was not sent stays unsent, and is logged.
-        logger.warning("mail not sent", extra={"fields": {"error": type(error).__name__}})
+    # The next sweep must not tell the others again: what was not sent stays unsent, and is logged.
+    mail.send_each([person.mail_address], subject, f"{text}\n")
 
 
 def _push(subscriptions: Iterable[PushSubscription]) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -16,10 +15,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
+from transport import mail
 from transport.message_service import quarantine
 from transport.message_service.models import QuarantinedFile, ScannerAlarm
 
-from . import access_log
+from . import access_log, apart
 from .access import Viewer, administered_by
 from .administration_certificates import to_be_warned
 from .models import OrganisationRole, Person
@@ -58,8 +58,8 @@ def remove(actor: Person, row: QuarantinedFile) -> None:
 
 def look() -> None:
     """Tell the administrators of what has been found since they were told, and of a scanner that is away."""
-    _tell_of_files()
-    _tell_of_scanner(timezone.now())
+    apart.count_each(_tell_of_files, list(_organisations_with_new()))
+    apart.count_each(_tell_of_scanner, [timezone.now()])
 
 
 def counts() -> dict[str, int]:
@@ -68,26 +68,30 @@ def counts() -> dict[str, int]:
     return {"found": found.count(), "waiting": quarantine.waiting()[0]}
 
 
-def _tell_of_files() -> None:
+def _organisations_with_new() -> QuerySet[QuarantinedFile, str]:
     new = QuarantinedFile.objects.filter(told_at=None)
-    for organisation in new.values_list("organisation__participant_id", flat=True).distinct():
-        with transaction.atomic():
-            rows = new.filter(organisation__participant_id=organisation)
-            keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
-            if keys:
-                _mail_of_files(organisation, len(keys))
-                QuarantinedFile.objects.filter(pk__in=keys).update(told_at=timezone.now())
+    return new.values_list("organisation__participant_id", flat=True).distinct()
 
 
-def _tell_of_scanner(now: datetime) -> None:
+def _tell_of_files(organisation: str) -> int:
+    with transaction.atomic():
+        rows = QuarantinedFile.objects.filter(told_at=None, organisation__participant_id=organisation)
+        keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+        if keys:
+            _mail_of_files(organisation, len(keys))
+            QuarantinedFile.objects.filter(pk__in=keys).update(told_at=timezone.now())
+    return len(keys)
+
+
+def _tell_of_scanner(now: datetime) -> int:
     count, since = quarantine.waiting()
     if since is None:
         ScannerAlarm.objects.all().delete()
-        return
+        return 0
     with transaction.atomic():
         alarm = ScannerAlarm.objects.select_for_update().first() or ScannerAlarm.objects.create(since=since)
         if now - alarm.since < _PATIENCE or (alarm.told_at and now - alarm.told_at < _TELL_AGAIN):
-            return
+            return 0
         organisations = OrganisationRole.objects.filter(role=OrganisationRole.Role.ADMINISTRATOR)
         addresses = {
             address
@@ -104,6 +108,7 @@ def _tell_of_scanner(now: datetime) -> None:
         _send(addresses or settings.SDK_OPERATOR_MAIL, subject, text)
         alarm.told_at = now
         alarm.save(update_fields=["told_at"])
+    return count
 
 
 def _mail_of_files(organisation: str, count: int) -> None:
@@ -123,6 +128,6 @@ def _addresses(organisation: str) -> set[str]:
 
 def _send(addresses: Iterable[str], subject: str, text: str) -> None:
     link = settings.SDK_PUBLIC_URL + reverse("administration-quarantine")
-    with get_connection() as connection:
-        for address in sorted(addresses):
-            EmailMessage(subject, f"{text}\n\n{link}\n", to=[address], connection=connection).send()
+    told = sorted(addresses)
+    if told and not mail.send_each(told, subject, f"{text}\n\n{link}\n"):
+        raise mail.NothingSent

@@ -9,8 +9,8 @@ from django.db import transaction
 from addressbook import register
 from transport.message_service.models import Organisation
 
-from . import access_log
-from .models import FunctionMailbox, Person
+from . import access_log, four_eyes
+from .models import FunctionMailbox, Person, Redirection
 
 
 class CatchAllUnfit(Exception):
@@ -26,26 +26,67 @@ def stand_ins(participant_id: str, function_address: str) -> list[str]:
     return found
 
 
+def stand_in_of(
+    participant_id: str, function_address: str, *, succeeded_by: str = ""
+) -> FunctionMailbox | None:
+    """The mailbox that takes what is for a function which none of its own does; `succeeded_by` is a successor
+    that it is to have."""
+    chain = [succeeded_by, *register.successors_of(participant_id, succeeded_by)] if succeeded_by else []
+    found = [*chain, *stand_ins(participant_id, function_address)]
+    boxes = FunctionMailbox.objects.filter(participant_id=participant_id, address__in=found, is_open=True)
+    by_address = {box.address: box for box in boxes.exclude(address=function_address)}
+    return next((by_address[address] for address in found if address in by_address), None)
+
+
+def taker_of(participant_id: str, function_address: str) -> FunctionMailbox | None:
+    """The mailbox that takes what is for a function now."""
+    own = FunctionMailbox.objects.filter(
+        participant_id=participant_id, address=function_address, is_open=True
+    )
+    return own.first() or stand_in_of(participant_id, function_address)
+
+
 def catch_all_of(participant_id: str) -> FunctionMailbox | None:
     """The organisation's catch-all mailbox."""
     return FunctionMailbox.objects.filter(participant_id=participant_id, is_catch_all=True).first()
 
 
-def set_catch_all(actor: Person | None, participant_id: str, mailbox: FunctionMailbox | None) -> None:
-    """Let a mailbox take what nobody serves; None lets it be refused. Raises `CatchAllUnfit`."""
-    if mailbox is not None and (mailbox.participant_id != participant_id or not mailbox.is_open):
-        raise CatchAllUnfit
+def set_catch_all(
+    actor: Person | None,
+    participant_id: str,
+    mailbox: FunctionMailbox | None,
+    *,
+    second: Person | None = None,
+) -> bool:
+    """Let a mailbox take what nobody serves; None lets it be refused. Raises `CatchAllUnfit`.
+
+    False where it waits for a second administrator (`four_eyes`).
+    """
     with transaction.atomic():
         boxes = FunctionMailbox.objects.select_for_update().filter(participant_id=participant_id)
-        before = boxes.filter(is_catch_all=True).first()
+        here = {box.pk: box for box in boxes.order_by("pk")}
+        before = next((box for box in here.values() if box.is_catch_all), None)
+        if mailbox is not None and (mailbox.pk not in here or not here[mailbox.pk].is_open):
+            raise CatchAllUnfit
         if before == mailbox:
-            return
+            return True
+        if mailbox is not None and not four_eyes.settle_or_propose(
+            actor,
+            Redirection.Kind.CATCH_ALL,
+            participant_id,
+            mailbox=before,
+            target=mailbox,
+            value={"mailbox": mailbox.pk},
+            second=second,
+        ):
+            return False
         boxes.filter(is_catch_all=True).update(is_catch_all=False)
         if mailbox is None:
             access_log.note(actor, "catch-all-removed", participant_id, mailbox=before)
         else:
             boxes.filter(pk=mailbox.pk).update(is_catch_all=True)
             access_log.note(actor, "catch-all-set", participant_id, mailbox=mailbox)
+        return True
 
 
 def set_out_and_back(actor: Person | None, organisation: Organisation, *, goes_out_and_back: bool) -> None:

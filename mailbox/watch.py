@@ -6,10 +6,10 @@ are told by mail once a day for as long as it lasts.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 from django.urls import reverse
@@ -17,6 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from transport import mail
+
+from . import apart
 from .access import Viewer, lasting, mailboxes_of, managed_by, unlocked
 from .models import (
     Conversation,
@@ -106,11 +109,15 @@ def counts() -> dict[str, int]:
 
 def _tell(now: datetime) -> None:
     due = UnattendedAlarm.objects.filter(Q(told_at=None) | Q(told_at__lt=now - _TELL_AGAIN))
-    for alarm in due.select_related("mailbox"):
-        addresses = _to_be_told(alarm.mailbox)
-        if addresses:
-            _send(alarm, addresses)
-        UnattendedAlarm.objects.filter(pk=alarm.pk).update(told_at=now)
+    apart.count_each(partial(_tell_of, now), list(due.select_related("mailbox")))
+
+
+def _tell_of(now: datetime, alarm: UnattendedAlarm) -> int:
+    addresses = _to_be_told(alarm.mailbox)
+    if addresses:
+        _send(alarm, addresses)
+    UnattendedAlarm.objects.filter(pk=alarm.pk).update(told_at=now)
+    return len(addresses)
 
 
 def _to_be_told(mailbox: FunctionMailbox) -> list[str]:
@@ -132,12 +139,12 @@ def _to_be_told(mailbox: FunctionMailbox) -> list[str]:
 
 def _send(alarm: UnattendedAlarm, addresses: list[str]) -> None:
     """A mail that names the mailbox and nothing in it."""
-    with override(settings.LANGUAGE_CODE), get_connection() as connection:
+    with override(settings.LANGUAGE_CODE):
         subject = _("Obevakad brevlåda: %(name)s") % {"name": alarm.mailbox.name}
         why = {
             Reason.NO_MEMBER: _("Ingen aktiv medlem läser den."),
             Reason.UNTAKEN: _("Det äldsta meddelandet har väntat längre än brevlådans gräns."),
         }[Reason(alarm.reason)]
         link = settings.SDK_PUBLIC_URL + reverse("administration-mailbox", args=[alarm.mailbox_id])
-        for address in addresses:
-            EmailMessage(subject, f"{why}\n\n{link}\n", to=[address], connection=connection).send()
+    if not mail.send_each(addresses, subject, f"{why}\n\n{link}\n"):
+        raise mail.NothingSent

@@ -8,6 +8,7 @@ from .login_session import LoginSession, UsedLogoutToken
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
+from .redirection import Redirection
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .working import Label, Labelling, Mention, Note
@@ -48,6 +49,7 @@ __all__ = [
     "Presence",
     "PushSubscription",
     "ReadMark",
+    "Redirection",
     "RetentionHold",
     "RetentionProtocol",
     "RetentionRule",

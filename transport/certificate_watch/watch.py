@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Final
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from .. import mail
+from ..names import as_one_line
 from .models import ExpiryWarning
 
 WARNING_DAYS: Final = (60, 30, 7)
@@ -103,7 +104,7 @@ def _warn_of(held: HeldCertificate, now: datetime) -> bool:
             # The row first: of two processes one sends. It is gone again if the mail cannot be sent.
             ExpiryWarning.objects.create(fingerprint=held.fingerprint, days=nearest)
             _send(held, max(0, held.days_left(now)), addresses)
-    except IntegrityError:
+    except (IntegrityError, mail.NothingSent):
         return False
     return True
 
@@ -122,11 +123,12 @@ def _send(held: HeldCertificate, days: int, addresses: list[str]) -> None:
             "days": days,
             "until": f"{timezone.localtime(held.valid_until):%Y-%m-%d}",
         }
-        subject = _("Certifikat går ut om %(days)d dagar: %(name)s") % values
+        subject = as_one_line(_("Certifikat går ut om %(days)d dagar: %(name)s") % values)
         text = _(
             "Certifikatet för %(name)s gäller till %(until)s. När det har gått ut kan meddelanden varken "
             "skickas eller tas emot. Begär ett nytt på sidan Certifikat under Administration."
         )
         body = f"{text % values}\n\n{held.holder}\nSHA-256 {held.fingerprint}\n{settings.SDK_PUBLIC_URL}\n"
-        for address in addresses:
-            EmailMessage(subject, body, to=[address]).send()
+    if not mail.send_each(addresses, subject, body):
+        # None has been told: the warning is due again at the next look.
+        raise mail.NothingSent

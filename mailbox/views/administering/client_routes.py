@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from transport.message_api.models import FunctionRoute
 
 from ... import access, administration_clients
-from .pages import actor, administrator_required, organisations_of, page
+from .pages import actor, administrator_required, organisations_of, page, tell_of_second
 
 _LONGEST = 500
 
@@ -31,8 +31,11 @@ def routes(request: HttpRequest) -> HttpResponse:
         if to not in FunctionRoute.To.values:
             errors["to"] = _("Välj vems funktionen är.")
         if organisation is not None and not errors:
-            administration_clients.set_route(actor(request), organisation, address, FunctionRoute.To(to))
-            messages.success(request, _("Det som kommer från och med nu går dit du har valt."))
+            chosen = FunctionRoute.To(to)
+            if administration_clients.set_route(actor(request), organisation, address, chosen):
+                messages.success(request, _("Det som kommer från och med nu går dit du har valt."))
+            else:
+                tell_of_second(request)
             return redirect("administration-client-routes")
     names, _with_mailbox = administration_clients.functions_of(request.user)
     context = {

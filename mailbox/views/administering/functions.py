@@ -13,7 +13,7 @@ from addressbook import register
 from addressbook.models import OwnFunction, SyncRun
 
 from ... import access, access_log, administration_functions
-from .pages import actor, administrator_required, organisations_of, page
+from .pages import actor, administrator_required, organisations_of, page, tell_of_second
 from .sheets import sheet
 
 FIELD_NAMES = {
@@ -102,10 +102,13 @@ def close(request: HttpRequest, function_id: int) -> HttpResponse:
     is_number = chosen.isascii() and chosen.isdigit() and len(chosen) < 19
     successor = _own(request).filter(pk=int(chosen)).first() if is_number else None
     try:
-        administration_functions.close(actor(request), one, successor)
+        is_closed = administration_functions.close(actor(request), one, successor)
     except administration_functions.SuccessorUnfit:
         messages.error(request, _("Efterträdaren ska vara en annan öppen funktion i samma organisation."))
     else:
+        if not is_closed:
+            tell_of_second(request)
+            return redirect("administration-function", one.pk)
         told = _("Funktionen är stängd och tar inte emot nya meddelanden.")
         if successor is not None:
             told += " " + _("De går till %(name)s.") % {"name": successor.name}

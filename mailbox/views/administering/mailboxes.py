@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from addressbook.models import FunctionAddress
 
-from ... import access, administration, membership_rules
+from ... import access, administration, membership_rules, redirection
 from ...models import AccessLogEntry, FunctionMailbox, Membership, MembershipRule
 from .log import WHAT_WAS_ADMINISTERED, in_words
 from .pages import (
@@ -21,6 +21,7 @@ from .pages import (
     manager_required,
     organisations_of,
     page,
+    tell_of_second,
 )
 
 _MINIMUM_SUBJECT = 4
@@ -46,6 +47,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         )
         .select_related("mailbox")
         .order_by("mailbox__name", "pk"),
+        "redirections": redirection.proposed_to(request.user),
         "errors": errors,
         "given": request.POST,
     }
@@ -82,8 +84,11 @@ def _mailbox_page(request: HttpRequest, box: FunctionMailbox, errors: dict[str, 
 def set_open(request: HttpRequest, mailbox_id: int) -> HttpResponse:
     """Open or close a mailbox."""
     box = get_object_or_404(administration.mailboxes_administered_by(request.user), pk=mailbox_id)
-    administration.set_open(actor(request), box, is_open=request.POST.get("open") == "1")
-    messages.success(request, _("Brevlådan är öppen.") if box.is_open else _("Brevlådan är stängd."))
+    is_open = request.POST.get("open") == "1"
+    if not administration.set_open(actor(request), box, is_open=is_open):
+        tell_of_second(request)
+    else:
+        messages.success(request, _("Brevlådan är öppen.") if is_open else _("Brevlådan är stängd."))
     return redirect("administration-mailbox", box.pk)
 
 

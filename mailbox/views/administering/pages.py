@@ -5,6 +5,7 @@ from datetime import datetime, time
 from functools import wraps
 from typing import Any, cast
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -73,6 +74,17 @@ def _way_in(request: HttpRequest) -> dict[str, Any]:
 
 def actor(request: HttpRequest) -> Person:
     return cast(Person, request.user)
+
+
+def tell_of_second(request: HttpRequest) -> None:
+    """Say that what was asked for waits, since it would bring others' messages to who asked."""
+    messages.warning(
+        request,
+        _(
+            "Meddelanden skulle börja gå till en brevlåda där du, eller någon som du har lagt till, är "
+            "medlem. Därför gäller det först när en annan administratör har bekräftat."
+        ),
+    )
 
 
 def organisations_of(participant_ids: list[str]) -> list[Organisation]:

@@ -2,15 +2,36 @@
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from transport.message_service.models import Organisation
 
-from ... import access, administration
+from ... import access, administration, redirection
 from ... import routing as ways
-from .pages import actor, administrator_required, organisations_of, page
+from .pages import actor, administrator_required, organisations_of, page, tell_of_second
+
+
+@administrator_required
+@require_POST
+def answer(request: HttpRequest, redirection_id: int) -> HttpResponse:
+    """Confirm a change of where messages go that another has proposed, or let it be."""
+    row = get_object_or_404(redirection.proposed_to(request.user), pk=redirection_id)
+    try:
+        if request.POST.get("answer") == "confirm":
+            redirection.confirm(actor(request), row.pk)
+            messages.success(request, _("Det är bekräftat och gäller nu."))
+        else:
+            redirection.withdraw(actor(request), row.pk)
+            messages.success(request, _("Förslaget är borttaget."))
+    except redirection.NotYours:
+        messages.error(request, _("Någon annan än den som föreslog måste bekräfta."))
+    except redirection.Settled:
+        messages.error(
+            request, _("Förslaget har ändrats eller besvarats sedan sidan visades. Se efter igen.")
+        )
+    return redirect("administration")
 
 
 @administrator_required
@@ -56,7 +77,8 @@ def _set(request: HttpRequest, organisation: Organisation) -> bool:
         if mailbox is None:
             return False
     try:
-        ways.set_catch_all(actor(request), participant_id, mailbox)
+        if not ways.set_catch_all(actor(request), participant_id, mailbox):
+            tell_of_second(request)
     except ways.CatchAllUnfit:
         return False
     goes_out = request.POST.get("way") == "out-and-back"

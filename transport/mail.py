@@ -1,0 +1,29 @@
+"""Mail to several, each apart from the others: an address that cannot be sent to stops nobody else's."""
+
+import logging
+from collections.abc import Iterable
+
+from django.core.mail import EmailMessage, get_connection
+
+from .names import as_one_line
+
+logger = logging.getLogger(__name__)
+
+
+class NothingSent(Exception):
+    """None of the mails could be sent: it may be the server that is away."""
+
+
+def send_each(addresses: Iterable[str], subject: str, text: str) -> int:
+    """Send everybody a mail of their own; how many could be sent. The subject is made one line."""
+    count = 0
+    for address in addresses:
+        # A connection each: after what a server refuses, one may not be good for the next.
+        message = EmailMessage(as_one_line(subject), text, to=[address], connection=get_connection())
+        try:
+            message.send()
+        except (OSError, ValueError) as error:
+            logger.warning("mail not sent", extra={"fields": {"error": type(error).__name__}})
+        else:
+            count += 1
+    return count
