@@ -27,6 +27,8 @@ class NameTaken(Exception):
 def register(actor: Person, organisation: Organisation, client_id: str, name: str) -> ApiClient:
     """Add a client, which sees nothing and does nothing yet. Raises `NameTaken`."""
     with transaction.atomic():
+        # One at a time: of two who register the same name, the second is not to change the first's client.
+        list(Organisation.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
         if ApiClient.objects.filter(client_id=client_id).exists():
             raise NameTaken
         client = registering.register(organisation, client_id, name=name, scopes=[]).client

@@ -17,6 +17,7 @@ def send_again(message: Message, person: Person) -> None:
         raise resending.CannotBeSentAgain
     participant = message.conversation.mailbox.participant_id
     with transaction.atomic():
+        handling.locked_for(message.conversation_id, person)
         resending.send_again(participant, message.message_id, actor=person.name)
         handling.note(message.conversation, ConversationEvent.What.SENT_AGAIN, person)
 
@@ -27,5 +28,6 @@ def cancel(message: Message, person: Person) -> None:
         raise resending.HasLeft
     participant = message.conversation.mailbox.participant_id
     with transaction.atomic():
+        handling.locked_for(message.conversation_id, person)
         resending.cancel(participant, message.message_id, actor=person.name)
         handling.bring_back(message.conversation_id, ConversationEvent.What.CANCELLED, person)

@@ -11,7 +11,7 @@ from addressbook.models import FunctionAddress
 from transport import payloads
 from transport.message_service import quarantine
 
-from . import events, files, outgoing
+from . import access, events, files, handling, outgoing
 from .models import Conversation, Draft, DraftAttachment, DraftRecipient, FunctionMailbox
 from .models import Message as MessageRow
 from .models import Person as Writer
@@ -122,9 +122,17 @@ def begin_answer(message: MessageRow, person: Writer, *, seen: int | None = None
     """A draft that answers a message, to whom it came from; an answer that was begun is gone on with.
 
     `seen` is the newest message of the conversation that the person has been shown; without it, the newest.
+    Raises `handling.NotAMember`.
     """
-    existing = Draft.objects.filter(answers=message, mailbox=message.conversation.mailbox).first()
-    newest = newest_in(message.conversation)
+    with transaction.atomic():
+        conversation = handling.locked_for(message.conversation_id, person)
+        return _begun_answer(message, conversation, person, seen)
+
+
+def _begun_answer(message: MessageRow, conversation: Conversation, person: Writer, seen: int | None) -> Draft:
+    mailbox = conversation.mailbox
+    existing = Draft.objects.filter(answers=message, mailbox=mailbox).first()
+    newest = newest_in(conversation)
     seen = newest if seen is None or newest is None else min(seen, newest)
     if existing is not None:
         # Only what the person wrote themselves was written with what they have now seen in mind.
@@ -133,7 +141,6 @@ def begin_answer(message: MessageRow, person: Writer, *, seen: int | None = None
         )
         return existing
     subject = message.subject
-    mailbox = message.conversation.mailbox
     own = (
         message.recipient_references
         if message.direction == MessageRow.Direction.IN
@@ -167,7 +174,7 @@ def save(draft_id: int, version: int, content: Content, person: Writer) -> Draft
     Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
     with transaction.atomic():
-        draft = locked(draft_id, version)
+        draft = locked(draft_id, version, person)
         _write(draft, content, person)
         return draft
 
@@ -190,7 +197,7 @@ def add_recipients(
 ) -> Draft:
     """Add recipients; who is among them already is not added again. Raises `TooManyRecipients`."""
     with transaction.atomic():
-        draft = locked(draft_id, version)
+        draft = locked(draft_id, version, person)
         if draft.answers_id is not None:
             return draft
         if draft.is_inside:
@@ -219,7 +226,7 @@ def add_recipients(
 def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person: Writer) -> Draft:
     """Let it be for another mailbox of the same organisation, and nobody else."""
     with transaction.atomic():
-        draft = locked(draft_id, version)
+        draft = locked(draft_id, version, person)
         if draft.answers_id is not None or mailbox.participant_id != draft.mailbox.participant_id:
             return draft
         draft.further_recipients.all().delete()
@@ -234,7 +241,7 @@ def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person:
 def remove_recipient(draft_id: int, version: int, person: Writer, key: int = 0) -> Draft:
     """Take a recipient away: the first, or the further one with the key."""
     with transaction.atomic():
-        draft = locked(draft_id, version)
+        draft = locked(draft_id, version, person)
         if draft.answers_id is not None:
             return draft
         if key:
@@ -248,10 +255,10 @@ def remove_recipient(draft_id: int, version: int, person: Writer, key: int = 0) 
 
 def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
     """Store a file with the draft. Raises `files.FileRefused`, `DraftGone`, `DraftOnItsWay`."""
-    used = draft.attachments.aggregate(total=Sum("size"))["total"] or 0
+    room = files.room_for_files()
     try:
         stored = files.store_upload(
-            upload, "drafts", draft.mailbox.participant_id, room=files.room_for_files() - used
+            upload, "drafts", draft.mailbox.participant_id, room=room - _size_of_files(draft)
         )
     except files.FileRefused as refused:
         if refused.signature:
@@ -259,14 +266,22 @@ def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
                 draft.mailbox.participant_id, draft.mailbox.address, refused.signature, upload.size or 0
             )
         raise
-    return keep_file(draft, stored)
+    return keep_file(draft, stored, room=room)
 
 
-def keep_file(draft: Draft, stored: files.StoredFile) -> DraftAttachment:
-    """Let a stored file be the draft's. Raises `DraftGone`, `DraftOnItsWay`; the file is removed then."""
+def keep_file(draft: Draft, stored: files.StoredFile, *, room: int | None = None) -> DraftAttachment:
+    """Let a stored file be the draft's, with the others in no more than so much room.
+
+    Raises `DraftGone`, also where it has been moved since it was read, `DraftOnItsWay`, `files.FileRefused`;
+    the file is removed then.
+    """
     try:
         with transaction.atomic():
-            locked_anyhow(draft.pk)
+            if locked_anyhow(draft.pk).mailbox_id != draft.mailbox_id:
+                raise DraftGone
+            # Others may have been stored while this one was.
+            if room is not None and _size_of_files(draft) + stored.size > room:
+                raise files.FileRefused("size")
             return DraftAttachment.objects.create(
                 draft=draft,
                 name=stored.name,
@@ -276,15 +291,20 @@ def keep_file(draft: Draft, stored: files.StoredFile) -> DraftAttachment:
                 file_name=stored.file_name,
                 file_key=stored.file_key,
             )
-    except (DraftGone, DraftOnItsWay):
+    except (DraftGone, DraftOnItsWay, files.FileRefused):
         payloads.remove(stored.file_name)
         raise
+
+
+def _size_of_files(draft: Draft) -> int:
+    return draft.attachments.aggregate(total=Sum("size"))["total"] or 0
 
 
 def detach(attachment: DraftAttachment) -> None:
     """Take a file out of a draft. Raises `DraftGone`, `DraftOnItsWay`."""
     with transaction.atomic():
-        locked_anyhow(attachment.draft_id)
+        if locked_anyhow(attachment.draft_id).mailbox_id != attachment.draft.mailbox_id:
+            raise DraftGone
         name = attachment.file_name
         attachment.delete()
         payloads.remove_on_commit(name)
@@ -297,6 +317,8 @@ def discard(draft: Draft, version: int) -> None:
     """
     with transaction.atomic():
         row = locked(draft.pk, version)
+        if row.mailbox_id != draft.mailbox_id:
+            raise DraftGone
         for attachment in row.attachments.all():
             detach(attachment)
         row.delete()
@@ -312,19 +334,24 @@ def send(draft_id: int, version: int, content: Content, person: Writer) -> Conve
     """
     draft = save(draft_id, version, content, person)
     with transaction.atomic():
-        draft = locked(draft_id, draft.version)
+        draft = locked(draft_id, draft.version, person)
         outgoing.check(draft)
         row = outgoing.send_to_first(draft, person)
         events.announce(draft.mailbox_id)
     return row.conversation
 
 
-def locked(draft_id: int, version: int) -> Draft:
-    """The draft as it is, for a change in this transaction.
+def locked(draft_id: int, version: int, person: Writer | None = None) -> Draft:
+    """The draft as it is, for a change that the person makes in this transaction.
+
+    An answer moves with its conversation: a draft that has come to a mailbox that the person does not see is
+    gone for them.
 
     Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
     draft = locked_anyhow(draft_id)
+    if person is not None:
+        check_seen(draft, person)
     if draft.version != version:
         raise DraftChanged
     return draft
@@ -338,6 +365,12 @@ def locked_anyhow(draft_id: int) -> Draft:
     if draft.send_at is not None:
         raise DraftOnItsWay
     return draft
+
+
+def check_seen(draft: Draft, person: Writer) -> None:
+    """Raises `DraftGone` where the person does not see a locked draft."""
+    if not access.mailboxes_of(person).filter(pk=draft.mailbox_id).exists():
+        raise DraftGone
 
 
 def _write(draft: Draft, content: Content, person: Writer) -> None:

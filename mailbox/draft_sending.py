@@ -86,6 +86,7 @@ def note_seen(draft_id: int, seen: int, person: Writer) -> None:
     """
     with transaction.atomic():
         draft = compose.locked_anyhow(draft_id)
+        compose.check_seen(draft, person)
         if draft.answers is not None and (draft.seen_message or 0) < seen:
             newest = compose.newest_in(draft.answers.conversation)
             draft.seen_message = min(seen, newest or 0)
@@ -105,7 +106,7 @@ def order(draft_id: int, looked: LookedThrough, person: Writer) -> Draft:
 
     with transaction.atomic():
         _lock_conversation(draft_id)
-        draft = compose.locked(draft_id, looked.version)
+        draft = compose.locked(draft_id, looked.version, person)
         if frozenset(draft.attachments.values_list("pk", flat=True)) != looked.attachments:
             raise compose.DraftChanged
         outgoing.check(draft)

@@ -5,16 +5,19 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from . import access_log, compose, files, outgoing, wording
+from . import access_log, compose, files, handling, outgoing, wording
 from .models import Attachment, Draft, Message, Person
 
 
 def begin(message: Message, person: Person) -> Draft:
-    """A draft that forwards a message; to whom is chosen in it: somebody else's function, or one's own."""
-    conversation = message.conversation
-    mailbox = conversation.mailbox
+    """A draft that forwards a message; to whom is chosen in it: somebody else's function, or one's own.
+
+    Raises `handling.NotAMember`.
+    """
     subject = message.subject
     with transaction.atomic():
+        conversation = handling.locked_for(message.conversation_id, person)
+        mailbox = conversation.mailbox
         draft = Draft.objects.create(
             mailbox=mailbox,
             subject=subject if subject.lower().startswith("vb:") else f"Vb: {subject}"[:256],

@@ -48,7 +48,7 @@ def offer(
     the other function has the conversation.
     """
     with transaction.atomic():
-        row = handling.locked(conversation_id)
+        row = handling.locked_for(conversation_id, person)
         if row.state != Conversation.State.OPEN:
             raise NotOpen
         if row.hand_overs.filter(settled_at=None).exists():
@@ -87,7 +87,7 @@ def accept(hand_over_id: int, person: Person) -> Conversation:
         told = _offered_to(hand_over_id, person)
         # Before the conversation, in the order in which whoever ends a membership locks the two.
         handling.stays_member(person.pk, told.to_mailbox_id or told.conversation.mailbox_id)
-        row, made = _locked(told)
+        row, made = _locked(told, person)
         before = handling.as_it_is(row)
         handling.settle(row, Outcome.ACCEPTED)
         if made.to_mailbox is not None:
@@ -105,7 +105,7 @@ def accept(hand_over_id: int, person: Person) -> Conversation:
 def decline(hand_over_id: int, person: Person) -> ConversationEvent:
     """Let it go back to whoever offered it. Raises `NoLongerOffered`."""
     with transaction.atomic():
-        row, made = _locked(_offered_to(hand_over_id, person))
+        row, made = _locked(_offered_to(hand_over_id, person), person)
         before = handling.as_it_is(row)
         handling.settle(row, Outcome.DECLINED)
         _tell(made)
@@ -115,7 +115,7 @@ def decline(hand_over_id: int, person: Person) -> ConversationEvent:
 def withdraw(conversation_id: int, person: Person) -> ConversationEvent:
     """Keep what one has been offering. Raises `NoLongerOffered`, `handling.NotInHand`."""
     with transaction.atomic():
-        row = handling.locked(conversation_id)
+        row = handling.locked_for(conversation_id, person)
         if row.holder_id != person.pk:
             raise handling.NotInHand
         made = offer_in(row)
@@ -148,11 +148,11 @@ def _offered_to(hand_over_id: int, person: Person) -> HandOver:
     return made
 
 
-def _locked(told: HandOver) -> tuple[Conversation, HandOver]:
-    """The conversation, locked, and the offer as it is then."""
+def _locked(told: HandOver, person: Person) -> tuple[Conversation, HandOver]:
+    """The conversation, locked, and the offer as it is then, if it still is one to the person."""
     row = handling.locked(told.conversation_id)
     made = offer_in(row)
-    if made is None or made.pk != told.pk:
+    if made is None or made.pk != told.pk or not access.offers_to(person).filter(pk=made.pk).exists():
         raise NoLongerOffered
     return row, made
 

@@ -9,10 +9,11 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
+from django.http import Http404
 from django.utils import timezone
 
 from . import access_log, events
-from .access import lasting
+from .access import changed_by, lasting, mailboxes_of
 from .models import (
     Assignment,
     Conversation,
@@ -42,8 +43,8 @@ class NotInHand(Exception):
     """Only whoever has the conversation in hand can do this."""
 
 
-class NotAMember(Exception):
-    """Only members of the mailbox have its conversations in hand."""
+class NotAMember(Http404):
+    """Only members of the mailbox do anything with its conversations: for others they do not exist."""
 
 
 class AlreadyThere(Exception):
@@ -74,9 +75,9 @@ def take(conversation_id: int, person: Person, *, instead_of: int | None = None)
 
 
 def give_back(conversation_id: int, person: Person) -> ConversationEvent:
-    """Let others take it. Raises `NotInHand`."""
+    """Let others take it. Raises `NotInHand`, `NotAMember`."""
     with transaction.atomic():
-        row = locked(conversation_id)
+        row = locked_for(conversation_id, person)
         if row.holder_id != person.pk:
             raise NotInHand
         before = as_it_is(row)
@@ -86,24 +87,24 @@ def give_back(conversation_id: int, person: Person) -> ConversationEvent:
 
 
 def finish(conversation_id: int, person: Person) -> ConversationEvent:
-    """Nothing more is to be done."""
+    """Nothing more is to be done. Raises `NotAMember`."""
     return _move(conversation_id, person, State.DONE, What.DONE)
 
 
 def reopen(conversation_id: int, person: Person) -> ConversationEvent:
-    """Something is to be done after all; also takes it out of the trash."""
+    """Something is to be done after all; also takes it out of the trash. Raises `NotAMember`."""
     return _move(conversation_id, person, State.OPEN, What.REOPENED)
 
 
 def throw_away(conversation_id: int, person: Person) -> ConversationEvent:
-    """Put it in the trash. What is deleted, and when, the mailbox's retention rules say."""
+    """Put it in the trash. What is deleted, and when, retention rules say. Raises `NotAMember`."""
     return _move(conversation_id, person, State.TRASH, What.TRASHED)
 
 
 def remind(conversation_id: int, person: Person, at: datetime | None) -> ConversationEvent:
-    """Bring the conversation up again then; None takes a reminder away."""
+    """Bring the conversation up again then; None takes a reminder away. Raises `NotAMember`."""
     with transaction.atomic():
-        row = locked(conversation_id)
+        row = locked_for(conversation_id, person)
         before = as_it_is(row)
         row.remind_at = at
         row.save(update_fields=["remind_at"])
@@ -142,6 +143,8 @@ def undo(event_id: int, person: Person) -> Conversation:
             raise TooLateToUndo
         row = locked(told.conversation_id)
         event = undoable(row, person)
+        if not changed_by(person).filter(pk=row.pk).exists():
+            raise TooLateToUndo
         if event is None or event.before is None or event.pk != event_id:
             raise TooLateToUndo
         before = event.before
@@ -255,6 +258,18 @@ def locked(conversation_id: int) -> Conversation:
     return Conversation.objects.select_for_update().get(pk=conversation_id)
 
 
+def locked_for(conversation_id: int, person: Person) -> Conversation:
+    """The conversation, for a change that the person makes in this transaction. Raises `NotAMember`.
+
+    Asked when it is locked: it may have been moved since the page looked, to a mailbox that the person does
+    not see. Their membership is not locked: who ends one locks it before the conversations (`give_back_all`).
+    """
+    row = locked(conversation_id)
+    if not mailboxes_of(person).filter(pk=row.mailbox_id).exists():
+        raise NotAMember
+    return row
+
+
 def hold(row: Conversation, person: Person | None) -> None:
     """Let the person have a locked conversation in hand, or nobody. Raises `NotAMember`, `AlreadyTaken`."""
     if row.holder_id == (person.pk if person else None):
@@ -342,7 +357,7 @@ def _move(
     conversation_id: int, person: Person, state: Conversation.State, what: ConversationEvent.What
 ) -> ConversationEvent:
     with transaction.atomic():
-        row = locked(conversation_id)
+        row = locked_for(conversation_id, person)
         before = as_it_is(row)
         row.state = state
         row.save(update_fields=["state"])

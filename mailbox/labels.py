@@ -28,9 +28,12 @@ def labels_of(mailbox: FunctionMailbox) -> QuerySet[Label]:
 
 def make(mailbox: FunctionMailbox, name: str, colour: str) -> Label:
     """Raises `NameTaken`, `TooMany`."""
-    if mailbox.labels.count() >= MOST:
-        raise TooMany
-    return _saved(Label(mailbox=mailbox, name=name, colour=colour))
+    with transaction.atomic():
+        # Counted while no other makes one. A message that arrives meanwhile does not wait for this lock.
+        FunctionMailbox.objects.select_for_update(no_key=True).get(pk=mailbox.pk)
+        if mailbox.labels.count() >= MOST:
+            raise TooMany
+        return _saved(Label(mailbox=mailbox, name=name, colour=colour))
 
 
 def change(label: Label, name: str, colour: str) -> None:
@@ -52,7 +55,7 @@ def put(conversation_id: int, person: Person, chosen: Iterable[int], *, seen: It
     What others have changed meanwhile stays. A line of history for each change.
     """
     with transaction.atomic():
-        row = handling.locked(conversation_id)
+        row = handling.locked_for(conversation_id, person)
         had = {label.pk: label for label in row.labels.all()}
         on, off = set(chosen) - set(seen), set(seen) - set(chosen)
         wanted = {label.pk: label for label in row.mailbox.labels.filter(pk__in=(set(had) | on) - off)}

@@ -27,9 +27,10 @@ def write(
     """Add a note for those whom it names (`@Karin`, `@Karin Svensson`) and those who were chosen beside it.
 
     Gives the note, and the names in it that are no member's, or several members'.
+    Raises `handling.NotAMember`.
     """
     with transaction.atomic():
-        row = handling.locked(conversation_id)
+        row = handling.locked_for(conversation_id, person)
         members = list(access.members_of(row.mailbox))
         named, unknown = named_in(text, members)
         note = Note.objects.create(conversation=row, text=text, written_by=person, at=timezone.now())
@@ -45,7 +46,7 @@ def remove(note: Note, person: Person) -> None:
     if note.written_by_id != person.pk:
         raise NotTheirs
     with transaction.atomic():
-        row = handling.locked(note.conversation_id)
+        row = handling.locked_for(note.conversation_id, person)
         if Note.objects.filter(pk=note.pk).delete()[0]:
             handling.note(row, ConversationEvent.What.NOTE_REMOVED, person)
 

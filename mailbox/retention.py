@@ -126,6 +126,7 @@ def set_rule(
 def hold(actor: Person, conversation: Conversation) -> None:
     """Keep a conversation whatever the rules say."""
     with transaction.atomic():
+        handling.locked_for(conversation.pk, actor)
         _, held = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
         if held:
             handling.note(conversation, ConversationEvent.What.HELD, actor)
@@ -135,6 +136,7 @@ def hold(actor: Person, conversation: Conversation) -> None:
 def release(actor: Person, conversation: Conversation) -> None:
     """Let the rules apply to a conversation again."""
     with transaction.atomic():
+        handling.locked_for(conversation.pk, actor)
         if RetentionHold.objects.filter(conversation=conversation).delete()[0]:
             handling.note(conversation, ConversationEvent.What.RELEASED, actor)
             _note(actor, "retention-released", conversation)

@@ -5,22 +5,54 @@
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from django.db.models import Q
 
+# More tell nothing that fewer do not, and the database tries every place for each.
+MOST_STARS: Final = 3
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text may be given to a client as a pattern."""
+    return _joined(text).count("*") <= MOST_STARS
+
 
 def matches(patterns: Iterable[str], function_address: str) -> bool:
-    """Whether any of the patterns allows the function address."""
-    return any(re.fullmatch(_expression(pattern), function_address, re.DOTALL) for pattern in patterns)
+    """Whether any of the patterns allows the function address; one that is none allows nothing."""
+    return any(is_pattern(pattern) and _matches(_joined(pattern), function_address) for pattern in patterns)
 
 
 def matching(column: str, patterns: Iterable[str]) -> Q:
     """The same as a condition on a column; no pattern matches nothing."""
     found = Q(pk__in=[])
     for pattern in patterns:
-        found |= Q(**{f"{column}__regex": f"^(?:{_expression(pattern)})$"})
+        if is_pattern(pattern):
+            expression = ".*".join(re.escape(part) for part in _joined(pattern).split("*"))
+            found |= Q(**{f"{column}__regex": f"^(?:{expression})$"})
     return found
 
 
-def _expression(pattern: str) -> str:
-    return ".*".join(re.escape(part) for part in pattern.split("*"))
+def _matches(pattern: str, text: str) -> bool:
+    """Each part is looked for where the part before it ended first: that is never worse than further on, so
+    nothing is tried twice."""
+    first, *parts = pattern.split("*")
+    if not parts:
+        return text == first
+    last = parts.pop()
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in parts:
+        found = text.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
+
+
+def _joined(pattern: str) -> str:
+    """Stars beside each other say what one says."""
+    while "**" in pattern:
+        pattern = pattern.replace("**", "*")
+    return pattern

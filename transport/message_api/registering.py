@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from ..message_service.models import Organisation
-from . import webhooks
+from . import patterns, webhooks
 from .models import ApiClient
 from .scopes import Scope
 
@@ -89,6 +89,9 @@ def _registered(
     if name is not None:
         client.name = name
     if auth_ids is not None:
+        for pattern in auth_ids:
+            if not patterns.is_pattern(pattern):
+                raise NotRegistered("stars", f"a pattern has at most {patterns.MOST_STARS} stars")
         client.auth_ids = list(auth_ids)
     if scopes is not None:
         client.scopes = list(scopes)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from transport.message_api import proposing, registering, webhooks
+from transport.message_api import patterns, proposing, registering, webhooks
 from transport.message_api.models import ApiClient
 from transport.message_api.scopes import Scope
 
@@ -94,6 +94,9 @@ def client(request: HttpRequest, api_client_id: int) -> HttpResponse:
         scopes = [scope.value for scope in Scope if scope.value in request.POST.getlist("scope")]
         if len(auth_ids) > _MOST_PATTERNS or any(len(item) > _LONGEST_PATTERN for item in auth_ids):
             errors["functions"] = _("Det är för många eller för långa funktionsadresser.")
+        elif not all(map(patterns.is_pattern, auth_ids)):
+            most = patterns.MOST_STARS
+            errors["functions"] = _("En rad får ha högst %(n)d stjärnor.") % {"n": most}
         elif not errors:
             before = one.proposals
             administration_clients.rename(actor(request), one, _line(request, "name"))
