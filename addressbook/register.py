@@ -8,7 +8,13 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final
+
+from django.utils import timezone
+
+from transport.names import is_name, is_text
+from transport.spreadsheets import harmless
 
 from .models import FunctionAddress, Organisation, OwnFunction
 
@@ -29,6 +35,7 @@ class Entry:
     search_words: tuple[str, ...] = ()
     # Only a file of this register's own form tells: the federation's address book has what is open.
     is_closed: bool = False
+    closed_on: date | None = None
     successor: str = ""
 
 
@@ -79,13 +86,19 @@ def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
     """The register as rows of `COLUMNS`."""
     return [
         [
-            one.identifier,
-            one.name,
-            one.description,
-            "\n".join(category_text(category) for category in one.categories),
-            "\n".join(one.search_words),
-            one.closed_at.date().isoformat() if one.closed_at else "",
-            one.successor.identifier if one.successor else "",
+            *map(
+                _told_apart,
+                (
+                    one.identifier,
+                    one.name,
+                    one.description,
+                    "\n".join(category_text(category) for category in one.categories),
+                    "\n".join(one.search_words),
+                ),
+            ),
+            # The day in Sweden, not UTC's.
+            timezone.localdate(one.closed_at).isoformat() if one.closed_at else "",
+            _told_apart(one.successor.identifier if one.successor else ""),
         ]
         for one in functions
     ]
@@ -175,7 +188,9 @@ def category_of(text: str) -> dict[str, str]:
 
 
 def category_text(category: dict[str, str]) -> str:
-    if not category.get("system") and not category.get("code"):
+    is_alone = not category.get("system") and not category.get("code")
+    # A name that could be read as all three stands as the third.
+    if is_alone and category["name"].count(_SEPARATOR) < 2:
         return category["name"]
     return f" {_SEPARATOR} ".join(category.get(part, "") for part in ("system", "code", "name"))
 
@@ -183,6 +198,31 @@ def category_text(category: dict[str, str]) -> str:
 def lines_of(text: str) -> list[str]:
     """What stands on each line, without empty ones."""
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _told_apart(text: str) -> str:
+    """A text that looks as if the sheet had made it harmless gets one more apostrophe, so that taking one
+    away again gives what was written."""
+    return f"'{text}" if text.startswith("'") and _is_marked(text) else text
+
+
+def _as_meant(cell: str) -> str:
+    """The text without the apostrophe by which the sheet made it harmless (`transport.spreadsheets`)."""
+    return cell[1:] if cell.startswith("'") and _is_marked(cell) else cell
+
+
+def _is_marked(text: str) -> bool:
+    bare = text.lstrip("'")
+    return harmless(bare) != bare
+
+
+def _day(text: str) -> date | None:
+    """The day that a file tells; None where it tells something else, or a day to come."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if date(1970, 1, 2) < day <= timezone.localdate() else None
 
 
 def _differing(one: OwnFunction, theirs: FunctionAddress) -> list[str]:
@@ -211,7 +251,7 @@ def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
             elif any(map(str.strip, cells[len(columns) :])):
                 raise FileRefused(row, "too-many-cells")
             elif any(map(str.strip, cells)):
-                yield row, _from_row(row, dict(zip(columns, cells, strict=False)))
+                yield row, _from_row(row, dict(zip(columns, map(_as_meant, cells), strict=False)))
     except csv.Error:
         raise FileRefused(row + 1 if columns else 0, "unreadable") from None
     if not {"identifier", "name"} <= set(columns):
@@ -223,9 +263,10 @@ def _from_row(row: int, told: dict[str, str]) -> Entry:
         entry = entry_of(*(told.get(name, "") for name in COLUMNS[:5]))
     except FileRefused as refused:
         raise FileRefused(row, refused.reason) from None
-    is_closed = bool(told.get("closed", "").strip())
+    closed = told.get("closed", "").strip()
+    is_closed = bool(closed)
     successor = told.get("successor", "").strip() if is_closed else ""
-    return replace(entry, is_closed=is_closed, successor=successor)
+    return replace(entry, is_closed=is_closed, closed_on=_day(closed), successor=successor)
 
 
 def _from_json(text: str) -> Iterator[tuple[int, Entry]]:
@@ -244,13 +285,14 @@ def _from_json(text: str) -> Iterator[tuple[int, Entry]]:
 
 def _from_item(told: dict[str, Any]) -> Entry:
     categories = [
-        {part: str(item.get(part) or "")[:256] for part in ("system", "code", "name")}
+        {part: str(item.get(part) or "").strip()[:256] for part in ("system", "code", "name")}
         if isinstance(item, dict)
         else category_of(str(item))
         for item in told.get("categories") or ()
     ]
     words = [
-        str(item.get("name") if isinstance(item, dict) else item) for item in told.get("searchWords") or ()
+        str(item.get("name") if isinstance(item, dict) else item).strip()
+        for item in told.get("searchWords") or ()
     ]
     return _checked(
         str(told.get("identifier") or ""),
@@ -269,8 +311,16 @@ def _checked(
         if not given[field_name]:
             raise FileRefused(0, f"no-{field_name}")
     for field_name, longest in _LONGEST.items():
-        if len(given[field_name]) > longest or "\0" in given[field_name]:
+        if len(given[field_name]) > longest:
             raise FileRefused(0, f"long-{field_name}")
+        if not (is_text if field_name == "description" else is_name)(given[field_name]):
+            raise FileRefused(0, f"signs-{field_name}")
+    for item in categories:
+        # Three texts on a line, with a sign between them that the name alone may have.
+        if not all(map(is_name, item.values())) or _SEPARATOR in item["system"] + item["code"]:
+            raise FileRefused(0, "signs-categories")
+    if not all(map(is_name, words)):
+        raise FileRefused(0, "signs-search_words")
     return Entry(
         given["identifier"],
         given["name"],

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from .access import Viewer
@@ -24,8 +25,11 @@ from .models import (
     AccessLogHead,
     Attachment,
     Conversation,
+    Draft,
     FunctionMailbox,
+    HandOver,
     Message,
+    Note,
     Person,
 )
 
@@ -54,37 +58,69 @@ def note(
     **details: Any,
 ) -> AccessLogEntry:
     """Add an entry; in the caller's transaction, so that what is undone is not told."""
+    entry = AccessLogEntry(
+        what=what,
+        mailbox=mailbox,
+        person=person,
+        conversation_id=conversation.conversation_id if conversation else None,
+        message_id=message.message_id if message else None,
+        details=details,
+    )
+    return note_all(actor, participant_id, [entry])[0]
+
+
+def note_all(
+    actor: Person | None, participant_id: str, entries: list[AccessLogEntry]
+) -> list[AccessLogEntry]:
+    """Add entries after each other, in one statement; in the caller's transaction."""
     with transaction.atomic():
         heads = AccessLogHead.objects.select_for_update()
         head = heads.filter(pk=participant_id).first() or heads.get_or_create(pk=participant_id)[0]
-        entry = AccessLogEntry(
-            participant_id=participant_id,
-            number=head.number + 1,
-            at=timezone.now(),
-            actor=actor,
-            what=what,
-            mailbox=mailbox,
-            person=person,
-            conversation_id=conversation.conversation_id if conversation else None,
-            message_id=message.message_id if message else None,
-            details=details,
-            previous=head.digest,
-        )
-        entry.digest = digest_of(entry)
-        entry.save(force_insert=True)
-        head.number, head.digest = entry.number, entry.digest
+        for entry in entries:
+            entry.participant_id, entry.actor, entry.at = participant_id, actor, timezone.now()
+            entry.number, entry.previous = head.number + 1, head.digest
+            entry.digest = digest_of(entry)
+            head.number, head.digest = entry.number, entry.digest
+        AccessLogEntry.objects.bulk_create(entries)
         head.save(update_fields=["number", "digest"])
-    return entry
+    return entries
 
 
 def note_opened(person: Viewer, conversation: Conversation, *, is_by_itself: bool) -> None:
     """Somebody has opened a conversation.
 
     A page that fetches itself again opens nothing anew; that it is one is only the browser's word, so what
-    the same person has not opened before is noted all the same.
+    the same person has not been shown before is noted all the same: the entry tells up to which message, note
+    and hand-over it was shown.
     """
-    if not is_by_itself or not _has_opened(person, conversation):
-        _note_by(person, "conversation-opened", conversation)
+    shown = _newest_in(conversation)
+    if not is_by_itself or not _has_opened(person, conversation, shown):
+        _note_by(person, "conversation-opened", conversation, shown=shown)
+
+
+def note_draft_opened(person: Viewer, draft: Draft) -> None:
+    """Somebody is shown a draft that somebody else has written in: a message that it forwards or answers may
+    stand in it. The same again is not noted anew."""
+    own = {None, person.pk}
+    if not isinstance(person, Person) or (draft.changed_by_id in own and draft.created_by_id in own):
+        return
+    details = {"draft": str(draft.key), "version": draft.version}
+    if not _since_login(person, draft.mailbox, "draft-opened").filter(details=details).exists():
+        conversation = conversation_of(draft)
+        note(
+            person,
+            "draft-opened",
+            draft.mailbox.participant_id,
+            mailbox=draft.mailbox,
+            conversation=conversation,
+            **details,
+        )
+
+
+def conversation_of(draft: Draft) -> Conversation | None:
+    """The conversation of which a draft holds something."""
+    message = draft.answers or draft.forwards
+    return message.conversation if message is not None else None
 
 
 def note_printed(person: Viewer, conversation: Conversation) -> None:
@@ -150,15 +186,30 @@ def note_heads() -> None:
         logger.info("access log head", extra={"fields": fields})
 
 
-def _has_opened(person: Viewer, conversation: Conversation) -> bool:
-    return AccessLogEntry.objects.filter(
-        participant_id=conversation.mailbox.participant_id,
-        conversation_id=conversation.conversation_id,
-        mailbox=conversation.mailbox,
-        actor_id=person.pk or 0,
-        what="conversation-opened",
-        at__gt=timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE),
+def _has_opened(person: Viewer, conversation: Conversation, shown: list[int]) -> bool:
+    rows = _since_login(person, conversation.mailbox, "conversation-opened")
+    return rows.filter(
+        conversation_id=conversation.conversation_id, details__contains={"shown": shown}
     ).exists()
+
+
+def _since_login(person: Viewer, mailbox: FunctionMailbox, what: str) -> QuerySet[AccessLogEntry]:
+    return AccessLogEntry.objects.filter(
+        participant_id=mailbox.participant_id,
+        mailbox=mailbox,
+        actor_id=person.pk or 0,
+        what=what,
+        at__gt=timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE),
+    )
+
+
+def _newest_in(conversation: Conversation) -> list[int]:
+    """The keys of the message, the note and the hand-over that came last, in one query."""
+    newest = [
+        Subquery(model.objects.filter(conversation=OuterRef("pk")).order_by("-pk").values("pk")[:1])
+        for model in (Message, Note, HandOver)
+    ]
+    return [key or 0 for key in Conversation.objects.values_list(*newest).get(pk=conversation.pk)]
 
 
 def _note_by(person: Viewer, what: str, conversation: Conversation, **details: Any) -> None:

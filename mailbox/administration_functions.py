@@ -1,6 +1,8 @@
 """Keeping the register of the organisation's function addresses; every change is logged."""
 
 from dataclasses import asdict
+from datetime import date, datetime, time
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -10,6 +12,8 @@ from addressbook.register import Entry
 
 from . import access_log, administration, four_eyes, routing
 from .models import FunctionMailbox, Person, Redirection
+
+_OF_CLOSING: Final = frozenset({"is_closed", "closed_on", "successor"})
 
 
 class IdentifierTaken(Exception):
@@ -48,10 +52,16 @@ def change(actor: Person, function: OwnFunction, entry: Entry) -> bool:
 
 
 def close(
-    actor: Person, function: OwnFunction, successor: OwnFunction | None, *, second: Person | None = None
+    actor: Person,
+    function: OwnFunction,
+    successor: OwnFunction | None,
+    *,
+    second: Person | None = None,
+    on: date | None = None,
 ) -> bool:
     """Close a function: its mailbox takes no new messages. Raises `SuccessorUnfit`.
 
+    `on` is the day, in Sweden, on which it was closed, where that is another than today.
     False where it waits for a second administrator, since its messages would come to the actor.
     """
     with transaction.atomic():
@@ -68,7 +78,8 @@ def close(
             raise SuccessorUnfit
         if not _may_close(actor, function, successor, second):
             return False
-        function.closed_at = timezone.now()
+        midnight = timezone.make_aware(datetime.combine(on, time.min)) if on else None
+        function.closed_at = midnight or timezone.now()
         function.successor = successor
         function.save()
         access_log.note(
@@ -128,7 +139,8 @@ def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[i
                 continue
             if entry.successor and entry.successor not in known:
                 raise SuccessorUnfit
-            if close(actor, known[entry.identifier], known.get(entry.successor)):
+            successor = known.get(entry.successor)
+            if close(actor, known[entry.identifier], successor, on=entry.closed_on):
                 changes.add(entry.identifier)
         changed = len(changes & were_here)
         access_log.note(actor, "functions-imported", participant_id, added=added, changed=changed)
@@ -149,5 +161,5 @@ def _in_order_of_closing(entries: list[Entry]) -> list[Entry]:
 
 
 def _fields(entry: Entry) -> dict[str, object]:
-    fields = {name: value for name, value in asdict(entry).items() if name not in {"is_closed", "successor"}}
+    fields = {name: value for name, value in asdict(entry).items() if name not in _OF_CLOSING}
     return {**fields, "categories": list(entry.categories), "search_words": list(entry.search_words)}

@@ -20,6 +20,7 @@ def begin(message: Message, person: Person) -> Draft:
         mailbox = conversation.mailbox
         draft = Draft.objects.create(
             mailbox=mailbox,
+            forwards=message,
             subject=subject if subject.lower().startswith("vb:") else f"Vb: {subject}"[:256],
             is_confidential=message.is_confidential,
             created_by=person,

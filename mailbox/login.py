@@ -17,6 +17,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
+from transport.names import as_one_line
+
 from . import membership_rules, provider_keys
 from .models import Person
 from .models.person import subject_key
@@ -59,7 +61,7 @@ class EidBackend(OIDCAuthenticationBackend):
             return self._refused("claim")
         person = Person.objects.by_subject(subject)
         if person is None and membership_rules.rules_met(claims):
-            person, _ = Person.add(subject, str(claims.get("name", ""))[:256] or _NAMELESS)
+            person, _ = Person.add(subject, as_one_line(str(claims.get("name", "")))[:256] or _NAMELESS)
         if person is None:
             return self._refused("unknown")
         if not person.is_active:

@@ -13,6 +13,7 @@ from addressbook.lookup import function_address
 from transport import payloads
 from transport.message_service import sending
 from transport.message_service.models import Organisation
+from transport.names import is_name
 from transport.payloads import Place
 from transport.protocol.identifiers import FUNCTION_ADDRESS_ROOT, PARTICIPANT_SCHEME
 from transport.protocol.message import (
@@ -122,7 +123,8 @@ def check(draft: Draft) -> None:
         ("reference", [value for _root, value in draft.references]),
         ("person_name", draft.persons),
     ):
-        if not all(map(can_be_written, values)):
+        # Of several lines is the text alone.
+        if not all(map(can_be_written, values)) or not (field == "text" or all(map(is_name, values))):
             errors[field] = _("Här står ett osynligt tecken som inte kan skickas. Skriv om det.")
     if errors:
         raise DraftIncomplete(errors, RECIPIENT_GONE if gone and set(errors) == {"recipient"} else INVALID)

@@ -343,6 +343,31 @@ if not DEMO:
     SECURE_SSL_REDIRECT = env.flag("SDK_SSL_REDIRECT", True)
     SECURE_REDIRECT_EXEMPT = [r"^halsa/"]
 
+# --- Rate limits: so many calls in a time, counted in the broker's server for all processes -----
+
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "rates": {
+        "BACKEND": "sdkportal.rate_cache.RateCache",
+        "LOCATION": CELERY_BROKER_URL,
+        "KEY_PREFIX": "sdk-rates",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    },
+}
+RATELIMIT_USE_CACHE = "rates"
+RATELIMIT_FAIL_OPEN = True
+# In the demo everybody comes from one address.
+RATELIMIT_ENABLE = env.flag("SDK_RATE_LIMITS", not DEMO)
+SDK_RATE_LIMITS = {
+    "token": env.text("SDK_RATE_LIMIT_TOKEN", "60/m"),
+    "login": env.text("SDK_RATE_LIMIT_LOGIN", "60/m"),
+    "logout": env.text("SDK_RATE_LIMIT_LOGOUT", "600/m"),
+    "search": env.text("SDK_RATE_LIMIT_SEARCH", "60/m"),
+    "upload": env.text("SDK_RATE_LIMIT_UPLOAD", "120/m"),
+}
+# Header in which the proxy passes the address of who calls: `X-Real-IP` in deploy/nginx.
+SDK_CLIENT_ADDRESS_HEADER = env.text("SDK_CLIENT_ADDRESS_HEADER", "")
+
 # --- The federation --------------------------------------------------------------------------
 
 # Directories with CA certificates (PEM or DER, any depth); C1.5 and ../certs of the federation.

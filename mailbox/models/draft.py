@@ -21,6 +21,9 @@ class Draft(models.Model):
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="drafts")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     answers = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="+")
+    forwards = models.ForeignKey(
+        Message, models.SET_NULL, null=True, blank=True, related_name="+", help_text="what it was begun with"
+    )
     recipient_participant = models.CharField(max_length=260, blank=True)
     recipient_organisation = models.CharField(max_length=256, blank=True)
     recipient_address = models.CharField(max_length=500, blank=True)

@@ -10,8 +10,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from addressbook.models import FunctionAddress
+from transport.rate_limits import limited
 
-from .. import access, compose, distribution, draft_sending, forwarding, outgoing, presence, wording
+from .. import (
+    access,
+    access_log,
+    compose,
+    distribution,
+    draft_sending,
+    forwarding,
+    outgoing,
+    presence,
+    wording,
+)
 from ..compose import Content, DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay
 from ..files import FileRefused
 from ..markdown import render as render_markdown
@@ -20,6 +31,12 @@ from .draft_form import form, number
 from .sending import left, on_its_way
 
 _MAX_VERSION_DIGITS = 10
+
+
+def _too_many_files(request: HttpRequest) -> HttpResponse:
+    """What the page's script shows beside the file."""
+    text = _("Många filer har skickats på kort tid. Vänta någon minut och försök igen.")
+    return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
 
 
 @login_required
@@ -135,6 +152,7 @@ def _asked_to_discard(request: HttpRequest, row: Draft, version: int, content: C
 
 
 def _ask_to_discard(request: HttpRequest, row: Draft, *, has_changed: bool = False) -> HttpResponse:
+    access_log.note_draft_opened(request.user, row)
     context = {
         "draft": row,
         "mailbox": row.mailbox,
@@ -189,6 +207,7 @@ def _insert(request: HttpRequest, saved: Draft, person: Person) -> None:
 
 @login_required
 @require_POST
+@limited("upload", refusal=_too_many_files)
 def upload(request: HttpRequest, draft_id: int) -> HttpResponse:
     """Files that the page's script sends, one by one: the new list of attachments."""
     row = get_object_or_404(access.drafts_of(request.user), pk=draft_id)

@@ -28,6 +28,7 @@ def form(
 ) -> HttpResponse:
     """The page in which a draft is written."""
     person = cast(Person, request.user)
+    access_log.note_draft_opened(person, row)
     unseen = unseen_shown(row)
     if unseen and row.answers is not None:
         access_log.note_opened(person, row.answers.conversation, is_by_itself=True)

@@ -9,9 +9,12 @@ from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
+
+from transport.rate_limits import limited
 
 from .. import login_state, sessions
 from ..login import REFUSAL, essential_acr
@@ -22,6 +25,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_FOLLOWING = 400
 
 
+@method_decorator(limited("login"), name="dispatch")
 class Begin(OIDCAuthenticationRequestView):
     """Sends the browser to the e-ID provider."""
 
@@ -39,6 +43,7 @@ class Begin(OIDCAuthenticationRequestView):
         return {**super().get_extra_params(request), "claims": essential_acr()}
 
 
+@method_decorator(limited("login"), name="dispatch")
 class Callback(OIDCAuthenticationCallbackView):
     """Comes back from the e-ID provider."""
 
@@ -74,6 +79,7 @@ class Callback(OIDCAuthenticationCallbackView):
 
 @csrf_exempt
 @require_POST
+@limited("logout", refusal=lambda _: JsonResponse({"error": "slow_down"}, status=429))
 def ended_by_provider(request: HttpRequest) -> HttpResponse:
     """The provider tells that somebody has logged out there (Back-Channel Logout 1.0 2.5 and 2.8)."""
     try:

@@ -17,10 +17,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from transport.at_rest.keys import search_key
+from transport.rate_limits import limited
 
 from .. import access, access_log
 from ..markdown import without_marks
-from ..models import Draft, Message, Note, Person
+from ..models import AccessLogEntry, Draft, Message, Note, Person
 from ..search import Filters, Hit, Hits, find
 from ..search.highlight import Marker, Part
 from ..search.words import terms
@@ -31,6 +32,7 @@ _DIRECTIONS = {"in": False, "ut": True}
 @login_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@limited("search", methods=("POST",))
 def search(request: HttpRequest) -> HttpResponse:
     """The form; POST answers a question: a fragment for htmx, a page without it."""
     boxes = access.mailboxes_of(request.user).order_by("name", "pk")
@@ -96,14 +98,41 @@ def _midnight(text: str) -> datetime | None:
 
 def _note(request: HttpRequest, question: str, hits: Hits) -> None:
     """Note that a search was made, in each organisation that it went through: not its words, but a keyed hash
-    by which the same question is known again."""
+    by which the same question is known again. And which conversations it showed something of."""
+    shown = _shown_in(hits)
     participants = access.mailboxes_of(request.user).values_list("participant_id", flat=True)
     said = " ".join(term.text for term in terms(question)).encode()
     for participant in sorted(set(participants)):
         digest = hmac.new(search_key(participant), b"question\0" + said, hashlib.sha256).hexdigest()
-        access_log.note(
-            cast(Person, request.user), "searched", participant, question=digest, hits=len(hits.hits)
+        searched = AccessLogEntry(what="searched", details={"question": digest, "hits": len(hits.hits)})
+        entries = [searched, *shown.get(participant, [])]
+        access_log.note_all(cast(Person, request.user), participant, entries)
+
+
+def _shown_in(hits: Hits) -> dict[str, list[AccessLogEntry]]:
+    """An entry for each conversation, and for each draft of none, of which the answer shows something."""
+    drafts = [hit.what for hit in hits.hits if isinstance(hit.what, Draft)]
+    held = Message.objects.select_related("conversation").in_bulk(
+        {key for draft in drafts for key in (draft.answers_id, draft.forwards_id) if key}
+    )
+    found: dict[str, dict[object, AccessLogEntry]] = {}
+    for hit in hits.hits:
+        what = hit.what
+        details: dict[str, str] = {}
+        if isinstance(what, Draft):
+            mailbox, message = what.mailbox, held.get(what.answers_id or what.forwards_id or 0)
+            conversation = message.conversation if message else None
+            details = {} if conversation else {"draft": str(what.key)}
+        else:
+            conversation, mailbox = what.conversation, what.conversation.mailbox
+        identity = conversation.conversation_id if conversation else None
+        entry = AccessLogEntry(
+            what="shown-in-search", mailbox=mailbox, conversation_id=identity, details=details
         )
+        found.setdefault(mailbox.participant_id, {}).setdefault(
+            (mailbox.pk, identity, details.get("draft")), entry
+        )
+    return {participant: list(entries.values()) for participant, entries in found.items()}
 
 
 def _shown(hit: Hit, hits: Hits, key_for: Callable[[str], bytes]) -> dict[str, object]:

@@ -137,6 +137,7 @@ def _page(
     if unseen and row.answers is not None:
         access_log.note_opened(person, row.answers.conversation, is_by_itself=True)
     attachments = list(row.attachments.all())
+    access_log.note_draft_opened(request.user, row)
     context = {
         "draft": row,
         "mailbox": row.mailbox,

@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from transport.names import is_name
+
 from .. import access, handing_over, history
 from .. import labels as mailbox_labels
 from .. import notes as conversation_notes
@@ -197,6 +199,8 @@ def _given(request: HttpRequest) -> tuple[str, str]:
 def _wrong(name: str) -> dict[str, str]:
     if not name:
         return {"namn": _("Skriv etikettens namn.")}
+    if not is_name(name):
+        return {"namn": _("Ta bort radbrytningar och andra tecken som inte kan visas.")}
     if len(name) > mailbox_labels.LONGEST:
         return {"namn": _("Namnet är för långt: högst %(n)d tecken.") % {"n": mailbox_labels.LONGEST}}
     return {}

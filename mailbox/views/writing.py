@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from addressbook.models import FunctionAddress
 from addressbook.search import MINIMUM_LENGTH, search
+from transport.names import is_name
 
 from .. import access, distribution, draft_sending, wording
 from ..models import CannedText, DistributionList, FunctionMailbox, Person, WritingChoices
@@ -255,4 +256,6 @@ def _change_list(
 def _errors_of_name(name: str, field: str = "name") -> dict[str, str]:
     if not name or len(name) > _LONGEST_NAME:
         return {field: _("Skriv ett namn på högst %(n)s tecken.") % {"n": _LONGEST_NAME}}
+    if not is_name(name):
+        return {field: _("Ta bort radbrytningar och andra tecken som inte kan visas.")}
     return {}

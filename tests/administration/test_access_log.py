@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
-from mailbox import access_log
+from mailbox import access_log, forwarding, notes
 from mailbox.models import AccessLogEntry, AccessLogHead, Attachment, FunctionMailbox, Person
 from mailbox.views.administering import log
 from tests.administration.build import HERE, a_member, a_message_in, log_in, with_role
@@ -197,3 +197,58 @@ def test_the_heads_are_told_to_the_process_s_log(five, caplog):
         access_log.note_heads()
     fields = next(record.fields for record in caplog.records if record.message == "access log head")
     assert fields == {"organisation": HERE, "number": 5, "digest": AccessLogHead.objects.get().digest}
+
+
+def test_what_a_search_shows_is_noted_for_each_conversation_once(mailbox, person, client):
+    message, other = a_message_in(mailbox), a_message_in(mailbox)
+    word = message.subject.split()[0]
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    page = client.post(reverse("search"), {"fraga": word})
+    hits = {hit["message"].conversation.conversation_id for hit in page.context["hits"]}
+    shown = list(AccessLogEntry.objects.filter(what="shown-in-search"))
+    assert {entry.conversation_id for entry in shown} == hits
+    assert {message.conversation.conversation_id, other.conversation.conversation_id} == hits
+    assert len(shown) == len(hits)
+    assert {(entry.actor, entry.mailbox) for entry in shown} == {(person, mailbox)}
+    assert AccessLogEntry.objects.filter(what="searched").count() == 1
+    assert message.subject not in str([entry.details for entry in AccessLogEntry.objects.all()])
+    assert faults() == []
+
+
+def test_a_search_that_shows_nothing_notes_no_conversation(mailbox, person, client):
+    a_message_in(mailbox)
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.post(reverse("search"), {"fraga": "finns-inte-någonstans"})
+    assert [entry.what for entry in AccessLogEntry.objects.all()] == ["searched"]
+
+
+def test_what_has_come_since_is_not_read_unnoticed_by_a_page_that_fetches_itself(mailbox, person, client):
+    message = a_message_in(mailbox)
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    url = reverse("conversation", args=[message.conversation_id])
+    client.get(url)
+    notes.write(message.conversation_id, a_member(mailbox), "Känsligt")
+    for _ in range(2):
+        client.get(url, headers={"X-Background": "1"})
+    assert [entry.what for entry in AccessLogEntry.objects.all()] == ["conversation-opened"] * 2
+
+
+def test_a_colleague_s_draft_that_forwards_a_message_is_not_read_unnoticed(mailbox, person, client):
+    message, colleague = a_message_in(mailbox), a_member(mailbox)
+    draft = forwarding.begin(message, colleague)
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    for name in ("draft", "draft"):
+        assert client.get(reverse(name, args=[draft.pk])).status_code == 200
+    (opened,) = AccessLogEntry.objects.filter(what="draft-opened")
+    assert (opened.actor, opened.mailbox) == (person, mailbox)
+    assert opened.conversation_id == message.conversation.conversation_id
+    client.force_login(colleague, backend="mailbox.login.EidBackend")
+    client.get(reverse("draft", args=[draft.pk]))
+    assert AccessLogEntry.objects.filter(what="draft-opened").count() == 1
+
+
+def test_looking_a_colleague_s_draft_through_is_noted_as_well(mailbox, person, client):
+    draft = forwarding.begin(a_message_in(mailbox), a_member(mailbox))
+    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.post(reverse("draft", args=[draft.pk]), {"action": "discard", "version": draft.version})
+    assert AccessLogEntry.objects.filter(what="draft-opened", actor=person).exists()

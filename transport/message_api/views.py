@@ -25,6 +25,7 @@ from rest_framework.views import APIView
 
 from ..database import give_back_connection
 from ..message_service.forgetting import StillInWork
+from ..rate_limits import limited
 from ..workspace import workspace
 from . import (
     body,
@@ -173,6 +174,7 @@ class Message(_Operations):
 @csrf_exempt
 @never_cache
 @require_POST
+@limited("token", refusal=lambda _: JsonResponse({"error": "temporarily_unavailable"}, status=429))
 def token(request: HttpRequest) -> HttpResponse:
     """An access token for a client's signed assertion; not here, where an outside server issues them."""
     if settings.SDK_API_ISSUER:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from mailbox.administration import appoint
 from mailbox.models import FunctionMailbox, Membership, OrganisationRole, Person
+from transport.names import is_name
 
 
 class Command(BaseCommand):
@@ -35,6 +36,9 @@ The file is JSON:
 
     def _load(self, content: dict[str, Any]) -> None:
         participant = content["organisation"]
+        for item in (*content["mailboxes"], *content["people"]):
+            if not is_name(item["name"]):
+                raise CommandError("a name has line breaks or other signs that cannot be shown")
         boxes = {}
         for item in content["mailboxes"]:
             boxes[item["address"]], _ = FunctionMailbox.objects.get_or_create(

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from transport.message_api.models import FunctionRoute
 
 from ... import access, administration_clients
-from .pages import actor, administrator_required, organisations_of, page, tell_of_second
+from .pages import actor, administrator_required, organisations_of, page, refused_signs, tell_of_second
 
 _LONGEST = 500
 
@@ -28,6 +28,7 @@ def routes(request: HttpRequest) -> HttpResponse:
             errors["organisation"] = _("Välj organisation.")
         if not address or len(address) > _LONGEST:
             errors["function"] = _("Skriv en funktionsadress.")
+        errors |= refused_signs(function=address)
         if to not in FunctionRoute.To.values:
             errors["to"] = _("Välj vems funktionen är.")
         if organisation is not None and not errors:

@@ -16,7 +16,7 @@ from transport.message_api.models import ApiClient
 from transport.message_api.scopes import Scope
 
 from ... import access, administration_clients
-from .pages import actor, administrator_required, organisations_of, page
+from .pages import actor, administrator_required, organisations_of, page, refused_signs
 
 _LONGEST = 200
 _LONGEST_PATTERN = 500
@@ -64,6 +64,7 @@ def clients(request: HttpRequest) -> HttpResponse:
             errors["organisation"] = _("Välj organisation.")
         if not re.fullmatch(r"[\w.:/@-]{1,200}", client_id, re.ASCII):
             errors["client_id"] = _("Skriv ett namn av bokstäver a-z, siffror, punkt och bindestreck.")
+        errors |= refused_signs(name=name)
         if organisation is not None and not errors:
             try:
                 client = administration_clients.register(actor(request), organisation, client_id, name)
@@ -92,6 +93,7 @@ def client(request: HttpRequest, api_client_id: int) -> HttpResponse:
     if request.method == "POST":
         auth_ids = [line.strip() for line in request.POST.get("functions", "").splitlines() if line.strip()]
         scopes = [scope.value for scope in Scope if scope.value in request.POST.getlist("scope")]
+        errors = refused_signs(name=_line(request, "name"), functions="".join(auth_ids))
         if len(auth_ids) > _MOST_PATTERNS or any(len(item) > _LONGEST_PATTERN for item in auth_ids):
             errors["functions"] = _("Det är för många eller för långa funktionsadresser.")
         elif not all(map(patterns.is_pattern, auth_ids)):

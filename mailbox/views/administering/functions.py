@@ -33,6 +33,11 @@ _REASONS = {
     "no-name": gettext_lazy("Namnet saknas."),
     "long-identifier": gettext_lazy("Funktionsadressen är för lång."),
     "long-name": gettext_lazy("Namnet är för långt."),
+    "signs-identifier": gettext_lazy("Funktionsadressen har tecken som inte kan visas."),
+    "signs-name": gettext_lazy("Namnet har tecken som inte kan visas."),
+    "signs-description": gettext_lazy("Beskrivningen har tecken som inte kan visas."),
+    "signs-categories": gettext_lazy("En kategori har tecken som inte kan visas, eller för många streck."),
+    "signs-search_words": gettext_lazy("Ett sökord har tecken som inte kan visas."),
     "long-description": gettext_lazy("Beskrivningen är för lång."),
 }
 

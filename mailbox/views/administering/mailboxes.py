@@ -21,6 +21,7 @@ from .pages import (
     manager_required,
     organisations_of,
     page,
+    refused_signs,
     tell_of_second,
 )
 
@@ -131,6 +132,7 @@ def make_rule(request: HttpRequest, mailbox_id: int) -> HttpResponse:
         errors["claim"] = _("Skriv vad uppgiften heter hos e-legitimationstjänsten.")
     if not value:
         errors["value"] = _("Skriv det värde som ger medlemskap.")
+    errors |= refused_signs(claim=claim, value=value)
     if errors:
         return _mailbox_page(request, box, errors)
     membership_rules.make_rule(actor(request), box, claim, value)
@@ -200,6 +202,7 @@ def _make_mailbox(request: HttpRequest) -> dict[str, str]:
         )
     if not name or len(name) > 256:
         errors["name"] = _("Skriv ett namn på högst 256 tecken.")
+    errors |= refused_signs(name=name, address=address)
     if errors:
         return errors
     try:
@@ -230,6 +233,7 @@ def _add_member(request: HttpRequest, box: FunctionMailbox) -> dict[str, str]:
         errors["subject"] = _("Skriv personens identitet i e-legitimationen, till exempel personnummer.")
     if not name:
         errors["name"] = _("Skriv personens namn.")
+    errors |= refused_signs(name=name, subject=subject)
     if until:
         ends_at = day_of(until)
         if ends_at is None or ends_at <= timezone.now():

@@ -17,6 +17,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 
 from transport.message_service.models import Organisation
+from transport.names import is_name
 
 from ... import access
 from ...models import Membership, OrganisationRole, Person
@@ -74,6 +75,12 @@ def _way_in(request: HttpRequest) -> dict[str, Any]:
 
 def actor(request: HttpRequest) -> Person:
     return cast(Person, request.user)
+
+
+def refused_signs(**given: str) -> dict[str, str]:
+    """An error for each field whose text cannot stand as a name: line breaks, what turns the text around."""
+    told = _("Ta bort radbrytningar och andra tecken som inte kan visas.")
+    return {field: told for field, text in given.items() if not is_name(text)}
 
 
 def tell_of_second(request: HttpRequest) -> None:

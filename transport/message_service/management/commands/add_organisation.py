@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transport.message_service.models import Organisation
+from transport.names import is_name
 from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 
 
@@ -20,6 +21,8 @@ class Command(BaseCommand):
             identifier = ParticipantId.parse(participant)
         except ParticipantIdInvalid:
             raise CommandError(f"{participant} is no participant identifier (0203:domain.se)") from None
+        if not is_name(name):
+            raise CommandError("the name has line breaks or other signs that cannot be shown")
         _, created = Organisation.objects.update_or_create(
             participant_id=identifier.value, defaults={"name": name}
         )

@@ -1,0 +1,87 @@
+"""How often the same person or address may do what costs much, or is worth guessing at: HTTP 429 beyond it.
+
+A person is counted by who they are logged in as, others by their address: the one that the proxy tells in
+`SDK_CLIENT_ADDRESS_HEADER`, else the connection's. Where that is this machine's own, a proxy is between that
+tells none, and everybody would be counted as one: then the proxy alone counts (`limit_req` in deploy/nginx).
+"""
+
+import ipaddress
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django_ratelimit.core import get_usage
+
+_Given = ParamSpec("_Given")
+_Answer = TypeVar("_Answer", bound=HttpResponseBase)
+Refusal = Callable[[HttpRequest], HttpResponse]
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    """What a person is told."""
+    return render(request, "429.html", status=429)
+
+
+def limited(
+    group: str, *, refusal: Refusal = page, methods: tuple[str, ...] = ("GET", "HEAD", "POST")
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, _Given], _Answer]],
+    Callable[Concatenate[HttpRequest, _Given], _Answer | HttpResponse],
+]:
+    """Let a view be called as often as `SDK_RATE_LIMITS` says of the group; then it answers `refusal`, with
+    the seconds to wait in Retry-After."""
+
+    def decorate(
+        view: Callable[Concatenate[HttpRequest, _Given], _Answer],
+    ) -> Callable[Concatenate[HttpRequest, _Given], _Answer | HttpResponse]:
+        @wraps(view)
+        def counted(
+            request: HttpRequest, *args: _Given.args, **kwargs: _Given.kwargs
+        ) -> _Answer | HttpResponse:
+            seconds = _to_wait(request, group) if request.method in methods else 0
+            if not seconds:
+                return view(request, *args, **kwargs)
+            response = refusal(request)
+            response.headers["Retry-After"] = str(seconds)
+            response.headers["Cache-Control"] = "no-store"
+            return response
+
+        return counted
+
+    return decorate
+
+
+def _to_wait(request: HttpRequest, group: str) -> int:
+    """The seconds until the view may be called again; 0 where it may now."""
+    caller = _caller(request)
+    if not caller:
+        return 0
+    usage: dict[str, Any] | None = get_usage(
+        request,
+        group=group,
+        key=lambda *_: caller,
+        rate=settings.SDK_RATE_LIMITS[group],
+        increment=True,
+    )
+    return max(1, usage["time_left"]) if usage and usage["should_limit"] else 0
+
+
+def _caller(request: HttpRequest) -> str:
+    """Who calls, as they are counted; empty for who is not."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return f"person {user.pk}"
+    header = settings.SDK_CLIENT_ADDRESS_HEADER
+    told = request.headers.get(header, "") if header else request.META.get("REMOTE_ADDR", "")
+    try:
+        address = ipaddress.ip_address(told.strip())
+    except ValueError:
+        return ""
+    if address.is_loopback and not header:
+        return ""
+    # Who has an IPv6 address has all of its network.
+    return str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))
