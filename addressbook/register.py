@@ -6,6 +6,7 @@ CSV is for spreadsheets; JSON has the JSON:API form in which the federation give
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -22,6 +23,7 @@ COLUMNS: Final = ["identifier", "name", "description", "categories", "search_wor
 MOST_BYTES: Final = 10 * 1024 * 1024
 _LONGEST: Final = {"identifier": 500, "name": 256, "description": 10_000}
 _SEPARATOR: Final = "|"
+_BREAK: Final = re.compile(r"\s*[\r\n]\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,9 @@ def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
 
 def _from_row(row: int, told: dict[str, str]) -> Entry:
     try:
-        entry = entry_of(*(told.get(name, "") for name in COLUMNS[:5]))
+        # A name that somebody has broken in a cell is one line all the same.
+        name = _BREAK.sub(" ", told.get("name", ""))
+        entry = entry_of(told.get("identifier", ""), name, *(told.get(each, "") for each in COLUMNS[2:5]))
     except FileRefused as refused:
         raise FileRefused(row, refused.reason) from None
     closed = told.get("closed", "").strip()

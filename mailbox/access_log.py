@@ -104,8 +104,9 @@ def note_draft_opened(person: Viewer, draft: Draft) -> None:
     own = {None, person.pk}
     if not isinstance(person, Person) or (draft.changed_by_id in own and draft.created_by_id in own):
         return
-    details = {"draft": str(draft.key), "version": draft.version}
-    if not _since_login(person, draft.mailbox, "draft-opened").filter(details=details).exists():
+    key, version = str(draft.key), draft.version
+    noted = _since_login(person, draft.mailbox, "draft-opened")
+    if not noted.filter(details={"draft": key, "version": version}).exists():
         conversation = conversation_of(draft)
         note(
             person,
@@ -113,7 +114,8 @@ def note_draft_opened(person: Viewer, draft: Draft) -> None:
             draft.mailbox.participant_id,
             mailbox=draft.mailbox,
             conversation=conversation,
-            **details,
+            draft=key,
+            version=version,
         )
 
 

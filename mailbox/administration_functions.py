@@ -65,7 +65,7 @@ def close(
     False where it waits for a second administrator, since its messages would come to the actor.
     """
     with transaction.atomic():
-        keys = [function.pk, successor.pk if successor else None]
+        keys = [row.pk for row in (function, successor) if row is not None]
         rows = OwnFunction.objects.select_for_update().filter(participant_id=function.participant_id)
         here = {row.pk: row for row in rows.filter(pk__in=keys).order_by("pk")}
         if here[function.pk].closed_at is not None:

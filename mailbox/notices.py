@@ -164,7 +164,9 @@ def _tell_of_redirection(key: int) -> int:
             (row.mailbox, gettext_noop("Meddelanden till %(name)s går till en annan brevlåda eller avvisas")),
             (row.target, gettext_noop("Meddelanden som var till andra går till %(name)s")),
         ):
-            for person in members_of(box).exclude(mail_address="") if box else ():
+            if box is None:
+                continue
+            for person in members_of(box).exclude(mail_address=""):
                 _send_mail(person, title, box, reverse("start"))
                 count += 1
         row.told_at = timezone.now()

@@ -1,7 +1,7 @@
 """Sessions in Django's table, from which nobody can take one over: settings name it as SESSION_ENGINE.
 
 The table holds a hash of each session's key, so a copy of it opens no session, and what is in a session is
-sealed as everything else that is stored. Only Django's documented surface is used (`SessionBase`, `Session`).
+sealed as everything else that is stored. A session engine as Django's own are (`SessionBase`, `Session`).
 """
 
 import hashlib
@@ -9,10 +9,11 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, SessionBase, UpdateError
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from transport.at_rest import texts
 from transport.at_rest.errors import AtRestError
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 KEY_OWNER: Final = "node:sessions"
 # The width of Django's column; 160 bits of a hash of a key with as many are enough.
 _HASH_DIGITS: Final = 40
+_KEY_LENGTH: Final = 32
 
 
 def stored_key(session_key: str) -> str:
@@ -71,7 +73,7 @@ class SessionStore(SessionBase):
 
     def create(self) -> None:
         while True:
-            self._session_key = self._get_new_session_key()
+            self._session_key = get_random_string(_KEY_LENGTH, VALID_KEY_CHARS)
             try:
                 self.save(must_create=True)
             except CreateError:
@@ -85,7 +87,7 @@ class SessionStore(SessionBase):
         if self.session_key is None:
             self.create()
             return
-        content = self._get_session(no_load=must_create)
+        content = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
         stored = stored_key(self.session_key)
         sealed = texts.seal_text(
             self.serializer().dumps(content).decode("latin-1"), KEY_OWNER, _place(stored)

@@ -11,6 +11,7 @@ from mailbox import access_log, forwarding, notes
 from mailbox.models import AccessLogEntry, AccessLogHead, Attachment, FunctionMailbox, Person
 from mailbox.views.administering import log
 from tests.administration.build import HERE, a_member, a_message_in, log_in, with_role
+from transport.message_service.models import Organisation
 
 pytestmark = pytest.mark.django_db
 
@@ -234,6 +235,7 @@ def test_what_has_come_since_is_not_read_unnoticed_by_a_page_that_fetches_itself
 
 
 def test_a_colleague_s_draft_that_forwards_a_message_is_not_read_unnoticed(mailbox, person, client):
+    Organisation.objects.create(participant_id=HERE, name="Håbo kommun")
     message, colleague = a_message_in(mailbox), a_member(mailbox)
     draft = forwarding.begin(message, colleague)
     client.force_login(person, backend="mailbox.login.EidBackend")
@@ -248,6 +250,7 @@ def test_a_colleague_s_draft_that_forwards_a_message_is_not_read_unnoticed(mailb
 
 
 def test_looking_a_colleague_s_draft_through_is_noted_as_well(mailbox, person, client):
+    Organisation.objects.create(participant_id=HERE, name="Håbo kommun")
     draft = forwarding.begin(a_message_in(mailbox), a_member(mailbox))
     client.force_login(person, backend="mailbox.login.EidBackend")
     client.post(reverse("draft", args=[draft.pk]), {"action": "discard", "version": draft.version})
