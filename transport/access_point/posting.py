@@ -12,11 +12,11 @@ import urllib3.exceptions
 from django.conf import settings
 
 from ..protocol.as4.packing import PackedMessage
+from ..protocol.as4.signals import MEDIA_TYPES
 
 _MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 # Servers that others run keep an idle connection for two seconds and more.
 _REUSED_SECONDS: Final = 1.0
-_SIGNAL_TYPES: Final = frozenset({"application/soap+xml", "text/xml", "application/xml"})
 
 
 class NoAnswer(Exception):
@@ -35,7 +35,7 @@ class Answer:
     def is_signal(self) -> bool:
         """Whether it may be an AS4 signal: those come with status 200 or, for errors, 500."""
         media_type = self.content_type.partition(";")[0].strip().lower()
-        return bool(self.body) and media_type in _SIGNAL_TYPES
+        return bool(self.body) and media_type in MEDIA_TYPES
 
 
 def post(packed: PackedMessage, url: str) -> Answer:

@@ -68,6 +68,7 @@ class _Reception:
                     directory=directory,
                     decryption_keys=self._keys.decryption_keys,
                     check_signer=self._check,
+                    check_issuer=self._check_issuer,
                     known_signers=self._published,
                     limits=As4Limits(MimeLimits(max_total=most), most),
                 )
@@ -81,6 +82,14 @@ class _Reception:
                 certificate=self._signer,
             )
             return signals.write_error(error, **_signing(self._keys))
+
+    def _check_issuer(self, signer: x509.Certificate) -> None:
+        """Nothing that costs anything is done for whoever no CA of the federation knows."""
+        self._signer = signer
+        try:
+            trust.check_access_point_issuer(signer)
+        except CertificateUntrusted as error:
+            raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
 
     def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
         """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d)."""

@@ -22,6 +22,14 @@ def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
     _checker(settings.SDK_ACCESS_POINT_CA_DIR).check(certificate, purpose)
 
 
+def check_access_point_issuer(certificate: x509.Certificate) -> None:
+    """Judge whether one of our CAs has issued an access point's certificate, and ask nobody.
+
+    Raises `CertificateUntrusted`.
+    """
+    _checker(settings.SDK_ACCESS_POINT_CA_DIR).check_path(certificate, Purpose.SIGNING)
+
+
 def check_smp(certificate: x509.Certificate) -> None:
     """Judge the certificate that signed service metadata (C3.2.1 2.10 f, g)."""
     _checker(settings.SDK_SMP_CA_DIR).check(certificate, Purpose.SIGNING)

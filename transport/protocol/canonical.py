@@ -1,10 +1,10 @@
 """Canonical XML for signatures: of a whole document, and of an element where it stands.
 
 Knows the methods that C3.2.2 3.5.2.1 and C3.2.1 allow. Comments never count: a reference to the
-whole document (`URI=""`) leaves them out whatever the method.
+whole document (`URI=""`) leaves them out whatever the method. An element is canonicalised in its place:
+prefixes are part of what is signed.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +20,9 @@ METHODS: Final = frozenset(
 )
 _EXCLUSIVE: Final = frozenset({C14N_EXCLUSIVE, C14N_EXCLUSIVE_COMMENTS})
 _ONE_ONE: Final = frozenset({C14N_11, C14N_11_COMMENTS})
+_WITH_COMMENTS: Final = frozenset({C14N_10_COMMENTS, C14N_11_COMMENTS, C14N_EXCLUSIVE_COMMENTS})
+# Every one of them is looked up at every element.
+_MOST_PREFIXES: Final = 64
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -32,36 +35,77 @@ class AlgorithmNotAllowed(ProtocolError):
         super().__init__(f"algorithm not allowed: {self.uri}")
 
 
+class CanonicalisationFailed(ProtocolError):
+    """XML that has no canonical form, such as one with a relative namespace name (C14N 1.0 section 1.3)."""
+
+    def __init__(self) -> None:
+        super().__init__("the XML cannot be canonicalised")
+
+
 def canonical_document(root: etree._Element, method: str, prefixes: Sequence[str] = ()) -> bytes:
-    """The canonical bytes of the document below `root`; raises `AlgorithmNotAllowed`."""
+    """The canonical bytes of the document below `root`; raises `AlgorithmNotAllowed`,
+    `CanonicalisationFailed`."""
+    return _canonical(root.getroottree(), method, prefixes)
+
+
+def canonical_element(
+    element: etree._Element, method: str, prefixes: Sequence[str] = (), *, with_comments: bool = False
+) -> bytes:
+    """The canonical bytes of an element where it stands: with its own prefixes, the namespaces and, where
+    the method says so, the xml: attributes that it inherits.
+
+    `with_comments` keeps comments where the method does; a reference to an element never has them (XML
+    Signature 4.4.3.2). Raises `AlgorithmNotAllowed`, `CanonicalisationFailed`.
+    """
+    keeps = with_comments and method in _WITH_COMMENTS
+    if method in METHODS - _EXCLUSIVE:
+        element = _alone(element, only_language_and_space=method in _ONE_ONE)
+    return _canonical(element, method, prefixes, with_comments=keeps)
+
+
+def _canonical(
+    node: "etree._Element | etree._ElementTree[etree._Element]",
+    method: str,
+    prefixes: Sequence[str],
+    *,
+    with_comments: bool = False,
+) -> bytes:
     if method not in METHODS:
         raise AlgorithmNotAllowed(method)
-    tree = root.getroottree()
-    if method in _EXCLUSIVE:
+    listed = sorted(set(prefixes)) if method in _EXCLUSIVE else []
+    if len(listed) > _MOST_PREFIXES:
+        raise CanonicalisationFailed
+    try:
         return etree.tostring(
-            tree,
+            node,
             method="c14n",
-            exclusive=True,
-            inclusive_ns_prefixes=list(prefixes) or None,
-            with_comments=False,
+            exclusive=method in _EXCLUSIVE,
+            inclusive_ns_prefixes=listed or None,
+            with_comments=with_comments,
         )
-    return etree.tostring(tree, method="c14n", with_comments=False)
+    except (etree.C14NError, ValueError):
+        raise CanonicalisationFailed from None
 
 
-def canonical_element(element: etree._Element, method: str, prefixes: Sequence[str] = ()) -> bytes:
-    """The canonical bytes of an element where it stands: with the namespaces and, where the method says
-    so, the xml: attributes that it inherits. Raises `AlgorithmNotAllowed`."""
-    if method not in METHODS:
-        raise AlgorithmNotAllowed(method)
-    alone = etree.Element(element.tag, nsmap=element.nsmap)
-    if method not in _EXCLUSIVE:
-        for name, value in _inherited(element, only_language_and_space=method in _ONE_ONE).items():
+def _alone(element: etree._Element, *, only_language_and_space: bool) -> etree._Element:
+    """The element as a document's root, with every namespace and xml: attribute that is in scope.
+
+    It is written and read again: libxml2 forgets, in a part of a document, which default namespace its
+    grandchildren inherit, and lxml makes namespaces of a copy one where two prefixes name them.
+    """
+    written = etree.tostring(element, encoding="utf-8", with_tail=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, strip_cdata=False, huge_tree=True
+    )
+    try:
+        alone = etree.fromstring(written, parser)
+    except etree.XMLSyntaxError:
+        raise CanonicalisationFailed from None
+    inherited = _inherited(element, only_language_and_space=only_language_and_space)
+    for name, value in inherited.items():
+        if name not in alone.attrib:
             alone.set(name, value)
-    for name, value in element.attrib.items():
-        alone.set(name, value)
-    alone.text = element.text
-    alone.extend([copy.deepcopy(child) for child in element])
-    return canonical_document(alone, method, prefixes)
+    return alone
 
 
 def _inherited(element: etree._Element, *, only_language_and_space: bool) -> dict[str, str]:

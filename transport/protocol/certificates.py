@@ -159,6 +159,23 @@ class CertificateChecker:
         `at` judges as of another time than now. Raises `CertificateUntrusted`, `RevocationUnknown`.
         """
         moment = (at or self._clock()).astimezone(UTC)
+        path = self.check_path(certificate, purpose, intermediates=intermediates, at=moment)
+        if self._revocation is not None:
+            for subject, issuer in pairwise(path):
+                if self._revocation.is_revoked(subject, issuer, moment):
+                    raise CertificateUntrusted(Cause.REVOKED, subject)
+        return path
+
+    def check_path(
+        self,
+        certificate: x509.Certificate,
+        purpose: Purpose,
+        *,
+        intermediates: Sequence[x509.Certificate] = (),
+        at: datetime | None = None,
+    ) -> list[x509.Certificate]:
+        """`check` without revocation: asks nobody. Raises `CertificateUntrusted`."""
+        moment = (at or self._clock()).astimezone(UTC)
         if moment > certificate.not_valid_after_utc:
             raise CertificateUntrusted(Cause.EXPIRED, certificate)
         if moment < certificate.not_valid_before_utc:
@@ -170,10 +187,6 @@ class CertificateChecker:
         # An authority's key signs certificates, not messages.
         if is_authority(certificate) or not _is_meant_for(certificate, purpose):
             raise CertificateUntrusted(Cause.KEY_USAGE, certificate)
-        if self._revocation is not None:
-            for subject, issuer in pairwise(path):
-                if self._revocation.is_revoked(subject, issuer, moment):
-                    raise CertificateUntrusted(Cause.REVOKED, subject)
         return path
 
     def _path(

@@ -23,6 +23,7 @@ from .canonical import AlgorithmNotAllowed
 from .errors import ProtocolError
 from .identifiers import AES256_CBC, NS_DS, NS_XENC, RSA_OAEP_MGF1P, SHA1, XENC_CONTENT, XENC_ELEMENT
 from .signature import SignatureInvalid, certificate_text, read_certificate
+from .text import text_of
 
 _BLOCK: Final = 16
 _KEY_BYTES: Final = 32
@@ -136,12 +137,12 @@ def read_encrypted_key(encrypted_data: etree._Element) -> EncryptedKey:
         raise AlgorithmNotAllowed(digest.get("Algorithm", ""))
     value = _only(key, f"{_XENC}CipherData/{_XENC}CipherValue", "CipherValue of the key")
     try:
-        wrapped = base64.b64decode("".join((value.text or "").split()), validate=True)
+        wrapped = base64.b64decode("".join(text_of(value).split()), validate=True)
     except (binascii.Error, ValueError):
         raise EncryptionMalformed("CipherValue of the key") from None
     included = key.find(f"{_DS}KeyInfo/{_DS}X509Data/{_DS}X509Certificate")
     try:
-        certificate = read_certificate(included.text) if included is not None else None
+        certificate = read_certificate(text_of(included)) if included is not None else None
     except SignatureInvalid:
         raise EncryptionMalformed("X509Certificate") from None
     return EncryptedKey(wrapped, certificate)

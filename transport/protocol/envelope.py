@@ -1,7 +1,7 @@
 """The envelope, XHE 1.0 in the federation's profile (C3.2.2 section 2): values, writing, reading."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -23,6 +23,8 @@ from .identifiers import (
     ParticipantIdInvalid,
 )
 from .message import timestamp
+from .moments import NotAMoment, nearest_moment
+from .text import text_of
 
 XML_CONTENT: Final = "application/xml"
 _PATHS: Final = {"x": NS_XHE, "xha": NS_XHA, "xhb": NS_XHB}
@@ -130,7 +132,7 @@ def _optional(root: etree._Element, path: str) -> str | None:
     found = root.findall(path, _PATHS)
     if len(found) > 1:
         raise EnvelopeMalformed(path.rpartition(":")[2])
-    return (found[0].text or "").strip() or None if found else None
+    return text_of(found[0]).strip() or None if found else None
 
 
 def _text(root: etree._Element, path: str) -> str:
@@ -167,7 +169,6 @@ def _criterion(scope: list[tuple[str | None, str | None]], code: str) -> str:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return nearest_moment(text)
+    except NotAMoment:
         raise EnvelopeMalformed("CreationDateTime") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

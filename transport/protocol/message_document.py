@@ -4,20 +4,20 @@ The tree is what stands in the message but the base64 of its files, so its rules
 its values taken from one reading, in bounded memory.
 """
 
-import copy
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 import pybase64
 from lxml import etree
 
+from .canonical import CanonicalisationFailed, canonical_element
 from .errors import ProtocolError
-from .identifiers import NS_SDK_MESSAGE
+from .identifiers import C14N_EXCLUSIVE, NS_SDK_MESSAGE
 from .message import (
     Attention,
     Document,
@@ -32,7 +32,9 @@ from .message import (
     Reference,
     SubOrganization,
 )
-from .safe_xml import MESSAGE_DOCUMENT, BoundedReader, Limits
+from .moments import NotAMoment, nearest_moment
+from .safe_xml import MESSAGE_DOCUMENT, BoundedReader, Limits, XmlProblem
+from .text import text_at, text_of
 
 _T: Final = f"{{{NS_SDK_MESSAGE}}}"
 _CONTENT: Final = _T + "content"
@@ -98,7 +100,7 @@ class _DocumentReader:
         self._reader.on_start = self._start
         self._reader.on_end = self._end
         self._reader.parser.CharacterDataHandler = self._text
-        self._reader.parser.StartNamespaceDeclHandler = self._declare
+        self._reader.on_namespace = self._declare
 
     def read(self, source: BinaryIO) -> MessageDocument:
         counted = _Counted(source)
@@ -111,9 +113,13 @@ class _DocumentReader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         start = cast(Callable[..., etree._Element], self._builder.start)
-        element = start(
-            _clark(name), {_clark(key): value for key, value in attributes.items()}, self._namespaces
-        )
+        try:
+            element = start(
+                _clark(name), {_clark(key): value for key, value in attributes.items()}, self._namespaces
+            )
+        except ValueError:
+            # A namespace name that is no URI reference, or a name that only one of two parsers takes.
+            raise self._reader.refuse(XmlProblem.MALFORMED) from None
         self._namespaces = {}
         if element.tag == _CONTENT and self._stack and self._stack[-1].tag == _CONTENT_FILES:
             self._decoder = _FileDecoder(self._directory, len(self._files), self._cleanup)
@@ -263,8 +269,8 @@ class _Values:
         )
 
     def _file(self, file: etree._Element) -> File:
-        embedded = self.document.files[_child(file, "content")]
-        if embedded.path is None:
+        embedded = self.document.files.get(_child(file, "content"))
+        if embedded is None or embedded.path is None:
             raise MessageMalformed("content that was kept")
         return File(
             _text(file, "fileName"),
@@ -280,7 +286,7 @@ class _Values:
                 counts[name.localname] = counts.get(name.localname, 0) + 1
                 self._collect(child, f"{path}/{name.localname}[{counts[name.localname]}]")
             else:
-                xml = _canonical(child)
+                xml = _as_it_came(child)
                 self.extensions.append(Extension(path, xml))
 
 
@@ -299,12 +305,11 @@ def _child(parent: etree._Element, name: str) -> etree._Element:
 
 
 def _text(parent: etree._Element, name: str) -> str:
-    return _child(parent, name).text or ""
+    return text_of(_child(parent, name))
 
 
 def _optional(parent: etree._Element, name: str) -> str | None:
-    child = parent.find(_T + name)
-    return None if child is None else child.text or ""
+    return text_at(parent, _T + name)
 
 
 def _identifier(element: etree._Element) -> Identifier:
@@ -313,13 +318,14 @@ def _identifier(element: etree._Element) -> Identifier:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return nearest_moment(text)
+    except NotAMoment:
         raise MessageMalformed("creationDateTime of its form") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _canonical(element: etree._Element) -> bytes:
-    alone = copy.deepcopy(element)
-    alone.tail = None
-    return etree.tostring(alone, method="c14n", exclusive=True)
+def _as_it_came(element: etree._Element) -> bytes:
+    """The element by itself: canonical, or as it is written where it has no canonical form."""
+    try:
+        return canonical_element(element, C14N_EXCLUSIVE)
+    except CanonicalisationFailed:
+        return etree.tostring(element, with_tail=False)

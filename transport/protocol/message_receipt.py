@@ -1,5 +1,6 @@
 """The message receipt: UBL 2.1 ApplicationResponse in the federation's profile (C3.2.4)."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,10 +21,13 @@ from .identifiers import (
     ParticipantId,
     ParticipantIdInvalid,
 )
+from .moments import NotAMoment, nearest_moment
+from .text import text_at
 
 # Where no XPath can be given (C3.2.4 3.1 g).
 NO_PLACE: Final = "NA"
 _MAX_CAUSES: Final = 20
+_ZONE: Final = re.compile(r"(?:Z|[+-][0-9]{2}:[0-9]{2})\Z")
 _PATHS: Final = {"cac": NS_CAC, "cbc": NS_CBC}
 
 
@@ -124,7 +128,7 @@ def _cause(line: etree._Element) -> Cause:
     return Cause(
         reason,
         _text(line, "cac:Response/cac:Status/cbc:StatusReason"),
-        line.findtext("cac:Response/cac:Status/cbc:StatusReasonCode", None, _PATHS),
+        text_at(line, "cac:Response/cac:Status/cbc:StatusReasonCode", _PATHS),
         _text(line, "cac:LineReference/cbc:LineID"),
     )
 
@@ -139,7 +143,7 @@ def _party(name: str, participant: ParticipantId) -> str:
 
 
 def _text(root: etree._Element, path: str) -> str:
-    text = (root.findtext(path, "", _PATHS) or "").strip()
+    text = (text_at(root, path, _PATHS) or "").strip()
     if not text:
         raise ReceiptMalformed(path.rpartition(":")[2])
     return text
@@ -153,8 +157,8 @@ def _participant(root: etree._Element, path: str) -> ParticipantId:
 
 
 def _moment(date: str, time: str) -> datetime:
+    """The date's own zone, if it has one, is not the time's."""
     try:
-        moment = datetime.fromisoformat(f"{date[:10]}T{time}")
-    except ValueError:
+        return nearest_moment(f"{_ZONE.sub('', date)}T{time}")
+    except NotAMoment:
         raise ReceiptMalformed("IssueTime") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
-from .canonical import canonical_document, canonical_element, remove_unread
+from .canonical import CanonicalisationFailed, canonical_element, remove_unread
 from .encryption import EncryptedKey, EncryptionMalformed, NotDecryptable, decrypt_base64, read_encrypted_key
 from .envelope import Envelope, EnvelopeMalformed, read_envelope
 from .envelope_rules import check_envelope
@@ -28,7 +28,7 @@ from .findings import Finding
 from .identifiers import C14N_10, NS_XENC, NS_XHA, NS_XHE
 from .plaintext import PlainElement
 from .safe_xml import ENVELOPE_DOCUMENT, SMALL_DOCUMENT, XmlProblem, XmlRefused, parse
-from .signature import Canonicalisation, take_signature
+from .signature import Canonicalisation, signed_bytes, take_signature
 
 _CHUNK: Final = 64 * 1024
 # How much of a document's beginning and end is looked at for what stands around the ciphertext.
@@ -180,7 +180,7 @@ class _Around:
         return cls(root, token, _TextInFile(source, begin, size - len(tail) + after))
 
     def digest(self, used: Canonicalisation) -> bytes:
-        canonical = canonical_document(self.root, used.method, used.prefixes)
+        canonical = signed_bytes(self.root, used)
         before, _, after = canonical.partition(self._token.encode())
         if self._token.encode() in after:
             raise EnvelopeMalformed("CipherValue")
@@ -274,7 +274,7 @@ class _Whole:
 
     def digest(self, used: Canonicalisation) -> bytes:
         digest = hashes.Hash(hashes.SHA256())
-        digest.update(canonical_document(self.root, used.method, used.prefixes))
+        digest.update(signed_bytes(self.root, used))
         return digest.finalize()
 
     def ciphertext(self, encrypted_data: etree._Element) -> _Ciphertext:
@@ -316,7 +316,10 @@ def _payload_of(document: _Document) -> tuple[x509.Certificate | None, _Clear | 
         raise EnvelopeMalformed("PayloadContent")
     payload = contents[0][0]
     if payload.tag != _ENCRYPTED_DATA:
-        return None, _Clear(canonical_element(payload, C14N_10))
+        try:
+            return None, _Clear(canonical_element(payload, C14N_10))
+        except CanonicalisationFailed:
+            raise EnvelopeMalformed("PayloadContent") from None
     try:
         key = read_encrypted_key(payload)
     except EncryptionMalformed as error:

@@ -29,6 +29,7 @@ class XmlProblem(StrEnum):
     TOO_DEEP = "too deeply nested"
     TOO_MANY_ELEMENTS = "too many elements"
     TOO_MANY_ATTRIBUTES = "too many attributes"
+    TOO_MANY_NAMESPACES = "too many namespaces"
     NAME_TOO_LONG = "name or attribute too long"
 
 
@@ -44,12 +45,17 @@ class XmlRefused(ProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a document may hold at most; sizes in bytes, lengths in characters."""
+    """What a document may hold at most; sizes in bytes, lengths in characters.
+
+    `max_namespaces` are those in scope at one place: each of them is looked up at every element that is
+    canonicalised.
+    """
 
     max_bytes: int
     max_depth: int = 64
     max_elements: int = 20_000
     max_attributes: int = 64
+    max_namespaces: int = 128
     max_attribute_length: int = 16_384
 
 
@@ -75,8 +81,10 @@ class BoundedReader:
         self._bytes = 0
         self._depth = 0
         self._elements = 0
+        self._namespaces = 0
         self.on_start: Callable[[str, dict[str, str]], None] | None = None
         self.on_end: Callable[[str], None] | None = None
+        self.on_namespace: Callable[[str | None, str | None], None] | None = None
         self.parser = expat.ParserCreate(namespace_separator=self.SEPARATOR)
         self.parser.namespace_prefixes = True
         self.parser.buffer_text = True
@@ -84,6 +92,8 @@ class BoundedReader:
         self.parser.StartDoctypeDeclHandler = self._refuse_document_type
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
+        self.parser.StartNamespaceDeclHandler = self._start_namespace
+        self.parser.EndNamespaceDeclHandler = self._end_namespace
 
     def read(self, source: BinaryIO) -> None:
         """Read to the end; raises `XmlRefused`."""
@@ -112,6 +122,16 @@ class BoundedReader:
 
     def _refuse_document_type(self, *_: object) -> None:
         raise self.refuse(XmlProblem.DOCUMENT_TYPE)
+
+    def _start_namespace(self, prefix: str | None, uri: str | None) -> None:
+        self._namespaces += 1
+        if self._namespaces > self._limits.max_namespaces:
+            raise self.refuse(XmlProblem.TOO_MANY_NAMESPACES)
+        if self.on_namespace is not None:
+            self.on_namespace(prefix, uri)
+
+    def _end_namespace(self, prefix: str | None) -> None:
+        self._namespaces -= 1
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         limits = self._limits

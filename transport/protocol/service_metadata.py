@@ -6,7 +6,7 @@ caller to judge, by `signing_certificate`.
 
 import base64
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,8 +28,10 @@ from .identifiers import (
     ParticipantId,
     ParticipantIdInvalid,
 )
+from .moments import NotAMoment, read_moment
 from .safe_xml import SMALL_DOCUMENT, parse
 from .signature import verify_document
+from .text import text_at, text_of
 
 _SMP: Final = f"{{{NS_SMP}}}"
 _SMC: Final = f"{{{NS_SMC}}}"
@@ -127,12 +129,12 @@ def _metadata(information: etree._Element) -> ServiceMetadata:
     if who.get("scheme") != PARTICIPANT_SCHEME:
         raise MetadataMalformed("ParticipantIdentifier scheme")
     try:
-        participant = ParticipantId.parse(who.text or "")
+        participant = ParticipantId.parse(text_of(who))
     except ParticipantIdInvalid:
         raise MetadataMalformed("ParticipantIdentifier") from None
     return ServiceMetadata(
         participant,
-        DocumentType((what.text or "").strip(), what.get("scheme", "")),
+        DocumentType(text_of(what).strip(), what.get("scheme", "")),
         tuple(_endpoints(information)),
         tuple(_published(information, CERTPUB_SIGNING)),
         tuple(_published(information, CERTPUB_ENCRYPTION)),
@@ -146,11 +148,11 @@ def _endpoints(information: etree._Element) -> list[Endpoint]:
         for endpoint in process.findall(f"{_SMP}ServiceEndpointList/{_SMP}Endpoint"):
             found.append(
                 Endpoint(
-                    (identity.text or "").strip(),
+                    text_of(identity).strip(),
                     identity.get("scheme", ""),
                     endpoint.get("transportProfile", ""),
-                    _url(endpoint.findtext(_SMP + "EndpointURI"), "EndpointURI"),
-                    _certificate(endpoint.findtext(_SMP + "Certificate"), "Certificate"),
+                    _url(text_at(endpoint, _SMP + "EndpointURI"), "EndpointURI"),
+                    _certificate(text_at(endpoint, _SMP + "Certificate"), "Certificate"),
                     _moment(endpoint, "ServiceActivationDate"),
                     _moment(endpoint, "ServiceExpirationDate"),
                 )
@@ -162,11 +164,11 @@ def _published(information: etree._Element, type_code: str) -> list[x509.Certifi
     """Certificates of a type in CertPub's extensions (C3.4.5 2.2.2)."""
     found = []
     for extension in information.findall(_SMP + "Extension"):
-        if (extension.findtext(_SMP + "ExtensionID") or "").strip() != CERTPUB_EXTENSION:
+        if (text_at(extension, _SMP + "ExtensionID") or "").strip() != CERTPUB_EXTENSION:
             continue
         for certificate in extension.findall(_SMC + "Certificate"):
-            if (certificate.findtext(_SMB + "TypeCode") or "").strip() == type_code:
-                text = certificate.findtext(_SMB + "ContentBinaryObject")
+            if (text_at(certificate, _SMB + "TypeCode") or "").strip() == type_code:
+                text = text_at(certificate, _SMB + "ContentBinaryObject")
                 found.append(_certificate(text, "ContentBinaryObject"))
     return found
 
@@ -203,13 +205,12 @@ def _url(text: str | None, element: str) -> str:
 
 
 def _moment(endpoint: etree._Element, name: str) -> datetime | None:
-    text = (endpoint.findtext(_SMP + name) or "").strip()
+    text = (text_at(endpoint, _SMP + name) or "").strip()
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return read_moment(text)
+    except NotAMoment:
         raise MetadataMalformed(name) from None
 
 

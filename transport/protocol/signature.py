@@ -22,6 +22,7 @@ from lxml import etree
 from .canonical import (
     METHODS,
     AlgorithmNotAllowed,
+    CanonicalisationFailed,
     Taken,
     canonical_document,
     canonical_element,
@@ -30,6 +31,7 @@ from .canonical import (
 from .certificates import CertificateUnreadable, load_certificate
 from .errors import ProtocolError
 from .identifiers import C14N_10, C14N_EXCLUSIVE, ENVELOPED_SIGNATURE, NS_DS, RSA_SHA256, SHA256
+from .text import text_of
 
 _DS: Final = f"{{{NS_DS}}}"
 _EC_PREFIXES: Final = f"{{{C14N_EXCLUSIVE}}}InclusiveNamespaces"
@@ -104,10 +106,18 @@ def verify_document(root: etree._Element) -> x509.Certificate:
     signature, _ = take_signature(root)
     used = signature.canonicalisation
     digest = hashes.Hash(hashes.SHA256())
-    digest.update(canonical_document(root, used.method, used.prefixes))
+    digest.update(signed_bytes(root, used))
     certificate = signature.verify(digest.finalize())
     remove_unread(root)
     return certificate
+
+
+def signed_bytes(root: etree._Element, used: Canonicalisation) -> bytes:
+    """The document's canonical form, as its signature names it; raises `SignatureInvalid`."""
+    try:
+        return canonical_document(root, used.method, used.prefixes)
+    except CanonicalisationFailed:
+        raise SignatureInvalid("canonical form") from None
 
 
 def write_signature(
@@ -170,8 +180,12 @@ def _read(signature: etree._Element) -> EnvelopedSignature:
     if digest_method != SHA256:
         raise AlgorithmNotAllowed(digest_method)
     own = _canonicalisation(_only(info, "CanonicalizationMethod"))
+    try:
+        signed_info = canonical_element(info, own.method, own.prefixes)
+    except CanonicalisationFailed:
+        raise SignatureInvalid("canonical form") from None
     return EnvelopedSignature(
-        signed_info=canonical_element(info, own.method, own.prefixes),
+        signed_info=signed_info,
         value=_decoded(_only(signature, "SignatureValue"), "value"),
         digest=_decoded(_only(reference, "DigestValue"), "digest"),
         certificate=_certificate(signature),
@@ -202,7 +216,7 @@ def _certificate(signature: etree._Element) -> x509.Certificate:
     found = signature.findall(f"{_DS}KeyInfo/{_DS}X509Data/{_DS}X509Certificate")
     if not found:
         raise SignatureInvalid("certificate missing")
-    return read_certificate(found[0].text)
+    return read_certificate(text_of(found[0]))
 
 
 def _only(parent: etree._Element, name: str) -> etree._Element:
@@ -214,6 +228,6 @@ def _only(parent: etree._Element, name: str) -> etree._Element:
 
 def _decoded(element: etree._Element, part: str) -> bytes:
     try:
-        return base64.b64decode("".join((element.text or "").split()), validate=True)
+        return base64.b64decode("".join(text_of(element).split()), validate=True)
     except (binascii.Error, ValueError):
         raise SignatureInvalid(part) from None

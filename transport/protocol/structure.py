@@ -5,11 +5,13 @@ the specifications' own tables, one for each document type, beside its rules.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lxml import etree
+
+from .text import text_of
 
 Emit = Callable[[etree._Element, str], None]
 TextCheck = Callable[[str], bool]
@@ -93,8 +95,9 @@ def is_time(text: str) -> bool:
 
 
 def _date_exists(match: re.Match[str]) -> bool:
-    year, month, day = int(match["year"]), int(match["month"]), int(match["day"])
-    if year == 0 or not 1 <= month <= 12:
+    # The calendar repeats itself after 400 years; a year may have any number of digits.
+    year, month, day = int(match["year"][-4:].lstrip("-")), int(match["month"]), int(match["day"])
+    if not match["year"].strip("-0") or not 1 <= month <= 12:
         return False
     is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     days = (31, 29 if is_leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)[month - 1]
@@ -104,7 +107,7 @@ def _date_exists(match: re.Match[str]) -> bool:
 def _time_exists(match: re.Match[str]) -> bool:
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"])
     if hour == 24:
-        return minute == second == 0 and not int(match["fraction"] or 0)
+        return minute == second == 0 and not (match["fraction"] or "").strip("0")
     return hour < 24 and minute < 60 and second < 60
 
 
@@ -124,10 +127,10 @@ def _check_element(element: etree._Element, kind: Type, emit: Emit) -> None:
     if kind.text is not None:
         for child in children:
             emit(child, "an element is not allowed inside a value")
-        if not kind.text(_own_text(element)):
+        if not kind.text(text_of(element)):
             emit(element, "the value does not have the form of its type")
         return
-    if _own_text(element).strip(_XML_WHITESPACE):
+    if text_of(element).strip(_XML_WHITESPACE):
         emit(element, "text is not allowed between the elements here")
     _check_sequence(element, children, kind, emit)
 
@@ -162,18 +165,6 @@ def _check_attributes(element: etree._Element, kind: Type, emit: Emit) -> None:
             emit(element, "an attribute is not allowed here")
         elif name == "languageID" and not _LANGUAGE.fullmatch(normalized(str(element.attrib[name]))):
             emit(element, "languageID is not a language tag")
-
-
-def _own_text(element: etree._Element) -> str:
-    return "".join(_own_text_pieces(element))
-
-
-def _own_text_pieces(element: etree._Element) -> Iterator[str]:
-    if element.text:
-        yield element.text
-    for child in element:
-        if child.tail:
-            yield child.tail
 
 
 def path_of(element: etree._Element, prefixes: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ def inspect_mime(
         return inspection
     try:
         by_id = elements_by_id(root)
-        references = _references(security)
+        references = _references(security, soap.count_parts(messaging))
         attachments = verify_references(references, by_id, messaging, body_element)
         opener = PartOpener(security, by_id, keys, _RELAXED)
         inspection.parts = opener.open(soap.parts_of(message), attachments, parts[1:], directory, As4Limits())
@@ -130,7 +130,7 @@ def inspect_soap(root: etree._Element) -> Inspection:
 
     def verify() -> VerifiedSignature:
         by_id = elements_by_id(root)
-        verified = verify_signature(security, by_id, ANY_SHA2)
+        verified = verify_signature(security, by_id, ANY_SHA2, parts=soap.count_parts(messaging))
         verify_references(verified.references, by_id, messaging, body)
         return verified
 
@@ -183,8 +183,8 @@ def _note_algorithms(security: etree._Element, inspection: Inspection) -> None:
                 inspection.found("profile", f"{_SECURITY}//{etree.QName(tag).localname}", text, is_note=True)
 
 
-def _references(security: etree._Element) -> tuple[Reference, ...]:
+def _references(security: etree._Element, parts: int) -> tuple[Reference, ...]:
     info = security.find(f"{names.DS}Signature/{names.DS}SignedInfo")
     if info is None:
         raise As4Error(POLICY_NONCOMPLIANCE, "the message is not signed")
-    return read_references(info, ANY_SHA2)
+    return read_references(info, ANY_SHA2, parts=parts)

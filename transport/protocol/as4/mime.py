@@ -3,10 +3,10 @@
 Takes what senders do: binary or base64 transfer encoding, LF alone, parts in any order.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,7 +17,11 @@ from .errors import MIME_INCONSISTENCY, As4Error
 _CHUNK: Final = 64 * 1024
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 # Java peers leave the character reference of a carriage return in base64 text.
-_CARRIAGE_RETURN: Final = b"&#xd;"
+_CARRIAGE_RETURNS: Final = (b"&#xd;", b"&#xD;", b"&#13;")
+_LONGEST_REFERENCE: Final = 5
+MULTIPART: Final = "multipart/related"
+_LONGEST_CONTENT_TYPE: Final = 2_000
+_PARAMETER: Final = re.compile(r';\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,20 @@ class MimePart:
 
 
 def content_type_of(value: str) -> tuple[str, dict[str, str]]:
-    """A Content-Type's media type, in lower case, and its parameters."""
-    message = Message()
-    message["Content-Type"] = value
-    parameters = {str(name).lower(): str(text) for name, text in message.get_params([])[1:]}
-    return message.get_content_type(), parameters
+    """A Content-Type's media type, in lower case, and its parameters; nothing of one that is too long."""
+    if len(value) > _LONGEST_CONTENT_TYPE:
+        return "", {}
+    parameters: dict[str, str] = {}
+    for name, quoted, plain in _PARAMETER.findall(value):
+        parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) if quoted else plain)
+    return value.partition(";")[0].strip().lower(), parameters
 
 
 def boundary_of(content_type: str) -> str:
     """The boundary of a multipart/related message; raises `As4Error` EBMS:0007."""
     media_type, parameters = content_type_of(content_type)
     boundary = parameters.get("boundary", "")
-    if media_type != "multipart/related" or not _BOUNDARY.fullmatch(boundary):
+    if media_type != MULTIPART or not _BOUNDARY.fullmatch(boundary):
         raise As4Error(MIME_INCONSISTENCY, "not multipart/related with a boundary")
     return boundary
 
@@ -63,6 +69,33 @@ def read_parts(body: BinaryIO, boundary: str, directory: Path, limits: MimeLimit
     Memory stays bounded whatever comes. Files that were begun stay in `directory`, which is the
     caller's to remove.
     """
+    for number, (headers, content) in enumerate(_parts(body, boundary, limits)):
+        path = directory / f"part-{number:03d}"
+        size = 0
+        with path.open("xb") as out:
+            for piece in content:
+                size += len(piece)
+                out.write(piece)
+        identity = headers.get("content-id", "").strip()
+        yield MimePart(identity.strip("<>") or None, headers.get("content-type", "text/plain"), path, size)
+
+
+def only_part(content_type: str, body: bytes) -> tuple[str, bytes]:
+    """Content-Type and content of the one part of a message in memory; raises `As4Error` EBMS:0007."""
+    found: list[tuple[str, bytes]] = []
+    for headers, content in _parts(io.BytesIO(body), boundary_of(content_type), MimeLimits()):
+        if found:
+            raise As4Error(MIME_INCONSISTENCY, "more than one part")
+        found.append((headers.get("content-type", "text/plain"), b"".join(content)))
+    if not found:
+        raise As4Error(MIME_INCONSISTENCY, "the message has no parts")
+    return found[0]
+
+
+def _parts(
+    body: BinaryIO, boundary: str, limits: MimeLimits
+) -> Iterator[tuple[dict[str, str], Iterator[bytes]]]:
+    """Header fields and decoded content of each part; a part is read to its end before the next."""
     source = _Source(body, boundary.encode("ascii"), limits)
     source.skip_preamble()
     number = 0
@@ -70,22 +103,20 @@ def read_parts(body: BinaryIO, boundary: str, directory: Path, limits: MimeLimit
         if number == limits.max_parts:
             raise As4Error(MIME_INCONSISTENCY, f"more than {limits.max_parts} parts")
         headers = source.headers()
-        path = directory / f"part-{number:03d}"
-        with path.open("xb") as out:
-            decode = _decoder(headers.get("content-transfer-encoding", "binary"))
-            size = 0
-            for chunk in source.content():
-                decoded = decode(chunk)
-                size += len(decoded)
-                if number == 0 and size > limits.max_first_part:
-                    raise As4Error(MIME_INCONSISTENCY, "the first part is larger than a header may be")
-                out.write(decoded)
-            rest = decode(None)
-            out.write(rest)
-            size += len(rest)
-        identity = headers.get("content-id", "").strip()
-        yield MimePart(identity.strip("<>") or None, headers.get("content-type", "text/plain"), path, size)
+        yield headers, _decoded(source, headers, limits.max_first_part if number == 0 else None)
         number += 1
+
+
+def _decoded(source: "_Source", headers: dict[str, str], most: int | None) -> Iterator[bytes]:
+    decode = _decoder(headers.get("content-transfer-encoding", "binary"))
+    size = 0
+    for chunk in source.content():
+        decoded = decode(chunk)
+        size += len(decoded)
+        if most is not None and size > most:
+            raise As4Error(MIME_INCONSISTENCY, "the first part is larger than a header may be")
+        yield decoded
+    yield decode(None)
 
 
 class _Source:
@@ -127,17 +158,20 @@ class _Source:
 
     def headers(self) -> dict[str, str]:
         """Header fields up to the empty line, names in lower case; the first of each counts."""
-        block = b""
+        at, length, lines = 0, 0, []
         while True:
-            line = self._line()
+            line = self._line_at(at)
+            at += len(line)
             if not line.strip(b"\r\n"):
                 break
-            block += line
-            if len(block) > self._limits.max_headers:
+            lines.append(line)
+            length += len(line)
+            if length > self._limits.max_headers:
                 raise As4Error(MIME_INCONSISTENCY, "part headers too long")
+        self._buffer = self._buffer[at:]
         self._let_delimiter_follow()
         fields: dict[str, str] = {}
-        for line in re.sub(rb"\r?\n[ \t]+", b" ", block).splitlines():
+        for line in re.sub(rb"\r?\n[ \t]+", b" ", b"".join(lines)).splitlines():
             name, separator, value = line.partition(b":")
             if not separator:
                 raise As4Error(MIME_INCONSISTENCY, "a part header is not a field")
@@ -152,14 +186,16 @@ class _Source:
         if self._buffer.startswith(bare):
             self._buffer = b"\n" + self._buffer
 
-    def _line(self) -> bytes:
-        while b"\n" not in self._buffer:
-            if len(self._buffer) > self._limits.max_headers:
+    def _line_at(self, begin: int) -> bytes:
+        """The line that begins there in the buffer, with its end."""
+        searched = begin
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched - begin > self._limits.max_headers:
                 raise As4Error(MIME_INCONSISTENCY, "part headers too long")
             if not self._fill():
                 raise As4Error(MIME_INCONSISTENCY, "the message ends within part headers")
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line + b"\n"
+        return self._buffer[begin : end + 1]
 
     def _finish_delimiter(self) -> None:
         """What follows the boundary on its line: nothing, or `--` for the last."""
@@ -168,7 +204,9 @@ class _Source:
         if self._buffer.startswith(b"--"):
             self.at_end = True
             return
-        if self._line().strip(b" \t\r\n"):
+        line = self._line_at(0)
+        self._buffer = self._buffer[len(line) :]
+        if line.strip(b" \t\r\n"):
             raise As4Error(MIME_INCONSISTENCY, "a delimiter line goes on after the boundary")
 
     def _fill(self) -> bool:
@@ -190,10 +228,14 @@ class _Base64:
     def __call__(self, chunk: bytes | None) -> bytes:
         if chunk is not None:
             text = self._carry + chunk
-            # A reference that is cut by the chunk's end waits for the next one.
-            hold = text.rfind(b"&")
+            # A reference that is cut by the chunk's end waits for the next one; what is longer is none.
+            hold = text.rfind(b"&", -_LONGEST_REFERENCE + 1)
             tail = text[hold:] if hold >= 0 and b";" not in text[hold:] else b""
-            text = text[: len(text) - len(tail)].replace(_CARRIAGE_RETURN, b"").translate(None, b" \t\r\n")
+            text = text[: len(text) - len(tail)]
+            if b"&" in text:
+                for reference in _CARRIAGE_RETURNS:
+                    text = text.replace(reference, b"")
+            text = text.translate(None, b" \t\r\n")
             cut = len(text) - len(text) % 4
             self._carry = text[cut:] + tail
             text = text[:cut]

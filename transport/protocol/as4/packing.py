@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
+from xml.sax.saxutils import quoteattr
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +24,7 @@ from isal import isal_zlib
 from ..errors import ProtocolError
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, NS_XENC, SHA256
 from . import names, soap
+from .content_ids import cid_url
 from .messages import PartInfo, SignedReference, UserMessage
 from .security import PartDigest, binary_token, reference_to, sha256, signature, token_reference
 
@@ -163,7 +165,7 @@ class _Header:
             reference_to(f"#{body_id}", sha256(body), C14N_EXCLUSIVE),
             reference_to(f"#{messaging_id}", sha256(messaging), C14N_EXCLUSIVE),
             *(
-                reference_to(f"cid:{part.info.content_id}", part.digest, names.ATTACHMENT_SIGNATURE)
+                reference_to(cid_url(part.info.content_id), part.digest, names.ATTACHMENT_SIGNATURE)
                 for part in self.parts
             ),
         )
@@ -203,7 +205,8 @@ class _Header:
             f'<wsse:SecurityTokenReference xmlns:wsse11="{names.NS_WSSE11}" '
             f'wsse11:TokenType="{names.ENCRYPTED_KEY_TOKEN}">'
             f'<wsse:Reference URI="#{self._key_id}"/></wsse:SecurityTokenReference></ds:KeyInfo>'
-            f'<xenc:CipherData><xenc:CipherReference URI="cid:{part.info.content_id}"><xenc:Transforms>'
+            f"<xenc:CipherData><xenc:CipherReference URI={quoteattr(cid_url(part.info.content_id))}>"
+            f"<xenc:Transforms>"
             f'<ds:Transform xmlns:ds="{NS_DS}" Algorithm="{names.ATTACHMENT_CIPHERTEXT}"/>'
             f"</xenc:Transforms></xenc:CipherReference></xenc:CipherData></xenc:EncryptedData>"
         )

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from xml.sax.saxutils import quoteattr
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -14,16 +15,21 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from ..canonical import AlgorithmNotAllowed, canonical_document, canonical_element
+from ..canonical import AlgorithmNotAllowed, CanonicalisationFailed, canonical_document, canonical_element
 from ..canonical_digest import CanonicalDigest
 from ..certificates import CertificateUnreadable, load_certificate
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, RSA_SHA256, SHA256
 from ..safe_xml import parse
+from ..text import text_of
 from . import names
+from .content_ids import content_id_of
 from .errors import FAILED_AUTHENTICATION, POLICY_NONCOMPLIANCE, As4Error
 from .messages import PartInfo, SignedReference
 
-_MAX_REFERENCES: Final = 1000
+# What is signed besides parts: Messaging, Body, and a Timestamp or token.
+REFERENCES_BESIDE_PARTS: Final = 3
+_MOST_OF_A_PATH: Final = 10
+_DER_SEQUENCE: Final = 0x30
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class PartDigest:
 def reference_to(uri: str, digest: bytes, transform: str) -> SignedReference:
     """A reference as our signatures write it."""
     xml = canonical(
-        f'<ds:Reference xmlns:ds="{NS_DS}" URI="{uri}"><ds:Transforms>'
+        f'<ds:Reference xmlns:ds="{NS_DS}" URI={quoteattr(uri)}><ds:Transforms>'
         f'<ds:Transform Algorithm="{transform}"/></ds:Transforms>'
         f'<ds:DigestMethod Algorithm="{SHA256}"/>'
         f"<ds:DigestValue>{base64.b64encode(digest).decode()}</ds:DigestValue></ds:Reference>"
@@ -155,11 +161,16 @@ def verify_signature(
     by_id: Mapping[str, etree._Element],
     algorithms: SignatureAlgorithms,
     known: Iterable[x509.Certificate] = (),
+    *,
+    parts: int = 0,
+    check_issuer: Callable[[x509.Certificate], None] | None = None,
 ) -> VerifiedSignature:
     """Verify the value of the one signature in a Security header.
 
-    `known` are certificates that a signature may name without including them. Raises `As4Error`
-    (EBMS:0101, EBMS:0103).
+    `known` are certificates that a signature may name without including them. The signature refers to at most
+    `parts` parts and three elements. `check_issuer` judges the signer's certificate before anything that
+    costs more is done for whoever sent this; what it raises goes through. Raises `As4Error` (EBMS:0101,
+    EBMS:0103).
     """
     found = security.findall(names.DS + "Signature")
     if len(found) != 1:
@@ -171,35 +182,69 @@ def verify_signature(
     certificate = certificate_of(_one(found[0], "KeyInfo"), by_id, known)
     if certificate is None:
         raise As4Error(FAILED_AUTHENTICATION, "the signing certificate is neither included nor known")
+    if check_issuer is not None:
+        check_issuer(certificate)
+    _reference_elements(info, parts)
     canonicalisation = _one(info, "CanonicalizationMethod")
     key = certificate.public_key()
     if not isinstance(key, RSAPublicKey):
         raise As4Error(POLICY_NONCOMPLIANCE, "the signing certificate has no RSA key")
+    method_uri, prefixes = canonicalisation.get("Algorithm", ""), prefixes_of(canonicalisation)
+    data = _canonical(info, method_uri, prefixes, with_comments=True)
+    value = _decoded(_one(found[0], "SignatureValue"))
     try:
-        data = canonical_element(info, canonicalisation.get("Algorithm", ""), prefixes_of(canonicalisation))
-        value = _decoded(_one(found[0], "SignatureValue"))
         key.verify(value, data, padding.PKCS1v15(), algorithms.signature_hashes[method])
-    except AlgorithmNotAllowed as error:
-        raise _not_allowed(error.uri) from None
     except InvalidSignature:
         raise As4Error(FAILED_AUTHENTICATION, "the signature does not hold") from None
-    return VerifiedSignature(certificate, read_references(info, algorithms), value)
+    return VerifiedSignature(certificate, read_references(info, algorithms, parts=parts), value)
 
 
-def read_references(signed_info: etree._Element, algorithms: SignatureAlgorithms) -> tuple[Reference, ...]:
-    """The references of a SignedInfo; raises `As4Error`."""
+def read_references(
+    signed_info: etree._Element, algorithms: SignatureAlgorithms, *, parts: int = 0
+) -> tuple[Reference, ...]:
+    """The references of a SignedInfo, no more than there are parts and three; raises `As4Error`."""
+    return tuple(_reference(item, algorithms) for item in _reference_elements(signed_info, parts))
+
+
+def _reference_elements(signed_info: etree._Element, parts: int) -> list[etree._Element]:
     references = signed_info.findall(names.DS + "Reference")
-    if not references or len(references) > _MAX_REFERENCES:
+    if not references or len(references) > parts + REFERENCES_BESIDE_PARTS:
         raise As4Error(FAILED_AUTHENTICATION, "the signature refers to nothing, or to too much")
-    return tuple(_reference(item, algorithms) for item in references)
+    return references
+
+
+def verify_elements(
+    references: Iterable[Reference], by_id: Mapping[str, etree._Element]
+) -> tuple[list[etree._Element], dict[str, Reference]]:
+    """Compare the digests of the elements that are referred to; these, and the attachments' references.
+
+    Everything is referred to once, however it is named. Raises `As4Error`.
+    """
+    covered: list[etree._Element] = []
+    attachments: dict[str, Reference] = {}
+    for reference in references:
+        content_id = content_id_of(reference.signed.uri)
+        if content_id is not None:
+            if reference.transform != names.ATTACHMENT_SIGNATURE:
+                raise _not_allowed(reference.transform)
+            if content_id in attachments:
+                raise As4Error(FAILED_AUTHENTICATION, "the signature refers to a part twice")
+            attachments[content_id] = reference
+            continue
+        uri = reference.signed.uri
+        element = by_id.get(uri.removeprefix("#"))
+        if not uri.startswith("#") or element is None:
+            raise As4Error(FAILED_AUTHENTICATION, "the signature refers to something that is not here")
+        if element in covered or len(covered) == REFERENCES_BESIDE_PARTS:
+            raise As4Error(FAILED_AUTHENTICATION, "the signature refers to too much, or to something twice")
+        verify_element(reference, element)
+        covered.append(element)
+    return covered, attachments
 
 
 def verify_element(reference: Reference, element: etree._Element) -> None:
     """Compare an element's digest; raises `As4Error`."""
-    try:
-        data = canonical_element(element, reference.transform, reference.prefixes)
-    except AlgorithmNotAllowed as error:
-        raise _not_allowed(error.uri) from None
+    data = _canonical(element, reference.transform, reference.prefixes)
     digest = hashes.Hash(reference.hash)
     digest.update(data)
     if digest.finalize() != reference.signed.digest:
@@ -282,31 +327,29 @@ def _token_certificate(token: etree._Element) -> x509.Certificate:
 def _last_of_path(data: bytes) -> x509.Certificate:
     """PkiPath is a DER sequence of certificates, the subject's last (X.509 6.1)."""
     try:
-        content = _der_content(data)
+        begin, end = _der_content(data, 0)
+        if data[0] != _DER_SEQUENCE or end != len(data):
+            raise ValueError("not one sequence")
         last = b""
-        while content:
-            last, content = _der_split(content)
-        return load_certificate(last)
+        for _ in range(_MOST_OF_A_PATH):
+            if begin == end:
+                return load_certificate(last)
+            _, next_one = _der_content(data, begin)
+            last, begin = data[begin:next_one], next_one
+        raise ValueError("too long a path")
     except (ValueError, IndexError, CertificateUnreadable):
         raise As4Error(FAILED_AUTHENTICATION, "a security token holds no certificate path") from None
 
 
-def _der_split(data: bytes) -> tuple[bytes, bytes]:
-    length, header = data[1], 2
+def _der_content(data: bytes, at: int) -> tuple[int, int]:
+    """Where the content of a DER value begins and ends."""
+    length, begin = data[at + 1], at + 2
     if length & 0x80:
         count = length & 0x7F
-        length, header = int.from_bytes(data[2 : 2 + count], "big"), 2 + count
-    if header + length > len(data):
+        length, begin = int.from_bytes(data[begin : begin + min(count, 8)], "big"), begin + count
+    if begin + length > len(data):
         raise ValueError("length beyond the data")
-    return data[: header + length], data[header + length :]
-
-
-def _der_content(data: bytes) -> bytes:
-    whole, rest = _der_split(data)
-    if rest or data[0] != 0x30:
-        raise ValueError("not one sequence")
-    count = data[1] & 0x7F if data[1] & 0x80 else 0
-    return whole[2 + count :]
+    return begin, begin + length
 
 
 def _certificate(element: etree._Element) -> x509.Certificate:
@@ -327,12 +370,23 @@ def _reference(element: etree._Element, algorithms: SignatureAlgorithms) -> Refe
         SignedReference(
             element.get("URI", ""),
             _decoded(_one(element, "DigestValue")),
-            canonical_element(element, C14N_EXCLUSIVE),
+            _canonical(element, C14N_EXCLUSIVE),
         ),
         transforms[0].get("Algorithm", ""),
         prefixes_of(transforms[0]),
         algorithms.digest_hashes[method],
     )
+
+
+def _canonical(
+    element: etree._Element, method: str, prefixes: tuple[str, ...] = (), *, with_comments: bool = False
+) -> bytes:
+    try:
+        return canonical_element(element, method, prefixes, with_comments=with_comments)
+    except AlgorithmNotAllowed as error:
+        raise _not_allowed(error.uri) from None
+    except CanonicalisationFailed as error:
+        raise As4Error(FAILED_AUTHENTICATION, str(error)) from None
 
 
 def _one(parent: etree._Element, name: str) -> etree._Element:
@@ -344,7 +398,7 @@ def _one(parent: etree._Element, name: str) -> etree._Element:
 
 def _decoded(element: etree._Element) -> bytes:
     try:
-        return base64.b64decode("".join((element.text or "").split()), validate=True)
+        return base64.b64decode("".join(text_of(element).split()), validate=True)
     except (binascii.Error, ValueError):
         name = etree.QName(element).localname
         raise As4Error(FAILED_AUTHENTICATION, f"{name} is not base64") from None

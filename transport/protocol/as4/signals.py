@@ -10,12 +10,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
+from ..canonical import remove_unread
 from ..identifiers import C14N_EXCLUSIVE, NS_DS
 from ..safe_xml import SMALL_DOCUMENT, XmlRefused, parse
+from ..text import text_at
 from . import names, soap
+from .content_ids import content_id_of
 from .errors import INVALID_HEADER, INVALID_RECEIPT, As4Error
 from .messages import ErrorSignal, Receipt, ReportedError, SignedReference
-from .mime import content_type_of
+from .mime import MULTIPART, content_type_of, only_part
 from .security import (
     PROFILE,
     SignatureAlgorithms,
@@ -25,11 +28,14 @@ from .security import (
     reference_to,
     sha256,
     signature,
-    verify_element,
+    verify_elements,
     verify_signature,
 )
 
 CONTENT_TYPE: Final = f"{names.SOAP}; charset=UTF-8"
+_SOAP_TYPES: Final = frozenset({names.SOAP, "text/xml", "application/xml"})
+# What an answer that may be a signal has for a media type.
+MEDIA_TYPES: Final = _SOAP_TYPES | {MULTIPART}
 _MAX_TEXT: Final = 500
 _MAX_ERRORS: Final = 20
 
@@ -107,12 +113,13 @@ def read_signal(
         verified = verify_signal(root, PROFILE, known_signers)
     except As4Error as error:
         raise As4Error(INVALID_RECEIPT, error.detail, sent_message_id) from None
+    remove_unread(root)
     check_signer(verified.certificate)
-    ref = (signal.findtext(f"{names.EB}MessageInfo/{names.EB}RefToMessageId") or "").strip()
+    ref = (text_at(signal, f"{names.EB}MessageInfo/{names.EB}RefToMessageId") or "").strip()
     if ref != sent_message_id:
         raise As4Error(INVALID_RECEIPT, "the receipt is for another message", sent_message_id)
     _check_coverage(receipt, sent_references, sent_message_id)
-    identity = (signal.findtext(f"{names.EB}MessageInfo/{names.EB}MessageId") or "").strip()
+    identity = (text_at(signal, f"{names.EB}MessageInfo/{names.EB}MessageId") or "").strip()
     return Receipt(identity, ref, soap.moment_of(signal), verified.certificate, verified.value)
 
 
@@ -125,13 +132,9 @@ def verify_signal(
         raise As4Error(INVALID_RECEIPT, "the signal is not signed")
     by_id = elements_by_id(root)
     verified = verify_signature(security, by_id, algorithms, known)
-    covered = []
-    for reference in verified.references:
-        element = by_id.get(reference.signed.uri.removeprefix("#"))
-        if element is None:
-            raise As4Error(INVALID_RECEIPT, "the signature refers to something that is not here")
-        verify_element(reference, element)
-        covered.append(element)
+    covered, attachments = verify_elements(verified.references, by_id)
+    if attachments:
+        raise As4Error(INVALID_RECEIPT, "the signature refers to something that is not here")
     if messaging not in covered:
         raise As4Error(INVALID_RECEIPT, "the signature does not cover Messaging")
     return verified
@@ -140,15 +143,15 @@ def verify_signal(
 def error_signal(signal: etree._Element) -> ErrorSignal:
     """The values of an error signal."""
     info = signal.find(names.EB + "MessageInfo")
-    identity = info.findtext(names.EB + "MessageId") if info is not None else None
-    ref = info.findtext(names.EB + "RefToMessageId") if info is not None else None
+    identity = text_at(info, names.EB + "MessageId") if info is not None else None
+    ref = text_at(info, names.EB + "RefToMessageId") if info is not None else None
     errors = [
         ReportedError(
             _short(error.get("errorCode")),
             _short(error.get("shortDescription")),
             _short(error.get("severity")),
             # An element in the schema of ebMS 3.0; C3.2.1 2.5 c speaks of an attribute, and some write one.
-            _short(error.findtext(names.EB + "ErrorDetail") or error.get("errorDetail")),
+            _short(text_at(error, names.EB + "ErrorDetail") or error.get("errorDetail")),
         )
         for error in signal.findall(names.EB + "Error")[:_MAX_ERRORS]
     ]
@@ -157,7 +160,14 @@ def error_signal(signal: etree._Element) -> ErrorSignal:
 
 def _signal_root(content_type: str, body: bytes) -> etree._Element:
     media_type, _ = content_type_of(content_type)
-    if media_type not in {names.SOAP, "text/xml", "application/xml"}:
+    if media_type == MULTIPART:
+        # The one part of a MIME message is as good as the body itself (eDelivery AS4 1.15 1.4.2.3).
+        try:
+            content_type, body = only_part(content_type, body)
+        except As4Error as error:
+            raise As4Error(INVALID_HEADER, error.detail) from None
+        media_type, _ = content_type_of(content_type)
+    if media_type not in _SOAP_TYPES:
         raise As4Error(INVALID_HEADER, "the answer is not a SOAP message")
     try:
         return parse(body, SMALL_DOCUMENT)
@@ -170,14 +180,22 @@ def _check_coverage(receipt: etree._Element, sent: Sequence[SignedReference], me
     path = f"{names.EBBP}NonRepudiationInformation/{names.EBBP}MessagePartNRInformation/{names.DS}Reference"
     told: dict[str, str] = {}
     for element in receipt.findall(path):
-        digest = "".join((element.findtext(names.DS + "DigestValue") or "").split())
-        told[element.get("URI", "")] = digest
-    expected = {reference.uri: reference for reference in sent}
+        target = _target(element.get("URI", ""))
+        if target in told:
+            raise As4Error(INVALID_RECEIPT, "the receipt names something twice", message_id)
+        told[target] = "".join((text_at(element, names.DS + "DigestValue") or "").split())
+    expected = {_target(reference.uri): reference for reference in sent}
     if set(told) != set(expected):
         raise As4Error(INVALID_RECEIPT, "the receipt does not cover exactly what was sent", message_id)
-    for uri, reference in expected.items():
-        if told[uri] != base64.b64encode(reference.digest).decode():
+    for target, reference in expected.items():
+        if told[target] != base64.b64encode(reference.digest).decode():
             raise As4Error(INVALID_RECEIPT, "a digest in the receipt does not fit", message_id)
+
+
+def _target(uri: str) -> str:
+    """What a reference is to, in one spelling."""
+    content_id = content_id_of(uri)
+    return uri if content_id is None else f"cid:{content_id}"
 
 
 def _signed(content: str, key: RSAPrivateKey, certificate: x509.Certificate) -> bytes:

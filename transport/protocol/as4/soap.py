@@ -1,6 +1,6 @@
 """eb:Messaging: writing it and reading it (ebMS 3.0 section 5.2, C3.2.1 2.3.1)."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
@@ -8,12 +8,16 @@ from lxml import etree
 
 from ..identifiers import PARTICIPANT_SCHEME, ParticipantId, ParticipantIdInvalid
 from ..message import timestamp
+from ..moments import NotAMoment, read_moment
+from ..text import holds_elements, text_at, text_of
 from . import names
+from .content_ids import cid_url, content_id_of
 from .errors import INVALID_HEADER, VALUE_INCONSISTENT, VALUE_NOT_RECOGNIZED, As4Error
 from .messages import PartInfo, UserMessage
 from .security import canonical
 
 _MAX_ID: Final = 255
+_MOST_PARTS: Final = 64
 
 
 def write_messaging(content: str, identity: str) -> bytes:
@@ -79,10 +83,8 @@ def header_of(root: etree._Element) -> tuple[etree._Element, etree._Element, etr
 
 def message_id_of(root: etree._Element) -> str | None:
     """The message's id as far as it can be told, before anything is verified."""
-    found = root.findtext(
-        f"{names.ENV}Header/{names.EB}Messaging/{names.EB}UserMessage/{names.EB}MessageInfo/{names.EB}MessageId"
-    )
-    found = (found or "").strip()
+    path = f"{names.ENV}Header/{names.EB}Messaging/" + _path("UserMessage/MessageInfo/MessageId")
+    found = (text_at(root, path) or "").strip()
     return found if 0 < len(found) <= _MAX_ID and found.isprintable() else None
 
 
@@ -101,7 +103,7 @@ def read_user_message(messaging: etree._Element) -> UserMessage:
         sender_party_type=_one(message, "PartyInfo/From/PartyId").get("type"),
         recipient_party=_text(message, "PartyInfo/To/PartyId"),
         recipient_party_type=_one(message, "PartyInfo/To/PartyId").get("type"),
-        service=(service.text or "").strip(),
+        service=_value_of(service, "Service"),
         service_type=service.get("type"),
         action=_text(message, "CollaborationInfo/Action"),
         original_sender=_property(message, "originalSender"),
@@ -110,13 +112,17 @@ def read_user_message(messaging: etree._Element) -> UserMessage:
     )
 
 
+def count_parts(messaging: etree._Element) -> int:
+    """How many parts the header announces, as far as there can be so many."""
+    return min(len(messaging.findall(_path("UserMessage/PayloadInfo/PartInfo"))), _MOST_PARTS)
+
+
 def moment_of(message: etree._Element) -> datetime:
     """The eb:Timestamp, in UTC; raises `As4Error`."""
     try:
-        moment = datetime.fromisoformat(_text(message, "MessageInfo/Timestamp"))
-    except ValueError:
+        return read_moment(_text(message, "MessageInfo/Timestamp"))
+    except NotAMoment:
         raise As4Error(INVALID_HEADER, "Timestamp is not a time") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _part(part: PartInfo) -> str:
@@ -130,7 +136,7 @@ def _part(part: PartInfo) -> str:
         for name, value in properties.items()
     )
     return (
-        f"<eb:PartInfo href={quoteattr('cid:' + part.content_id)}>"
+        f"<eb:PartInfo href={quoteattr(cid_url(part.content_id))}>"
         f"<eb:PartProperties>{written}</eb:PartProperties></eb:PartInfo>"
     )
 
@@ -158,8 +164,14 @@ def _one(element: etree._Element, path: str) -> etree._Element:
     return found[0]
 
 
+def _value_of(element: etree._Element, name: str) -> str:
+    if holds_elements(element):
+        raise As4Error(INVALID_HEADER, f"there is an element inside {name}")
+    return text_of(element).strip()
+
+
 def _text(element: etree._Element, path: str) -> str:
-    text = (_one(element, path).text or "").strip()
+    text = _value_of(_one(element, path), path)
     if not text:
         raise As4Error(INVALID_HEADER, f"{path} is empty")
     return text
@@ -174,7 +186,7 @@ def _identity(element: etree._Element, path: str) -> str:
 
 def _property(message: etree._Element, name: str) -> ParticipantId:
     values = [
-        (item.text or "").strip()
+        _value_of(item, "Property")
         for item in message.findall(_path("MessageProperties/Property"))
         if item.get("name") == name
     ]
@@ -192,11 +204,11 @@ def parts_of(message: etree._Element) -> tuple[PartInfo, ...]:
     """The parts that an eb:UserMessage announces; raises `As4Error`."""
     parts = []
     for part in message.findall(_path("PayloadInfo/PartInfo")):
-        href = part.get("href") or ""
-        if not href.startswith("cid:"):
+        content_id = content_id_of(part.get("href") or "")
+        if content_id is None:
             raise As4Error(VALUE_NOT_RECOGNIZED, "a PartInfo does not refer to an attachment")
         properties = {
-            item.get("name"): (item.text or "").strip()
+            item.get("name"): _value_of(item, "Property")
             for item in part.findall(_path("PartProperties/Property"))
         }
         compression = properties.get("CompressionType")
@@ -205,11 +217,7 @@ def parts_of(message: etree._Element) -> tuple[PartInfo, ...]:
         mime_type = properties.get("MimeType")
         if not mime_type:
             raise As4Error(VALUE_NOT_RECOGNIZED, "a PartInfo has no MimeType")
-        parts.append(
-            PartInfo(
-                href.removeprefix("cid:"), mime_type, compression is not None, properties.get("CharacterSet")
-            )
-        )
+        parts.append(PartInfo(content_id, mime_type, compression is not None, properties.get("CharacterSet")))
     if not parts:
         raise As4Error(VALUE_INCONSISTENT, "the message has no payload")
     if len({part.content_id for part in parts}) != len(parts):

@@ -21,10 +21,12 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 from lxml import etree
 
-from ..canonical import AlgorithmNotAllowed
+from ..canonical import AlgorithmNotAllowed, remove_unread
 from ..identifiers import RSA_OAEP_MGF1P, SHA1, SHA256
 from ..safe_xml import SMALL_DOCUMENT, XmlRefused, parse
+from ..text import text_at
 from . import names, soap
+from .content_ids import content_id_of
 from .errors import (
     DECOMPRESSION_FAILURE,
     EXTERNAL_PAYLOAD,
@@ -45,7 +47,7 @@ from .security import (
     VerifiedSignature,
     certificate_of,
     elements_by_id,
-    verify_element,
+    verify_elements,
     verify_signature,
 )
 
@@ -109,6 +111,7 @@ def read_user_message(
     directory: Path,
     decryption_keys: Sequence[DecryptionKey],
     check_signer: Callable[[x509.Certificate, UserMessage], None],
+    check_issuer: Callable[[x509.Certificate], None] | None = None,
     known_signers: Callable[[UserMessage], Iterable[x509.Certificate]] = lambda _: (),
     limits: As4Limits | None = None,
     algorithms_allowed: SignatureAlgorithms = PROFILE,
@@ -116,8 +119,9 @@ def read_user_message(
 ) -> ReceivedMessage:
     """Read a message; raises `As4Error`.
 
-    `directory` is empty, the caller's, and removed by the caller. `check_signer` judges the signer and
-    what the header says before anything is decrypted; what it raises goes through. `known_signers` gives
+    `directory` is empty, the caller's, and removed by the caller. `check_issuer` judges the signer's
+    certificate by itself, asking nobody, before anything is worked on; `check_signer` judges the signer and
+    what the header says before anything is decrypted; what they raise goes through. `known_signers` gives
     the certificates that may have signed, asked only where a message names its signer's without including
     it; what it is told by the message is not verified yet, and what it raises goes through too.
     """
@@ -131,7 +135,12 @@ def read_user_message(
     identity = soap.message_id_of(root)
     try:
         reader = _Reader(
-            root, decryption_keys, algorithms_allowed, key_transport or KeyTransport(), known_signers
+            root,
+            decryption_keys,
+            algorithms_allowed,
+            key_transport or KeyTransport(),
+            known_signers,
+            check_issuer,
         )
         check_signer(reader.signature.certificate, reader.message)
         return reader.take(list(mime_parts), directory, bounds)
@@ -149,15 +158,20 @@ class _Reader:
         allowed: SignatureAlgorithms,
         key_transport: KeyTransport,
         known_signers: Callable[[UserMessage], Iterable[x509.Certificate]],
+        check_issuer: Callable[[x509.Certificate], None] | None,
     ) -> None:
         messaging, body, security = soap.header_of(root)
         if security is None:
             raise As4Error(POLICY_NONCOMPLIANCE, "the message is not signed")
         by_id = elements_by_id(root)
         known = _when_needed(lambda: known_signers(soap.read_user_message(messaging)))
-        self.signature: VerifiedSignature = verify_signature(security, by_id, allowed, known)
+        self.signature: VerifiedSignature = verify_signature(
+            security, by_id, allowed, known, parts=soap.count_parts(messaging), check_issuer=check_issuer
+        )
         self._attachments = verify_references(self.signature.references, by_id, messaging, body)
         self._opener = PartOpener(security, by_id, keys, key_transport)
+        # A comment is not signed, and an instruction is nobody's value: values are read without them.
+        remove_unread(root)
         self.message = soap.read_user_message(messaging)
 
     def take(self, mime_parts: list[MimePart], directory: Path, limits: As4Limits) -> ReceivedMessage:
@@ -179,20 +193,7 @@ def verify_references(
     body: etree._Element,
 ) -> dict[str, Reference]:
     """Compare the digests of header elements, Messaging and Body among them; the attachments' references."""
-    covered: list[etree._Element] = []
-    attachments: dict[str, Reference] = {}
-    for reference in references:
-        uri = reference.signed.uri
-        if uri.startswith("cid:"):
-            if reference.transform != names.ATTACHMENT_SIGNATURE:
-                raise As4Error(POLICY_NONCOMPLIANCE, str(AlgorithmNotAllowed(reference.transform)))
-            attachments[uri.removeprefix("cid:")] = reference
-            continue
-        element = by_id.get(uri.removeprefix("#"))
-        if not uri.startswith("#") or element is None:
-            raise As4Error(FAILED_AUTHENTICATION, "the signature refers to something that is not here")
-        verify_element(reference, element)
-        covered.append(element)
+    covered, attachments = verify_elements(references, by_id)
     if messaging not in covered:
         raise As4Error(POLICY_NONCOMPLIANCE, "the signature does not cover Messaging")
     if body not in covered:
@@ -246,38 +247,30 @@ class PartOpener:
     def _session_keys(self, announced: set[str]) -> dict[str, bytes]:
         """The key for each attachment; every one has to be encrypted."""
         wrapped = {key.get("Id", ""): key for key in self._security.findall(names.XENC + "EncryptedKey")}
+        encrypted = self._security.findall(names.XENC + "EncryptedData")
+        if len(encrypted) > len(announced):
+            raise As4Error(POLICY_NONCOMPLIANCE, "more is encrypted than the announced parts")
+        listed = _keys_by_data(wrapped)
         opened: dict[str, bytes] = {}
         found: dict[str, bytes] = {}
-        for data in self._security.findall(names.XENC + "EncryptedData"):
+        for data in encrypted:
             uri = data.find(f"{names.XENC}CipherData/{names.XENC}CipherReference")
-            content_id = (uri.get("URI") or "").removeprefix("cid:") if uri is not None else ""
+            content_id = content_id_of(uri.get("URI") or "") if uri is not None else None
             method = data.find(names.XENC + "EncryptionMethod")
             algorithm = method.get("Algorithm", "") if method is not None else ""
             if algorithm != names.AES128_GCM:
                 raise As4Error(POLICY_NONCOMPLIANCE, str(AlgorithmNotAllowed(algorithm)))
-            key_id = self._key_id(data, wrapped)
+            key_id = _key_id(data, wrapped, listed)
             if key_id not in opened:
                 opened[key_id] = self._unwrap(wrapped[key_id])
-            found[content_id] = opened[key_id]
+            found[content_id or ""] = opened[key_id]
         if announced - set(found):
             raise As4Error(POLICY_NONCOMPLIANCE, "a part is not encrypted")
         return found
 
-    def _key_id(self, data: etree._Element, wrapped: dict[str, etree._Element]) -> str:
-        """Named by the data's KeyInfo, or by a key's ReferenceList."""
-        named = data.find(f"{names.DS}KeyInfo/{names.WSSE}SecurityTokenReference/{names.WSSE}Reference")
-        if named is not None and (named.get("URI") or "").removeprefix("#") in wrapped:
-            return (named.get("URI") or "").removeprefix("#")
-        wanted = "#" + data.get("Id", "")
-        for identity, key in wrapped.items():
-            listed = key.findall(f"{names.XENC}ReferenceList/{names.XENC}DataReference")
-            if any(item.get("URI") == wanted for item in listed):
-                return identity
-        raise As4Error(FAILED_DECRYPTION, "no key is given for a part")
-
     def _unwrap(self, key: etree._Element) -> bytes:
         oaep = self._oaep(key)
-        value = key.findtext(f"{names.XENC}CipherData/{names.XENC}CipherValue") or ""
+        value = text_at(key, f"{names.XENC}CipherData/{names.XENC}CipherValue") or ""
         info = key.find(names.DS + "KeyInfo")
         try:
             wrapped = base64.b64decode("".join(value.split()), validate=True)
@@ -312,6 +305,26 @@ class PartOpener:
             if uri != expected:
                 raise As4Error(POLICY_NONCOMPLIANCE, str(AlgorithmNotAllowed(uri)))
         return padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+
+
+def _keys_by_data(wrapped: Mapping[str, etree._Element]) -> dict[str, str]:
+    """For each EncryptedData that a key's ReferenceList names, the first such key's id."""
+    listed: dict[str, str] = {}
+    for identity, key in wrapped.items():
+        for item in key.findall(f"{names.XENC}ReferenceList/{names.XENC}DataReference"):
+            listed.setdefault(item.get("URI", ""), identity)
+    return listed
+
+
+def _key_id(data: etree._Element, wrapped: Mapping[str, etree._Element], listed: Mapping[str, str]) -> str:
+    """Named by the data's KeyInfo, or by a key's ReferenceList."""
+    named = data.find(f"{names.DS}KeyInfo/{names.WSSE}SecurityTokenReference/{names.WSSE}Reference")
+    if named is not None and (named.get("URI") or "").removeprefix("#") in wrapped:
+        return (named.get("URI") or "").removeprefix("#")
+    identity = listed.get("#" + data.get("Id", ""))
+    if identity is None:
+        raise As4Error(FAILED_DECRYPTION, "no key is given for a part")
+    return identity
 
 
 def soap_root(first: MimePart) -> etree._Element:
