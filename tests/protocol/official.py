@@ -1,6 +1,7 @@
 """The federation's own verdict on a document: its XSD and its Schematron."""
 
 import random
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,11 @@ class Yardstick:
         """Is it valid by the XSD, and which Schematron rules does it break."""
         schema = _schema(shared / "schemas" / self.xsd)
         # The validator takes a no-break space for white space. In XML it is a character as this other one.
-        is_valid = schema.is_valid(document.replace(b"&#160;", b"&#191;"))
+        try:
+            is_valid = schema.is_valid(document.replace(b"&#160;", b"&#191;"))
+        except KeyError:
+            # An xsi:type that no schema knows.
+            is_valid = False
         return is_valid, failed_rules(shared / "schemas" / self.rules, document)
 
 
@@ -71,6 +76,7 @@ def mutations(document: bytes, seed: int, count: int):
     """
     chance = random.Random(seed)
     names = list(_ACTIONS)
+    document = _with_schema_prefixes(document)
     for number in range(count):
         root = etree.fromstring(document)
         done = []
@@ -212,6 +218,59 @@ def _add_text(target, chance) -> None:
     target.tail = "stray"
 
 
+def _add_comment(target, chance) -> None:
+    _insert_into_text(target, etree.Comment(" c "), chance)
+
+
+def _add_instruction(target, chance) -> None:
+    _insert_into_text(target, etree.ProcessingInstruction("target", "data"), chance)
+
+
+def _insert_into_text(target, node, chance) -> None:
+    text = target.text or ""
+    cut = chance.randrange(len(text) + 1)
+    target.text = text[:cut]
+    target.insert(0, node)
+    node.tail = text[cut:]
+
+
+def _add_type(target, chance) -> None:
+    """xsi:type: the element's own type, one derived from it, or another."""
+    prefixes = {uri: prefix for prefix, uri in target.nsmap.items()}
+    own = prefixes.get(etree.QName(target).namespace)
+    ours = [f"{own}:{name}" if own else name for name in (etree.QName(target).localname + "Type", *_TYPES)]
+    theirs = [f"xs:{name}" for name in _SCHEMA_TYPES]
+    space = chance.choice(["", "", " "])
+    name = chance.choice([*ours[:1] * 6, *ours, *theirs, "unbound:IDType", ""])
+    target.set(_XSI + "type", space + name + space)
+
+
+def _add_location(target, chance) -> None:
+    name = chance.choice(["schemaLocation", "noNamespaceSchemaLocation"])
+    target.set(_XSI + name, "urn:x x.xsd" if name == "schemaLocation" else "x.xsd")
+
+
+def _with_schema_prefixes(document: bytes) -> bytes:
+    found = _ROOT.search(document)
+    added = "".join(
+        f' xmlns:{prefix}="{uri}"'
+        for prefix, uri in (("xs", "http://www.w3.org/2001/XMLSchema"), ("xsi", _XSI.strip("{}")))
+        if f"xmlns:{prefix}=".encode() not in found[0]
+    )
+    end = found.end(1)
+    return document[:end] + added.encode() + document[end:]
+
+
+_ROOT = re.compile(rb"(<[A-Za-z_][^\s>/]*)[^>]*>")
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+_TYPES = (
+    *("IIType", "PartyType", "ExternalReferenceType", "ContentAsBase64", "contentAsText", "DateType"),
+    "IDType",
+)
+_SCHEMA_TYPES = (
+    *("string", "normalizedString", "token", "language", "NMTOKEN", "Name", "NCName"),
+    *("dateTime", "boolean", "int", "anyURI", "anyType"),
+)
 _SPACES = ("", " ", "\n\t", "\u00a0")
 _ATTRIBUTES = (
     *("schemeID", "schemeName", "languageID", "unknown", "listName", "listID", "schemeURI", "listURI"),
@@ -222,6 +281,7 @@ _ALSO_OF_THE_ROOT = frozenset(
     [
         *("empty", "rename", "other namespace", "no namespace", "lengthen", "replace text", "pad"),
         *("add attribute", "change attribute", "add extension", "transplant"),
+        *("add comment", "add instruction", "add type", "add location"),
     ]
 )
 _ACTIONS = {
@@ -243,4 +303,8 @@ _ACTIONS = {
     "transplant": _transplant,
     "no namespace": _no_namespace,
     "change attribute": _change_attribute,
+    "add comment": _add_comment,
+    "add instruction": _add_instruction,
+    "add type": _add_type,
+    "add location": _add_location,
 }

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import (
     Criticality,
@@ -24,12 +25,17 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from .der import der_sequence, der_values
+from .distinguished_names import is_same_name
 from .errors import ProtocolError
 
 if TYPE_CHECKING:
     from .revocation import RevocationChecker
 
 MINIMUM_RSA_BITS: Final = 2048
+# Places among a certificate's fields, which begin with the version of every certificate that has extensions.
+_ISSUER: Final = 3
+_SUBJECT: Final = 5
 _PEM_MARK: Final = b"-----BEGIN CERTIFICATE-----"
 # What the library raises, early or late, for bytes that are not what they should be.
 UNREADABLE: Final = (
@@ -199,21 +205,60 @@ class CertificateChecker:
         known = self._paths.get(given, [])
         if known and all(_is_valid_at(one, moment) for one in known):
             return list(known)
-        verifier = (
-            PolicyBuilder()
-            .store(Store(self._anchors))
-            .time(moment.replace(tzinfo=None))
-            .extension_policies(ca_policy=_AUTHORITY, ee_policy=ExtensionPolicy.permit_all())
-            .build_client_verifier()
-        )
-        try:
-            path = list(verifier.verify(certificate, list(intermediates)).chain)
-        except VerificationError:
-            raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate) from None
+        path = self._verified_path(certificate, intermediates, moment)
         if len(self._paths) >= _MOST_PATHS:
             self._paths.clear()
         self._paths[given] = path
         return list(path)
+
+    def _verified_path(
+        self, certificate: x509.Certificate, intermediates: Sequence[x509.Certificate], moment: datetime
+    ) -> list[x509.Certificate]:
+        """The library compares names octet by octet; whoever issued a certificate may have written its own
+        name in another string type or case there (RFC 5280 7.1)."""
+        chain = _library_path(certificate, intermediates, self._anchors, moment)
+        if chain is not None:
+            return chain
+        stand_ins = {
+            _certificate_with_subject(anchor, issued): anchor
+            for issued in (certificate, *intermediates)
+            for anchor in self._anchors
+            if is_same_name(anchor.subject, issued.issuer)
+        }
+        if not stand_ins:
+            raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate)
+        chain = _library_path(certificate, intermediates, [*self._anchors, *stand_ins], moment)
+        if chain is None:
+            raise CertificateUntrusted(Cause.UNKNOWN_ISSUER, certificate)
+        return [stand_ins.get(item, item) for item in chain]
+
+
+def _library_path(
+    certificate: x509.Certificate,
+    intermediates: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    moment: datetime,
+) -> list[x509.Certificate] | None:
+    verifier = (
+        PolicyBuilder()
+        .store(Store(anchors))
+        .time(moment.replace(tzinfo=None))
+        .extension_policies(ca_policy=_AUTHORITY, ee_policy=ExtensionPolicy.permit_all())
+        .build_client_verifier()
+    )
+    try:
+        return list(verifier.verify(certificate, list(intermediates)).chain)
+    except VerificationError:
+        return None
+
+
+def _certificate_with_subject(certificate: x509.Certificate, issued: x509.Certificate) -> x509.Certificate:
+    """An anchor as the certificate that it issued writes its name. An anchor's own signature is not asked."""
+    to_be_signed, *signature = der_values(certificate.public_bytes(Encoding.DER))
+    fields = der_values(to_be_signed)
+    issued_fields = der_values(der_values(issued.public_bytes(Encoding.DER))[0])
+    fields[_SUBJECT] = issued_fields[_ISSUER]
+    return x509.load_der_x509_certificate(der_sequence([der_sequence(fields), *signature]))
 
 
 def _is_valid_at(certificate: x509.Certificate, moment: datetime) -> bool:

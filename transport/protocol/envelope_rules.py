@@ -4,6 +4,7 @@ A broken envelope is answered with SV / structure or BV / invariant where a rece
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from lxml import etree
@@ -19,7 +20,18 @@ from .identifiers import (
     XHE_CUSTOMIZATION_ID,
     XHE_VERSION_ID,
 )
-from .structure import Child, Type, any_text, check_structure, is_boolean, is_date_time, normalized, path_of
+from .structure import (
+    Child,
+    Type,
+    any_text,
+    check_attributes,
+    check_structure,
+    is_boolean,
+    is_date_time,
+    normalized,
+    path_of,
+)
+from .text import string_value
 
 _MAX_FINDINGS: Final = 100
 _NS_EXT: Final = "http://docs.oasis-open.org/bdxr/ns/XHE/1/ExtensionComponents"
@@ -39,11 +51,17 @@ _MOMENT: Final = Type(text=is_date_time)
 
 
 def _a(name: str, kind: Type, least: int = 1, most: int | None = 1) -> Child:
-    return Child(f"{{{NS_XHA}}}{name}", kind, least, most)
+    return Child(f"{{{NS_XHA}}}{name}", _named(NS_XHA, name, kind), least, most)
 
 
 def _b(name: str, kind: Type, least: int = 1, most: int | None = 1) -> Child:
-    return Child(f"{{{NS_XHB}}}{name}", kind, least, most)
+    return Child(f"{{{NS_XHB}}}{name}", _named(NS_XHB, name, kind), least, most)
+
+
+def _named(namespace: str, name: str, kind: Type) -> Type:
+    """Every element has a type of its name; parties and references to elsewhere share one."""
+    shared = next((end for end in ("Party", "ExternalReference") if name.endswith(end)), name)
+    return replace(kind, names={f"{{{namespace}}}{shared}Type": any_text})
 
 
 # What the standard allows, so that a finding can say which of the profile's rules is broken.
@@ -74,6 +92,7 @@ _HEADER: Final = Type(
     )
 )
 _OPAQUE: Final = Type(opaque=True)
+_CONTENT: Final = _named(NS_XHA, "PayloadContent", _OPAQUE)
 _PAYLOAD: Final = Type(
     (
         _b("ID", _IDENTIFIER, 0),
@@ -96,17 +115,21 @@ _PAYLOAD: Final = Type(
         _a("PayloadContent", _OPAQUE, 0),
     )
 )
-_ENVELOPE: Final = Type(
-    (
-        Child(f"{{{_NS_EXT}}}XHEExtensions", _OPAQUE, 0),
-        _b("XHEVersionID", _IDENTIFIER),
-        _b("CustomizationID", _IDENTIFIER, 0),
-        _b("ProfileID", _IDENTIFIER, 0),
-        _b("ProfileExecutionID", _IDENTIFIER, 0),
-        _a("Header", _HEADER),
-        _a("Payloads", Type((_a("Payload", _PAYLOAD, 1, None),)), 0),
-        Child(f"{{{NS_DS}}}Signature", _OPAQUE, 0, None),
-    )
+_ENVELOPE: Final = _named(
+    NS_XHE,
+    "XHE",
+    Type(
+        (
+            Child(f"{{{_NS_EXT}}}XHEExtensions", _OPAQUE, 0),
+            _b("XHEVersionID", _IDENTIFIER),
+            _b("CustomizationID", _IDENTIFIER, 0),
+            _b("ProfileID", _IDENTIFIER, 0),
+            _b("ProfileExecutionID", _IDENTIFIER, 0),
+            _a("Header", _HEADER),
+            _a("Payloads", Type((_a("Payload", _PAYLOAD, 1, None),)), 0),
+            Child(f"{{{NS_DS}}}Signature", _OPAQUE, 0, None),
+        )
+    ),
 )
 
 # R1: in the standard but not in the profile. The federation's own rules do not test the second list,
@@ -167,8 +190,7 @@ def check_envelope(root: etree._Element) -> list[Finding]:
         children = content.findall("*")
         if len(children) > 1 or any(etree.QName(child).namespace in (NS_XHA, None) for child in children):
             structure(content, "one element, of another namespace, is allowed here")
-        if content.attrib:
-            structure(content, "an attribute is not allowed here")
+        check_attributes(content, _CONTENT, structure)
     for rule, element, text, is_note in _broken_rules(root):
         if len(findings) >= _MAX_FINDINGS:
             break
@@ -207,7 +229,7 @@ def _empty(root: etree._Element) -> Iterator[Broken]:
         namespace = etree.QName(element).namespace
         if namespace in (NS_XENC, NS_DS):
             continue
-        if len(element.findall("*")) == 0 and not normalized("".join(element.itertext())):
+        if len(element.findall("*")) == 0 and not normalized(string_value(element)):
             yield "R2-XHE", element, "an empty element may not be included", False
         for name, value in element.attrib.items():
             if not normalized(str(value)) and namespace in (NS_XHE, NS_XHA, NS_XHB):
@@ -227,13 +249,13 @@ def _fixed_values(root: etree._Element) -> Iterator[Broken]:
         ("R9-XHE", "xhb:XHEVersionID", XHE_VERSION_ID),
     ):
         for element in root.findall(path, _PATHS):
-            if normalized(element.text or "") != value:
+            if normalized(string_value(element)) != value:
                 yield rule, element, f"the value must be {value}", False
 
 
 def _scope_codes(root: etree._Element) -> set[str]:
     path = "xha:Header/xha:BusinessScope/xha:BusinessScopeCriterion/xhb:BusinessScopeCriterionTypeCode"
-    return {normalized(element.text or "") for element in root.findall(path, _PATHS)}
+    return {normalized(string_value(element)) for element in root.findall(path, _PATHS)}
 
 
 def _parties(root: etree._Element) -> Iterator[Broken]:
@@ -243,9 +265,14 @@ def _parties(root: etree._Element) -> Iterator[Broken]:
                 yield rule, element, f"schemeID must be {PARTICIPANT_SCHEME}", False
 
 
+def _indicator(payload: etree._Element) -> str:
+    found = payload.find("xhb:InstanceEncryptionIndicator", _PATHS)
+    return normalized(string_value(found)) if found is not None else ""
+
+
 def _encryption(root: etree._Element) -> Iterator[Broken]:
     for payload in root.findall("xha:Payloads/xha:Payload", _PATHS):
-        indicator = normalized(payload.findtext("xhb:InstanceEncryptionIndicator", "", _PATHS))
+        indicator = _indicator(payload)
         encrypted = payload.find("xha:PayloadContent/xenc:EncryptedData", _PATHS)
         if indicator in {"true", "1"} and encrypted is None:
             yield "R12-XHE", payload, "PayloadContent must hold EncryptedData", False

@@ -1,6 +1,7 @@
 """The message receipt's structure and rules R1-APP to R9-APP (C3.2.4 section 3)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from lxml import etree
@@ -8,6 +9,7 @@ from lxml import etree
 from .findings import Finding
 from .identifiers import NS_CAC, NS_CBC, NS_RECEIPT, PROCESS_ID, RECEIPT_CUSTOMIZATION_ID
 from .structure import Child, Type, any_text, check_structure, is_date, is_time, normalized, path_of
+from .text import string_value
 
 _MAX_FINDINGS: Final = 100
 _PREFIXES: Final = {NS_RECEIPT: "app", NS_CAC: "cac", NS_CBC: "cbc"}
@@ -15,11 +17,17 @@ _PATHS: Final = {"cac": NS_CAC, "cbc": NS_CBC}
 
 
 def _a(name: str, kind: Type, least: int = 1, most: int | None = 1) -> Child:
-    return Child(f"{{{NS_CAC}}}{name}", kind, least, most)
+    return Child(f"{{{NS_CAC}}}{name}", _named(NS_CAC, name, kind), least, most)
 
 
 def _b(name: str, kind: Type, least: int = 1, most: int | None = 1) -> Child:
-    return Child(f"{{{NS_CBC}}}{name}", kind, least, most)
+    return Child(f"{{{NS_CBC}}}{name}", _named(NS_CBC, name, kind), least, most)
+
+
+def _named(namespace: str, name: str, kind: Type) -> Type:
+    """Every element has a type of its name; both parties have one."""
+    shared = "Party" if name in {"SenderParty", "ReceiverParty"} else name
+    return replace(kind, names={f"{{{namespace}}}{shared}Type": any_text})
 
 
 _IDENTIFIER: Final = Type(text=any_text, attributes=frozenset({"schemeID"}))
@@ -35,17 +43,21 @@ _DOCUMENT: Final = Type(
         _a("LineResponse", _LINE, 0, None),
     )
 )
-_RECEIPT: Final = Type(
-    (
-        _b("CustomizationID", _IDENTIFIER),
-        _b("ProfileID", _IDENTIFIER),
-        _b("ID", _IDENTIFIER),
-        _b("IssueDate", Type(text=is_date)),
-        _b("IssueTime", Type(text=is_time)),
-        _a("SenderParty", _PARTY),
-        _a("ReceiverParty", _PARTY),
-        _a("DocumentResponse", _DOCUMENT),
-    )
+_RECEIPT: Final = _named(
+    NS_RECEIPT,
+    "ApplicationResponse",
+    Type(
+        (
+            _b("CustomizationID", _IDENTIFIER),
+            _b("ProfileID", _IDENTIFIER),
+            _b("ID", _IDENTIFIER),
+            _b("IssueDate", Type(text=is_date)),
+            _b("IssueTime", Type(text=is_time)),
+            _a("SenderParty", _PARTY),
+            _a("ReceiverParty", _PARTY),
+            _a("DocumentResponse", _DOCUMENT),
+        )
+    ),
 )
 # R1: schemeID says something about a party only.
 _WITHOUT_SCHEME: Final = (
@@ -87,20 +99,25 @@ def _broken_rules(root: etree._Element) -> Iterator[Broken]:
     for element in root.findall("cac:DocumentResponse/cac:Response/cac:Status", _PATHS):
         yield "R1-APP", element, "the profile does not use this element"
     for element in root.iter(etree.Element):
-        if len(element.findall("*")) == 0 and not normalized("".join(map(str, element.itertext()))):
+        if len(element.findall("*")) == 0 and not normalized(string_value(element)):
             yield "R2-APP", element, "an empty element may not be included"
-    if normalized(root.findtext("cbc:CustomizationID", "", _PATHS)) != RECEIPT_CUSTOMIZATION_ID:
+    if _first(root, "cbc:CustomizationID") != RECEIPT_CUSTOMIZATION_ID:
         yield "R3-APP", root, f"CustomizationID must be {RECEIPT_CUSTOMIZATION_ID}"
-    if normalized(root.findtext("cbc:ProfileID", "", _PATHS)) != PROCESS_ID:
+    if _first(root, "cbc:ProfileID") != PROCESS_ID:
         yield "R4-APP", root, f"ProfileID must be {PROCESS_ID}"
     yield from _codes(root)
     yield from _cardinality(root)
 
 
+def _first(root: etree._Element, path: str) -> str:
+    found = root.find(path, _PATHS)
+    return normalized(string_value(found)) if found is not None else ""
+
+
 def _codes(root: etree._Element) -> Iterator[Broken]:
     lines = root.findall(".//cac:LineResponse", _PATHS)
     for code in root.findall("cac:DocumentResponse/cac:Response/cbc:ResponseCode", _PATHS):
-        value = code.text or ""
+        value = string_value(code)
         if normalized(value) not in {"ACCEPTED", "REJECTED"}:
             yield "R5-APP", code, "the code must be ACCEPTED or REJECTED"
         if value == "ACCEPTED" and lines:
@@ -108,7 +125,7 @@ def _codes(root: etree._Element) -> Iterator[Broken]:
         if value == "REJECTED" and not lines:
             yield "R8-APP", code, "a REJECTED receipt must have a cause"
     for code in root.findall("cac:DocumentResponse/cac:LineResponse/cac:Response/cbc:ResponseCode", _PATHS):
-        if normalized(code.text or "") not in {"SV", "BV", "SIG"}:
+        if normalized(string_value(code)) not in {"SV", "BV", "SIG"}:
             yield "R6-APP", code, "the code must be SV, BV or SIG"
 
 

@@ -14,7 +14,21 @@ from .findings import Detail, Finding, Reason
 from .identifiers import FUNCTION_ADDRESS_ROOT, NS_SDK_MESSAGE, PARTICIPANT_SCHEME
 from .message_document import MessageDocument, read_document
 from .safe_xml import MEBIBYTE, XmlProblem, XmlRefused
-from .structure import Child, Type, any_text, check_structure, is_boolean, is_date_time, path_of, text_up_to
+from .structure import (
+    BOOLEAN_TYPES,
+    DATE_TIME_TYPES,
+    STRING_TYPES,
+    Child,
+    TextCheck,
+    Type,
+    any_text,
+    check_structure,
+    is_boolean,
+    is_date_time,
+    path_of,
+    text_up_to,
+)
+from .text import string_value
 
 # B1.3.3 4.3.3.3: the message with its attached files.
 MAX_MESSAGE_BYTES: Final = 30 * MEBIBYTE
@@ -32,38 +46,60 @@ def _t(name: str, kind: Type, least: int = 1, most: int | None = 1) -> Child:
     return Child(_T + name, kind, least, most)
 
 
-_TEXT: Final = Type(text=any_text)
+def _named(name: str) -> dict[str, TextCheck]:
+    return {_T + name: any_text}
+
+
+_DATE_TYPE: Final = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[012])(0[1-9]|[12][0-9]|3[01])")
+_STRINGS: Final = {**STRING_TYPES, _T + "DateType": lambda text: _DATE_TYPE.fullmatch(text) is not None}
+_TEXT: Final = Type(text=any_text, names=_STRINGS)
 _LABEL: Final = Type(text=text_up_to(MAX_LABEL))
-_II: Final = Type((_t("root", _TEXT), _t("extension", _TEXT)))
-_PERSON: Final = Type((_t("personId", _II, 0), _t("label", _LABEL, 0)), others=True)
-_FUNCTION: Final = Type((_t("organizationId", _II), _t("label", _LABEL, 0)), others=True)
-_REFERENCE: Final = Type((_t("referenceId", _II), _t("label", _LABEL, 0)), others=True)
+_II: Final = Type((_t("root", _TEXT), _t("extension", _TEXT)), names=_named("IIType"))
+_PERSON: Final = Type(
+    (_t("personId", _II, 0), _t("label", _LABEL, 0)), others=True, names=_named("AttentionPersonType")
+)
+_FUNCTION: Final = Type(
+    (_t("organizationId", _II), _t("label", _LABEL, 0)), others=True, names=_named("subOrganizationType")
+)
+_REFERENCE: Final = Type(
+    (_t("referenceId", _II), _t("label", _LABEL, 0)), others=True, names=_named("ReferenceType")
+)
 _ATTENTION: Final = Type(
     (_t("person", _PERSON, 0, None), _t("subOrganization", _FUNCTION), _t("reference", _REFERENCE, 0, None)),
     others=True,
+    names=_named("AttentionDataType"),
 )
 _RECIPIENT: Final = Type(
-    (_t("recipientID", _II), _t("label", _LABEL, 0), _t("attention", _ATTENTION)), others=True
+    (_t("recipientID", _II), _t("label", _LABEL, 0), _t("attention", _ATTENTION)),
+    others=True,
+    names=_named("RecipientType"),
 )
 _SENDER: Final = Type(
-    (_t("senderID", _II), _t("label", _LABEL, 0), _t("attention", _ATTENTION, 0)), others=True
+    (_t("senderID", _II), _t("label", _LABEL, 0), _t("attention", _ATTENTION, 0)),
+    others=True,
+    names=_named("SenderType"),
 )
 _HEADER: Final = Type(
     (
-        _t("creationDateTime", Type(text=is_date_time)),
+        _t("creationDateTime", Type(text=is_date_time, names=DATE_TIME_TYPES)),
         _t("messageId", _TEXT),
         _t("conversationId", _TEXT),
         _t("refToMessageId", _TEXT, 0),
         _t("label", _TEXT, 0),
-        _t("confidentiality", Type(text=is_boolean)),
+        _t("confidentiality", Type(text=is_boolean, names=BOOLEAN_TYPES)),
         _t("generatingSystem", _II, 0),
         _t("recipient", _RECIPIENT),
         _t("sender", _SENDER),
     ),
     others=True,
+    names=_named("MessageHeaderType"),
 )
-_FILE: Final = Type((_t("fileName", _TEXT), _t("contentType", _TEXT), _t("content", _TEXT)), others=True)
-_CONTENT_TEXT: Final = Type((_t("characterSequence", _TEXT),), others=True)
+_FILE: Final = Type(
+    (_t("fileName", _TEXT), _t("contentType", _TEXT), _t("content", _TEXT)),
+    others=True,
+    names=_named("ContentAsBase64"),
+)
+_CONTENT_TEXT: Final = Type((_t("characterSequence", _TEXT),), others=True, names=_named("contentAsText"))
 _DOCUMENT: Final = Type(
     (
         _t("documentID", _TEXT),
@@ -73,10 +109,13 @@ _DOCUMENT: Final = Type(
         _t("ContentText", _CONTENT_TEXT, 0, None),
     ),
     others=True,
+    names=_named("DigitalDocumentType"),
 )
-_BODY: Final = Type((_t("documents", _DOCUMENT, 1, None),), others=True)
-_MESSAGE: Final = Type((_t("messageHeader", _HEADER), _t("messageBody", _BODY)), others=True)
-_PAYLOAD: Final = Type((_t("message", _MESSAGE),))
+_BODY: Final = Type((_t("documents", _DOCUMENT, 1, None),), others=True, names=_named("MessageBodyType"))
+_MESSAGE: Final = Type(
+    (_t("messageHeader", _HEADER), _t("messageBody", _BODY)), others=True, names=_named("MessageType")
+)
+_PAYLOAD: Final = Type((_t("message", _MESSAGE),), names=_named("MessagePayloadType"))
 
 
 def check_message(source: BinaryIO, *, max_bytes: int = MAX_MESSAGE_BYTES) -> list[Finding]:
@@ -165,26 +204,22 @@ def _fill(element: etree._Element | None, filled: set[etree._Element]) -> None:
         element = element.getparent()
 
 
-def _value(element: etree._Element) -> str:
-    return "".join(str(piece) for piece in element.itertext())
-
-
 def _is_uuid(rule: str) -> RuleCheck:
     def check(element: etree._Element) -> Iterator[Broken]:
-        if not _UUID.fullmatch(_value(element)):
+        if not _UUID.fullmatch(string_value(element)):
             yield rule, element, "the value is not a UUID"
 
     return check
 
 
 def _creation_time(element: etree._Element) -> Iterator[Broken]:
-    if not _TIMESTAMP.fullmatch(_value(element)):
+    if not _TIMESTAMP.fullmatch(string_value(element)):
         yield "creationDateTime", element, "the time does not have the form YYYY-MM-DDThh:mm:ss.sZ (UTC)"
 
 
 def _header_label(element: etree._Element) -> Iterator[Broken]:
     parent = element.getparent()
-    if parent is not None and parent.tag == _T + "messageHeader" and len(_value(element)) > MAX_LABEL:
+    if parent is not None and parent.tag == _T + "messageHeader" and len(string_value(element)) > MAX_LABEL:
         yield "subjectlabel", element, f"the label is longer than {MAX_LABEL} characters"
 
 
@@ -198,7 +233,7 @@ def _root(element: etree._Element) -> Iterator[Broken]:
     if parent is None:
         return
     rule = {_T + "recipientID": "recipientIdvalue", _T + "senderID": "senderIdvalue"}.get(str(parent.tag))
-    if rule is not None and _value(element) != PARTICIPANT_SCHEME:
+    if rule is not None and string_value(element) != PARTICIPANT_SCHEME:
         yield rule, element, f"the root must be {PARTICIPANT_SCHEME}"
     grandparent = parent.getparent()
     is_function = (
@@ -206,7 +241,7 @@ def _root(element: etree._Element) -> Iterator[Broken]:
         and grandparent is not None
         and grandparent.tag == _T + "subOrganization"
     )
-    if is_function and _value(element) != FUNCTION_ADDRESS_ROOT:
+    if is_function and string_value(element) != FUNCTION_ADDRESS_ROOT:
         yield "subOrgRoot", element, f"the root must be {FUNCTION_ADDRESS_ROOT}"
 
 

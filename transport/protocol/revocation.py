@@ -25,6 +25,7 @@ from .certificates import (
     fingerprint,
     is_authority,
 )
+from .distinguished_names import is_same_name
 
 # Clocks of others may be a little ahead of ours.
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -237,9 +238,10 @@ class _Responder:
         if not signer.not_valid_before_utc <= moment <= signer.not_valid_after_utc:
             return False
         try:
-            signer.verify_directly_issued_by(self.issuer)
+            if not is_issued_by(signer, self.issuer):
+                return False
             usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        except (*UNREADABLE, InvalidSignature, x509.ExtensionNotFound):
+        except (*UNREADABLE, x509.ExtensionNotFound):
             return False
         return ExtendedKeyUsageOID.OCSP_SIGNING in usage and _key_usage_allows(signer, "digital_signature")
 
@@ -286,7 +288,9 @@ def _load_crl(data: bytes) -> x509.CertificateRevocationList:
 
 def _is_issued_by(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
     key = issuer.public_key()
-    if crl.issuer != issuer.subject or not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return False
+    if not is_same_name(crl.issuer, issuer.subject):
         return False
     if not isinstance(crl.signature_hash_algorithm, _STRONG_HASHES):
         return False
@@ -299,6 +303,16 @@ def _key_usage_allows(certificate: x509.Certificate, use: str) -> bool:
     except x509.ExtensionNotFound:
         return True
     return bool(getattr(usage, use))
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer's name and key are on the certificate."""
+    algorithm = certificate.signature_hash_algorithm
+    return (
+        is_same_name(certificate.issuer, issuer.subject)
+        and isinstance(algorithm, _STRONG_HASHES)
+        and _verifies(issuer, certificate.signature, certificate.tbs_certificate_bytes, algorithm)
+    )
 
 
 def _verifies(

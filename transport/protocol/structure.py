@@ -6,7 +6,7 @@ the specifications' own tables, one for each document type, beside its rules.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from lxml import etree
@@ -17,6 +17,8 @@ Emit = Callable[[etree._Element, str], None]
 TextCheck = Callable[[str], bool]
 
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
+_XSI_TYPE: Final = _XSI + "type"
+_LOCATIONS: Final = frozenset({_XSI + "schemaLocation", _XSI + "noNamespaceSchemaLocation"})
 _XML_WHITESPACE: Final = " \t\r\n"
 # xs:language, the only type among the attributes that restricts its values.
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
@@ -37,7 +39,8 @@ class Child:
 class Type:
     """What an element may hold: a sequence of children, or text.
 
-    `text` None means that it holds no text but whitespace. `others` allows elements of other
+    `text` None means that it holds no text but whitespace. `names` are the types that xsi:type may name here,
+    and what their values look like. `others` allows elements of other
     namespaces after the sequence (`xs:any namespace="##other"`). What an `opaque` element holds is
     looked at elsewhere.
     """
@@ -47,6 +50,7 @@ class Type:
     attributes: frozenset[str] = frozenset()
     others: bool = False
     opaque: bool = False
+    names: Mapping[str, TextCheck] = field(default_factory=dict)
 
 
 def any_text(_: str) -> bool:
@@ -122,12 +126,13 @@ def check_structure(root: etree._Element, tag: str, kind: Type, emit: Emit) -> N
 def _check_element(element: etree._Element, kind: Type, emit: Emit) -> None:
     if kind.opaque:
         return
-    _check_attributes(element, kind, emit)
+    check_attributes(element, kind, emit)
     children = [child for child in element if isinstance(child.tag, str)]
     if kind.text is not None:
         for child in children:
             emit(child, "an element is not allowed inside a value")
-        if not kind.text(text_of(element)):
+        named = kind.names.get(_named_type(element) or "", any_text)
+        if not kind.text(text_of(element)) or not named(text_of(element)):
             emit(element, "the value does not have the form of its type")
         return
     if text_of(element).strip(_XML_WHITESPACE):
@@ -155,16 +160,52 @@ def _check_sequence(element: etree._Element, children: list[etree._Element], kin
         emit(child, "this element is not allowed here")
 
 
-def _check_attributes(element: etree._Element, kind: Type, emit: Emit) -> None:
+def check_attributes(element: etree._Element, kind: Type, emit: Emit) -> None:
+    """Call `emit` for attributes that the type does not have."""
     for name in element.attrib:
+        if str(name) in _LOCATIONS:
+            continue
         if str(name).startswith(_XSI):
-            if str(name) not in {_XSI + "schemaLocation", _XSI + "noNamespaceSchemaLocation"}:
-                emit(element, "xsi:type and xsi:nil are not allowed here")
+            if str(name) != _XSI_TYPE or _named_type(element) not in kind.names:
+                emit(element, "xsi:nil, or an xsi:type of another type, is not allowed here")
             continue
         if str(name) not in kind.attributes:
             emit(element, "an attribute is not allowed here")
         elif name == "languageID" and not _LANGUAGE.fullmatch(normalized(str(element.attrib[name]))):
             emit(element, "languageID is not a language tag")
+
+
+def _named_type(element: etree._Element) -> str | None:
+    """The type that xsi:type names, as `{namespace}name`; None where it names none."""
+    value = element.get(_XSI_TYPE)
+    if value is None:
+        return None
+    prefix, separator, name = value.strip(_XML_WHITESPACE).rpartition(":")
+    namespace = element.nsmap.get(prefix if separator else None)
+    return None if separator and namespace is None else f"{{{namespace or ''}}}{name}"
+
+
+def _collapsed(pattern: str) -> TextCheck:
+    compiled = re.compile(pattern)
+    return lambda text: compiled.fullmatch(normalized(text)) is not None
+
+
+# XML 1.0 2.3: names, without the characters that no language of ours has.
+_NAME_BEGINS: Final = "A-Za-z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0134-\u013e"
+_NAME_GOES_ON: Final = _NAME_BEGINS + r"\-.0-9\u00b7"
+_NS_SCHEMA: Final = "{http://www.w3.org/2001/XMLSchema}"
+# xs:string and the built-in types that are derived from it and stand for themselves (XML Schema Part 2 3.3).
+STRING_TYPES: Final[Mapping[str, TextCheck]] = {
+    _NS_SCHEMA + "string": any_text,
+    _NS_SCHEMA + "normalizedString": any_text,
+    _NS_SCHEMA + "token": any_text,
+    _NS_SCHEMA + "language": _collapsed(_LANGUAGE.pattern),
+    _NS_SCHEMA + "NMTOKEN": _collapsed(f"[:{_NAME_GOES_ON}]+"),
+    _NS_SCHEMA + "Name": _collapsed(f"[:{_NAME_BEGINS}][:{_NAME_GOES_ON}]*"),
+    _NS_SCHEMA + "NCName": _collapsed(f"[{_NAME_BEGINS}][{_NAME_GOES_ON}]*"),
+}
+DATE_TIME_TYPES: Final[Mapping[str, TextCheck]] = {_NS_SCHEMA + "dateTime": any_text}
+BOOLEAN_TYPES: Final[Mapping[str, TextCheck]] = {_NS_SCHEMA + "boolean": any_text}
 
 
 def path_of(element: etree._Element, prefixes: Mapping[str, str]) -> str:

@@ -16,6 +16,11 @@ def text_of(element: etree._Element) -> str:
     return "".join([element.text or "", *(child.tail or "" for child in element)])
 
 
+def string_value(element: etree._Element) -> str:
+    """XPath's string value: the text of the element and of everything in it."""
+    return "".join(map(str, element.itertext(etree.Element)))
+
+
 def text_at(parent: etree._Element, path: str, namespaces: Mapping[str, str] | None = None) -> str | None:
     """The text of the first element at the path; None where there is none."""
     found = parent.find(path, dict(namespaces) if namespaces else None)

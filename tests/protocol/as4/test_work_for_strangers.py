@@ -164,13 +164,13 @@ def test_a_base64_decoder_holds_no_more_than_a_group_and_a_reference():
 
 def test_a_certificate_path_is_not_followed_without_end(monkeypatch):
     steps = []
-    split = security._der_content
+    split = security.der_content
 
     def counted(data, at):
         steps.append(at)
         return split(data, at)
 
-    monkeypatch.setattr(security, "_der_content", counted)
+    monkeypatch.setattr(security, "der_content", counted)
     inner = b"\x30\x00" * 500_000
     path = b"\x30\x83" + len(inner).to_bytes(3, "big") + inner
     token = etree.Element(security.names.WSSE + "BinarySecurityToken", ValueType=security.names.X509_PKI_PATH)

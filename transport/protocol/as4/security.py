@@ -18,9 +18,11 @@ from lxml import etree
 from ..canonical import AlgorithmNotAllowed, CanonicalisationFailed, canonical_document, canonical_element
 from ..canonical_digest import CanonicalDigest
 from ..certificates import CertificateUnreadable, load_certificate
+from ..der import SEQUENCE, der_content
+from ..distinguished_names import is_name_as_text, is_serial_number
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, RSA_SHA256, SHA256
 from ..safe_xml import parse
-from ..text import text_of
+from ..text import text_at, text_of
 from . import names
 from .content_ids import content_id_of
 from .errors import FAILED_AUTHENTICATION, POLICY_NONCOMPLIANCE, As4Error
@@ -29,7 +31,6 @@ from .messages import PartInfo, SignedReference
 # What is signed besides parts: Messaging, Body, and a Timestamp or token.
 REFERENCES_BESIDE_PARTS: Final = 3
 _MOST_OF_A_PATH: Final = 10
-_DER_SEQUENCE: Final = 0x30
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,18 +293,12 @@ def _is_named(key_info: etree._Element, certificate: x509.Certificate) -> bool:
         if kind == names.THUMBPRINT:
             return value == certificate.fingerprint(hashes.SHA1())  # noqa: S303 - names, does not protect
         return False
-    serial = key_info.findtext(f".//{names.DS}X509IssuerSerial/{names.DS}X509SerialNumber")
-    issuer = key_info.findtext(f".//{names.DS}X509IssuerSerial/{names.DS}X509IssuerName")
-    if serial is None or issuer is None or serial.strip() != str(certificate.serial_number):
+    named = key_info.find(f".//{names.DS}X509IssuerSerial")
+    if named is None:
         return False
-    return _same_name(issuer, certificate.issuer)
-
-
-def _same_name(text: str, name: x509.Name) -> bool:
-    """Java and .NET write names in ways that RFC 4514 readers refuse: only the values are compared."""
-    values = {str(attribute.value).casefold() for attribute in name}
-    squeezed = text.casefold().replace(" ", "")
-    return all(value.replace(" ", "") in squeezed for value in values)
+    serial = text_at(named, names.DS + "X509SerialNumber") or ""
+    issuer = text_at(named, names.DS + "X509IssuerName") or ""
+    return is_serial_number(serial, certificate.serial_number) and is_name_as_text(issuer, certificate.issuer)
 
 
 def _subject_key_identifier(certificate: x509.Certificate) -> bytes:
@@ -327,29 +322,18 @@ def _token_certificate(token: etree._Element) -> x509.Certificate:
 def _last_of_path(data: bytes) -> x509.Certificate:
     """PkiPath is a DER sequence of certificates, the subject's last (X.509 6.1)."""
     try:
-        begin, end = _der_content(data, 0)
-        if data[0] != _DER_SEQUENCE or end != len(data):
+        begin, end = der_content(data, 0)
+        if data[0] != SEQUENCE or end != len(data):
             raise ValueError("not one sequence")
         last = b""
         for _ in range(_MOST_OF_A_PATH):
             if begin == end:
                 return load_certificate(last)
-            _, next_one = _der_content(data, begin)
+            _, next_one = der_content(data, begin)
             last, begin = data[begin:next_one], next_one
         raise ValueError("too long a path")
     except (ValueError, IndexError, CertificateUnreadable):
         raise As4Error(FAILED_AUTHENTICATION, "a security token holds no certificate path") from None
-
-
-def _der_content(data: bytes, at: int) -> tuple[int, int]:
-    """Where the content of a DER value begins and ends."""
-    length, begin = data[at + 1], at + 2
-    if length & 0x80:
-        count = length & 0x7F
-        length, begin = int.from_bytes(data[begin : begin + min(count, 8)], "big"), begin + count
-    if begin + length > len(data):
-        raise ValueError("length beyond the data")
-    return begin, begin + length
 
 
 def _certificate(element: etree._Element) -> x509.Certificate:
