@@ -236,7 +236,7 @@ class CertificateChecker:
 def _library_path(
     certificate: x509.Certificate,
     intermediates: Sequence[x509.Certificate],
-    anchors: Sequence[x509.Certificate],
+    anchors: list[x509.Certificate],
     moment: datetime,
 ) -> list[x509.Certificate] | None:
     verifier = (

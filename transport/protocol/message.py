@@ -30,6 +30,10 @@ class CharacterNotAllowed(ProtocolError):
         super().__init__(f"a character in {element} cannot stand in XML")
 
 
+class ExtensionNotWritable(ProtocolError):
+    """An element of another namespace has no canonical form, so that it cannot stand in an envelope."""
+
+
 def can_be_written(value: str) -> bool:
     """Whether XML can carry every character of a value (XML 1.0 2.2)."""
     return _NOT_XML.search(value) is None
@@ -186,7 +190,7 @@ def timestamp(moment: datetime) -> str:
 def write_message(message: Message, out: BinaryIO) -> None:
     """Write the message as canonical XML (C14N 1.0, no declaration), attachments in chunks.
 
-    The bytes may stand in an envelope as they are. Raises `CharacterNotAllowed`.
+    The bytes may stand in an envelope as they are. Raises `CharacterNotAllowed`, `ExtensionNotWritable`.
     """
     _Writer(out, message.extensions).write(message)
 
@@ -317,6 +321,9 @@ def _canonical_in_place(xml: bytes) -> bytes:
     opening = f'<tns:place xmlns:tns="{NS_SDK_MESSAGE}">'.encode()
     closing = b"</tns:place>"
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    place = etree.fromstring(opening + xml + closing, parser)
-    canonical: bytes = etree.tostring(place, method="c14n")
+    try:
+        place = etree.fromstring(opening + xml + closing, parser)
+        canonical: bytes = etree.tostring(place, method="c14n")
+    except (etree.XMLSyntaxError, etree.C14NError):
+        raise ExtensionNotWritable from None
     return canonical[len(opening) : -len(closing)]

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.management.base import BaseCommand, CommandParser
 
 from transport.protocol.certificates import CertificateChecker, CertificateUnreadable, load_certificates
-from transport.protocol.checking import Check, Means, NotOurs, check_file
+from transport.protocol.checking import Check, Means, check_file
+from transport.protocol.errors import ProtocolError
 from transport.protocol.revocation import FetchFailed, RevocationChecker
 
 _VALID, _INVALID, _UNREADABLE = 0, 1, 2
@@ -75,7 +76,7 @@ def _checked(path: Path, means: Means) -> Check | str:
             return check_file(source, Path(directory), means)
     except OSError as error:
         return error.strerror or type(error).__name__
-    except NotOurs as error:
+    except ProtocolError as error:
         return str(error)
 
 
