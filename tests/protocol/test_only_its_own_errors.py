@@ -18,6 +18,7 @@ from tests.protocol.as4.build import received, wire
 from tests.protocol.build import ARBETSFORMEDLINGEN, HABO, NOON, a_message, a_receipt
 from tests.protocol.keys import certificate, key
 from tests.protocol.sealed import a_payload, sealed, signed_anew
+from tests.protocol.test_service_metadata import base64_of, information, published, signed
 from transport.protocol import safe_xml
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import OTHER, As4Error
@@ -27,7 +28,7 @@ from transport.protocol.checking import Means, check_file
 from transport.protocol.discovery import Naptr, smp_base_url
 from transport.protocol.envelope import read_envelope
 from transport.protocol.errors import ProtocolError
-from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
+from transport.protocol.identifiers import CERTPUB_SIGNING, SDK_MESSAGE, ParticipantId
 from transport.protocol.message import BytesContent, File, write_message
 from transport.protocol.message_document import MessageMalformed, message_of, read_document, read_message
 from transport.protocol.message_receipt import read_receipt, write_receipt
@@ -243,18 +244,20 @@ def _read_metadata(data: bytes) -> None:
 
 @cache
 def _metadata() -> bytes:
-    from tests.protocol import test_service_metadata
+    return signed(_information())
 
-    for name in ("signed", "a_metadata", "metadata"):
-        if callable(getattr(test_service_metadata, name, None)):
-            try:
-                made = getattr(test_service_metadata, name)()
-            except TypeError:
-                continue
-            if isinstance(made, bytes):
-                return made
-    namespace = "http://docs.oasis-open.org/bdxr/ns/SMP/2016/05"
-    return f'<SignedServiceMetadata xmlns="{namespace}"><ServiceMetadata/></SignedServiceMetadata>'.encode()
+
+def _information() -> str:
+    return information(extensions=published(CERTPUB_SIGNING, base64_of("sender")))
+
+
+def _read_metadata_signed_anew(data: bytes) -> None:
+    """So that more is reached than the signature."""
+    try:
+        body = signed(data.decode())
+    except (etree.LxmlError, ValueError):
+        return
+    _read_metadata(body)
 
 
 def _parsed(reader):
@@ -273,6 +276,7 @@ _PARSERS = {
     "AS4 receipt": (lambda: _signal("receipt"), _read_signal),
     "AS4 error": (lambda: _signal("error"), _read_signal),
     "service metadata": (_metadata, _read_metadata),
+    "service metadata signed anew": (lambda: _information().encode(), _read_metadata_signed_anew),
     "file: message": (_message, _check),
     "file: envelope": (lambda: sealed(a_payload()), _check),
     "file: receipt": (lambda: write_receipt(a_receipt()), _check),
