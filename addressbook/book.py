@@ -1,15 +1,23 @@
 """Reading the federation's address book: JSON:API, page by page (federation-facts)."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import requests
 from django.conf import settings
+
+from transport.outgoing_http import AddressRefused, Client, NoAnswer, Origin
+
+from .page import PageMalformed, mended, read_page
 
 MAX_PAGES = 20_000
 PAGE_SIZE = 25
+# Decompressed: some hundred times what a page of so many entries has, and the whole of a large book.
+MAX_PAGE_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 512 * 1024 * 1024
+_MOST_WORDS = 500
 
 
 class BookUnavailable(Exception):
@@ -59,12 +67,14 @@ class EntryUnusable(Exception):
 def read_book(base_url: str) -> Book:
     """Read everything; raises `BookUnavailable`. Unusable entries are skipped and told."""
     book = Book()
-    with requests.Session() as session:
-        session.verify = settings.SDK_TLS_CA_FILE or True
-        for item in _collection(session, base_url, "organizations"):
+    reader = _Reader(base_url)
+    try:
+        for item in reader.collection("organizations"):
             _use(book, item, _organisation, book.organisations)
-        for item in _collection(session, base_url, "addresses"):
+        for item in reader.collection("addresses"):
             _use(book, item, _function, book.functions)
+    finally:
+        reader.close()
     for key, function in list(book.functions.items()):
         if function.organisation_book_id not in book.organisations:
             book.skipped.append({"id": key, "why": "its organisation is not in the address book"})
@@ -73,43 +83,76 @@ def read_book(base_url: str) -> Book:
 
 
 def _use(book: Book, item: Any, read: Any, into: dict[str, Any]) -> None:
+    item, was_mended = mended(item)
+    identity = str(item.get("id", "?"))[:100] if isinstance(item, dict) else "?"
     try:
         entry = read(item)
     except EntryUnusable as error:
-        identity = str(item.get("id", "?")) if isinstance(item, dict) else "?"
-        book.skipped.append({"id": identity[:100], "why": str(error)})
+        book.skipped.append({"id": identity, "why": str(error)})
         return
+    if was_mended:
+        book.skipped.append({"id": identity, "why": "mended: it had characters that cannot be stored"})
     into[entry.book_id] = entry
 
 
-def _collection(session: requests.Session, base_url: str, name: str) -> Iterator[Any]:
-    origin = urlsplit(base_url)[:2]
-    url: str | None = urljoin(base_url, f"{name}?page[size]={PAGE_SIZE}")
-    for _ in range(MAX_PAGES):
-        if url is None:
-            return
-        if urlsplit(url)[:2] != origin:
-            raise BookUnavailable("links.next leads to another server")
-        page = _page(session, url)
-        yield from page["data"]
-        following = page.get("links", {}).get("next")
-        if isinstance(following, dict):
-            following = following.get("href")
-        url = urljoin(url, following) if following else None
-    raise BookUnavailable(f"more than {MAX_PAGES} pages of {name}")
+class _Reader:
+    """Page after page of one address book, by one connection."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._client = Client(origin=Origin.SETTINGS)
+        self._left = MAX_BYTES
+
+    def close(self) -> None:
+        self._client.close()
+
+    def collection(self, name: str) -> Iterator[Any]:
+        origin = urlsplit(self._base_url)[:2]
+        url: str | None = urljoin(self._base_url, f"{name}?page[size]={PAGE_SIZE}")
+        for _ in range(MAX_PAGES):
+            if url is None:
+                return
+            if urlsplit(url)[:2] != origin:
+                raise BookUnavailable("links.next leads to another server")
+            links = yield from self._page(url)
+            following = links.get("next") if isinstance(links, dict) else None
+            if isinstance(following, dict):
+                following = following.get("href")
+            url = _joined(url, following) if following else None
+        raise BookUnavailable(f"more than {MAX_PAGES} pages of {name}")
+
+    def _page(self, url: str) -> Generator[Any, None, Any]:
+        """The page's items; its links. All of it is read before any of it is used."""
+        try:
+            with self._client.stream(
+                "GET",
+                url,
+                seconds=settings.SDK_HTTP_TIMEOUT_SECONDS,
+                max_bytes=min(MAX_PAGE_BYTES, self._left),
+                headers={"Accept": "application/vnd.api+json, application/json"},
+            ) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise BookUnavailable(f"HTTP {answer.status}")
+                page = read_page(answer)
+                items = []
+                while True:
+                    try:
+                        items.append(next(page))
+                    except StopIteration as end:
+                        links = end.value
+                        break
+                self._left -= answer.bytes_read
+        except (NoAnswer, AddressRefused, PageMalformed) as error:
+            raise BookUnavailable(str(error)) from None
+        yield from items
+        return links
 
 
-def _page(session: requests.Session, url: str) -> dict[str, Any]:
+def _joined(url: str, following: Any) -> str:
     try:
-        response = session.get(url, timeout=settings.SDK_HTTP_TIMEOUT_SECONDS, allow_redirects=False)
-        page = response.json() if response.status_code == requests.codes.ok else None
-    except (requests.RequestException, ValueError) as error:
-        raise BookUnavailable(type(error).__name__) from None
-    if page is None:
-        raise BookUnavailable(f"HTTP {response.status_code}")
-    if not isinstance(page, dict) or not isinstance(page.get("data"), list):
-        raise BookUnavailable("a page without data")
-    return page
+        return urljoin(url, str(following))
+    except ValueError:
+        raise BookUnavailable("links.next is no address") from None
 
 
 def _organisation(item: Any) -> OrganisationEntry:
@@ -127,7 +170,7 @@ def _organisation(item: Any) -> OrganisationEntry:
 
 def _function(item: Any) -> FunctionEntry:
     attributes = _attributes(item)
-    parent = item.get("relationships", {}).get("parent", {}).get("data") or {}
+    parent = _within(_within(_within(item, "relationships"), "parent"), "data")
     return FunctionEntry(
         _text(item, "id", 100, required=True),
         _text(parent, "id", 100, required=True),
@@ -153,9 +196,14 @@ def _attributes(item: Any) -> dict[str, Any]:
     return found
 
 
+def _within(values: dict[str, Any], name: str) -> dict[str, Any]:
+    found = values.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _text(values: dict[str, Any], name: str, longest: int, *, required: bool = False) -> str:
     value = values.get(name)
-    text = " ".join(str(value).replace("\0", "").split()) if value is not None else ""
+    text = " ".join(str(value).split()) if value is not None else ""
     if required and not text:
         raise EntryUnusable(f"no {name}")
     if len(text) > longest:
@@ -168,4 +216,4 @@ def _words(value: Any) -> list[str]:
     if not isinstance(value, list):
         return []
     words = [item.get("name") if isinstance(item, dict) else item for item in value]
-    return [str(word)[:256] for word in words if word]
+    return [str(word)[:256] for word in words if word][:_MOST_WORDS]

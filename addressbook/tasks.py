@@ -16,5 +16,10 @@ def synchronise() -> None:
         return
     try:
         copying.synchronise(settings.SDK_ADDRESS_BOOK_URL)
-    except (copying.BookUnavailable, copying.CopyRefused, copying.AlreadyRunning) as error:
+    except (
+        copying.BookUnavailable,
+        copying.CopyRefused,
+        copying.CopyFailed,
+        copying.AlreadyRunning,
+    ) as error:
         logger.warning("address book not copied", extra={"fields": {"why": error}})

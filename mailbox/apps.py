@@ -9,7 +9,9 @@ class MailboxConfig(AppConfig):
 
         from . import (
             administration_certificates,
+            oidc_requests,
             sessions,  # noqa: F401  its receivers listen from here on
         )
 
+        oidc_requests.bound_requests()
         watch.register_recipients(administration_certificates.to_be_warned)

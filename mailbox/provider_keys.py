@@ -5,9 +5,10 @@ import time
 from typing import Any, Final
 
 import jwt
-import requests
 from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
+
+from . import oidc_requests
 
 CLOCK_SKEW_SECONDS: Final = 60
 _KEPT_SECONDS: Final = 600.0
@@ -27,7 +28,7 @@ class _KeySet:
         self._at = 0.0
 
     def get(self, *, newer: bool = False) -> list[dict[str, Any]]:
-        """The keys; `newer` where those known do not do. Raises `requests.RequestException`."""
+        """The keys; `newer` where those known do not do. Raises `RequestException`."""
         with self._lock:
             age = time.monotonic() - self._at if self._address == settings.OIDC_OP_JWKS_ENDPOINT else None
             if age is None or age > (_FETCHED_EVERY_SECONDS if newer else _KEPT_SECONDS):
@@ -51,7 +52,7 @@ def forget() -> None:
 def claims_of(token: str, algorithm: str) -> dict[str, Any]:
     """The claims of a token that the provider has signed, and whose time it is, give or take a minute.
 
-    Raises `SuspiciousOperation`, and `requests.RequestException` where the keys cannot be fetched.
+    Raises `SuspiciousOperation`, and `RequestException` where the keys cannot be fetched.
     """
     try:
         header = jwt.get_unverified_header(token)
@@ -97,10 +98,10 @@ def _fitting(keys: list[dict[str, Any]], key_id: Any, algorithm: str) -> list[jw
 
 
 def _fetch(address: str) -> list[dict[str, Any]]:
-    response = requests.get(address, verify=settings.OIDC_VERIFY_SSL, timeout=settings.OIDC_TIMEOUT)
+    response = oidc_requests.get(address)
     response.raise_for_status()
     told = response.json()
     keys = told.get("keys") if isinstance(told, dict) else None
     if not isinstance(keys, list):
-        raise requests.exceptions.InvalidJSONError("no key set")
+        raise oidc_requests.RequestException("no key set")
     return [key for key in keys if isinstance(key, dict)]

@@ -115,7 +115,7 @@ def _end(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
 def end_by(logout_token: str) -> int:
     """End the sessions that the provider's logout token names; how many (Back-Channel Logout 1.0 2.6).
 
-    Raises `NotALogoutToken`, and `requests.RequestException` where the provider's keys cannot be fetched.
+    Raises `NotALogoutToken`, and `RequestException` where the provider's keys cannot be fetched.
     It ends what had begun when it was made, and is used up by that: kept by somebody, it ends no later login.
     """
     claims = _claims_of(logout_token)

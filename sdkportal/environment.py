@@ -1,6 +1,7 @@
 """Configuration read from environment variables: typed, with errors that say what to set."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -41,6 +42,15 @@ def number(name: str, default: int) -> int:
 def words(name: str, default: str = "") -> list[str]:
     """A list from a comma-separated value."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def networks(name: str, default: str = "") -> list[str]:
+    """A list of IP networks (`10.0.0.0/8`)."""
+    found = words(name, default)
+    try:
+        return [str(ip_network(network)) for network in found]
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be networks such as 10.0.0.0/8, comma-separated.") from None
 
 
 def path(name: str, default: Path) -> Path:

@@ -381,6 +381,12 @@ SDK_FEDERATION_ID = env.text("SDK_FEDERATION_ID", "urn:fdc:digg.se:edelivery:fed
 SDK_SML_ZONE = env.text("SDK_SML_ZONE", "sml.example")
 # `host:port` of name servers to ask instead of the machine's own.
 SDK_DNS_SERVERS = env.words("SDK_DNS_SERVERS")
+# Networks that may be connected to by addresses that others name, though they are not public.
+SDK_PRIVATE_NETWORKS = env.networks("SDK_PRIVATE_NETWORKS", "127.0.0.0/8,::1/128" if DEMO else "")
+# The transport profiles that are spoken, the preferred one first.
+SDK_TRANSPORT_PROFILES = env.words(
+    "SDK_TRANSPORT_PROFILES", "digg-transport-as4-v1_0,digg-transport-as4-v1_2"
+)
 SDK_METADATA_CACHE_SECONDS = env.number("SDK_METADATA_CACHE_SECONDS", 600)
 # So long a process goes on with an answer that it has read, before it looks whether it is still there.
 SDK_ANSWER_MEMORY_SECONDS = env.number("SDK_ANSWER_MEMORY_SECONDS", 2)
@@ -404,7 +410,9 @@ SDK_MAX_TRANSFER_BYTES = env.number("SDK_MAX_TRANSFER_BYTES", 160 * 1024 * 1024)
 SDK_RESEND_LIMIT = env.number("SDK_RESEND_LIMIT", 4)
 SDK_RESEND_WINDOW_SECONDS = env.number("SDK_RESEND_WINDOW_SECONDS", 720)
 SDK_TRANSFER_LOG_DAYS = env.number("SDK_TRANSFER_LOG_DAYS", 400)
+# A message and its answer have to be through in so long, and the time that it takes at the slowest speed.
 SDK_AS4_TIMEOUT_SECONDS = env.number("SDK_AS4_TIMEOUT_SECONDS", 60)
+SDK_AS4_SLOWEST_BYTES = env.number("SDK_AS4_SLOWEST_BYTES", 256 * 1024)
 # A sender that is silent for so long, or that has not sent everything in so long, is cut off.
 SDK_AS4_SILENCE_SECONDS = env.number("SDK_AS4_SILENCE_SECONDS", 30)
 SDK_AS4_RECEIVE_SECONDS = env.number("SDK_AS4_RECEIVE_SECONDS", 900)

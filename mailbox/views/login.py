@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-import requests
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
@@ -19,6 +18,7 @@ from transport.rate_limits import limited
 from .. import login_state, sessions
 from ..login import REFUSAL, essential_acr
 from ..login_state import BegunLogin
+from ..oidc_requests import RequestException
 
 logger = logging.getLogger(__name__)
 # A cookie holds some of them.
@@ -58,7 +58,7 @@ class Callback(OIDCAuthenticationCallbackView):
         elif begun is not None:
             try:
                 person = auth.authenticate(request, nonce=begun.nonce, code_verifier=begun.code_verifier)
-            except (requests.RequestException, SuspiciousOperation) as error:
+            except (RequestException, SuspiciousOperation) as error:
                 logger.warning("login failed", extra={"fields": {"error": type(error).__name__}})
             else:
                 if person is not None:
@@ -87,7 +87,7 @@ def ended_by_provider(request: HttpRequest) -> HttpResponse:
     except sessions.NotALogoutToken as refused:
         logger.warning("no logout token", extra={"fields": {"reason": refused.reason}})
         response: HttpResponse = JsonResponse({"error": "invalid_request"}, status=400)
-    except requests.RequestException as error:
+    except RequestException as error:
         logger.warning("logout not judged", extra={"fields": {"error": type(error).__name__}})
         response = HttpResponse(status=503)
     else:

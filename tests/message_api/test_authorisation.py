@@ -294,7 +294,7 @@ class OutsideServer:
         self.asked = 0
         self.is_away = False
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, **_: object) -> bytes:
         self.asked += 1
         if self.is_away:
             raise http.NoAnswer("ConnectionError")

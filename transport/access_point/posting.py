@@ -2,25 +2,18 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 
-import requests
-import urllib3.exceptions
 from django.conf import settings
 
+from ..outgoing_http import AddressRefused, Client, NoAnswer, Origin
 from ..protocol.as4.packing import PackedMessage
 from ..protocol.as4.signals import MEDIA_TYPES
 
 _MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 # Servers that others run keep an idle connection for two seconds and more.
 _REUSED_SECONDS: Final = 1.0
-
-
-class NoAnswer(Exception):
-    """Nobody answered, or not in time, or too much. Whether the message was taken is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,25 +32,27 @@ class Answer:
 
 
 def post(packed: PackedMessage, url: str) -> Answer:
-    """Send a message and give the answer; raises `NoAnswer`."""
-    certificate = (settings.SDK_TLS_CLIENT_CERTIFICATE, settings.SDK_TLS_CLIENT_KEY)
+    """Send a message and give the answer; raises `NoAnswer`.
+
+    The whole of it has to be done in SDK_AS4_TIMEOUT_SECONDS, and the time that the message takes at
+    SDK_AS4_SLOWEST_BYTES a second.
+    """
     try:
-        with _lines.session().post(
+        answer = _lines.client().request(
+            "POST",
             url,
-            data=_Body(packed),
-            headers={"Content-Type": packed.content_type, "Accept": "application/soap+xml"},
-            cert=certificate if all(certificate) else None,
-            verify=settings.SDK_TLS_CA_FILE or True,
-            timeout=settings.SDK_AS4_TIMEOUT_SECONDS,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            answer = response.raw.read(_MAX_ANSWER_BYTES + 1, decode_content=True)
-            if len(answer) > _MAX_ANSWER_BYTES:
-                raise NoAnswer("the answer is too long")
-            return Answer(response.status_code, response.headers.get("Content-Type", ""), answer)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise NoAnswer(type(error).__name__) from None
+            seconds=settings.SDK_AS4_TIMEOUT_SECONDS + packed.content_length / settings.SDK_AS4_SLOWEST_BYTES,
+            max_bytes=_MAX_ANSWER_BYTES,
+            body=packed.chunks(),
+            headers={
+                "Content-Type": packed.content_type,
+                "Content-Length": str(packed.content_length),
+                "Accept": "application/soap+xml",
+            },
+        )
+    except AddressRefused as error:
+        raise NoAnswer(f"address refused: {error}") from None
+    return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.body)
 
 
 class _Lines(threading.local):
@@ -68,41 +63,21 @@ class _Lines(threading.local):
     """
 
     def __init__(self) -> None:
-        self._session = requests.Session()
-        # Nothing that one peer says is told to another, nor to itself.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._client: Client | None = None
+        self._certificate: tuple[str, str] | None = None
         self._used_at = time.monotonic()
 
-    def session(self) -> requests.Session:
+    def client(self) -> Client:
         now = time.monotonic()
-        if now - self._used_at > _REUSED_SECONDS:
-            self._session.close()
+        own = (settings.SDK_TLS_CLIENT_CERTIFICATE, settings.SDK_TLS_CLIENT_KEY)
+        certificate = own if all(own) else None
+        if self._client is not None and now - self._used_at > _REUSED_SECONDS:
+            self._client.close()
+        if self._client is None or certificate != self._certificate:
+            self._client = Client(origin=Origin.OTHERS, certificate=certificate)
+            self._certificate = certificate
         self._used_at = now
-        return self._session
+        return self._client
 
 
 _lines = _Lines()
-
-
-class _Body:
-    """A packed message as what `requests` sends with a Content-Length."""
-
-    def __init__(self, packed: PackedMessage) -> None:
-        self._length = packed.content_length
-        self._chunks = packed.chunks()
-        self._rest = b""
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
-
-    def read(self, size: int = -1) -> bytes:
-        if not self._rest:
-            self._rest = next(self._chunks, b"")
-        if size < 0:
-            data, self._rest = self._rest + b"".join(self._chunks), b""
-            return data
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data

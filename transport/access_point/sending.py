@@ -19,6 +19,7 @@ from .. import hand_over, payloads
 from ..federation import lookup, trust
 from ..federation.errors import FederationError
 from ..hand_over import Cause, Outcome
+from ..outgoing_http import NoAnswer
 from ..protocol.as4 import signals
 from ..protocol.as4.errors import (
     DUPLICATE_CODE,
@@ -37,7 +38,7 @@ from ..workspace import workspace
 from . import log
 from .keys import AccessPointKeys, own_keys
 from .models import OutboundTransfer
-from .posting import Answer, NoAnswer, post
+from .posting import Answer, post
 
 logger = logging.getLogger(__name__)
 # Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,

@@ -1,17 +1,14 @@
-"""The one place that fetches: bounded in time and size, no redirects, TLS by the configured CAs."""
+"""What message service and access point fetch of the federation: small answers, in a short time."""
 
-import time
 from typing import Final
 
-import requests
 from django.conf import settings
 
+from ..outgoing_http import AddressRefused, Origin, request
+from ..outgoing_http import NoAnswer as NoAnswer
+
 MAX_ANSWER_BYTES: Final = 20 * 1024 * 1024
-_CHUNK: Final = 64 * 1024
-
-
-class NoAnswer(Exception):
-    """Nobody answered, or not in time, or too much: it may pass."""
+_OK: Final = 200
 
 
 class Refused(Exception):
@@ -22,30 +19,31 @@ class Refused(Exception):
         super().__init__(f"HTTP {status}")
 
 
-def fetch(url: str, body: bytes | None = None, *, content_type: str = "application/octet-stream") -> bytes:
-    """GET, or POST a body; the answer's bytes. Raises `NoAnswer`, `Refused`."""
-    limit = settings.SDK_HTTP_TIMEOUT_SECONDS
-    deadline = time.monotonic() + limit
+def fetch(
+    url: str,
+    body: bytes | None = None,
+    *,
+    content_type: str = "application/octet-stream",
+    origin: Origin = Origin.OTHERS,
+    plain_http: bool = False,
+) -> bytes:
+    """GET, or POST a body; the answer's bytes. Raises `NoAnswer`, `Refused`.
+
+    `plain_http` is for answers that are signed themselves.
+    """
     try:
-        with requests.request(
+        answer = request(
             "GET" if body is None else "POST",
             url,
-            data=body,
+            origin=origin,
+            seconds=settings.SDK_HTTP_TIMEOUT_SECONDS,
+            max_bytes=MAX_ANSWER_BYTES,
+            body=body,
             headers={"Content-Type": content_type} if body is not None else {},
-            timeout=limit,
-            verify=settings.SDK_TLS_CA_FILE or True,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code != requests.codes.ok:
-                raise Refused(response.status_code)
-            pieces = []
-            size = 0
-            for piece in response.iter_content(_CHUNK):
-                size += len(piece)
-                if size > MAX_ANSWER_BYTES or time.monotonic() > deadline:
-                    raise NoAnswer("the answer is too long or too slow")
-                pieces.append(piece)
-            return b"".join(pieces)
-    except requests.RequestException as error:
-        raise NoAnswer(type(error).__name__) from None
+            plain_http=plain_http,
+        )
+    except AddressRefused as error:
+        raise NoAnswer(f"address refused: {error}") from None
+    if answer.status != _OK:
+        raise Refused(answer.status)
+    return answer.body

@@ -13,6 +13,7 @@ from cryptography import x509
 from django.conf import settings
 from django.utils import timezone
 
+from ..outgoing_http import AddressRefused, check_url
 from ..protocol.certificates import CertificateUntrusted, RevocationUnknown
 from ..protocol.discovery import Naptr, NoServiceRecord, bdxl_name, metadata_url, smp_base_url
 from ..protocol.errors import ProtocolError
@@ -81,12 +82,18 @@ def endpoint_of(
     """The access point that takes the document type for the participant now.
 
     Its certificate has not been judged yet. Raises as `service_metadata`, `DocumentTypeNotServed` too
-    where nothing of the federation's transport profile is active.
+    where nothing of a transport profile in SDK_TRANSPORT_PROFILES is active, and `MetadataUntrusted` where
+    the access point has an address that is never connected to.
     """
     metadata = service_metadata(participant, document_type)
-    endpoint = endpoint_for(metadata, process_id, process_scheme, timezone.now())
+    profiles = settings.SDK_TRANSPORT_PROFILES
+    endpoint = endpoint_for(metadata, process_id, process_scheme, timezone.now(), profiles)
     if endpoint is None:
-        raise DocumentTypeNotServed("no active endpoint of the federation's transport profile")
+        raise DocumentTypeNotServed("no active endpoint of a transport profile that is spoken here")
+    try:
+        check_url(endpoint.url)
+    except AddressRefused as error:
+        raise MetadataUntrusted(f"the access point's address: {error}") from None
     return endpoint
 
 

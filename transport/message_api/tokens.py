@@ -22,6 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization, OctKey
 
 from ..federation import http
+from ..outgoing_http import Origin
 from . import patterns
 from .models import ApiClient
 from .scopes import Scope
@@ -164,7 +165,7 @@ def _outside_keys() -> KeySet:
     kept = cache.get(_kept_under())
     if kept is None:
         try:
-            kept = json.loads(http.fetch(settings.SDK_API_JWKS_URL))
+            kept = json.loads(http.fetch(settings.SDK_API_JWKS_URL, origin=Origin.SETTINGS))
         except (http.NoAnswer, http.Refused, ValueError) as error:
             raise ServerAway(type(error).__name__) from None
         cache.set(_kept_under(), kept, _KEYS_KEPT_SECONDS)

@@ -4,6 +4,8 @@ Every configured CA certificate is an anchor: a federation trusts issuers, not w
 have issued besides them. Path building is pyca/cryptography's.
 """
 
+import base64
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,7 +38,8 @@ MINIMUM_RSA_BITS: Final = 2048
 # Places among a certificate's fields, which begin with the version of every certificate that has extensions.
 _ISSUER: Final = 3
 _SUBJECT: Final = 5
-_PEM_MARK: Final = b"-----BEGIN CERTIFICATE-----"
+# RFC 7468 5.1, and 5.3 for "X509"; white space in it may be missing too.
+_PEM_MARK: Final = re.compile(rb"-----(BEGIN|END)[ \t]*(?:X509[ \t]*)?CERTIFICATE-----")
 # What the library raises, early or late, for bytes that are not what they should be.
 UNREADABLE: Final = (
     ValueError,
@@ -88,15 +91,31 @@ class Purpose(StrEnum):
     ENCRYPTION = "encryption"
 
 
+def is_pem(data: bytes) -> bool:
+    """Whether PEM's mark of a certificate stands in these bytes."""
+    return _PEM_MARK.search(data) is not None
+
+
 def load_certificates(data: bytes) -> list[x509.Certificate]:
-    """The certificates of a PEM bundle, or the one of a DER file; raises `CertificateUnreadable`."""
-    if _PEM_MARK not in data:
+    """The certificates of a PEM bundle, or the one of a DER file; raises `CertificateUnreadable`.
+
+    Line breaks of PEM may be missing, spaces, or the two characters `\\n`: forms and tools that join lines
+    leave it so.
+    """
+    marks = list(_PEM_MARK.finditer(data))
+    if not marks:
         return [load_certificate(data)]
-    try:
-        found = x509.load_pem_x509_certificates(data)
-    except UNREADABLE:
-        raise CertificateUnreadable("not a certificate in PEM") from None
-    return [_read_through(certificate) for certificate in found]
+    if [mark[1] for mark in marks] != [b"BEGIN", b"END"] * (len(marks) // 2):
+        raise CertificateUnreadable("not a certificate in PEM")
+    found = []
+    for begin, end in zip(marks[::2], marks[1::2], strict=True):
+        text = data[begin.end() : end.start()].replace(b"\\r", b"").replace(b"\\n", b"")
+        try:
+            der = base64.b64decode(b"".join(text.split()), validate=True)
+        except ValueError:
+            raise CertificateUnreadable("not a certificate in PEM") from None
+        found.append(load_certificate(der))
+    return found
 
 
 def load_certificate(data: bytes) -> x509.Certificate:

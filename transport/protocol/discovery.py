@@ -1,19 +1,18 @@
 """Where a participant's metadata is: BDXL names and NAPTR records (C3.4.2, federation-facts)."""
 
 import base64
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives import hashes
 
 from .errors import ProtocolError
 from .identifiers import PARTICIPANT_SCHEME, DocumentType, ParticipantId
+from .urls import UrlRefused, parse_http_url
 
 NAPTR_SERVICE: Final = "meta:smp"
-_MAX_URL: Final = 2048
 
 
 class NoServiceRecord(ProtocolError):
@@ -68,12 +67,7 @@ def _replacement(regexp: str) -> str | None:
     pieces = regexp.split(regexp[0])
     if len(pieces) != 4 or pieces[1] not in {"^.*$", ".*"} or pieces[3] not in {"", "i"}:
         return None
-    url = pieces[2]
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        return str(parse_http_url(pieces[2]))
+    except UrlRefused:
         return None
-    is_plain = re.fullmatch(r"[\x21-\x7e]+", url) is not None and "\\" not in url and len(url) <= _MAX_URL
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_plain:
-        return None
-    return url

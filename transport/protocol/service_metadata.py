@@ -5,15 +5,15 @@ caller to judge, by `signing_certificate`.
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from lxml import etree
 
-from .certificates import CertificateUnreadable, load_certificates
+from .certificates import CertificateUnreadable, is_pem, load_certificates
 from .errors import ProtocolError
 from .identifiers import (
     CERTPUB_ENCRYPTION,
@@ -32,6 +32,7 @@ from .moments import NotAMoment, read_moment
 from .safe_xml import SMALL_DOCUMENT, parse
 from .signature import verify_document
 from .text import text_at, text_of
+from .urls import UrlRefused, parse_http_url
 
 _SMP: Final = f"{{{NS_SMP}}}"
 _SMC: Final = f"{{{NS_SMC}}}"
@@ -113,13 +114,18 @@ def read_service_metadata(
 
 
 def endpoint_for(
-    metadata: ServiceMetadata, process_id: str, process_scheme: str, moment: datetime
+    metadata: ServiceMetadata,
+    process_id: str,
+    process_scheme: str,
+    moment: datetime,
+    transport_profiles: Sequence[str] = (TRANSPORT_PROFILE,),
 ) -> Endpoint | None:
-    """The active endpoint of the federation's transport profile; None where there is none."""
-    for endpoint in metadata.endpoints:
-        is_process = (endpoint.process_id, endpoint.process_scheme) == (process_id, process_scheme)
-        if is_process and endpoint.transport_profile == TRANSPORT_PROFILE and endpoint.is_active(moment):
-            return endpoint
+    """The active endpoint of the first of our transport profiles that has one; None where none has."""
+    for profile in transport_profiles:
+        for endpoint in metadata.endpoints:
+            is_process = (endpoint.process_id, endpoint.process_scheme) == (process_id, process_scheme)
+            if is_process and endpoint.transport_profile == profile and endpoint.is_active(moment):
+                return endpoint
     return None
 
 
@@ -175,32 +181,20 @@ def _published(information: etree._Element, type_code: str) -> list[x509.Certifi
 
 def _certificate(text: str | None, element: str) -> x509.Certificate:
     """DER in base64; PEM armour around it, inside or outside that base64, is tolerated."""
-    value = _without_armour((text or "").strip())
+    value = (text or "").strip().encode("ascii", "replace")
     try:
-        data = base64.b64decode("".join(value.split()), validate=True)
+        data = value if is_pem(value) else base64.b64decode(b"".join(value.split()), validate=True)
         return load_certificates(data)[0]
     except (ValueError, CertificateUnreadable):
         raise MetadataMalformed(element) from None
 
 
-def _without_armour(text: str) -> str:
-    lines = [line for line in text.splitlines() if not line.strip().startswith("-----")]
-    return "\n".join(lines)
-
-
 def _url(text: str | None, element: str) -> str:
     url = (text or "").strip()
     try:
-        parts = urlsplit(url)
-    except ValueError:
+        parse_http_url(url)
+    except UrlRefused:
         raise MetadataMalformed(element) from None
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or not url.isascii()
-        or not url.isprintable()
-    ):
-        raise MetadataMalformed(element)
     return url
 
 

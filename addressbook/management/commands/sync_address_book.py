@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from addressbook.copying import AlreadyRunning, BookUnavailable, CopyRefused, synchronise
+from addressbook.copying import AlreadyRunning, BookUnavailable, CopyFailed, CopyRefused, synchronise
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
             run = synchronise(settings.SDK_ADDRESS_BOOK_URL, force=force)
         except CopyRefused as error:
             raise CommandError(f"Nothing was changed: {error}. --force takes it all the same.") from None
-        except (BookUnavailable, AlreadyRunning) as error:
+        except (BookUnavailable, CopyFailed, AlreadyRunning) as error:
             raise CommandError(f"Nothing was changed: {error}.") from None
         self.stdout.write(
             f"{run.added} added, {run.changed} changed, {run.gone} gone, {len(run.skipped)} skipped"

@@ -1,0 +1,108 @@
+"""urllib3's connections, made to judge where they go and to keep their deadline."""
+
+import os
+import socket
+import ssl
+from functools import lru_cache
+from typing import Any
+
+import certifi
+from django.conf import settings
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
+
+from ..protocol.urls import HttpUrl
+from .addresses import Origin, resolve
+from .deadline import BoundedSocket, BoundedTlsSocket, Clock
+
+
+class Route:
+    """Where a pool's connections go, who says so, and by when they must be done."""
+
+    def __init__(self, parts: HttpUrl, *, origin: Origin, plain_http: bool) -> None:
+        self.parts = parts
+        self.clock = Clock()
+        self._origin = origin
+        self._plain_http = plain_http
+
+    def connect(self) -> BoundedSocket:
+        """A socket connected to an address that was judged: the name is not resolved again."""
+        found = resolve(self.parts, self.clock.deadline, origin=self._origin, plain_http=self._plain_http)
+        trouble: OSError = OSError("no address")
+        for number, (family, kind, protocol, _, address) in enumerate(found):
+            connection = BoundedSocket(family, kind, protocol)
+            connection.clock = self.clock
+            try:
+                connection.settimeout(self.clock.remaining() / (len(found) - number))
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.connect(address)
+                # What begins now, a handshake of TLS perhaps, has to end by the same deadline.
+                connection.settimeout(self.clock.remaining())
+            except OSError as error:
+                connection.close()
+                trouble = error
+            else:
+                return connection
+        raise trouble
+
+
+class _Connection(HTTPConnection):
+    def __init__(self, *args: Any, route: Route, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._route = route
+
+    def _new_conn(self) -> socket.socket:
+        return self._route.connect()
+
+
+class _TlsConnection(HTTPSConnection):
+    def __init__(self, *args: Any, route: Route, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._route = route
+
+    def _new_conn(self) -> socket.socket:
+        return self._route.connect()
+
+    def connect(self) -> None:
+        super().connect()
+        if not isinstance(self.sock, BoundedTlsSocket):
+            raise TypeError("a connection without a deadline")
+        self.sock.clock = self._route.clock
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection  # type: ignore[assignment]
+
+
+def pool_for(route: Route, certificate: tuple[str, str] | None) -> HTTPConnectionPool:
+    """A pool of one connection. `certificate` and its key, PEM files, are shown to the server."""
+    parts = route.parts
+    host = f"[{parts.host}]" if ":" in parts.host else parts.host
+    if parts.scheme == "http":
+        return _Pool(host, parts.port, maxsize=1, route=route)
+    return _TlsPool(host, parts.port, maxsize=1, ssl_context=_context(certificate), route=route)
+
+
+def _context(certificate: tuple[str, str] | None) -> ssl.SSLContext:
+    """Built once for each state of the files: a renewed certificate counts without a restart."""
+    files = (settings.SDK_TLS_CA_FILE or certifi.where(), *(certificate or ()))
+    return _built(tuple((file, os.stat(file).st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=8)
+def _built(files: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+    (authorities, _), *certificate = files
+    context = create_urllib3_context()
+    context.load_verify_locations(authorities)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.check_hostname = True
+    context.sslsocket_class = BoundedTlsSocket
+    if certificate:
+        (chain, _), (key, _) = certificate
+        context.load_cert_chain(chain, key)
+    return context
