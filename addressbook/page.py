@@ -6,8 +6,8 @@ import re
 from collections.abc import Generator
 from typing import Any, Final, Protocol
 
-import ijson
-from ijson.common import ObjectBuilder
+from ijson.backends import python as ijson
+from ijson.common import JSONError, ObjectBuilder
 
 _DEEPEST: Final = 32
 _BEGINNINGS: Final = frozenset({"start_map", "start_array"})
@@ -37,6 +37,7 @@ def read_page(source: Readable) -> Generator[Any, None, Any]:
     section, depth = "", 0
     builder: ObjectBuilder | None = None
     try:
+        # The back end that gives half a surrogate as it is: the one in C silently writes a question mark.
         for event, value in ijson.basic_parse(_WellFormed(source), use_float=True):
             depth += event in _BEGINNINGS
             if depth > _DEEPEST:
@@ -57,7 +58,7 @@ def read_page(source: Readable) -> Generator[Any, None, Any]:
                 else:
                     links = builder.value
                 builder = None
-    except (ijson.JSONError, UnicodeError, ValueError, ArithmeticError) as error:
+    except (JSONError, UnicodeError, ValueError, ArithmeticError) as error:
         raise PageMalformed(type(error).__name__) from None
     if not has_data:
         raise PageMalformed("a page without data")

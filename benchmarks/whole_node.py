@@ -66,7 +66,7 @@ def throughput(directory: Path, federation: Federation, postgres: Postgres, coun
     )
     node.manage("set_routing", sample.HABO.participant_id, "--way", "out-and-back")
     try:
-        node.start(Role.ACCESS_POINT, Role.WORKER, Role.BEAT)
+        node.start(Role.ACCESS_POINT, Role.WORKER, Role.TRANSPORT, Role.BEAT)
         with _Orders(node) as orders, psycopg.connect(url, autocommit=True) as connection:
             _run(orders, connection, max(1, min(20, count)))
             gauges = {

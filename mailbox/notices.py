@@ -13,10 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
 
-import jwt
-import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.conf import settings
@@ -26,6 +23,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
+from py_vapid import Vapid02
+from pywebpush import WebPushException, webpush
+
+from transport.outgoing_http import AddressRefused, Origin, check_url
+from transport.outgoing_http.requests_session import RequestException, bounded_session
 
 from transport import mail
 
@@ -46,6 +48,7 @@ from .models import (
 logger = logging.getLogger(__name__)
 _PUSH_LIVES_SECONDS: Final = 86_400
 _PUSH_TIMEOUT_SECONDS: Final = 10
+_MAX_PUSH_ANSWER_BYTES: Final = 64 * 1024
 _GONE: Final = frozenset({404, 410})
 _MOST_SUBSCRIPTIONS: Final = 10
 # What is meant for somebody is told of while it is new; a choice made later tells of nothing old.
@@ -74,7 +77,7 @@ def choose(person: Person, mailbox: FunctionMailbox, *, by_mail: bool, by_push: 
 
 def subscribe(person: Person, endpoint: str) -> None:
     """Let a browser take pushes for the person, and for nobody else any more. Raises `EndpointRefused`."""
-    if urlsplit(endpoint).scheme != "https" or not _is_known(endpoint) or len(endpoint) > 1000:
+    if not endpoint.startswith("https://") or not _is_known(endpoint) or len(endpoint) > 1000:
         raise EndpointRefused
     PushSubscription.objects.update_or_create(endpoint=endpoint, defaults={"person": person})
     kept = person.push_subscriptions.order_by("-created_at", "-pk").values("pk")[:_MOST_SUBSCRIPTIONS]
@@ -210,35 +213,37 @@ def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) 
 def _push(subscriptions: Iterable[PushSubscription]) -> None:
     if not settings.SDK_PUSH_KEY:
         return
+    session = bounded_session(
+        origin=Origin.OTHERS, seconds=_PUSH_TIMEOUT_SECONDS, max_bytes=_MAX_PUSH_ANSWER_BYTES
+    )
     for subscription in subscriptions:
         if not _is_known(subscription.endpoint):
             continue
         try:
-            answer = requests.post(
-                subscription.endpoint,
-                headers={**_identified_to(subscription.endpoint), "TTL": str(_PUSH_LIVES_SECONDS)},
-                timeout=_PUSH_TIMEOUT_SECONDS,
-                allow_redirects=False,
+            webpush(
+                {"endpoint": subscription.endpoint},
+                vapid_private_key=Vapid02(_push_key()),
+                vapid_claims=_claims_for(subscription.endpoint),
+                ttl=_PUSH_LIVES_SECONDS,
+                requests_session=session,
             )
-        except requests.RequestException as error:
+        except RequestException as error:
             logger.warning("push not sent", extra={"fields": {"error": type(error).__name__}})
-            continue
-        if answer.status_code in _GONE:
-            subscription.delete()
-        elif not answer.ok:
-            logger.warning("push not taken", extra={"fields": {"status": answer.status_code}})
+        except WebPushException as error:
+            status = error.response.status_code if error.response is not None else 0
+            if status in _GONE:
+                subscription.delete()
+            else:
+                logger.warning("push not taken", extra={"fields": {"status": status}})
 
 
-def _identified_to(endpoint: str) -> dict[str, str]:
-    """Who we are, signed for that push service (RFC 8292 2 and 3)."""
-    url = urlsplit(endpoint)
-    claims = {
-        "aud": f"{url.scheme}://{url.netloc}",
+def _claims_for(endpoint: str) -> dict[str, str | int]:
+    """Who we are, for that push service (RFC 8292 2)."""
+    return {
+        "aud": check_url(endpoint).origin,
         "exp": int(time.time()) + _PUSH_LIVES_SECONDS // 2,
         "sub": settings.SDK_PUBLIC_URL or "mailto:sdkportal@localhost",
     }
-    token = jwt.encode(claims, _push_key(), algorithm="ES256")
-    return {"Authorization": f"vapid t={token}, k={public_push_key()}"}
 
 
 def _push_key() -> ec.EllipticCurvePrivateKey:
@@ -250,5 +255,8 @@ def _push_key() -> ec.EllipticCurvePrivateKey:
 
 def _is_known(endpoint: str) -> bool:
     """Browsers say where to push: only to push services that are named, so that nobody sends us elsewhere."""
-    host = urlsplit(endpoint).hostname or ""
+    try:
+        host = check_url(endpoint).host
+    except AddressRefused:
+        return False
     return any(host == known or host.endswith(f".{known}") for known in settings.SDK_PUSH_HOSTS)

@@ -8,6 +8,7 @@ import contextlib
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
 
 from . import dangers
 from . import environment as env
@@ -150,6 +151,19 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "interval_step": 0,
     "interval_max": 0,
 }
+# What waits for others' servers has queues of its own, so that it holds up nothing else. A worker without
+# `-Q` serves all three.
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "transport", "notices")]
+CELERY_TASK_ROUTES = {
+    "transport.access_point.tasks.send": {"queue": "transport"},
+    "transport.message_api.tasks.tell": {"queue": "notices"},
+    "mailbox.tasks.tell_of_what_arrived": {"queue": "notices"},
+    "addressbook.tasks.synchronise": {"queue": "notices"},
+    "transport.message_service.tasks.look_for_publication": {"queue": "notices"},
+}
+# At most so many of the workers wait for one counterpart (an access point, a web hook's server) at a time.
+SDK_COUNTERPART_SHARE = env.number("SDK_COUNTERPART_SHARE", 2)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

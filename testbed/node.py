@@ -21,6 +21,7 @@ from .services import ServiceNotStarted, port_is_taken
 PROJECT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_SENDERS = 3
 
 
 class Role(StrEnum):
@@ -29,6 +30,7 @@ class Role(StrEnum):
     WEB = "web"
     ACCESS_POINT = "access-point"
     WORKER = "worker"
+    TRANSPORT = "transport"
     BEAT = "beat"
 
 
@@ -195,11 +197,10 @@ class Node:
                     *("--keyfile", str(key), "--certfile", str(certificate), "--log-level", "warning"),
                 ]
             case Role.WORKER:
-                return [
-                    *celery,
-                    *("worker", "--concurrency", str(self._workers), "--hostname", f"{self.name}@%h"),
-                    *("--loglevel", "info", "--without-gossip", "--without-mingle"),
-                ]
+                return self._worker(role, self._workers, "celery")
+            case Role.TRANSPORT:
+                # What waits for others' servers; more than one counterpart's share.
+                return self._worker(role, _SENDERS, "transport,notices")
             case Role.BEAT:
                 schedule = self.directory / "beat-schedule"
                 return [
@@ -212,6 +213,13 @@ class Node:
                     "--loglevel",
                     "warning",
                 ]
+
+    def _worker(self, role: Role, concurrency: int, queues: str) -> Sequence[str]:
+        return [
+            *(sys.executable, "-m", "celery", "-A", "sdkportal", "worker", "--queues", queues),
+            *("--concurrency", str(concurrency), "--hostname", f"{self.name}-{role}@%h"),
+            *("--loglevel", "info", "--without-gossip", "--without-mingle"),
+        ]
 
     def _spawn(self, role: Role) -> None:
         port = self._port_of(role)

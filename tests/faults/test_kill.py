@@ -124,13 +124,13 @@ def test_the_sender_s_worker_dies_before_it_notes_the_transport_receipt(two_node
         ):
             receiver.thaw(Role.ACCESS_POINT)
             wait_until_blocked(two_nodes.habo)
-            two_nodes.habo.node.kill(Role.WORKER)
+            two_nodes.habo.node.kill(Role.TRANSPORT)
     finally:
         receiver.thaw(Role.ACCESS_POINT)
     assert two_nodes.arbetsformedlingen.query(
         "SELECT count(*) FROM access_point_inboundtransfer WHERE conversation_id = %s", message_id
     ) == [(1,)]
-    two_nodes.habo.node.start(Role.WORKER)
+    two_nodes.habo.node.start(Role.TRANSPORT)
     assert_delivered_once(two_nodes, message_id)
     # The resend was answered, not delivered.
     events = two_nodes.arbetsformedlingen.query(

@@ -5,9 +5,9 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from ..bulkhead import Bulkheaded
 from ..payloads import Place
 from ..protocol.identifiers import DocumentType, ParticipantId
-from ..work import Leased
 
 
 class Transfer(models.Model):
@@ -44,7 +44,7 @@ class Transfer(models.Model):
         raise NotImplementedError
 
 
-class OutboundTransfer(Transfer, Leased):
+class OutboundTransfer(Transfer, Bulkheaded):
     """An envelope to be sent. Its AS4 MessageId is kept across resends (as4-wire-notes)."""
 
     class State(models.TextChoices):
@@ -68,7 +68,10 @@ class OutboundTransfer(Transfer, Leased):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["as4_message_id"], name="outbound_as4_message_id")]
         indexes = [
-            models.Index(fields=["due_at"], name="outbound_due", condition=models.Q(due_at__isnull=False))
+            models.Index(fields=["due_at"], name="outbound_due", condition=models.Q(due_at__isnull=False)),
+            models.Index(
+                fields=["counterpart"], name="outbound_place", condition=models.Q(lease__isnull=False)
+            ),
         ]
 
     @property

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import hand_over, payloads
+from ..bulkhead import NoPlace
 from ..federation import lookup, trust
 from ..federation.errors import FederationError
 from ..hand_over import Cause, Outcome
@@ -59,12 +60,15 @@ class _Result:
     endpoint: Endpoint | None = None
 
 
-def send(transfer_id: object) -> None:
-    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next."""
+def send(transfer_id: object) -> list[object]:
+    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next.
+
+    Gives the key of a transfer that can go now that this one has left its place at the other access point.
+    """
     keys = own_keys()
     transfer = OutboundTransfer.take(transfer_id)
     if transfer is None:
-        return
+        return []
     try:
         with transfer.kept():
             result = _attempt(transfer, keys)
@@ -72,6 +76,9 @@ def send(transfer_id: object) -> None:
             _settle(transfer, result, keys)
     except LeaseLost:
         logger.warning("lease lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
+    except NoPlace:
+        return []
+    return OutboundTransfer.waiting_for(transfer.counterpart)
 
 
 def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
@@ -81,7 +88,7 @@ def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
         return _Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
     try:
         return _judged_anew(transfer, _sent(transfer, keys))
-    except LeaseLost:
+    except (LeaseLost, NoPlace):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost of it
         unexpected(error, as4_message_id=transfer.as4_message_id)
@@ -93,6 +100,7 @@ def _sent(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
     try:
         endpoint = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
         trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
+        transfer.enter(_party(endpoint) or endpoint.url)
         with workspace("sending") as directory, _packed(transfer, keys, endpoint, directory) as packed:
             was_posted = bool(transfer.sent_references)
             _about_to_post(transfer, packed, keys, endpoint)

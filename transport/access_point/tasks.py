@@ -11,7 +11,8 @@ from .models import InboundTransfer, OutboundTransfer
 
 @shared_task
 def send(transfer_id: str) -> None:
-    sending.send(transfer_id)
+    for following in sending.send(transfer_id):
+        work.wake(send.delay, following)
 
 
 @shared_task

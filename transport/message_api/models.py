@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 from django.db import models
 
 from ..at_rest.fields import EncryptedJSONField, EncryptedTextField
+from ..bulkhead import Bulkheaded
 from ..message_service.models import IncomingMessage, Organisation, OutgoingMessage
 from ..payloads import Place
-from ..work import Leased
 
 
 class ApiClient(models.Model):
@@ -130,7 +130,7 @@ class HeldMessage(models.Model):
         return list(cls.objects.filter(pk__in=keys).values_list("payload_name", flat=True))
 
 
-class WebhookNotice(Leased):
+class WebhookNotice(Bulkheaded):
     """An order to tell a client to fetch again. It carries ids and never what a message says."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -147,5 +147,8 @@ class WebhookNotice(Leased):
 
     class Meta:
         indexes = [
-            models.Index(fields=["due_at"], name="notice_due", condition=models.Q(due_at__isnull=False))
+            models.Index(fields=["due_at"], name="notice_due", condition=models.Q(due_at__isnull=False)),
+            models.Index(
+                fields=["counterpart"], name="notice_place", condition=models.Q(lease__isnull=False)
+            ),
         ]

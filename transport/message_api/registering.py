@@ -1,7 +1,6 @@
 """Registering external message clients: who they are, their public keys, and what they may see and do."""
 
 import json
-import secrets
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def _registered(
     if webhook_url is not None:
         if webhook_url:
             _check(webhook_url)
-            secret = client.webhook_secret = secrets.token_urlsafe(32)
+            secret = client.webhook_secret = webhooks.new_secret()
         client.webhook_url = webhook_url
     client.save()
     return Registered(client, is_new, secret)

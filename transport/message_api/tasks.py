@@ -9,7 +9,8 @@ from .models import HeldMessage, WebhookNotice
 
 @shared_task
 def tell(notice_id: str) -> None:
-    webhooks.send(notice_id)
+    for following in webhooks.send(notice_id):
+        work.wake(tell.delay, following)
 
 
 @shared_task

@@ -4,27 +4,36 @@ A notice carries ids and nothing of a message. It is signed with a secret that c
 is tried again until the client has answered 2xx, or for a day: polling stays what is sure.
 """
 
+import base64
 import hashlib
 import hmac
 import json
 import logging
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-import requests
 from django.conf import settings
 from django.db.models import Count, Exists, Max, Min, OuterRef
 from django.utils import timezone
+from standardwebhooks.webhooks import Webhook
 
+from ..bulkhead import NoPlace
+from ..outgoing_http import AddressRefused, Client, NoAnswer, Origin, check_url
 from ..protocol.message import timestamp
+from ..protocol.urls import HttpUrl, UrlRefused, parse_http_url
 from ..work import LeaseLost, pause_after, unexpected, wake
 from . import patterns
 from .models import ApiClient, HeldMessage, WebhookNotice
 
 logger = logging.getLogger(__name__)
-SIGNATURE: Final = "SDK-Signature"
+OLD_SIGNATURE: Final = "SDK-Signature"
+_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what comes before one
+_SECRET_BYTES: Final = 32
+# Nothing of an answer is used but its status.
+_MAX_ANSWER_BYTES: Final = 0
 _PATIENCE: Final = timedelta(hours=24)
 _LONGEST_PAUSE_SECONDS: Final = 3600
 _KEPT: Final = timedelta(days=7)
@@ -52,20 +61,31 @@ class State:
     given_up_at: datetime | None
 
 
-def check_address(url: str) -> None:
-    """HTTPS to a host of SDK_WEBHOOK_HOSTS; in the demo also HTTP. Raises `AddressNotAllowed`."""
+def check_address(url: str) -> HttpUrl:
+    """HTTPS to a host of SDK_WEBHOOK_HOSTS; in the demo also HTTP, on this machine.
+
+    Where its name leads is judged when it is connected to. Raises `AddressNotAllowed`.
+    """
+    if not url.lower().startswith(("https://", "http://") if settings.DEMO else "https://"):
+        reason = "not-https" if "://" in url else "no-address"
+        raise AddressNotAllowed(reason, "it must begin with https://")
     try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower()
-        parts.port  # noqa: B018 - raises for what is no port
-    except ValueError:
+        parts = parse_http_url(url)
+    except UrlRefused:
+        if _has_user(url):
+            raise AddressNotAllowed("has-user", "it must not carry a user or password") from None
         raise AddressNotAllowed("no-address", "it is not an address") from None
-    if parts.scheme != "https" and not (settings.DEMO and parts.scheme == "http"):
-        raise AddressNotAllowed("not-https", "it must begin with https://")
-    if parts.username or parts.password:
-        raise AddressNotAllowed("has-user", "it must not carry a user or password")
-    if host not in {item.lower() for item in settings.SDK_WEBHOOK_HOSTS}:
+    if parts.host not in {item.lower() for item in settings.SDK_WEBHOOK_HOSTS}:
         raise AddressNotAllowed("host", "its host is not in SDK_WEBHOOK_HOSTS")
+    try:
+        return check_url(url)
+    except AddressRefused as error:
+        raise AddressNotAllowed("host", f"{error}: see SDK_PRIVATE_NETWORKS") from None
+
+
+def new_secret() -> str:
+    """A secret as Standard Webhooks writes it; shown to the client's operator once."""
+    return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
 def order(held: HeldMessage) -> None:
@@ -86,11 +106,14 @@ def order(held: HeldMessage) -> None:
             wake(tell.delay, notice.pk)
 
 
-def send(notice_id: object) -> None:
-    """Tell a client, if the notice is due."""
+def send(notice_id: object) -> list[object]:
+    """Tell a client, if the notice is due.
+
+    Gives the key of a notice that can go now that this one has left its place at the client's server.
+    """
     notice = WebhookNotice.take(notice_id)
     if notice is None:
-        return
+        return []
     try:
         with notice.kept():
             problem = _problem(notice)
@@ -104,15 +127,33 @@ def send(notice_id: object) -> None:
                 row.due_at = timezone.now() + pause_after(row.attempts, longest=_LONGEST_PAUSE_SECONDS)
     except LeaseLost:
         logger.warning("lease lost", extra={"fields": {"notice": notice.pk}})
-        return
+        return []
+    except NoPlace:
+        return []
     if problem:
         fields = {"client": notice.client.client_id, "why": problem, "attempts": notice.attempts}
         logger.warning("web hook not answered", extra={"fields": fields})
+    return WebhookNotice.waiting_for(notice.counterpart)
 
 
-def signature(secret: str, at: int, content: bytes) -> str:
-    """What a client compares: HMAC-SHA256 of the time and the body, in hexadecimal."""
-    return hmac.new(secret.encode(), f"{at}.".encode() + content, hashlib.sha256).hexdigest()
+def headers_for(secret: str, notice_id: object, at: datetime, content: bytes) -> dict[str, str]:
+    """What says that a notice is ours (Standard Webhooks 1.0): id, time, HMAC-SHA256 of both and the body.
+
+    A secret from before there was `whsec_` is a key as it stands, and its clients also get the header that
+    they were told of.
+    """
+    is_old = not secret.startswith(_SECRET_PREFIX)
+    hook = Webhook(secret.encode() if is_old else secret)
+    seconds = int(at.timestamp())
+    headers = {
+        "webhook-id": str(notice_id),
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": hook.sign(str(notice_id), at, content.decode()),
+    }
+    if is_old:
+        old = hmac.new(secret.encode(), f"{seconds}.".encode() + content, hashlib.sha256).hexdigest()
+        headers[OLD_SIGNATURE] = f"t={seconds},v1={old}"
+    return headers
 
 
 def state_of(client: ApiClient) -> State:
@@ -150,7 +191,7 @@ def remove_old() -> int:
 
 
 def _problem(notice: WebhookNotice) -> str:
-    """Send it; a code for what went wrong, or nothing."""
+    """Send it; a code for what went wrong, or nothing. Raises `NoPlace`, `LeaseLost`."""
     client = notice.client
     if not client.is_active or not client.webhook_url:
         return ""
@@ -158,30 +199,37 @@ def _problem(notice: WebhookNotice) -> str:
     content = json.dumps(
         {"id": str(notice.pk), "at": timestamp(now), "messages": [str(notice.resource_id)]}
     ).encode()
-    at = int(now.timestamp())
+    line = Client(origin=Origin.OTHERS)
     try:
-        check_address(client.webhook_url)
-        with requests.Session() as session:
-            # No proxy of the environment's: the operator named where this goes.
-            session.trust_env = False
-            answer = session.post(
-                client.webhook_url,
-                data=content,
-                headers={
-                    "Content-Type": "application/json",
-                    SIGNATURE: f"t={at},v1={signature(client.webhook_secret, at, content)}",
-                },
-                timeout=settings.SDK_HTTP_TIMEOUT_SECONDS,
-                verify=settings.SDK_TLS_CA_FILE or True,
-                allow_redirects=False,
-                stream=True,
-            )
-            answer.close()
-    except AddressNotAllowed:
+        notice.enter(check_address(client.webhook_url).authority)
+        with line.stream(
+            "POST",
+            client.webhook_url,
+            seconds=settings.SDK_HTTP_TIMEOUT_SECONDS,
+            max_bytes=_MAX_ANSWER_BYTES,
+            body=content,
+            headers={
+                "Content-Type": "application/json",
+                **headers_for(client.webhook_secret, notice.pk, now, content),
+            },
+        ) as answer:
+            status = answer.status
+    except (AddressNotAllowed, AddressRefused):
         return "address not allowed"
-    except requests.RequestException as error:
-        return type(error).__name__
+    except NoAnswer as error:
+        return str(error)
+    except (NoPlace, LeaseLost):
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
         unexpected(error, notice=notice.pk)
         return "unexpected"
-    return "" if 200 <= answer.status_code < 300 else f"HTTP {answer.status_code}"
+    finally:
+        line.close()
+    return "" if 200 <= status < 300 else f"HTTP {status}"
+
+
+def _has_user(url: str) -> bool:
+    try:
+        return "@" in urlsplit(url).netloc
+    except ValueError:
+        return False

@@ -1,13 +1,15 @@
 """Requests, whole or streamed: one deadline for a call from its name's resolution to its last byte."""
 
 import http.client
+import ssl
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import TimeoutError as HttpTimeout
 from urllib3.response import BaseHTTPResponse
 
 from .addresses import Origin, check_url
@@ -171,10 +173,20 @@ def _give_back(response: BaseHTTPResponse) -> None:
     response.release_conn()
 
 
+def _reason(error: Exception) -> str:
+    """One of few words: `ReadTimeout`, `SSLError`, `ConnectionError`."""
+    chain = {type(cause) for cause in (error, *error.args) if isinstance(cause, Exception)}
+    if any(issubclass(kind, TimeoutError | HttpTimeout) for kind in chain):
+        return "ReadTimeout"
+    if any(issubclass(kind, ssl.SSLError | SSLError) for kind in chain):
+        return "SSLError"
+    return "ConnectionError"
+
+
 @contextmanager
 def _told() -> Generator[None, None, None]:
     """Errors of the libraries below as this package's own."""
     try:
         yield
     except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-        raise NoAnswer(type(error).__name__) from None
+        raise NoAnswer(_reason(error)) from None

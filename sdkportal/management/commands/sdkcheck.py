@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.management.base import BaseCommand, CommandParser
 
+from transport.outgoing_http import AddressRefused, NoAnswer, Origin
+from transport.outgoing_http import request as http_request
 from transport.protocol.certificates import CertificateChecker, CertificateUnreadable, load_certificates
 from transport.protocol.checking import Check, Means, check_file
 from transport.protocol.errors import ProtocolError
@@ -21,6 +22,7 @@ from transport.protocol.revocation import FetchFailed, RevocationChecker
 
 _VALID, _INVALID, _UNREADABLE = 0, 1, 2
 _TIMEOUT_SECONDS = 10
+_MAX_ANSWER_BYTES = 20 * 1024 * 1024
 
 
 class Command(BaseCommand):
@@ -137,13 +139,21 @@ class _Memory:
 
 def _fetch(url: str, request: bytes | None) -> bytes:
     try:
-        method = "GET" if request is None else "POST"
-        headers = {"Content-Type": "application/ocsp-request"} if request is not None else {}
-        response = requests.request(method, url, data=request, headers=headers, timeout=_TIMEOUT_SECONDS)
-        response.raise_for_status()
-    except requests.RequestException as error:
-        raise FetchFailed(type(error).__name__) from None
-    return response.content
+        answer = http_request(
+            "GET" if request is None else "POST",
+            url,
+            origin=Origin.OTHERS,
+            seconds=_TIMEOUT_SECONDS,
+            max_bytes=_MAX_ANSWER_BYTES,
+            body=request,
+            headers={"Content-Type": "application/ocsp-request"} if request is not None else {},
+            plain_http=True,
+        )
+    except (AddressRefused, NoAnswer) as error:
+        raise FetchFailed(str(error)) from None
+    if not answer.is_ok:
+        raise FetchFailed(f"HTTP {answer.status}")
+    return answer.body
 
 
 def _moment(text: str) -> datetime:
