@@ -31,6 +31,8 @@ IMPATIENT = {
     # At once, but from mailboxes that have chosen otherwise.
     "SDK_UNDO_SEND_SECONDS": "0",
     "SDK_AS4_TIMEOUT_SECONDS": "30",
+    # Where clients' servers of the tests' own listen.
+    "SDK_WEBHOOK_HOSTS": "localhost,127.0.0.1",
 }
 
 

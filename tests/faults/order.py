@@ -1,8 +1,8 @@
 """Orders a message from the message service alone: run in a node's environment.
 
-    python -m tests.faults.order PARTICIPANT FROM-ADDRESS TO-ADDRESS
+    python -m tests.faults.order PARTICIPANT FROM-ADDRESS TO-ADDRESS [RECIPIENT COUNT]
 
-prints the message id.
+prints the message id; to another participant and several times, if that is said, an id a line.
 """
 
 import sys
@@ -10,15 +10,21 @@ import sys
 import django
 
 
-def main(participant: str, sender: str, recipient: str) -> int:
+def main(participant: str, sender: str, recipient: str, to: str = "", count: str = "1") -> int:
     django.setup()
     from tests.protocol.build import a_message
     from transport.message_service import sending
     from transport.protocol.identifiers import ParticipantId
 
     own = ParticipantId(participant)
-    message = a_message(sender=own, recipient=own, sender_function=sender, recipient_function=recipient)
-    sys.stdout.write(f"{sending.order(message, actor='Karin')}\n")
+    for _ in range(int(count)):
+        message = a_message(
+            sender=own,
+            recipient=ParticipantId(to or participant),
+            sender_function=sender,
+            recipient_function=recipient,
+        )
+        sys.stdout.write(f"{sending.order(message, actor='Karin')}\n")
     return 0
 
 

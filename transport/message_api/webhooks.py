@@ -201,7 +201,7 @@ def _problem(notice: WebhookNotice) -> str:
     ).encode()
     line = Client(origin=Origin.OTHERS)
     try:
-        notice.enter(check_address(client.webhook_url).authority)
+        notice.enter(check_address(client.webhook_url).host)
         with line.stream(
             "POST",
             client.webhook_url,
