@@ -164,6 +164,11 @@ def test_nothing_is_pushed_to_a_host_that_is_not_named(mailbox, person, push_ser
         ("https://fcm.googleapis.com.evil.example/x", 422),
         ("https://evil.example/fcm.googleapis.com", 422),
         ("https://user@127.0.0.1/", 422),
+        ("https://127.0.0.1:8443\\@fcm.googleapis.com/x", 422),
+        ("https://fcm.googleapis.com\\@127.0.0.1/x", 422),
+        ("https://evil.example/#@fcm.googleapis.com/", 422),
+        ("https://evil.example?.push.apple.com", 422),
+        ("HTTPS://fcm.googleapis.com/x", 422),
         ("", 422),
     ],
 )

@@ -36,6 +36,30 @@ def test_an_endpoint_is_found(in_federation):
     trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
 
 
+def test_which_transport_profiles_are_spoken_is_a_setting(in_federation, settings):
+    participant, _ = a_participant(in_federation)
+    settings.SDK_TRANSPORT_PROFILES = ["digg-transport-as4-v1_2", "digg-transport-as4-v1_0"]
+    assert lookup.endpoint_of(participant, SDK_MESSAGE).url == "https://localhost:1/as4"
+    settings.SDK_TRANSPORT_PROFILES = ["digg-transport-as4-v1_2"]
+    with pytest.raises(DocumentTypeNotServed):
+        lookup.endpoint_of(participant, SDK_MESSAGE)
+
+
+@pytest.mark.parametrize("url", ["http://ap.example/as4", "https://127.0.0.1/as4", "https://10.0.0.1/as4"])
+def test_an_access_point_where_nothing_is_ever_sent_is_refused_before_anything_is_packed(
+    in_federation, settings, url
+):
+    participant, _ = a_participant(in_federation)
+    in_federation.add_access_point("AP0010-SDK-TEST", url)
+    in_federation.change_participant(participant.value, access_point="AP0010-SDK-TEST")
+    real = lookup.service_metadata(participant, SDK_MESSAGE)
+    assert real.endpoints[0].url == url
+    settings.DEMO = False
+    settings.SDK_PRIVATE_NETWORKS = []
+    with pytest.raises(MetadataUntrusted):
+        lookup.endpoint_of(participant, SDK_MESSAGE)
+
+
 def test_certificates_are_found_under_their_document_types(in_federation):
     participant, files = a_participant(in_federation)
     assert lookup.encryption_certificates_of(participant) == (load_certificate(files.encryption.certificate),)

@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
 import threading
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.message_api.test_exchange import arrive, identity_of, letter
 from transport.message_api import registering, tasks, webhooks
@@ -81,12 +83,87 @@ def test_a_client_is_told_of_a_new_message_by_a_signed_notice_without_content(ap
     headers, content = listener.told[0]
     notice = json.loads(content)
     assert set(notice) == {"id", "at", "messages"}
-    at, told = (part.partition("=")[2] for part in headers["SDK-Signature"].split(","))
-    expected = hmac.new(secret.encode(), f"{at}.".encode() + content, hashlib.sha256).hexdigest()
-    assert hmac.compare_digest(told, expected)
-    assert abs(int(at) - timezone.now().timestamp()) < 60
+    assert Webhook(secret).verify(content, headers) == notice
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(content.replace(b"messages", b"Messages"), headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(webhooks.new_secret()).verify(content, headers)
+    assert headers["webhook-id"] == notice["id"]
+    assert "SDK-Signature" not in headers
     assert recipient.status(identity) == "NEW", "it can be fetched when the notice comes"
     assert not WebhookNotice.due().exists()
+
+
+def test_a_client_with_an_older_secret_is_told_by_both_signatures(api, recipient, listener):
+    subscribe(recipient, listener)
+    row = ApiClient.objects.select_related("organisation").get(client_id=recipient.client_id)
+    row.webhook_secret = old = "g-Zb1_older"
+    row.save()
+    arrive(api)
+    tell()
+    headers, content = listener.told[0]
+    at, told = (part.partition("=")[2] for part in headers["SDK-Signature"].split(","))
+    expected = hmac.new(old.encode(), f"{at}.".encode() + content, hashlib.sha256).hexdigest()
+    assert hmac.compare_digest(told, expected)
+    assert Webhook(old.encode()).verify(content, headers)
+
+
+def test_a_notice_that_is_tried_again_keeps_its_id(api, recipient, listener):
+    subscribe(recipient, listener)
+    listener.answers = [(500, {})]
+    arrive(api)
+    tell()
+    WebhookNotice.objects.update(due_at=timezone.now())
+    tell()
+    first, second = (headers["webhook-id"] for headers, _ in listener.told)
+    assert first == second
+
+
+def test_a_web_hook_s_host_may_not_lead_to_what_is_not_public(
+    api, recipient, listener, settings, monkeypatch
+):
+    """Whoever runs the host's name server may change its mind between judging and connecting."""
+    subscribe(recipient, listener)
+    settings.SDK_WEBHOOK_HOSTS = ["hook.example"]
+    ApiClient.objects.update(webhook_url=listener.url.replace("127.0.0.1", "hook.example"))
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: real("127.0.0.1" if host == "hook.example" else host, *rest, **more),
+    )
+    settings.SDK_PRIVATE_NETWORKS = []
+    arrive(api)
+    tell()
+    assert listener.told == []
+    assert WebhookNotice.objects.get().problem == "address not allowed"
+    settings.SDK_PRIVATE_NETWORKS = ["127.0.0.0/8"]
+    WebhookNotice.objects.update(due_at=timezone.now())
+    tell()
+    assert len(listener.told) == 1
+
+
+def test_a_server_s_share_of_the_workers_is_not_passed_and_ends_with_its_leases(
+    api, recipient, listener, settings
+):
+    settings.SDK_COUNTERPART_SHARE = 1
+    subscribe(recipient, listener)
+    arrive(api)
+    first = WebhookNotice.objects.get()
+    second = WebhookNotice.objects.create(
+        client=first.client, resource_id=first.resource_id, due_at=timezone.now()
+    )
+    held = WebhookNotice.take(first.pk)
+    held.enter("127.0.0.1")
+    assert webhooks.send(second.pk) == []
+    second.refresh_from_db()
+    assert (second.lease, second.attempts, listener.told) == (None, 0, [])
+    assert not WebhookNotice.due().exists(), "a sweeper wakes nobody for it now"
+    # The worker that held the place is gone.
+    WebhookNotice.objects.filter(pk=first.pk).update(lease_until=timezone.now())
+    assert set(WebhookNotice.due()) == {first, second}
+    assert webhooks.send(second.pk) == [first.pk], "the next one is woken"
+    assert len(listener.told) == 1
 
 
 def test_the_sender_s_client_is_told_what_became_of_its_message(api, sender, listener):

@@ -105,7 +105,78 @@ def test_the_signer_and_the_endpoint_are_given():
     assert endpoint.certificate == certificate("access point")
 
 
-@pytest.mark.parametrize("written", [base64_of, pem_of])
+def one_line_of(name: str) -> str:
+    return pem_of(name).replace("\n", "")
+
+
+def spaced_line_of(name: str) -> str:
+    return pem_of(name).replace("\n", " ")
+
+
+def escaped_lines_of(name: str) -> str:
+    return pem_of(name).replace("\n", "\\n")
+
+
+def windows_lines_of(name: str) -> str:
+    return "\r\n\r\n" + pem_of(name).replace("\n", "\r\n  ")
+
+
+def encoded_pem_of(name: str) -> str:
+    return base64.b64encode(one_line_of(name).encode()).decode()
+
+
+_WRITTEN = [
+    base64_of,
+    pem_of,
+    one_line_of,
+    spaced_line_of,
+    escaped_lines_of,
+    windows_lines_of,
+    encoded_pem_of,
+]
+
+
+@pytest.mark.parametrize("written", _WRITTEN)
+def test_an_endpoint_s_certificate_is_read_however_its_lines_are_joined(written):
+    own = an_endpoint().replace(base64_of("access point"), written("access point"))
+    assert written("access point") in own
+    (endpoint,) = metadata(information(own)).endpoints
+    assert endpoint.certificate == certificate("access point")
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda pem: pem.replace("-----END CERTIFICATE-----", ""),
+        lambda pem: pem.replace("-----BEGIN CERTIFICATE-----", ""),
+        lambda pem: "-----END CERTIFICATE-----" + pem,
+        lambda pem: "-----BEGIN CERTIFICATE-----" * 50_000 + pem,
+        lambda pem: pem.replace("M", "*", 1),
+        lambda _: "-----BEGIN CERTIFICATE----------END CERTIFICATE-----",
+    ],
+)
+def test_a_certificate_in_broken_armour_is_refused(spoilt):
+    extensions = published(CERTPUB_ENCRYPTION, spoilt(pem_of("encryption")))
+    with pytest.raises(MetadataMalformed):
+        metadata(information(extensions=extensions))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user@ap.example/as4",
+        "https://ap.example\\@127.0.0.1/as4",
+        "https://ap.example:0/as4",
+        "https://ap.example/#@127.0.0.1",
+        "ldap://ap.example/",
+    ],
+)
+def test_an_address_that_can_be_read_in_two_ways_is_refused(url):
+    with pytest.raises(MetadataMalformed):
+        metadata(information(an_endpoint(url=url)))
+
+
+@pytest.mark.parametrize("written", _WRITTEN)
 def test_published_certificates_are_read_with_and_without_armour(written):
     extensions = published(CERTPUB_ENCRYPTION, written("encryption"))
     extensions += published(CERTPUB_SIGNING, written("signing"))
@@ -187,3 +258,21 @@ def test_only_an_active_endpoint_of_the_profile_and_process_is_chosen():
     assert later is not None
     assert later.url == "https://coming.example"
     assert endpoint_for(found, "another:process", PROCESS_SCHEME, NOW) is None
+
+
+def test_the_first_of_our_transport_profiles_that_has_an_endpoint_is_chosen():
+    found = metadata(
+        information(
+            an_endpoint(url="https://old.example", profile="profile-1"),
+            an_endpoint(url="https://new.example", profile="profile-2"),
+        )
+    )
+
+    def chosen(*profiles: str) -> str:
+        endpoint = endpoint_for(found, PROCESS_ID, PROCESS_SCHEME, NOW, profiles)
+        return endpoint.url if endpoint else ""
+
+    assert chosen("profile-2", "profile-1") == "https://new.example"
+    assert chosen("profile-1", "profile-2") == "https://old.example"
+    assert chosen("profile-3", "profile-1") == "https://old.example"
+    assert chosen("profile-3") == ""
