@@ -109,9 +109,13 @@ class _Reader:
     def collection(self, name: str) -> Iterator[Any]:
         origin = urlsplit(self._base_url)[:2]
         url: str | None = urljoin(self._base_url, f"{name}?page[size]={PAGE_SIZE}")
+        seen: set[str] = set()
         for _ in range(MAX_PAGES):
             if url is None:
                 return
+            if url in seen:
+                raise BookUnavailable("links.next leads round in a circle")
+            seen.add(url)
             if urlsplit(url)[:2] != origin:
                 raise BookUnavailable("links.next leads to another server")
             links = yield from self._page(url)

@@ -4,6 +4,7 @@ import codecs
 import math
 import re
 from collections.abc import Generator
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from ijson.backends import python as ijson
@@ -38,7 +39,7 @@ def read_page(source: Readable) -> Generator[Any, None, Any]:
     builder: ObjectBuilder | None = None
     try:
         # The back end that gives half a surrogate as it is: the one in C silently writes a question mark.
-        for event, value in ijson.basic_parse(_WellFormed(source), use_float=True):
+        for event, value in ijson.basic_parse(_WellFormed(source)):
             depth += event in _BEGINNINGS
             if depth > _DEEPEST:
                 raise PageMalformed("nested too deep")
@@ -72,16 +73,17 @@ def mended(value: Any) -> tuple[Any, bool]:
     def mend(part: Any) -> Any:
         nonlocal found
         if isinstance(part, str):
-            text, number = _NOT_STORED.subn(_REPLACEMENT, part)
-            found = found or number > 0
+            text, count = _NOT_STORED.subn(_REPLACEMENT, part)
+            found = found or count > 0
             return text
         if isinstance(part, dict):
             return {mend(key): mend(inner) for key, inner in part.items()}
         if isinstance(part, list):
             return [mend(inner) for inner in part]
-        if isinstance(part, float) and not math.isfinite(part):
-            found = True
-            return None
+        if isinstance(part, Decimal):
+            number = float(part)
+            found = found or not math.isfinite(number)
+            return number if math.isfinite(number) else None
         return part
 
     return mend(value), found

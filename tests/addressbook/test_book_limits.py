@@ -132,7 +132,9 @@ def test_an_entry_that_the_database_does_not_take_is_skipped_and_told(raw, monke
     assert not Organisation.objects.exists()
 
 
-@pytest.mark.parametrize("links", [[], "x", 7, None, {"next": {"href": 7}}, {"next": ["x"]}])
+@pytest.mark.parametrize(
+    "links", [[], "x", 7, None, {"next": {"href": 7}}, {"next": ["x"]}, {"next": "addresses?page[size]=25"}]
+)
 def test_links_of_another_shape_end_the_collection_or_the_run_with_an_error(raw, links):
     raw.pages["addresses"] = page_of([an_address("h1")], links=links)
     try:

@@ -131,7 +131,7 @@ class Client:
             response = pool.urlopen(
                 method,
                 parts.target,
-                body=body,  # type: ignore[arg-type]
+                body=body,
                 headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "gzip", **(headers or {})},
                 retries=False,
                 redirect=False,

@@ -76,7 +76,7 @@ class _Pool(HTTPConnectionPool):
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection  # type: ignore[assignment]
+    ConnectionCls = _TlsConnection
 
 
 def pool_for(route: Route, certificate: tuple[str, str] | None) -> HTTPConnectionPool:
