@@ -57,8 +57,12 @@ class Bulkheaded(Leased):
         Raises `NoPlace` where there is none, and then has given the row back; raises `LeaseLost`.
         """
         counterpart = counterpart[:300]
+        is_outermost = not connection.in_atomic_block
         with transaction.atomic():
             with connection.cursor() as cursor:
+                if is_outermost:
+                    # As with the lease itself, no disk is waited for.
+                    cursor.execute("SET LOCAL synchronous_commit TO OFF")
                 name = f"{self._meta.db_table} {counterpart}"
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
             others = self._in_place().filter(counterpart=counterpart).exclude(pk=self.pk).count()
