@@ -1,6 +1,6 @@
 """Reading the federation's address book: JSON:API, page by page (federation-facts)."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -10,12 +10,12 @@ from django.conf import settings
 
 from transport.outgoing_http import AddressRefused, Client, NoAnswer, Origin
 
-from .page import PageMalformed, mended, read_page
+from .page import Page, PageMalformed, TooDeep, mended, read_page
 
 MAX_PAGES = 20_000
 PAGE_SIZE = 25
 # Decompressed: some hundred times what a page of so many entries has, and the whole of a large book.
-MAX_PAGE_BYTES = 8 * 1024 * 1024
+MAX_PAGE_BYTES = 4 * 1024 * 1024
 MAX_BYTES = 512 * 1024 * 1024
 _MOST_WORDS = 500
 
@@ -83,16 +83,25 @@ def read_book(base_url: str) -> Book:
 
 
 def _use(book: Book, item: Any, read: Any, into: dict[str, Any]) -> None:
-    item, was_mended = mended(item)
-    identity = str(item.get("id", "?"))[:100] if isinstance(item, dict) else "?"
+    try:
+        item, was_mended = mended(item)
+    except TooDeep:
+        book.skipped.append({"id": _id_of(item), "why": "nested too deep"})
+        return
     try:
         entry = read(item)
     except EntryUnusable as error:
-        book.skipped.append({"id": identity, "why": str(error)})
+        book.skipped.append({"id": _id_of(item), "why": str(error)})
         return
     if was_mended:
-        book.skipped.append({"id": identity, "why": "mended: it had characters that cannot be stored"})
+        why = "mended: it had characters or numbers that cannot be stored"
+        book.skipped.append({"id": entry.book_id, "why": why})
     into[entry.book_id] = entry
+
+
+def _id_of(item: Any) -> str:
+    identity = item.get("id", "?") if isinstance(item, dict) else "?"
+    return str(mended(identity)[0])[:100] if isinstance(identity, str | int) else "?"
 
 
 class _Reader:
@@ -118,43 +127,32 @@ class _Reader:
             seen.add(url)
             if urlsplit(url)[:2] != origin:
                 raise BookUnavailable("links.next leads to another server")
-            links = yield from self._page(url)
-            following = links.get("next") if isinstance(links, dict) else None
-            if isinstance(following, dict):
-                following = following.get("href")
-            url = _joined(url, following) if following else None
+            page = self._page(url)
+            yield from page.data
+            url = _joined(url, page.next) if page.next else None
         raise BookUnavailable(f"more than {MAX_PAGES} pages of {name}")
 
-    def _page(self, url: str) -> Generator[Any, None, Any]:
-        """The page's items; its links. All of it is read before any of it is used."""
+    def _page(self, url: str) -> Page:
+        """A page, of which no more is fetched than it may be long when decompressed."""
         try:
-            with self._client.stream(
+            answer = self._client.request(
                 "GET",
                 url,
                 seconds=settings.SDK_HTTP_TIMEOUT_SECONDS,
                 max_bytes=min(MAX_PAGE_BYTES, self._left),
                 headers={"Accept": "application/vnd.api+json, application/json"},
-            ) as answer:
-                if answer.status != HTTPStatus.OK:
-                    raise BookUnavailable(f"HTTP {answer.status}")
-                page = read_page(answer)
-                items = []
-                while True:
-                    try:
-                        items.append(next(page))
-                    except StopIteration as end:
-                        links = end.value
-                        break
-                self._left -= answer.bytes_read
+            )
+            self._left -= len(answer.body)
+            if answer.status != HTTPStatus.OK:
+                raise BookUnavailable(f"HTTP {answer.status}")
+            return read_page(answer.body)
         except (NoAnswer, AddressRefused, PageMalformed) as error:
             raise BookUnavailable(str(error)) from None
-        yield from items
-        return links
 
 
-def _joined(url: str, following: Any) -> str:
+def _joined(url: str, following: str) -> str:
     try:
-        return urljoin(url, str(following))
+        return urljoin(url, following)
     except ValueError:
         raise BookUnavailable("links.next is no address") from None
 

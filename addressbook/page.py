@@ -1,18 +1,13 @@
-"""One page of the address book's JSON:API, read as it comes and no further than it may be long."""
+"""One page of the address book's JSON:API, as it came: what is in it, without what cannot be stored."""
 
-import codecs
+import json
 import math
 import re
-from collections.abc import Generator
-from decimal import Decimal
-from typing import Any, Final, Protocol
-
-from ijson.backends import python as ijson
-from ijson.common import JSONError, ObjectBuilder
+from dataclasses import dataclass
+from typing import Any, Final
 
 _DEEPEST: Final = 32
-_BEGINNINGS: Final = frozenset({"start_map", "start_array"})
-_ENDS: Final = frozenset({"end_map", "end_array"})
+_LONGEST_NUMBER: Final = 300
 # What PostgreSQL stores neither in text nor in JSON.
 _NOT_STORED: Final = re.compile("[\x00\ud800-\udfff]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
@@ -22,89 +17,58 @@ class PageMalformed(Exception):
     """Not a page of JSON:API; the text says what is wrong, never what stands there."""
 
 
-class Readable(Protocol):
-    """What gives bytes."""
-
-    def read(self, size: int = ...) -> bytes: ...
+class TooDeep(Exception):
+    """A value that is nested beyond belief."""
 
 
-def read_page(source: Readable) -> Generator[Any, None, Any]:
-    """The items of `data`, one by one; the generator's value is `links`.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page says: its items, and where the next one is if it says so."""
 
-    Raises `PageMalformed`, and what reading the source raises.
-    """
-    links: Any = None
-    has_data = False
-    section, depth = "", 0
-    builder: ObjectBuilder | None = None
+    data: list[Any]
+    next: str
+
+
+def read_page(content: bytes) -> Page:
+    """Read a page; raises `PageMalformed`. Bytes that are no text spoil nothing but their own text."""
+    text = content.decode("utf-8-sig", "replace").replace("\0", _REPLACEMENT)
     try:
-        # The back end that gives half a surrogate as it is: the one in C silently writes a question mark.
-        for event, value in ijson.basic_parse(_WellFormed(source)):
-            depth += event in _BEGINNINGS
-            if depth > _DEEPEST:
-                raise PageMalformed("nested too deep")
-            if depth == 1 and event == "map_key":
-                section = value
-            outer = {"data": 2, "links": 1}.get(section, 0)
-            is_array = event == "start_array" and depth == outer
-            if section == "data" and is_array:
-                has_data = True
-            elif outer and (builder is not None or depth > outer or (depth == outer and _is_scalar(event))):
-                builder = builder or ObjectBuilder()
-                builder.event(event, value)
-            depth -= event in _ENDS
-            if builder is not None and depth == outer:
-                if section == "data":
-                    yield builder.value
-                else:
-                    links = builder.value
-                builder = None
-    except (JSONError, UnicodeError, ValueError, ArithmeticError) as error:
+        page = json.loads(text, parse_int=_whole_number)
+    except (ValueError, RecursionError) as error:
         raise PageMalformed(type(error).__name__) from None
-    if not has_data:
+    if not isinstance(page, dict) or not isinstance(page.get("data"), list):
         raise PageMalformed("a page without data")
-    return links
+    links = page.get("links")
+    following = links.get("next") if isinstance(links, dict) else None
+    if isinstance(following, dict):
+        following = following.get("href")
+    return Page(page["data"], str(following) if following else "")
 
 
 def mended(value: Any) -> tuple[Any, bool]:
-    """A value of JSON without what cannot be stored, and whether there was any."""
+    """A value of JSON without what cannot be stored, and whether there was any. Raises `TooDeep`."""
     found = False
 
-    def mend(part: Any) -> Any:
+    def mend(part: Any, depth: int) -> Any:
         nonlocal found
+        if depth > _DEEPEST:
+            raise TooDeep
         if isinstance(part, str):
             text, count = _NOT_STORED.subn(_REPLACEMENT, part)
             found = found or count > 0
             return text
         if isinstance(part, dict):
-            return {mend(key): mend(inner) for key, inner in part.items()}
+            return {mend(key, depth): mend(inner, depth + 1) for key, inner in part.items()}
         if isinstance(part, list):
-            return [mend(inner) for inner in part]
-        if isinstance(part, Decimal):
-            number = float(part)
-            found = found or not math.isfinite(number)
-            return number if math.isfinite(number) else None
+            return [mend(inner, depth + 1) for inner in part]
+        if isinstance(part, float) and not math.isfinite(part):
+            found = True
+            return None
         return part
 
-    return mend(value), found
+    return mend(value, 0), found
 
 
-def _is_scalar(event: str) -> bool:
-    return event not in _BEGINNINGS and event not in _ENDS and event != "map_key"
-
-
-class _WellFormed:
-    """The source as UTF-8 without NUL, so that a fault in one text does not spoil the page."""
-
-    def __init__(self, source: Readable) -> None:
-        self._source = source
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
-
-    def read(self, size: int = -1) -> bytes:
-        if size == 0:
-            return b""
-        while True:
-            data = self._source.read(size) if size > 0 else self._source.read()
-            text = self._decoder.decode(data, final=not data).replace("\0", _REPLACEMENT)
-            if text or not data:
-                return text.encode()
+def _whole_number(digits: str) -> float:
+    """Numbers of thousands of digits are no numbers of ours: they are treated as one without end."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else math.inf

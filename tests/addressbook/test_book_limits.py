@@ -117,11 +117,21 @@ def test_an_entry_of_another_shape_is_skipped_and_told(raw, spoilt):
     assert FunctionAddress.objects.count() == 1
 
 
-def test_numbers_that_the_database_has_not_and_words_without_end_stop_nothing(raw):
+@pytest.mark.parametrize("number", [b"1e999", b"NaN", b"9" * 5000])
+def test_numbers_that_the_database_has_not_and_words_without_end_stop_nothing(raw, number):
     raw.fill([an_address("h1", weight="WEIGHT", searchWords=[f"{n:0256}" for n in range(10_000)])])
-    raw.pages["addresses"] = raw.pages["addresses"].replace(b'"WEIGHT"', b"1e999")
+    raw.pages["addresses"] = raw.pages["addresses"].replace(b'"WEIGHT"', number)
     assert synchronise(raw.url).error == ""
     assert FunctionAddress.objects.get().source["weight"] is None
+
+
+def test_an_entry_that_is_nested_beyond_belief_is_skipped_and_told(raw):
+    raw.fill([an_address("h1"), an_address("h2", more="DEEP")])
+    deep = b"[" * 400 + b"]" * 400
+    raw.pages["addresses"] = raw.pages["addresses"].replace(b'"DEEP"', deep)
+    run = synchronise(raw.url)
+    assert [entry["id"] for entry in run.skipped] == ["h2"]
+    assert FunctionAddress.objects.count() == 1
 
 
 def test_an_entry_that_the_database_does_not_take_is_skipped_and_told(raw, monkeypatch):

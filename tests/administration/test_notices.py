@@ -125,9 +125,10 @@ def test_a_push_is_empty_and_says_who_we_are(mailbox, person, push_service):
     assert notices.tell() == 1
     ((headers, body),) = push_service.taken
     assert body == b""
-    assert headers["TTL"] == "86400"
-    scheme, _, rest = headers["Authorization"].partition(" ")
-    given = dict(part.split("=", 1) for part in rest.split(", "))
+    headers = {name.lower(): value for name, value in headers.items()}
+    assert headers["ttl"] == "86400"
+    scheme, _, rest = headers["authorization"].partition(" ")
+    given = dict(part.split("=", 1) for part in rest.replace(" ", "").split(","))
     assert scheme == "vapid"
     assert given["k"] == notices.public_push_key()
     claims = jwt.decode(
