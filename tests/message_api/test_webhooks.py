@@ -132,8 +132,8 @@ def test_a_web_hook_s_host_may_not_lead_to_what_is_not_public(
         "getaddrinfo",
         lambda host, *rest, **more: real("127.0.0.1" if host == "hook.example" else host, *rest, **more),
     )
-    settings.SDK_PRIVATE_NETWORKS = []
     arrive(api)
+    settings.SDK_PRIVATE_NETWORKS = []
     tell()
     assert listener.told == []
     assert WebhookNotice.objects.get().problem == "address not allowed"
