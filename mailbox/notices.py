@@ -26,10 +26,9 @@ from django.utils.translation import gettext_noop, override
 from py_vapid import Vapid02
 from pywebpush import WebPushException, webpush
 
+from transport import mail
 from transport.outgoing_http import AddressRefused, Origin, check_url
 from transport.outgoing_http.requests_session import RequestException, bounded_session
-
-from transport import mail
 
 from . import apart
 from .access import Viewer, lasting, mailboxes_of, members_of
