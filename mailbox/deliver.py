@@ -1,6 +1,7 @@
 """Taking a message from the message service into its function mailbox."""
 
 from typing import Any
+from unicodedata import decimal
 from uuid import UUID
 
 from django.db.models import F
@@ -15,7 +16,6 @@ from .models import Attachment, Conversation, ConversationEvent, Document, Funct
 from .search import index
 
 _LONGEST = 256
-_LONGEST_ADDRESS = 500
 
 
 def deliver(delivered: Delivered) -> None:
@@ -36,7 +36,7 @@ def deliver(delivered: Delivered) -> None:
             "subject": (header.label or "")[:_LONGEST],
             "is_confidential": header.is_confidential,
             "at": delivered.arrived_at,
-            "for_address": meant_for[:_LONGEST_ADDRESS] if delivered.stands_in else "",
+            "for_address": meant_for if delivered.stands_in else "",
             **counterpart,
             "sender_references": references_of(header.sender.attention),
             "recipient_references": references_of(header.recipient.attention),
@@ -108,8 +108,9 @@ def counterpart_fields(party: Party, participant: str) -> dict[str, str]:
     told = party.attention.sub_organization.label if party.attention else None
     return {
         "counterpart_participant": participant,
-        "counterpart_organisation": (party.label if organisation == participant else organisation or "")
-        or participant,
+        "counterpart_organisation": (
+            (party.label if organisation == participant else organisation or "") or participant
+        )[:_LONGEST],
         "counterpart_address": address,
         "counterpart_function": ((told if function == address else function) or function)[:_LONGEST],
     }
@@ -157,7 +158,13 @@ def _conversation(
     return conversation
 
 
-def _index(document: MessageDocument) -> tuple[int, int]:
-    """Documents with a number come first, by it; those without keep their order (B1.3.3 4.3.3.1)."""
+def _index(document: MessageDocument) -> tuple[int, int, str]:
+    """Documents with a number come first, by it; those without keep their order (B1.3.3 4.3.3.1).
+
+    However many digits it has: they are compared as text, the longer number being the larger.
+    """
     text = (document.index or "").strip()
-    return (0, int(text)) if text.isdecimal() else (1, 0)
+    if not text.isdecimal():
+        return 1, 0, ""
+    digits = "".join(str(decimal(digit)) for digit in text).lstrip("0")
+    return 0, len(digits), digits

@@ -470,6 +470,8 @@ SDK_TRANSPORT_DEADLINE_SECONDS = env.number("SDK_TRANSPORT_DEADLINE_SECONDS", 90
 SDK_RECEIPT_DEADLINE_SECONDS = env.number("SDK_RECEIPT_DEADLINE_SECONDS", 600)
 # A worker's claim on a piece of work, renewed while it works; after it another takes over.
 SDK_LEASE_SECONDS = env.number("SDK_LEASE_SECONDS", 15)
+# What arrived and ends in an error that nobody foresaw is set aside after so many attempts.
+SDK_JUDGING_FAILURES = env.number("SDK_JUDGING_FAILURES", 12)
 
 # --- API for external message clients (docs/api.md) ------------------------------------------
 

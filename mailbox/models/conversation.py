@@ -153,7 +153,7 @@ class Message(models.Model):
     is_confidential = models.BooleanField()
     counterpart_participant = models.CharField(max_length=260)
     counterpart_organisation = models.CharField(max_length=256)
-    counterpart_address = models.CharField(max_length=500, blank=True)
+    counterpart_address = models.TextField(blank=True, help_text="as long as the other side's is")
     counterpart_function = models.CharField(max_length=256, blank=True)
     sender_references = EncryptedJSONField(default=list, help_text="[{root, value, label}]", **_OF_MESSAGE)
     recipient_references = EncryptedJSONField(default=list, **_OF_MESSAGE)
@@ -163,8 +163,7 @@ class Message(models.Model):
     at = models.DateTimeField(help_text="arrived, or sent")
     delivery_state = models.CharField(max_length=24, blank=True)
     is_receipt_missing = models.BooleanField(default=False)
-    for_address = models.CharField(
-        max_length=500,
+    for_address = models.TextField(
         blank=True,
         default="",
         db_default="",

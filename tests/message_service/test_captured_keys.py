@@ -55,6 +55,31 @@ def test_what_nobody_accepted_blocks_nothing(world):
     assert world.answer_to(taken).code is ResponseCode.ACCEPTED
 
 
+def test_a_key_of_a_message_that_was_refused_is_not_tried_for_anybody_else(world):
+    world.recipient.mailbox.is_open = False
+    world.recipient.mailbox.save()
+    refused, envelope = world.sealed(world.message())
+    world.transfer(envelope)
+    assert world.answer_to(refused).code is ResponseCode.REJECTED
+    attacker = world.party("angripare")
+    message_id, captured = as_their_own(envelope, attacker)
+    world.transfer(captured, sender=attacker)
+    assert world.answer_to(message_id) is None
+    assert IncomingMessage.objects.get(message_id=message_id).cause == "key-of-another-message"
+
+
+def test_a_captured_key_is_tried_once_by_a_signer_before_the_original_comes(world):
+    _, envelope = world.sealed(world.message())
+    attacker, another = world.party("angripare"), world.party("medhjalpare")
+    causes = []
+    for party, ciphertext in ((attacker, None), (attacker, b"AAAA" * 64), (another, None)):
+        message_id, captured = as_their_own(envelope, party, ciphertext)
+        world.transfer(captured, sender=party)
+        assert world.answer_to(message_id) is None
+        causes.append(IncomingMessage.objects.get(message_id=message_id).cause)
+    assert causes == ["another-sender", "key-of-another-message", "key-of-another-message"]
+
+
 def test_the_same_message_in_another_transfer_is_a_duplicate_as_before(world):
     message_id, envelope = world.sealed(world.message())
     world.transfer(envelope)

@@ -256,13 +256,14 @@ def test_13_a_sender_that_is_not_the_as4_sender_s_is_bv_security(world):
     assert reads(world, message_id) == UNPROVEN
 
 
-def test_13_a_sender_id_in_the_message_that_is_not_the_envelope_s_is_bv_security(world):
+def test_13_a_sender_id_in_the_message_that_is_not_the_envelope_s_gets_no_receipt(world):
+    """Who signed it did not make it, and may have captured it."""
     other = world.party("annan")
     message_id, envelope = world.sealed(world.message(sender=other.participant))
     sent(world, envelope, message_id)
-    assert codes(world.answer_to(message_id)) == {("BV", "security")}
+    assert world.answer_to(message_id) is None
+    assert IncomingMessage.objects.get(message_id=message_id).cause == "another-sender"
     assert delivered(message_id) == 0
-    assert reads(world, message_id) == UNPROVEN
 
 
 def test_13_a_sender_that_is_not_in_smp_gets_no_receipt(world):

@@ -89,11 +89,9 @@ class HeldMessage(models.Model):
     message_id = models.UUIDField()
     outgoing = models.OneToOneField(OutgoingMessage, models.PROTECT, null=True, related_name="+")
     incoming = models.OneToOneField(IncomingMessage, models.PROTECT, null=True, related_name="+")
-    own_function = models.CharField(
-        max_length=500, help_text="the organisation's own, sender's or recipient's"
-    )
-    sender_function = models.CharField(max_length=500, blank=True)
-    recipient_function = models.CharField(max_length=500, blank=True)
+    own_function = models.TextField(help_text="the organisation's own, sender's or recipient's")
+    sender_function = models.TextField(blank=True)
+    recipient_function = models.TextField(blank=True)
     message_created_at = models.DateTimeField(help_text="creationDateTime")
     held_at = models.DateTimeField(auto_now_add=True)
     is_shared = models.BooleanField(help_text="the built-in client has it too, and rules of its own")

@@ -10,8 +10,9 @@ class MessageServiceConfig(AppConfig):
         """Meet the access point: say whom we serve, and listen to what it tells."""
         from .. import hand_over
         from ..certificate_watch import watch
-        from . import publication, receiving
+        from . import publication, receiving, registered_types
 
+        registered_types.register_all()
         watch.register_source(publication.held)
         hand_over.register_served(receiving.is_served)
         hand_over.envelope_arrived.connect(_envelope_arrived, dispatch_uid="message_service")

@@ -74,7 +74,9 @@ def save_arrival_and_tell(message: IncomingMessage) -> None:
         message_client().arrival_changed(message.organisation.participant_id, message.message_id)
 
 
-def incoming_becomes(message: IncomingMessage, *states: IncomingState, cause: str = "") -> None:
+def incoming_becomes(
+    message: IncomingMessage, *states: IncomingState, cause: str = "", actor: str = SYSTEM
+) -> None:
     """Pass an incoming message through the states and write their events."""
     for state in states:
         if state not in INCOMING[IncomingState(message.state)]:
@@ -82,7 +84,7 @@ def incoming_becomes(message: IncomingMessage, *states: IncomingState, cause: st
         message.state = state
         message.cause = cause[:100]
     Event.objects.bulk_create(
-        [Event(incoming=message, name=state, cause=cause[:200], actor=SYSTEM) for state in states]
+        [Event(incoming=message, name=state, cause=cause[:200], actor=actor[:200]) for state in states]
     )
     for state in states:
         _tell("incoming", message.message_id, state, cause)

@@ -18,8 +18,8 @@ from django.utils import timezone
 from .. import hand_over, payloads
 from ..hand_over import ArrivedEnvelope
 from ..protocol.certificates import fingerprint
-from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE
 from ..work import wake
+from . import message_types
 from .models import IncomingMessage, Organisation, OrganisationKey, OutgoingMessage
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class _Inside:
             transfer_id,
             sent.organisation.participant,
             row.organisation.participant,
-            MESSAGE_RECEIPT if sent.is_receipt else SDK_MESSAGE,
+            message_types.of_kind(sent.kind).document_type,
             str(sent.conversation_id),
             "",
             row.arrived_at,

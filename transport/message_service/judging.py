@@ -1,16 +1,17 @@
 """Judging an envelope that arrived: origin, decryption, content (B1.3.3 section 5, C3.2.2 section 3).
 
-Nothing is changed here. What others have to be asked for is asked; what cannot be told now raises
-`NotNow`.
+Nothing is changed here, but that a session key that is about to be used is noted at once. What others have to
+be asked for is asked; what cannot be told now raises `NotNow`.
 """
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 from uuid import UUID
 
 from django.conf import settings
+from lxml import etree
 
 from .. import malware
 from ..federation import lookup, trust
@@ -20,23 +21,33 @@ from ..protocol import safe_xml
 from ..protocol.canonical import AlgorithmNotAllowed
 from ..protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
 from ..protocol.encryption import NotDecryptable
-from ..protocol.envelope import Envelope, EnvelopeMalformed, read_envelope
+from ..protocol.envelope import Envelope, read_envelope
 from ..protocol.errors import ProtocolError
 from ..protocol.findings import Detail, Finding, Reason
-from ..protocol.identifiers import MESSAGE_RECEIPT, PROCESS_ID, PROCESS_SCHEME, SDK_MESSAGE
-from ..protocol.message import Message
-from ..protocol.message_document import message_of
+from ..protocol.identifiers import (
+    MESSAGE_RECEIPT,
+    NS_SDK_MESSAGE,
+    PROCESS_ID,
+    PROCESS_SCHEME,
+    ParticipantId,
+)
+from ..protocol.message import File, Message
+from ..protocol.message_document import MessageDocument, message_of
 from ..protocol.message_receipt import MessageReceipt, read_receipt
 from ..protocol.message_receipt_rules import check_receipt
 from ..protocol.message_rules import read_and_check
 from ..protocol.opening import VerifiedEnvelope, verify_envelope
-from ..protocol.safe_xml import XmlRefused
 from ..protocol.signature import SignatureInvalid, SignatureMissing
-from . import inside, scanning
+from . import inside, message_types, scanning, session_keys
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .organisation_keys import opening_keys
 from .scanning import Found
+from .session_keys import Standing
 from .states import OutgoingState
+
+# What reading a stranger's values may raise. Trying again would end the same way, so it is a judgement: the
+# protocol's own errors, and those of Python and lxml for values that nobody thought of.
+UNREADABLE: Final = (ProtocolError, ValueError, ArithmeticError, LookupError, RecursionError, etree.LxmlError)
 
 
 class NotNow(Exception):
@@ -59,13 +70,15 @@ class Dropped:
 class Refused:
     """A message that is answered with REJECTED. `message_id` is the envelope's, as far as it was read.
 
-    `malware` is what malicious code was found in, while the work directory lasts.
+    `malware` is what malicious code was found in, while the work directory lasts. `holds_key`: what was
+    decrypted names the envelope's signer.
     """
 
     message_id: str
     handling_service_id: str
     findings: tuple[Finding, ...]
     malware: tuple[Found, ...] = ()
+    holds_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,42 +101,67 @@ class ReceiptTaken:
 Judgement = Dropped | Refused | Taken | ReceiptTaken
 
 
-def judge(
-    arrived: ArrivedEnvelope,
-    organisation: Organisation,
-    source: BinaryIO,
-    directory: Path,
-    *,
-    is_inside: bool = False,
-) -> Judgement:
-    """Judge an envelope; attachments of a message are written below `directory`. Raises `NotNow`.
+def judge(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO, directory: Path) -> Judgement:
+    """Judge an envelope; a message's attachments are written below `directory`. Raises `NotNow`, `LeaseLost`.
 
-    Of one that never left this node the federation is asked nothing, and it need not be encrypted.
+    Of one that never left this node the federation is asked nothing, and it need not be encrypted. Nobody is
+    answered whose sender is not proven: by the access point that sent it, which metadata names for the
+    sender, and by the signature unless that is what is wrong.
     """
     try:
         verified = verify_envelope(source)
     except (SignatureMissing, SignatureInvalid, AlgorithmNotAllowed):
-        return _unsigned(arrived, source, is_inside=is_inside)
-    except (XmlRefused, EnvelopeMalformed):
+        return _unsigned(arrived, row, source)
+    except UNREADABLE:
         return Dropped("envelope-malformed")
-    findings = _origin(arrived, verified, is_inside=is_inside)
-    if findings is None:
-        return Dropped("sender-unknown", uuid_of(verified.envelope.message_id))
-    if arrived.document_type == MESSAGE_RECEIPT:
-        return _receipt(verified, findings)
-    if arrived.document_type != SDK_MESSAGE:
-        return Dropped("document-type")
-    findings += [finding for finding in verified.findings if not finding.is_note]
-    if not verified.is_encrypted and not is_inside:
-        findings.append(_security(Reason.SIG, "not-encrypted", "the payload is not encrypted"))
-    if findings:
-        return _refused(verified, findings)
-    return _message(verified, organisation, directory)
-
-
-def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_inside: bool) -> list[Finding] | None:
-    """Does the envelope come from whom it says; None where the sender is not in the federation."""
     envelope = verified.envelope
+    identity = uuid_of(envelope.message_id)
+    if identity is None:
+        return Dropped("envelope-malformed")
+    unproven = None if row.is_inside else _unproven(arrived, envelope.sender)
+    if unproven is not None:
+        return Dropped(unproven, identity)
+    about_signer = _signer(arrived, verified, is_inside=row.is_inside)
+    findings = _header(arrived, envelope) + about_signer
+    if about_signer and envelope.sender != arrived.sender:
+        return Dropped(", ".join(sorted({finding.rule for finding in findings})), identity)
+    type_ = message_types.known(arrived.document_type)
+    if type_ is None:
+        return Dropped("document-type", identity)
+    if not about_signer and session_keys.note(row, verified, source) is Standing.CAPTURED:
+        return Dropped("key-of-another-message", identity)
+    return type_.judge(verified, findings, row, directory)
+
+
+def _unproven(arrived: ArrivedEnvelope, sender: ParticipantId) -> str | None:
+    """Why the sender is not proven by the access point that sent the envelope; None where it is.
+
+    Metadata has to name that access point for whom the envelope names, and for whom an answer would go to:
+    they are the same where all is right. What is kept of it may be from before a move, so it is asked anew.
+    Raises `NotNow`.
+    """
+    for participant in dict.fromkeys((sender, arrived.sender)):
+        try:
+            if not _uses(participant, arrived.sending_access_point):
+                lookup.forget(participant, MESSAGE_RECEIPT)
+                if not _uses(participant, arrived.sending_access_point):
+                    return "access-point"
+        except ParticipantUnknown:
+            return "sender-unknown"
+        except FederationError as error:
+            if error.may_pass:
+                raise NotNow(error.code) from None
+            return "access-point"
+    return None
+
+
+def _uses(participant: ParticipantId, access_point: str) -> bool:
+    """Whether metadata names the access point for the participant. Raises `FederationError`."""
+    return common_name(lookup.endpoint_of(participant, MESSAGE_RECEIPT).certificate) == access_point
+
+
+def _header(arrived: ArrivedEnvelope, envelope: Envelope) -> list[Finding]:
+    """Does the envelope say what its AS4 header says (C3.4.6 3.1.6)."""
     findings = []
     if envelope.sender != arrived.sender:
         findings.append(_security(Reason.BV, "original-sender", "FromParty is not the AS4 originalSender"))
@@ -135,34 +173,29 @@ def _origin(arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_inside: 
         findings.append(_security(Reason.BV, "service", "PROCESSID is not the AS4 Service"))
     if envelope.federation_id != settings.SDK_FEDERATION_ID:
         findings.append(_security(Reason.BV, "federation", "FEDERATIONID is another federation's"))
+    return findings
+
+
+def _signer(arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_inside: bool) -> list[Finding]:
+    """Is it signed by a certificate that the sender has published. Raises `NotNow`."""
     if is_inside:
-        if not inside.is_signer(arrived.sender.value, verified.signing_certificate):
-            findings.append(_signature("the signing certificate is not the sender's"))
-        return findings
-    try:
-        about_sender = _sender(arrived, verified)
-        if about_sender:
-            # What is kept of its metadata may be from before a renewal or a move: it is asked anew.
-            lookup.forget(envelope.sender, MESSAGE_RECEIPT)
-            about_sender = _sender(arrived, verified)
-    except ParticipantUnknown:
-        return None
-    return findings + about_sender
+        if inside.is_signer(arrived.sender.value, verified.signing_certificate):
+            return []
+        return [_signature("the signing certificate is not the sender's")]
+    findings = _published(verified)
+    if findings:
+        # What is kept of its metadata may be from before a renewal: it is asked anew.
+        lookup.forget(verified.envelope.sender, MESSAGE_RECEIPT)
+        findings = _published(verified)
+    return findings
 
 
-def _sender(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Finding]:
-    """Is it signed by a certificate that the sender has published, and sent by the sender's access point.
-
-    Raises `ParticipantUnknown`, `NotNow`.
-    """
+def _published(verified: VerifiedEnvelope) -> list[Finding]:
     sender, signer = verified.envelope.sender, verified.signing_certificate
     try:
-        endpoint = lookup.endpoint_of(sender, MESSAGE_RECEIPT)
         if signer not in lookup.signing_certificates_of(sender):
             return [_signature("the signing certificate is not published for the sender")]
         trust.check_organisation(signer, Purpose.SIGNING)
-    except ParticipantUnknown:
-        raise
     except FederationError as error:
         if error.may_pass:
             raise NotNow(error.code) from None
@@ -171,19 +204,32 @@ def _sender(arrived: ArrivedEnvelope, verified: VerifiedEnvelope) -> list[Findin
         raise NotNow(Cause.REVOCATION_UNKNOWN) from None
     except CertificateUntrusted:
         return [_signature("the signing certificate is not trusted")]
-    if common_name(endpoint.certificate) != arrived.sending_access_point:
-        text = "the sender does not use the access point that sent this"
-        return [_security(Reason.BV, "access-point", text)]
     return []
 
 
-def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: Path) -> Judgement:
+def judge_message(
+    verified: VerifiedEnvelope, findings: list[Finding], row: IncomingMessage, directory: Path
+) -> Judgement:
+    """An SDK message, of which the envelope and its signer have been judged. Raises `NotNow`."""
+    findings = [*findings, *(finding for finding in verified.findings if not finding.is_note)]
+    if not verified.is_encrypted and not row.is_inside:
+        findings.append(_security(Reason.SIG, "not-encrypted", "the payload is not encrypted"))
+    if row.refused_by and not findings:
+        findings.append(_by_hand())
+    if findings:
+        return _refused(verified, findings)
+    judgement = _opened(verified, row.organisation, directory)
+    if isinstance(judgement, Taken) or session_keys.standing(row, verified) is Standing.OWN:
+        return judgement
+    # Another signer has tried this key: only who made the message can send one that holds.
+    return Dropped("key-of-another-message", uuid_of(verified.envelope.message_id))
+
+
+def _opened(verified: VerifiedEnvelope, organisation: Organisation, directory: Path) -> Judgement:
     payload = directory / "payload"
     files = directory / "files"
     files.mkdir()
     identity = uuid_of(verified.envelope.message_id)
-    if _is_captured(verified, organisation):
-        return Dropped("key-of-another-message", identity)
     try:
         with payload.open("xb") as out:
             verified.write_payload(out, opening_keys(organisation))
@@ -196,26 +242,32 @@ def _message(verified: VerifiedEnvelope, organisation: Organisation, directory: 
     if document is None and not any(finding.detail is Detail.TOO_LONG for finding in findings):
         # What cannot be parsed may be what was not decrypted: the sender is told neither.
         return Dropped("not-decryptable", identity)
+    if document is not None and not _names(document, verified.envelope.sender):
+        # Who signed it did not make it, and is told nothing of what is in it.
+        return Dropped("another-sender", identity)
     if document is None or findings:
-        return _refused(verified, findings)
-    message = message_of(document)
+        return _refused(verified, findings, holds_key=True)
+    try:
+        message = message_of(document)
+    except UNREADABLE:
+        text = "a value of the message is not of its type"
+        structure = Finding("structure", "/tns:messagePayload", text, Reason.SV, Detail.STRUCTURE)
+        return _refused(verified, [structure], holds_key=True)
     found = _malware(message)
     findings = [*(one.finding for one in found), *_content(verified.envelope, message)]
     if findings:
-        return _refused(verified, findings, found)
+        return _refused(verified, findings, found, holds_key=True)
     return Taken(verified.envelope, message, verified.wrapped_key_digest)
 
 
-def _is_captured(verified: VerifiedEnvelope, organisation: Organisation) -> bool:
-    """Whether the session key came in another message: whoever signed this does not know what is in it, and
-    learns nothing of it from us, as of what cannot be decrypted (C3.2.2 3.4.1)."""
-    if not verified.is_encrypted:
-        return False
-    taken = IncomingMessage.objects.filter(
-        organisation=organisation, is_accepted=True, wrapped_key_digest=verified.wrapped_key_digest
+def _names(document: MessageDocument, sender: ParticipantId) -> bool:
+    """Whether no sender stands in the message but the envelope's (B1.3.3 3.2, 5.3 number 13)."""
+    path = "/".join(
+        f"{{{NS_SDK_MESSAGE}}}{name}"
+        for name in ("message", "messageHeader", "sender", "senderID", "extension")
     )
-    identity = uuid_of(verified.envelope.message_id)
-    return taken.exclude(sender=verified.envelope.sender.value, message_id=identity).exists()
+    told = {"".join(str(text) for text in one.itertext()) for one in document.root.findall(path)}
+    return {text.strip().lower() for text in told} <= {sender.value}
 
 
 def _malware(message: Message) -> tuple[Found, ...]:
@@ -240,13 +292,10 @@ def _agreement(envelope: Envelope, message: Message) -> list[Finding]:
     if header.message_id.lower() != envelope.message_id.lower():
         text = "messageId is not the envelope's ID"
         findings.append(Finding("messageId", f"{root}/tns:messageId", text, Reason.BV, Detail.INVARIANT))
-    for rule, party, participant, path in (
-        ("recipientId", header.recipient, envelope.recipient, "tns:recipient/tns:recipientID"),
-        ("senderId", header.sender, envelope.sender, "tns:sender/tns:senderID"),
-    ):
-        if party.identifier.extension.strip().lower() != participant.value:
-            text = f"{rule} is not identical to the value in the XHE envelope"
-            findings.append(Finding(rule, f"{root}/{path}", text, Reason.BV, Detail.SECURITY))
+    if header.recipient.identifier.extension.strip().lower() != envelope.recipient.value:
+        text = "recipientId is not identical to the value in the XHE envelope"
+        place = f"{root}/tns:recipient/tns:recipientID"
+        findings.append(Finding("recipientId", place, text, Reason.BV, Detail.SECURITY))
     attention = header.recipient.attention
     function = attention.sub_organization.identifier.extension if attention else ""
     if envelope.handling_service_id is not None and function.strip() != envelope.handling_service_id:
@@ -262,7 +311,7 @@ def _file_types(message: Message) -> list[Finding]:
     findings = []
     for number, document in enumerate(message.documents, 1):
         for position, file in enumerate(document.files, 1):
-            if file.content_type.partition(";")[0].strip().lower() in accepted:
+            if _is_media_type(file.content_type) and _type_of(file) in accepted:
                 continue
             place = (
                 f"/tns:messagePayload/tns:message/tns:messageBody/tns:documents[{number}]"
@@ -273,7 +322,18 @@ def _file_types(message: Message) -> list[Finding]:
     return findings
 
 
-def _receipt(verified: VerifiedEnvelope, findings: list[Finding]) -> Judgement:
+def _is_media_type(text: str) -> bool:
+    """Whether it is one line, as a media type is (RFC 9110 8.3.1), whatever stands around it."""
+    return text.strip(" \t\r\n").isprintable()
+
+
+def _type_of(file: File) -> str:
+    return file.content_type.partition(";")[0].strip().lower()
+
+
+def judge_receipt(
+    verified: VerifiedEnvelope, findings: list[Finding], row: IncomingMessage, directory: Path
+) -> Judgement:
     """A receipt is never answered: one that does not hold is dropped, and the log says why."""
     identity = uuid_of(verified.envelope.message_id)
     if findings or verified.is_encrypted:
@@ -283,7 +343,7 @@ def _receipt(verified: VerifiedEnvelope, findings: list[Finding]) -> Judgement:
         if check_receipt(root):
             return Dropped("receipt-invalid", identity)
         receipt = read_receipt(root)
-    except ProtocolError:
+    except UNREADABLE:
         return Dropped("receipt-invalid", identity)
     envelope = verified.envelope
     if (receipt.sender, receipt.recipient) != (envelope.sender, envelope.recipient):
@@ -297,30 +357,40 @@ def _payload_bytes(verified: VerifiedEnvelope) -> bytes:
     return out.getvalue()
 
 
-def _unsigned(arrived: ArrivedEnvelope, source: BinaryIO, *, is_inside: bool) -> Judgement:
-    """A missing or broken signature is answered (B1.3.3 5.3 number 12), if it can be told to what."""
+def _unsigned(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO) -> Judgement:
+    """A missing or broken signature is answered (B1.3.3 5.3 number 12), if it can be told to what, and to
+    whom: what speaks for the sender then is the access point alone."""
     source.seek(0)
     try:
-        envelope = read_envelope(safe_xml.parse(source, safe_xml.ENVELOPE_DOCUMENT))
-        if not is_inside:
-            lookup.endpoint_of(arrived.sender, MESSAGE_RECEIPT)
-    except (XmlRefused, EnvelopeMalformed):
+        envelope = read_envelope(safe_xml.parse(source, safe_xml.WHOLE_ENVELOPE))
+    except UNREADABLE:
         return Dropped("envelope-malformed")
-    except FederationError as error:
-        if error.may_pass:
-            raise NotNow(error.code) from None
-        return Dropped("sender-unknown")
-    if arrived.document_type != SDK_MESSAGE or uuid_of(envelope.message_id) is None:
-        return Dropped("signature-invalid")
+    identity = uuid_of(envelope.message_id)
+    type_ = message_types.known(arrived.document_type)
+    if envelope.sender != arrived.sender or identity is None or type_ is None or not type_.is_answered:
+        return Dropped("signature-invalid", identity)
+    unproven = None if row.is_inside else _unproven(arrived, envelope.sender)
+    if unproven is not None:
+        return Dropped(unproven, identity)
     finding = _signature("the sender's signature does not hold")
     return Refused(envelope.message_id, envelope.handling_service_id or "", (finding,))
 
 
-def _refused(verified: VerifiedEnvelope, findings: list[Finding], found: tuple[Found, ...] = ()) -> Judgement:
+def _refused(
+    verified: VerifiedEnvelope,
+    findings: list[Finding],
+    found: tuple[Found, ...] = (),
+    *,
+    holds_key: bool = False,
+) -> Refused:
     envelope = verified.envelope
-    if uuid_of(envelope.message_id) is None:
-        return Dropped("envelope-malformed")
-    return Refused(envelope.message_id, envelope.handling_service_id or "", tuple(findings), found)
+    handling = envelope.handling_service_id or ""
+    return Refused(envelope.message_id, handling, tuple(findings), found, holds_key)
+
+
+def _by_hand() -> Finding:
+    text = "the message could not be processed by the recipient's system"
+    return Finding("by-hand", "/x:XHE", text, Reason.BV, Detail.NOT_SUPPORTED)
 
 
 def _security(reason: Reason, rule: str, text: str) -> Finding:

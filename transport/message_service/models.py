@@ -95,7 +95,7 @@ class OutgoingMessage(Leased):
     message_id = models.UUIDField()
     conversation_id = models.UUIDField()
     recipient = models.CharField(max_length=260)
-    handling_service_id = models.CharField(max_length=500, blank=True)
+    handling_service_id = models.TextField(blank=True, help_text="as long as the recipient's address is")
     payload_name = models.CharField(max_length=300, blank=True, help_text="until the message is settled")
     envelope_name = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=24, choices=OutgoingState, default=OutgoingState.SCHEDULED)
@@ -216,6 +216,20 @@ class IncomingMessage(Leased):
     wrapped_key_digest = models.CharField(
         max_length=64, blank=True, default="", db_default="", help_text="of the session key as it came"
     )
+    envelope_digest = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="of an envelope that was decrypted"
+    )
+    holds_key = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="what was decrypted names the envelope's signer: the session key is this message's",
+    )
+    failures = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="how often judging ended in an error that nobody foresaw"
+    )
+    refused_by = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="who has ordered that it be refused"
+    )
     state = models.CharField(max_length=24, choices=IncomingState, default=IncomingState.ARRIVED)
     cause = models.CharField(max_length=100, blank=True)
     arrived_at = models.DateTimeField(help_text="ready for technical processing: when it counts as received")
@@ -237,8 +251,13 @@ class IncomingMessage(Leased):
             models.Index(fields=["organisation", "message_id"], name="incoming_message_id"),
             models.Index(
                 fields=["organisation", "wrapped_key_digest"],
-                name="incoming_wrapped_key",
-                condition=models.Q(is_accepted=True) & ~models.Q(wrapped_key_digest=""),
+                name="incoming_any_wrapped_key",
+                condition=~models.Q(wrapped_key_digest=""),
+            ),
+            models.Index(
+                fields=["organisation", "arrived_at"],
+                name="incoming_set_aside",
+                condition=models.Q(state="ERROR"),
             ),
         ]
 
@@ -289,7 +308,7 @@ class QuarantinedFile(models.Model):
     direction = models.CharField(max_length=5, choices=Direction)
     message_id = models.UUIDField(null=True, blank=True)
     counterpart = models.CharField(max_length=260, blank=True, help_text="the other side's participant id")
-    function_address = models.CharField(max_length=500, blank=True)
+    function_address = models.TextField(blank=True)
     signature = models.CharField(max_length=200, help_text="what the scanner calls it")
     size = models.BigIntegerField(help_text="bytes")
     sha256 = models.CharField(max_length=64, blank=True)

@@ -4,16 +4,17 @@ import logging
 import uuid
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from ..hand_over import Cause
 from ..protocol.findings import Finding
-from ..protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType, ParticipantId
+from ..protocol.identifiers import DocumentType, ParticipantId
 from ..protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
 from ..work import LeaseLost, pause_after, unexpected, wake
 from ..workspace import workspace
-from . import history, inside, judging, quarantine, sending, settling
+from . import history, inside, judging, message_types, quarantine, sending, settling
 from .clients import Delivered, MessageClient, message_client
 from .judging import Dropped, Judgement, NotNow, ReceiptTaken, Refused, Taken
 from .models import IncomingMessage, Organisation, OutgoingMessage
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
     """Whether this message service takes the type for the participant (C3.2.1 2.5 a)."""
-    if document_type not in (SDK_MESSAGE, MESSAGE_RECEIPT):
+    if message_types.known(document_type) is None:
         return False
     return Organisation.objects.filter(participant_id=participant.value).exists()
 
@@ -51,14 +52,20 @@ def take(incoming_id: object) -> None:
     if row is None:
         return
     try:
-        _judge_and_apply(row)
+        if row.dead_lease is not None:
+            # The worker that had it died, perhaps of it.
+            row.change(failures=row.failures + 1)
+        if row.failures >= settings.SDK_JUDGING_FAILURES:
+            _give_up(row)
+        else:
+            _judge_and_apply(row)
     except LeaseLost:
         logger.warning("lease lost", extra={"fields": {"transfer_id": row.transfer_id}})
     except NotNow as wait:
         _postpone(row, wait.cause)
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost of it
         unexpected(error, transfer_id=row.transfer_id)
-        _postpone(row, Cause.UNEXPECTED)
+        _fail(row, error)
 
 
 def _judge_and_apply(row: IncomingMessage) -> None:
@@ -66,15 +73,39 @@ def _judge_and_apply(row: IncomingMessage) -> None:
     arrived = arrivals.arrived(row.transfer_id)
     with workspace("opening") as directory:
         with row.kept(), arrivals.open(row.transfer_id) as source:
-            judgement = judging.judge(arrived, row.organisation, source, directory, is_inside=row.is_inside)
+            judgement = judging.judge(arrived, row, source, directory)
         with row.step() as current:
             _apply(current, judgement)
 
 
-def _postpone(row: IncomingMessage, cause: str) -> None:
+def _postpone(row: IncomingMessage, cause: str, *, failures: int = 0) -> None:
     with row.step() as current:
+        current.failures += failures
         current.due_at = timezone.now() + pause_after(current.attempts)
         current.cause = cause
+
+
+def _fail(row: IncomingMessage, error: Exception) -> None:
+    """An error that nobody foresaw: tried again, but not for ever. What the node lacks is waited for."""
+    is_ours = isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+    )
+    if not is_ours and (row.refused_by or row.failures + 1 >= settings.SDK_JUDGING_FAILURES):
+        _give_up(row, failures=1)
+    else:
+        _postpone(row, Cause.UNEXPECTED, failures=0 if is_ours else 1)
+
+
+def _give_up(row: IncomingMessage, *, failures: int = 0) -> None:
+    """Judge it no more until an administrator says so (`set_aside`); drop it where one has, and it fails."""
+    with row.step() as current:
+        current.failures += failures
+        current.due_at = None
+        if current.refused_by:
+            _apply(current, Dropped(history.BY_HAND, current.message_id))
+            return
+        history.incoming_becomes(current, IncomingState.ERROR, cause=Cause.UNEXPECTED)
+    logger.error("arrival set aside", extra={"fields": {"transfer_id": row.transfer_id}})
 
 
 def _apply(row: IncomingMessage, judgement: Judgement) -> None:
@@ -104,11 +135,11 @@ def _deliver(row: IncomingMessage, taken: Taken) -> None:
     takes = _who_takes(client, row.organisation.participant_id, function)
     if not findings and takes is None:
         findings.append(judging.function_unknown())
-    row.wrapped_key_digest = taken.wrapped_key_digest
+    row.wrapped_key_digest, row.holds_key = taken.wrapped_key_digest, True
     if not findings and not _is_first(row, UUID(envelope.message_id)):
         findings.append(judging.duplicate())
     if findings:
-        _refuse(row, Refused(envelope.message_id, handling, tuple(findings)))
+        _refuse(row, Refused(envelope.message_id, handling, tuple(findings), holds_key=True))
         return
     stands_in = takes if takes is not None and takes != function else ""
     history.incoming_becomes(row, IncomingState.RETRIEVED, cause=history.STANDS_IN if stands_in else "")
@@ -140,7 +171,7 @@ def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
 
 def _refuse(row: IncomingMessage, refused: Refused) -> None:
     row.message_id = UUID(refused.message_id)
-    row.is_accepted = False
+    row.is_accepted, row.holds_key = False, refused.holds_key
     _keep_apart(row, refused)
     rules = ", ".join(sorted({finding.rule for finding in refused.findings}))
     history.incoming_becomes(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"rejected: {rules}")

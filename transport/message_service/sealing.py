@@ -17,19 +17,13 @@ from ..federation.errors import CertificateNotPublished, FederationError
 from ..hand_over import Cause, OutgoingTransfer
 from ..protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
 from ..protocol.envelope import Envelope
-from ..protocol.identifiers import (
-    MESSAGE_RECEIPT,
-    RECEIPT_TYPE_CODE,
-    SDK_MESSAGE,
-    SDK_MESSAGE_TYPE_CODE,
-    ParticipantId,
-)
+from ..protocol.identifiers import SDK_MESSAGE, ParticipantId
 from ..protocol.message_document import message_of
 from ..protocol.message_rules import read_and_check
 from ..protocol.sealing import seal
 from ..work import LeaseLost, pause_after, unexpected
 from ..workspace import workspace
-from . import history, inside, quarantine, scanning, settling
+from . import history, inside, message_types, quarantine, scanning, settling
 from .models import Organisation, OutgoingMessage, QuarantinedFile
 from .organisation_keys import NoValidKey, signing_pair
 from .states import OutgoingState
@@ -147,11 +141,11 @@ def _keep_back(row: OutgoingMessage, kept: list[QuarantinedFile]) -> None:
 
 
 def _encryption_certificate(row: OutgoingMessage, inside_of: Organisation | None) -> x509.Certificate | None:
-    """The newest published certificate that is trusted; None for receipts, which are signed only.
+    """The newest published certificate that is trusted; None for what is signed only, as receipts are.
 
     Nobody is asked for one of an organisation that the message is handed to inside this node.
     """
-    if row.is_receipt:
+    if not message_types.of_kind(row.kind).is_encrypted:
         return None
     if inside_of is not None:
         return inside.encryption_certificate(inside_of)
@@ -177,13 +171,14 @@ def _trusted(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
 
 
 def _envelope(row: OutgoingMessage, *, is_encrypted: bool) -> Envelope:
+    type_ = message_types.of_kind(row.kind)
     return Envelope(
         message_id=str(row.message_id),
         created_at=timezone.now(),
         sender=row.organisation.participant,
         recipient=ParticipantId(row.recipient),
-        document_type=MESSAGE_RECEIPT if row.is_receipt else SDK_MESSAGE,
-        document_type_code=RECEIPT_TYPE_CODE if row.is_receipt else SDK_MESSAGE_TYPE_CODE,
+        document_type=type_.document_type,
+        document_type_code=type_.payload_code,
         is_encrypted=is_encrypted,
         handling_service_id=row.handling_service_id or None,
         federation_id=settings.SDK_FEDERATION_ID,
@@ -201,7 +196,7 @@ def _submit(row: OutgoingMessage, envelope_name: str) -> None:
             envelope_id=str(row.message_id),
             sender=row.organisation.participant,
             recipient=ParticipantId(row.recipient),
-            document_type=MESSAGE_RECEIPT if row.is_receipt else SDK_MESSAGE,
+            document_type=message_types.of_kind(row.kind).document_type,
             conversation_id=str(row.conversation_id),
         )
     )

@@ -20,13 +20,14 @@ class OutgoingState(TextChoices):
 
 
 class IncomingState(TextChoices):
-    """A message that arrived here. ARRIVED is ours: on disk, and not judged yet."""
+    """A message that arrived here. ARRIVED is ours: on disk, and not judged yet. ERROR: set aside."""
 
     ARRIVED = "ARRIVED"
     RETRIEVED = "RETRIEVED"
     RECEIPT_SENT = "RECEIPT_SENT"
     NEW = "NEW"
     MESSAGE_EXCHANGE_ERROR = "MESSAGE_EXCHANGE_ERROR"
+    ERROR = "ERROR"
 
 
 _O = OutgoingState
@@ -56,7 +57,9 @@ OUTGOING: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
 }
 
 INCOMING: Final[dict[IncomingState, frozenset[IncomingState]]] = {
-    _I.ARRIVED: frozenset({_I.RETRIEVED, _I.MESSAGE_EXCHANGE_ERROR}),
+    _I.ARRIVED: frozenset({_I.RETRIEVED, _I.MESSAGE_EXCHANGE_ERROR, _I.ERROR}),
+    # Set aside; an administrator has it tried again, or refused.
+    _I.ERROR: frozenset({_I.ARRIVED}),
     # A message that was delivered, and whose receipt could not be (KV Meddelandestatus 6).
     _I.RETRIEVED: frozenset({_I.RECEIPT_SENT, _I.MESSAGE_EXCHANGE_ERROR}),
     _I.RECEIPT_SENT: frozenset({_I.NEW}),

@@ -63,6 +63,8 @@ MEBIBYTE: Final = 1024 * 1024
 SMALL_DOCUMENT: Final = Limits(max_bytes=2 * MEBIBYTE)
 # 100 MB of message (C3.2.1 2.8), the base64 around it and some room.
 ENVELOPE_DOCUMENT: Final = Limits(max_bytes=160 * MEBIBYTE)
+# One that is read whole into memory, not as a small document around one text: room for 30 MB of message.
+WHOLE_ENVELOPE: Final = Limits(max_bytes=48 * MEBIBYTE)
 # An SDK message is refused above 30 MB; it is read further than that, so that the answer can say so.
 MESSAGE_DOCUMENT: Final = Limits(max_bytes=160 * MEBIBYTE, max_elements=200_000)
 
