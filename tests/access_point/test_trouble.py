@@ -158,7 +158,7 @@ def test_a_slow_sender_is_cut_off_without_a_proxy_too(world, settings, federatio
             assert answer.startswith(b"HTTP/1.1 408 ")
             with contextlib.suppress(ConnectionResetError):
                 assert b"".join(iter(lambda: line.recv(65536), b"")) == b""
-    assert TransferEvent.objects.get(kind="REFUSED").cause == "the sender was too slow"
+    assert not TransferEvent.objects.exists()
     assert not InboundTransfer.objects.exists()
     assert work_is_clean(settings.SDK_WORK_DIR)
 

@@ -194,6 +194,6 @@ class Neighbours:
         files = [path for path in self.served.payloads.rglob("*") if path.is_file()]
         return not InboundTransfer.objects.exists() and not files and work_is_clean(self.served.work)
 
-    def refusal(self) -> TransferEvent:
-        """The one refusal in our log."""
-        return TransferEvent.objects.get(kind=TransferEvent.Kind.REFUSED)
+    def refusal(self) -> TransferEvent | None:
+        """The one refusal in our log; None where nothing showed who it was that was refused."""
+        return TransferEvent.objects.filter(kind=TransferEvent.Kind.REFUSED).first()

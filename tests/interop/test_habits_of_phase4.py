@@ -62,14 +62,13 @@ def test_a_habit_of_phase4_s_is_read(neighbours: Neighbours, habits):
 def test_an_algorithm_that_the_profile_does_not_have_is_0103_by_name(neighbours: Neighbours, habits, name):
     sent = neighbours.from_phase4(habits=habits)
     assert sent.errors == (("EBMS:0103", f"algorithm not allowed: {name}"),)
-    assert name in neighbours.refusal().cause
     assert neighbours.nothing_arrived()
 
 
 def test_a_key_without_a_certificate_is_0101(neighbours: Neighbours):
     sent = neighbours.from_phase4(habits={"signature_reference": "key-value"})
     assert [code for code, _ in sent.errors] == ["EBMS:0101"]
-    assert "neither included nor known" in neighbours.refusal().cause
+    assert neighbours.refusal() is None
     assert neighbours.nothing_arrived()
 
 

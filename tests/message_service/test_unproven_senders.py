@@ -28,11 +28,8 @@ def broken(envelope: bytes) -> bytes:
 
 
 def unsigned(envelope: bytes) -> bytes:
-    start, end = (
-        envelope.index(b"<ds:Signature"),
-        envelope.index(b"</ds:Signature>") + len(b"</ds:Signature>"),
-    )
-    return envelope[:start] + envelope[end:]
+    before, _, rest = envelope.partition(b"<ds:Signature")
+    return before + rest.partition(b"</ds:Signature>")[2]
 
 
 @pytest.mark.parametrize("change", [unsigned, broken, bytes], ids=["unsigned", "broken", "captured whole"])

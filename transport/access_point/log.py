@@ -98,10 +98,45 @@ def refused(
     message: UserMessage | None = None,
     certificate: x509.Certificate | None = None,
 ) -> None:
-    """A message that was not taken, with as much as was known of it when it was refused.
+    """A message of a known signer that was not taken, with as much as was known of it when it was refused."""
+    _write(
+        Kind.REFUSED,
+        certificate=_kept(certificate),
+        cause=cause,
+        **_of_refused(own_party, as4_message_id, message),
+    )
 
-    `message` and `certificate` are given only where the signature over the header holds.
+
+def refused_unknown(
+    own_party: str,
+    cause: str,
+    *,
+    as4_message_id: str = "",
+    message: UserMessage | None = None,
+    certificate: x509.Certificate | None = None,
+) -> None:
+    """As `refused`, of whom nothing shows that they are in the federation: a log line, and nothing is kept.
+
+    Anybody can make such events, and what is kept here is kept for more than a year.
     """
+    told = _of_refused(own_party, as4_message_id, message)
+    if certificate is not None:
+        told["certificate"] = fingerprint(certificate)
+    _tell(Kind.REFUSED, cause=cause, **told)
+
+
+def tested(own_party: str, message: UserMessage, certificate: x509.Certificate, signature: bytes) -> None:
+    """A message of the test service, which was answered and not delivered."""
+    _write(
+        Kind.TESTED,
+        certificate=_kept(certificate),
+        signature=_base64(signature),
+        **_of_refused(own_party, message.message_id, message),
+    )
+
+
+def _of_refused(own_party: str, as4_message_id: str, message: UserMessage | None) -> dict[str, str]:
+    """What an event tells of a message that was not put in; `message` where the signature over it holds."""
     told: dict[str, str] = {}
     if message is not None:
         told = {
@@ -111,14 +146,7 @@ def refused(
             "document_id": message.action.partition("::")[2][:500],
             "sending_access_point": message.sender_party[:200],
         }
-    _write(
-        Kind.REFUSED,
-        as4_message_id=as4_message_id[:255],
-        receiving_access_point=own_party,
-        certificate=_kept(certificate),
-        cause=cause,
-        **told,
-    )
+    return {"as4_message_id": as4_message_id[:255], "receiving_access_point": own_party, **told}
 
 
 def remove_older_than(days: int) -> int:
@@ -160,7 +188,9 @@ def _base64(signature: bytes) -> str:
 
 def _write(kind: Kind, *, cause: str = "", **fields: str) -> None:
     TransferEvent.objects.create(kind=kind, cause=cause[:600], **fields)
-    told = {
-        name: value for name, value in {**fields, "cause": cause}.items() if value and name != "signature"
-    }
+    _tell(kind, cause=cause, **fields)
+
+
+def _tell(kind: Kind, **fields: str) -> None:
+    told = {name: value for name, value in fields.items() if value and name != "signature"}
     logger.info("transfer %s", kind.lower(), extra={"fields": told})

@@ -126,6 +126,7 @@ class TransferEvent(models.Model):
         DUPLICATE = "DUPLICATE"
         REFUSED = "REFUSED"
         DISCARDED = "DISCARDED"
+        TESTED = "TESTED"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     kind = models.CharField(max_length=10, choices=Kind)

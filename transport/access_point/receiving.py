@@ -3,7 +3,8 @@
 import hashlib
 import uuid
 from datetime import datetime
-from typing import BinaryIO, TypedDict
+from pathlib import Path
+from typing import BinaryIO, Final, TypedDict
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from lxml import etree
 
 from .. import hand_over, payloads
 from ..federation import lookup, trust
@@ -18,6 +20,7 @@ from ..federation.errors import FederationError, LookupUnavailable
 from ..protocol.as4 import signals
 from ..protocol.as4.errors import (
     FAILED_AUTHENTICATION,
+    INVALID_HEADER,
     NOT_SERVICED,
     OTHER,
     VALUE_INCONSISTENT,
@@ -26,13 +29,28 @@ from ..protocol.as4.errors import (
 )
 from ..protocol.as4.messages import SignedReference, UserMessage
 from ..protocol.as4.mime import MimeLimits
+from ..protocol.as4.names import TEST_SERVICE
 from ..protocol.as4.unpacking import As4Limits, ReceivedMessage, read_user_message
-from ..protocol.certificates import CertificateUntrusted, Purpose, common_name
+from ..protocol.certificates import Cause, CertificateUntrusted, Purpose, RevocationUnknown, common_name
+from ..protocol.errors import ProtocolError
 from ..protocol.identifiers import DOCUMENT_SCHEME, MESSAGE_RECEIPT, PROCESS_ID, PROCESS_SCHEME, DocumentType
+from ..work import unexpected
 from ..workspace import workspace
 from . import log
 from .keys import AccessPointKeys, own_keys
 from .models import InboundTransfer
+
+# Said of certificates that a CA of the federation has issued.
+_OF_MEMBERS: Final = frozenset({Cause.KEY_USAGE, Cause.REVOKED, Cause.NO_REVOCATION_SERVICE})
+# What reading a stranger's message may raise besides `As4Error`, for values that nobody thought of.
+_UNREADABLE: Final = (
+    ProtocolError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    etree.LxmlError,
+)
 
 
 def receive(content_type: str, body: BinaryIO) -> bytes:
@@ -57,24 +75,19 @@ class _Reception:
         self._keys = keys
         self._signer: x509.Certificate | None = None
         self._message: UserMessage | None = None
+        self._is_known = False
 
     def answer(self, content_type: str, body: BinaryIO) -> bytes:
         most = settings.SDK_MAX_TRANSFER_BYTES
         try:
             with workspace("receiving") as directory:
-                received = read_user_message(
-                    content_type,
-                    body,
-                    directory=directory,
-                    decryption_keys=self._keys.decryption_keys,
-                    check_signer=self._check,
-                    check_issuer=self._check_issuer,
-                    known_signers=self._published,
-                    limits=As4Limits(MimeLimits(max_total=most), most),
+                received = self._read(
+                    content_type, body, directory, As4Limits(MimeLimits(max_total=most), most)
                 )
-                return self._take(received)
+                return self._tested(received) if received.user_message.is_test else self._take(received)
         except As4Error as error:
-            log.refused(
+            note = log.refused if self._is_known else log.refused_unknown
+            note(
                 self._keys.party_id,
                 str(error),
                 as4_message_id=error.ref_to_message_id or "",
@@ -91,23 +104,46 @@ class _Reception:
         except CertificateUntrusted as error:
             raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
 
+    def _read(self, content_type: str, body: BinaryIO, directory: Path, limits: As4Limits) -> ReceivedMessage:
+        """Raises `As4Error` for whatever is in the message: nobody is to bring about more than that."""
+        try:
+            return read_user_message(
+                content_type,
+                body,
+                directory=directory,
+                decryption_keys=self._keys.decryption_keys,
+                check_signer=self._check,
+                check_issuer=self._check_issuer,
+                known_signers=self._published,
+                limits=limits,
+            )
+        except (As4Error, RevocationUnknown):
+            raise
+        except _UNREADABLE as error:
+            unexpected(error)
+            raise As4Error(INVALID_HEADER, "the message cannot be read") from None
+
     def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
         """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d)."""
         self._signer, self._message = signer, message
         try:
             trust.check_access_point(signer, Purpose.SIGNING)
         except CertificateUntrusted as error:
+            self._is_known = error.cause in _OF_MEMBERS
             raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
+        self._is_known = True
         if message.sender_party != common_name(signer):
             raise As4Error(VALUE_INCONSISTENT, "From/PartyId is not the CN of the signer's certificate")
         self._check_addressee(message)
-        if len(message.parts) != 1:
+        if len(message.parts) != 1 and not message.is_test:
             raise As4Error(VALUE_INCONSISTENT, "not exactly one payload: the envelope")
 
     def _published(self, message: UserMessage) -> tuple[x509.Certificate, ...]:
         """Who may have signed a message that names a certificate without including it: the access point
         that metadata names for the sender. Nobody is asked about a message that is not for us."""
         self._check_addressee(message)
+        if message.is_test:
+            return ()
         try:
             return (lookup.endpoint_of(message.original_sender, MESSAGE_RECEIPT).certificate,)
         except LookupUnavailable:
@@ -118,10 +154,21 @@ class _Reception:
     def _check_addressee(self, message: UserMessage) -> None:
         if message.recipient_party != self._keys.party_id:
             raise As4Error(VALUE_INCONSISTENT, "To/PartyId is not this access point's")
+        if message.is_test:
+            return
+        if message.service == TEST_SERVICE:
+            raise As4Error(VALUE_NOT_RECOGNIZED, "Action is not the test service's")
         if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
             raise As4Error(VALUE_NOT_RECOGNIZED, "Service is not the federation's process")
         if not hand_over.is_served(message.final_recipient, document_type_of(message)):
             raise As4Error(OTHER, NOT_SERVICED)
+
+    def _tested(self, received: ReceivedMessage) -> bytes:
+        """Answer the test service (eDelivery AS4 1.15 1.4.4.3): everything was checked as in any other
+        message, and nothing of it is kept or delivered."""
+        message = received.user_message
+        log.tested(self._keys.party_id, message, received.signing_certificate, received.signature)
+        return signals.write_receipt(message.message_id, received.references, **_signing(self._keys))
 
     def _take(self, received: ReceivedMessage) -> bytes:
         (part,) = received.parts

@@ -33,15 +33,15 @@ def as4(request: HttpRequest) -> HttpResponse:
     point could not judge it now: the sender is to try again.
     """
     if not _has_shown_a_certificate(request):
-        log.refused(own_keys().party_id, "no TLS client certificate")
+        log.refused_unknown(own_keys().party_id, "no TLS client certificate")
         return HttpResponse(status=403)
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith(_MULTIPART):
-        log.refused(own_keys().party_id, "not multipart/related")
+        log.refused_unknown(own_keys().party_id, "not multipart/related")
         return HttpResponse(status=415)
     announced = request.headers.get("Content-Length") or "0"
     if not announced.isdecimal() or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
-        log.refused(own_keys().party_id, "larger than is taken")
+        log.refused_unknown(own_keys().party_id, "larger than is taken")
         return HttpResponse(status=413)
     try:
         with Body(request) as body:
@@ -49,10 +49,10 @@ def as4(request: HttpRequest) -> HttpResponse:
             _read_to_end(body)
             return answer
     except SenderTooSlow:
-        log.refused(own_keys().party_id, "the sender was too slow")
+        log.refused_unknown(own_keys().party_id, "the sender was too slow")
         return HttpResponse(status=408)
     except UnreadablePostError:
-        log.refused(own_keys().party_id, "the sender broke off")
+        log.refused_unknown(own_keys().party_id, "the sender broke off")
         return HttpResponse(status=400)
 
 

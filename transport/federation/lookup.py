@@ -107,6 +107,11 @@ def signing_certificates_of(participant: ParticipantId) -> tuple[x509.Certificat
     return _newest_first(service_metadata(participant, MESSAGE_RECEIPT).signing_certificates)
 
 
+def smp_address_of(participant: ParticipantId) -> str:
+    """Where the participant's metadata is, by DNS. Raises `ParticipantUnknown`, `LookupUnavailable`."""
+    return _smp_of(participant)
+
+
 def forget(participant: ParticipantId, document_type: DocumentType) -> None:
     """Drop what is kept, so that the next question is asked anew: after a renewal, say."""
     AnswerCache().drop(f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}")

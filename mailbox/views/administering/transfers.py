@@ -77,4 +77,5 @@ _KIND_NAMES = {
     _KIND.DUPLICATE: lazy("Mottaget igen"),
     _KIND.REFUSED: lazy("Avvisat"),
     _KIND.DISCARDED: lazy("Kasserat"),
+    _KIND.TESTED: lazy("Prov besvarat"),
 }

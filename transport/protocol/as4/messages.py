@@ -7,7 +7,7 @@ from typing import Final
 from cryptography import x509
 
 from ..identifiers import PARTY_TYPE, PROCESS_ID, PROCESS_SCHEME, ParticipantId
-from .names import GZIP
+from .names import GZIP, TEST_ACTION, TEST_SERVICE
 
 XML: Final = "application/xml"
 
@@ -54,6 +54,11 @@ class UserMessage:
     service_type: str | None = PROCESS_SCHEME
     sender_party_type: str | None = PARTY_TYPE
     recipient_party_type: str | None = PARTY_TYPE
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is for the test service: answered, and delivered to nobody."""
+        return (self.service, self.action) == (TEST_SERVICE, TEST_ACTION)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ RSA_OAEP: Final = NS_XENC11 + "rsa-oaep"
 MGF1_SHA256: Final = NS_XENC11 + "mgf1sha256"
 AES128_GCM: Final = NS_XENC11 + "aes128-gcm"
 
+# The test service: answered, and not delivered (1.15 1.4.2.4 and 1.4.4.3).
+TEST_SERVICE: Final = NS_EB + "service"
+TEST_ACTION: Final = NS_EB + "test"
 DEFAULT_MPC: Final = NS_EB + "defaultMPC"
 INITIATOR: Final = NS_EB + "initiator"
 RESPONDER: Final = NS_EB + "responder"
