@@ -6,6 +6,7 @@ from .views.administering import (
     certificates,
     client_routes,
     clients,
+    counterparts,
     functions,
     log,
     mailboxes,
@@ -46,6 +47,10 @@ urlpatterns = [
     path("karantan/", quarantine.overview, name="administration-quarantine"),
     path("karantan/<uuid:file_id>/ta-bort", quarantine.remove, name="administration-quarantine-remove"),
     path("vagval/<int:redirection_id>/svar", routing.answer, name="administration-redirection"),
+    path("motparter/", counterparts.overview, name="administration-counterparts"),
+    path(
+        "motparter/<uuid:arrival_id>/beslut", counterparts.decide, name="administration-counterparts-decide"
+    ),
     path("vagval", routing.routing, name="administration-routing"),
     path("statistik", statistics.overview, name="administration-statistics"),
     path("statistik/fil", statistics.file, name="administration-statistics-file"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from mailbox import quarantine, watch
+from mailbox import counterparts, quarantine, watch
 from transport.certificate_watch.watch import held_certificates
 
 
@@ -47,6 +47,11 @@ class _Figures:
             "sdk_messages_waiting_for_scanner",
             "Messages that wait since the scanner does not answer.",
             value=malware["waiting"],
+        )
+        yield GaugeMetricFamily(
+            "sdk_arrivals_set_aside",
+            "Messages that arrived and could not be judged: an administrator has to decide.",
+            value=counterparts.count_set_aside(),
         )
         ends = GaugeMetricFamily(
             "sdk_certificate_not_after_seconds",

@@ -15,6 +15,7 @@ from transport.message_service.deliveries import deliveries_of
 from .. import (
     access,
     access_log,
+    counterparts,
     draft_sending,
     handling,
     inbox,
@@ -51,6 +52,7 @@ def start(request: HttpRequest) -> HttpResponse:
         "alarms": watch.alarms_of(request.user),
         "quarantined": quarantine.unremoved(request.user),
         "waiting_for_scanner": quarantine.waiting_for_scanner(request.user)[0],
+        "set_aside": counterparts.arrivals_set_aside(request.user).count(),
     }
     template = "mailbox/_start.html" if getattr(request, "htmx", False) else "mailbox/start.html"
     return render(request, template, context)

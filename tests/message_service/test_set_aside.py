@@ -34,7 +34,7 @@ def stuck(world, client, settings, monkeypatch) -> IncomingMessage:
     """An arrival whose judging ends in an error that nobody foresaw, once it is opened."""
     settings.SDK_JUDGING_FAILURES = 3
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("Karin Svensson's letter")
 
     monkeypatch.setattr(judging, "read_and_check", fail)
@@ -79,7 +79,7 @@ def test_a_refusal_by_hand_that_fails_too_ends_without_an_answer(stuck, world, m
     judged_until_set_aside(stuck)
     set_aside.refuse(stuck.pk, actor="Karin")
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(judging, "verify_envelope", fail)
@@ -89,7 +89,7 @@ def test_a_refusal_by_hand_that_fails_too_ends_without_an_answer(stuck, world, m
 
 
 def test_what_the_node_itself_lacks_is_waited_for(stuck, monkeypatch):
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise OperationalError("the database is away")
 
     monkeypatch.setattr(judging, "read_and_check", away)
@@ -102,7 +102,7 @@ def test_what_the_node_itself_lacks_is_waited_for(stuck, monkeypatch):
 
 
 def test_an_arrival_that_workers_die_of_is_set_aside(stuck, monkeypatch):
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise SystemExit
 
     monkeypatch.setattr(judging, "read_and_check", die)

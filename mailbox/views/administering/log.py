@@ -87,6 +87,8 @@ WHAT_WAS_ADMINISTERED = {
     "retention-released": _("Undantag från gallring hävdes"),
     "retention-run": _("Gallring gjordes"),
     "quarantine-removed": _("Togs bort ur karantän"),
+    "arrival-retried": _("Inkommet meddelande prövades igen"),
+    "arrival-refused": _("Inkommet meddelande avvisades för hand"),
     "client-registered": _("En meddelandeklient registrerades"),
     "client-changed": _("En meddelandeklient bytte namn"),
     "client-proposed": _("Nyckel eller behörighet för en meddelandeklient föreslogs"),

@@ -131,6 +131,7 @@ def _sections(request: HttpRequest) -> list[dict[str, Any]]:
         found.append(("administration-retention", _("Gallring")))
         found.append(("administration-certificates", _("Certifikat")))
         found.append(("administration-quarantine", _("Karantän")))
+        found.append(("administration-counterparts", _("Motparter")))
     if access.audited_by(person):
         found.append(("administration-access-log", _("Åtkomstlogg")))
     if access.logs_read_by(person):
