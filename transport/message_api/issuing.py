@@ -5,11 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from authlib.integrations.django_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, InvalidClientError, InvalidScopeError, OAuth2Error
+from authlib.oauth2.rfc6749 import (
+    ClientMixin,
+    InvalidClientError,
+    InvalidRequestError,
+    InvalidScopeError,
+    OAuth2Error,
+)
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +27,18 @@ from . import tokens
 from .models import ApiClient, UsedAssertion
 
 _METHOD: Final = "private_key_jwt"
+# What a stranger's values may raise: a type, a number, a depth or a character that nothing here is made for.
+UNREADABLE: Final = (
+    JoseError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+    OSError,
+    DataError,
+)
 _LONGEST_ASSERTION: Final = timedelta(minutes=10)
 
 
@@ -32,6 +50,8 @@ def token_response(request: HttpRequest) -> HttpResponse:
     except OAuth2Error as error:
         # What is wrong before the request is looked at: it came without TLS.
         return server.handle_error_response(request, error)
+    except UNREADABLE:
+        return server.handle_error_response(request, InvalidRequestError())
 
 
 def audiences(request: HttpRequest) -> list[str]:
@@ -82,7 +102,7 @@ class _Assertion(JWTBearerClientAssertion):
     def __call__(self, query_client: Any, request: Any) -> Any:
         try:
             return super().__call__(query_client, request)
-        except (JoseError, ValueError, TypeError, AttributeError):
+        except UNREADABLE:
             # A key that is not there, a claim of another type: whatever it is, it does not authenticate.
             raise InvalidClientError(description="The assertion does not hold.") from None
 

@@ -114,7 +114,7 @@ def caller_of(token: str) -> Caller:
     if ends - issued > _LONGEST_SECONDS:
         raise TokenRefused("it lasts too long")
     name = claims.get("azp") or claims.get("client_id")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name.isprintable():
         raise TokenRefused("it names no client")
     client = ApiClient.objects.select_related("organisation").filter(client_id=name, is_active=True).first()
     if client is None:
@@ -145,7 +145,7 @@ def _verified(token: str) -> dict[str, Any]:
             exp={"essential": True},
             iat={"essential": True},
         ).validate(claims)
-    except (JoseError, ValueError, TypeError) as error:
+    except (JoseError, ValueError, TypeError, ArithmeticError, LookupError, RecursionError) as error:
         raise TokenRefused(type(error).__name__) from None
     return claims
 
@@ -154,7 +154,7 @@ def _by_outside_keys(token: str) -> dict[str, Any]:
     """Verify by the outside server's keys; fetch them anew where none fits: it may have renewed them."""
     try:
         return jwt.decode(token, _outside_keys(), algorithms=PUBLIC_KEY_ALGORITHMS).claims
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, RecursionError):
         if not cache.add("message-api-keys-asked", True, _ASKED_AGAIN_AFTER_SECONDS):
             raise
         cache.delete(_kept_under())

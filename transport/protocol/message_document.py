@@ -33,13 +33,15 @@ from .message import (
     SubOrganization,
 )
 from .moments import NotAMoment, nearest_moment
-from .safe_xml import MESSAGE_DOCUMENT, BoundedReader, Limits, XmlProblem
+from .safe_xml import MEBIBYTE, MESSAGE_DOCUMENT, BoundedReader, Limits, XmlProblem
 from .text import text_at, text_of
 
 _T: Final = f"{{{NS_SDK_MESSAGE}}}"
 _CONTENT: Final = _T + "content"
 _CONTENT_FILES: Final = _T + "ContentFiles"
 _WHITESPACE: Final = b" \t\r\n"
+# Text outside files is held in memory: characters, of which no message of 30 MB has as many.
+_MOST_TEXT: Final = 32 * MEBIBYTE
 _BASE64_START: Final = re.compile(r"[a-zA-Z0-9+/]")
 
 
@@ -96,6 +98,7 @@ class _DocumentReader:
         self._stack: list[etree._Element] = []
         self._namespaces: dict[str | None, str] = {}
         self._decoder: _FileDecoder | None = None
+        self._held = 0
         self._reader = BoundedReader(limits)
         self._reader.on_start = self._start
         self._reader.on_end = self._end
@@ -135,8 +138,11 @@ class _DocumentReader:
     def _text(self, text: str) -> None:
         if self._decoder is not None:
             self._decoder.feed(text)
-        else:
-            self._builder.data(text)
+            return
+        self._held += len(text)
+        if self._held > _MOST_TEXT:
+            raise self._reader.refuse(XmlProblem.TOO_LARGE)
+        self._builder.data(text)
 
 
 class _Counted:

@@ -27,7 +27,14 @@ from .envelope_rules import check_envelope
 from .findings import Finding
 from .identifiers import C14N_10, NS_XENC, NS_XHA, NS_XHE
 from .plaintext import PlainElement
-from .safe_xml import ENVELOPE_DOCUMENT, SMALL_DOCUMENT, XmlProblem, XmlRefused, parse
+from .safe_xml import (
+    ENVELOPE_DOCUMENT,
+    SMALL_DOCUMENT,
+    WHOLE_ENVELOPE,
+    XmlProblem,
+    XmlRefused,
+    parse,
+)
 from .signature import Canonicalisation, signed_bytes, take_signature
 
 _CHUNK: Final = 64 * 1024
@@ -266,11 +273,11 @@ def _replace_references(piece: bytes, by: bytes) -> bytes:
 
 
 class _Whole:
-    """A document that is read whole into memory."""
+    """A document that is read whole into memory: a smaller one, therefore."""
 
     def __init__(self, source: BinaryIO) -> None:
         source.seek(0)
-        self.root = parse(source, ENVELOPE_DOCUMENT)
+        self.root = parse(source, WHOLE_ENVELOPE)
 
     def digest(self, used: Canonicalisation) -> bytes:
         digest = hashes.Hash(hashes.SHA256())

@@ -49,6 +49,7 @@ class Limits:
 
     `max_namespaces` are those in scope at one place: each of them is looked up at every element that is
     canonicalised.
+    Comments and processing instructions count as elements.
     """
 
     max_bytes: int
@@ -96,6 +97,9 @@ class BoundedReader:
         self.parser.EndElementHandler = self._end
         self.parser.StartNamespaceDeclHandler = self._start_namespace
         self.parser.EndNamespaceDeclHandler = self._end_namespace
+        # Each is a node of the tree, as an element is.
+        self.parser.CommentHandler = self._count
+        self.parser.ProcessingInstructionHandler = self._count
 
     def read(self, source: BinaryIO) -> None:
         """Read to the end; raises `XmlRefused`."""
@@ -135,14 +139,17 @@ class BoundedReader:
     def _end_namespace(self, prefix: str | None) -> None:
         self._namespaces -= 1
 
+    def _count(self, *_: object) -> None:
+        self._elements += 1
+        if self._elements > self._limits.max_elements:
+            raise self.refuse(XmlProblem.TOO_MANY_ELEMENTS)
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         limits = self._limits
         self._depth += 1
-        self._elements += 1
         if self._depth > limits.max_depth:
             raise self.refuse(XmlProblem.TOO_DEEP)
-        if self._elements > limits.max_elements:
-            raise self.refuse(XmlProblem.TOO_MANY_ELEMENTS)
+        self._count()
         if len(attributes) > limits.max_attributes:
             raise self.refuse(XmlProblem.TOO_MANY_ATTRIBUTES)
         longest = limits.max_attribute_length

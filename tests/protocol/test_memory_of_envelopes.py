@@ -1,0 +1,50 @@
+"""An envelope that is not a small document around one text is read whole: so it is bounded."""
+
+import io
+
+import pytest
+
+from tests.protocol.build import a_message, an_envelope
+from tests.protocol.keys import certificate, key
+from transport.protocol.message import write_message
+from transport.protocol.opening import verify_envelope
+from transport.protocol.safe_xml import MEBIBYTE, XmlProblem, XmlRefused
+from transport.protocol.sealing import seal
+
+END = b"</x:XHE>"
+
+
+def sealed() -> bytes:
+    payload, out = io.BytesIO(), io.BytesIO()
+    write_message(a_message(text="x" * 100_000), payload)
+    payload.seek(0)
+    seal(
+        an_envelope(),
+        payload,
+        out,
+        signing_key=key("org1"),
+        signing_certificate=certificate("org1"),
+        encryption_certificate=certificate("org2"),
+    )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("comments", "problem"),
+    [
+        (b"<!---->" * 6_000_000, XmlProblem.TOO_MANY_ELEMENTS),
+        (b"<?a?>" * 6_000_000, XmlProblem.TOO_MANY_ELEMENTS),
+        (b"<!--" + b"x" * (50 * MEBIBYTE) + b"-->", XmlProblem.TOO_LARGE),
+    ],
+    ids=["comments", "processing instructions", "one comment"],
+)
+def test_what_is_not_signed_cannot_make_an_envelope_fill_the_memory(comments, problem):
+    envelope = sealed().replace(END, comments + END)
+    with pytest.raises(XmlRefused) as refusal:
+        verify_envelope(io.BytesIO(envelope))
+    assert refusal.value.problem is problem
+
+
+def test_comments_at_the_end_of_an_envelope_are_allowed():
+    envelope = sealed().replace(END, b"<!-- a -->" * 10_000 + END)
+    assert verify_envelope(io.BytesIO(envelope)).is_encrypted
