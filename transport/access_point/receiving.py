@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
-from lxml import etree
 
 from .. import hand_over, payloads
 from ..federation import lookup, trust
@@ -31,8 +31,14 @@ from ..protocol.as4.messages import SignedReference, UserMessage
 from ..protocol.as4.mime import MimeLimits
 from ..protocol.as4.names import TEST_SERVICE
 from ..protocol.as4.unpacking import As4Limits, ReceivedMessage, read_user_message
-from ..protocol.certificates import Cause, CertificateUntrusted, Purpose, RevocationUnknown, common_name
-from ..protocol.errors import ProtocolError
+from ..protocol.certificates import (
+    Cause,
+    CertificateUnreadable,
+    CertificateUntrusted,
+    Purpose,
+    RevocationUnknown,
+    common_name,
+)
 from ..protocol.identifiers import DOCUMENT_SCHEME, MESSAGE_RECEIPT, PROCESS_ID, PROCESS_SCHEME, DocumentType
 from ..work import unexpected
 from ..workspace import workspace
@@ -42,14 +48,15 @@ from .models import InboundTransfer
 
 # Said of certificates that a CA of the federation has issued.
 _OF_MEMBERS: Final = frozenset({Cause.KEY_USAGE, Cause.REVOKED, Cause.NO_REVOCATION_SERVICE})
-# What reading a stranger's message may raise besides `As4Error`, for values that nobody thought of.
-_UNREADABLE: Final = (
-    ProtocolError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    RecursionError,
-    etree.LxmlError,
+# What is no fault of a message's: the sender is to try again.
+_OURS: Final = (
+    RevocationUnknown,
+    FederationError,
+    CertificateUnreadable,
+    ImproperlyConfigured,
+    DatabaseError,
+    OSError,
+    MemoryError,
 )
 
 
@@ -117,9 +124,9 @@ class _Reception:
                 known_signers=self._published,
                 limits=limits,
             )
-        except (As4Error, RevocationUnknown):
+        except (As4Error, *_OURS):
             raise
-        except _UNREADABLE as error:
+        except Exception as error:  # noqa: BLE001 - a value that nobody thought of is the message's
             unexpected(error)
             raise As4Error(INVALID_HEADER, "the message cannot be read") from None
 
