@@ -1,6 +1,7 @@
 """`filter[attribute]=value` of `getMessageByFilter` and `getMessageById`; all that are given have to hold."""
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -124,7 +125,8 @@ def _after(text: str, issues: list[Issue]) -> Q:
         moment, key = parse_datetime(moment_text), UUID(key_text)
         if moment is None or moment.tzinfo is None:
             raise ValueError
-    except ValueError:
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         issues.append(Issue("Not a link of this service's", _AFTER))
         return Q()
     return Q(held_at__gt=moment) | Q(held_at=moment, pk__gt=key)
