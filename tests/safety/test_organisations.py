@@ -188,6 +188,13 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
     found = QuarantinedFile.objects.create(
         organisation=organisation, direction="in", signature=f"{side.word}-virus", size=1
     )
+    set_aside = IncomingMessage.objects.create(
+        transfer_id=uuid.uuid4(),
+        organisation=organisation,
+        sender=f"0203:till-{side.word}.se",
+        state="ERROR",
+        arrived_at=timezone.now(),
+    )
     an_envelope(side, organisation)
     return {
         "api_client_id": a_message_client(side, organisation).pk,
@@ -196,6 +203,7 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
         "rule_id": rule.pk,
         "request_id": request.pk,
         "file_id": found.pk,
+        "arrival_id": set_aside.pk,
         "category_id": 0,
     }
 
@@ -345,6 +353,7 @@ def test_one_organisation_s_forms_name_no_other(sides):
             ("administration-functions", {"identifier": "x", "name": "X"}),
             ("administration-routing", {"way": "out-and-back"}),
             ("administration-certificate-begin", {"purpose": "signing"}),
+            ("administration-counterparts", {"participant": "0203:af.se"}),
             ("administration-clients", {"client_id": "x"}),
             ("administration-client-routes", {"function": "x", "to": "external"}),
         ):

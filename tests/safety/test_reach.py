@@ -37,6 +37,7 @@ from transport.message_api.models import ApiClient
 from transport.message_service.clients import Delivered
 from transport.message_service.models import (
     CertificateRequest,
+    IncomingMessage,
     Organisation,
     OrganisationKey,
     QuarantinedFile,
@@ -152,6 +153,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-certificate-request": ("get", ADMINISTRATOR),
     "administration-quarantine": ("get", ADMINISTRATORS),
     "administration-quarantine-remove": ("post", ADMINISTRATOR),
+    "administration-counterparts": ("get", ADMINISTRATORS),
+    "administration-counterparts-decide": ("post", ADMINISTRATOR),
     "administration-clients": ("get post", ADMINISTRATORS),
     "administration-client-routes": ("get post", ADMINISTRATORS),
     "administration-client": ("get post", ADMINISTRATOR),
@@ -252,6 +255,7 @@ def world(settings, tmp_path) -> World:
             "api_client_id": an_api_client().pk,
             "request_id": a_certificate_request().pk,
             "file_id": a_quarantined_file().pk,
+            "arrival_id": an_arrival_set_aside().pk,
         },
     )
 
@@ -279,6 +283,16 @@ def a_certificate_request() -> CertificateRequest:
 def an_api_client() -> ApiClient:
     organisation = Organisation.objects.get(participant_id=HABO)
     return ApiClient.objects.create(organisation=organisation, client_id="journal.habo.se")
+
+
+def an_arrival_set_aside() -> IncomingMessage:
+    return IncomingMessage.objects.create(
+        transfer_id=uuid.uuid4(),
+        organisation=Organisation.objects.get(participant_id=HABO),
+        sender="0203:af.se",
+        state="ERROR",
+        arrived_at=timezone.now(),
+    )
 
 
 def a_quarantined_file() -> QuarantinedFile:
