@@ -6,7 +6,9 @@ import pytest
 
 from tests.protocol.build import a_message, an_envelope
 from tests.protocol.keys import certificate, key
+from transport.protocol.findings import Detail
 from transport.protocol.message import write_message
+from transport.protocol.message_rules import check_message
 from transport.protocol.opening import verify_envelope
 from transport.protocol.safe_xml import MEBIBYTE, XmlProblem, XmlRefused
 from transport.protocol.sealing import seal
@@ -48,3 +50,10 @@ def test_what_is_not_signed_cannot_make_an_envelope_fill_the_memory(comments, pr
 def test_comments_at_the_end_of_an_envelope_are_allowed():
     envelope = sealed().replace(END, b"<!-- a -->" * 10_000 + END)
     assert verify_envelope(io.BytesIO(envelope)).is_encrypted
+
+
+def test_text_of_a_message_is_held_up_to_a_limit_and_then_the_message_is_too_long():
+    out = io.BytesIO()
+    write_message(a_message(text="x" * (33 * MEBIBYTE)), out)
+    out.seek(0)
+    assert [finding.detail for finding in check_message(out)] == [Detail.TOO_LONG]
