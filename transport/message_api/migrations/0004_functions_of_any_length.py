@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("message_api", "0002_administered")]
+    dependencies = [("message_api", "0003_places")]
 
     operations = [
         migrations.AlterField(

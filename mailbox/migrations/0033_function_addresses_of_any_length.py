@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailbox", "0029_search_statistics_of_notes_and_drafts")]
+    dependencies = [("mailbox", "0032_what_a_draft_forwards")]
 
     operations = [
         migrations.AlterField(

@@ -14,7 +14,7 @@ _KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access_point", "0003_signatures_in_the_log")]
+    dependencies = [("access_point", "0004_places")]
 
     operations = [
         migrations.AlterField(
