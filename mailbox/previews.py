@@ -1,28 +1,30 @@
 """Attachments as they can be looked at in the page: never as anything that runs.
 
 Images that browsers draw and plain text are shown as they are, by themselves and sandboxed. A PDF is shown as
-pictures of its pages: a process of its own, with little memory and time and nothing but the file, draws them.
+pictures of its pages, which a confined process draws (`rendering`).
 """
 
 import json
-import resource
-import subprocess
-import sys
-from base64 import b64encode
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO, Final
 
-PDF_PAGES: Final = 8
+from . import rendering
+from .rendering import pdf_pictures
+
+PDF_PAGES: Final = pdf_pictures.MOST_PAGES
 MOST_BYTES: Final = 60 * 1024 * 1024
 TEXT_BYTES: Final = 512 * 1024
-_SECONDS: Final = 20
-_MEMORY: Final = 1024 * 1024 * 1024
-_WIDTH: Final = 1000
-_MOST_PIXELS: Final = 4_000_000
-_QUALITY: Final = 80
+_JPEG: Final = b"\xff\xd8\xff"
+_PICTURES: Final = rendering.Job(
+    Path(pdf_pictures.__file__),
+    rendering.Limits(
+        memory=1024 * 1024 * 1024, seconds=20, input=MOST_BYTES, output=PDF_PAGES * 4 * 1024 * 1024
+    ),
+)
 
 
 class Kind(StrEnum):
@@ -71,44 +73,17 @@ def text_of(content: bytes) -> str:
 def pictures_of(source: BinaryIO) -> Pictures:
     """Draw the first pages of a PDF. Raises `NotDrawn`."""
     try:
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", __file__],
-            input=source.read(MOST_BYTES),
-            capture_output=True,
-            timeout=_SECONDS,
-            check=True,
-            env={},
-            preexec_fn=_confine,
-        )
-        told = json.loads(done.stdout)
-    except (subprocess.SubprocessError, ValueError):
+        drawn = json.loads(rendering.render(_PICTURES, source))
+        return _checked(drawn["pages"], drawn["page_count"])
+    except (rendering.RenderingFailed, ValueError, KeyError, TypeError):
         raise NotDrawn from None
-    return Pictures(tuple(told["pages"]), told["page_count"])
 
 
-def _confine() -> None:
-    """In the process that draws, before it begins: no more memory, time or files than drawing takes."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-
-
-def _draw() -> None:
-    """What the process does: a PDF from standard input, pictures as JSON to standard output."""
-    import pypdfium2
-
-    document = pypdfium2.PdfDocument(sys.stdin.buffer.read())
-    pages = []
-    for number in range(min(len(document), PDF_PAGES)):
-        page = document[number]
-        width, height = page.get_size()
-        scale = min(_WIDTH / max(width, 1), (_MOST_PIXELS / max(width * height, 1)) ** 0.5)
-        picture = BytesIO()
-        page.render(scale=scale).to_pil().convert("RGB").save(picture, "JPEG", quality=_QUALITY)
-        pages.append(b64encode(picture.getvalue()).decode())
-    json.dump({"pages": pages, "page_count": len(document)}, sys.stdout)
-
-
-if __name__ == "__main__":
-    _draw()
+def _checked(pages: list[str], page_count: int) -> Pictures:
+    """What a process that may be the PDF's by now says. Raises `ValueError`."""
+    if not isinstance(page_count, int) or not len(pages) <= min(page_count, PDF_PAGES):
+        raise ValueError
+    for page in pages:
+        if not b64decode(page, validate=True).startswith(_JPEG):
+            raise ValueError
+    return Pictures(tuple(pages), page_count)

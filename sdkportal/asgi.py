@@ -6,6 +6,9 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from .hardening import deny_reading_of_memory
+
+deny_reading_of_memory()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 _pages = get_asgi_application()
 
@@ -13,12 +16,14 @@ from mailbox.views import events  # noqa: E402 - they need Django set up
 from transport import workspace  # noqa: E402
 
 from .bodies import Limits  # noqa: E402
+from .hardening import log_confinement  # noqa: E402
 from .memory import keep_what_is_loaded  # noqa: E402
 from .postgresql import pool_connections  # noqa: E402
 
 pool_connections()
 workspace.keep_temporary_files()
 keep_what_is_loaded()
+log_confinement()
 _limited_pages = Limits(_pages)
 
 

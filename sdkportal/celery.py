@@ -4,6 +4,8 @@ import os
 
 from celery import Celery, signals
 
+from .hardening import deny_reading_of_memory
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 
 app = Celery("sdkportal")
@@ -24,9 +26,16 @@ def make_ready(**_: object) -> None:
     from .memory import leave_alone
     from .postgresql import prepare_statements
 
+    # Children that are forked from it are as it is.
+    deny_reading_of_memory()
     prepare_statements()
     workspace.keep_temporary_files()
     leave_alone()
+
+
+@signals.beat_init.connect
+def make_beat_ready(**_: object) -> None:
+    deny_reading_of_memory()
 
 
 @signals.task_prerun.connect

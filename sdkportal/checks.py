@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from mailbox import rendering
+
 from .dangers import is_loopback
 
 # The threads of one process of the access point, as deploy/ has them.
@@ -125,3 +127,18 @@ def _doubtful() -> Iterator[str]:
         yield f"SDK_METRICS_TOKEN is short: {_SHORTEST_TOKEN} random characters at least."
     if any(ip_network(network).prefixlen == 0 for network in settings.SDK_METRICS_NETWORKS):
         yield "SDK_METRICS_NETWORKS lets everybody read the figures."
+
+
+@register()
+def files_of_strangers_are_drawn_in_confinement(**_: Any) -> list[CheckMessage]:
+    used = rendering.strongest()
+    if used.is_full:
+        return []
+    missing = "bubblewrap cannot run" if not used.wrapper else "libseccomp is missing"
+    return [
+        Warning(
+            f"What draws PDFs and record bundles is not fully confined: {missing}.",
+            hint="Install bubblewrap and libseccomp2, and allow user namespaces; see docs/production.md.",
+            id="sdkportal.W002",
+        )
+    ]

@@ -7,6 +7,9 @@ os.environ["SDK_URLCONF"] = "sdkportal.urls_access_point"
 
 from django.core.wsgi import get_wsgi_application
 
+from sdkportal.hardening import deny_reading_of_memory
+
+deny_reading_of_memory()
 application = get_wsgi_application()
 
 from sdkportal.memory import keep_what_is_loaded  # noqa: E402 - they need Django set up

@@ -13,8 +13,10 @@ from django.template.loader import render_to_string
 from transport import payloads
 from transport.message_service.evidence import Kind, evidence_of
 
+from .. import rendering
 from ..markdown import render as render_markdown
 from ..models import Attachment, Conversation, Message
+from ..rendering import html_pages
 from .account import FORMAT, account_of, as_xml, folder_of, messages_of, moment
 
 MANIFEST: Final = "manifest.json"
@@ -29,6 +31,12 @@ EVIDENCE_NAMES: Final = {
 _PDF_VARIANT: Final = "pdf/a-2u"
 _CHUNK: Final = 64 * 1024
 _LONGEST_NAME: Final = 120
+_PAGES: Final = rendering.Job(
+    Path(html_pages.__file__),
+    rendering.Limits(
+        memory=2 * 1024 * 1024 * 1024, seconds=240, input=64 * 1024 * 1024, output=256 * 1024 * 1024
+    ),
+)
 _STYLE: Final = Path(settings.BASE_DIR) / "static" / "record" / "page.css"
 
 
@@ -97,10 +105,6 @@ def _safe(attachment: Attachment) -> str:
 
 def _page(conversation: Conversation, messages: list[Message], made_by: str, made_at: datetime) -> bytes:
     """The conversation as PDF/A-2u: readable by itself, its fonts and colours within it."""
-    # Imported where it is used: it loads the machine's font libraries, which no other page needs.
-    from weasyprint import CSS, HTML
-    from weasyprint.urls import URLFetcher
-
     deliveries = account_of(conversation, messages, made_by=made_by, made_at=made_at)["messages"]
     for message, told in zip(messages, deliveries, strict=True):
         message.delivery = told["delivery"]  # type: ignore[attr-defined]
@@ -114,8 +118,9 @@ def _page(conversation: Conversation, messages: list[Message], made_by: str, mad
         "made_by": made_by,
         "made_at": made_at,
     }
-    nothing = URLFetcher(allowed_protocols=())
-    page = HTML(string=render_to_string("record/conversation.html", context), url_fetcher=nothing)
-    style = CSS(string=_STYLE.read_text(), url_fetcher=nothing)
-    made: bytes = page.write_pdf(stylesheets=[style], pdf_variant=_PDF_VARIANT)
-    return made
+    asked = {
+        "html": render_to_string("record/conversation.html", context),
+        "css": _STYLE.read_text(),
+        "variant": _PDF_VARIANT,
+    }
+    return rendering.render(_PAGES, json.dumps(asked).encode())

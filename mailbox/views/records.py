@@ -1,11 +1,15 @@
 """A conversation as a record bundle."""
 
+import logging
 from typing import cast
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, HttpRequest
-from django.shortcuts import get_object_or_404
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from transport.workspace import workspace
@@ -13,11 +17,14 @@ from transport.workspace import workspace
 from .. import access, administration
 from ..models import Person
 from ..record import write_bundle
+from ..rendering import RenderingFailed
+
+logger = logging.getLogger(__name__)
 
 
 @login_required
 @require_POST
-def bundle(request: HttpRequest, conversation_id: int) -> FileResponse:
+def bundle(request: HttpRequest, conversation_id: int) -> HttpResponseBase:
     """Make the bundle, log who made it, and give it as a download."""
     rows = access.conversations_of(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
@@ -26,7 +33,13 @@ def bundle(request: HttpRequest, conversation_id: int) -> FileResponse:
     with workspace("record") as directory:
         # Unlinked with the directory when this returns; the open file lives until it has been sent.
         target = (directory / "bundle.zip").open("w+b")
-        write_bundle(conversation, target, made_by=person.name, made_at=now)
+        try:
+            write_bundle(conversation, target, made_by=person.name, made_at=now)
+        except RenderingFailed as failed:
+            target.close()
+            logger.warning("record_page_failed", extra={"fields": {"reason": str(failed)}})
+            messages.error(request, _("Arkivpaketet kunde inte göras. Försök igen om en stund."))
+            return redirect("conversation", conversation_id=conversation.pk)
     target.seek(0)
     administration.note_bundle(person, conversation)
     name = f"arkivpaket-{conversation.conversation_id}-{timezone.localtime(now):%Y%m%d-%H%M}.zip"

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pypdfium2
 import pytest
@@ -66,7 +67,8 @@ def test_a_pdf_is_shown_as_pictures_of_its_pages_and_says_when_there_are_more(cl
 def test_a_pdf_that_is_broken_or_endless_is_said_to_be_so(client, mailbox, karin, monkeypatch):
     arrives(mailbox, files=(a_file("trasig.pdf", "application/pdf", b"%PDF-1.7 nothing more"),))
     assert "kan inte förhandsvisas" in shown(client, Attachment.objects.get()).content.decode()
-    monkeypatch.setattr(previews, "_SECONDS", 0)
+    limits = replace(previews._PICTURES.limits, seconds=0)
+    monkeypatch.setattr(previews, "_PICTURES", replace(previews._PICTURES, limits=limits))
     with pytest.raises(previews.NotDrawn):
         previews.pictures_of(io.BytesIO(a_pdf()))
 

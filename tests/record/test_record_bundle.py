@@ -16,7 +16,7 @@ from django.urls import reverse
 from lxml import etree
 
 from addressbook.models import FunctionAddress, Organisation
-from mailbox import compose
+from mailbox import compose, rendering
 from mailbox.models import AccessLogEntry, Conversation, Membership, Person
 from mailbox.record import check_bundle
 from mailbox.record.account import as_xml
@@ -162,6 +162,21 @@ def test_the_page_is_pdf_a(client, settings, conversations, tmp_path):
     }
     assert judged["2u"] == ["compliant 2u"]
     assert judged["2a"] != ["compliant 2a"], "a judge that finds nothing judges nothing"
+
+
+def test_a_page_that_cannot_be_drawn_is_said_and_nothing_is_left(
+    client, settings, conversations, monkeypatch
+):
+    def failing(*_):
+        raise rendering.RenderingFailed("the time is up")
+
+    monkeypatch.setattr(rendering, "render", failing)
+    settings.ROOT_URLCONF = "sdkportal.urls"
+    client.force_login(Person.objects.get(), backend="mailbox.login.EidBackend")
+    response = client.post(reverse("record-bundle", args=[conversations[0].pk]), follow=True)
+    assert "Arkivpaketet kunde inte göras" in response.content.decode()
+    assert not AccessLogEntry.objects.filter(what="record-bundle-made").exists()
+    assert not any(Path(settings.SDK_WORK_DIR).iterdir())
 
 
 def test_characters_that_xml_cannot_hold_are_replaced():
