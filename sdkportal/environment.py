@@ -1,16 +1,47 @@
-"""Configuration read from environment variables: typed, with errors that say what to set."""
+"""Configuration read from environment variables: typed, with errors that say what to set.
+
+The value of `NAME` may stand in a file instead: in the one that `NAME_FILE` names, or in systemd's credential
+`secrets_NAME`. A secret in a file is not seen by whoever can read a process's environment.
+"""
 
 import os
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+# What `LoadCredential=secrets:DIRECTORY` puts before the name of each file in the directory.
+_CREDENTIAL: Final = "secrets_"
+
+
+def _value(name: str) -> str:
+    """What the variable, or the file in its place, says; empty when there is neither."""
+    value = os.environ.get(name, "").strip()
+    source = _file_of(name)
+    if source is None:
+        return value
+    if value:
+        raise ImproperlyConfigured(f"Set {name} or its file, not both.")
+    try:
+        return source.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise ImproperlyConfigured(f"The file with the value of {name} cannot be read.") from None
+
+
+def _file_of(name: str) -> Path | None:
+    named = os.environ.get(f"{name}_FILE", "").strip()
+    if named:
+        return Path(named)
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    credential = Path(directory, _CREDENTIAL + name)
+    return credential if directory and credential.is_file() else None
+
 
 def text(name: str, default: str | None = None) -> str:
     """The variable's value, or the default; without a default, an error that names it."""
-    value = os.environ.get(name, "").strip()
+    value = _value(name)
     if value:
         return value
     if default is None:
@@ -19,7 +50,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def flag(name: str, default: bool = False) -> bool:
-    value = os.environ.get(name, "").strip().lower()
+    value = _value(name).lower()
     if not value:
         return default
     if value in {"1", "true", "yes", "on"}:
@@ -30,7 +61,7 @@ def flag(name: str, default: bool = False) -> bool:
 
 
 def number(name: str, default: int) -> int:
-    value = os.environ.get(name, "").strip()
+    value = _value(name)
     if not value:
         return default
     try:
@@ -40,8 +71,11 @@ def number(name: str, default: int) -> int:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A list from a comma-separated value."""
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+    """A list from a comma-separated value; one that is set to nothing is empty."""
+    value = _value(name)
+    if not value and name not in os.environ:
+        value = default
+    return [word.strip() for word in value.split(",") if word.strip()]
 
 
 def networks(name: str, default: str = "") -> list[str]:
@@ -54,7 +88,7 @@ def networks(name: str, default: str = "") -> list[str]:
 
 
 def path(name: str, default: Path) -> Path:
-    return Path(os.environ.get(name, "").strip() or default)
+    return Path(_value(name) or default)
 
 
 def with_password(url: str, password: str) -> str:
