@@ -13,13 +13,29 @@ from django.core.files.uploadedfile import UploadedFile
 from transport import malware, payloads
 from transport.payloads import Place
 
+from .file_names import safe_name
 from .models import Attachment, DraftAttachment
 
 _CHUNK: Final = 64 * 1024
+__all__ = [
+    "FOLDERS",
+    "FileRefused",
+    "StoredFile",
+    "accepted_suffixes",
+    "copied",
+    "remove_forgotten",
+    "room_for_files",
+    "safe_name",
+    "store",
+    "store_upload",
+]
 FOLDERS: Final = ("attachments", "drafts")
-# What files of a type begin with; a type that is not here is taken at its word.
+# Readers find a PDF's header behind a byte order mark, a printer's commands or a mail's remains.
+_PDF: Final = "application/pdf"
+_PDF_HEADER: Final = b"%PDF-"
+_PDF_HEADER_WITHIN: Final = 1024
+# What files of other types begin with; a type that is not here is taken at its word.
 _SIGNATURES: Final = {
-    "application/pdf": (b"%PDF-",),
     "image/png": (b"\x89PNG\r\n\x1a\n",),
     "image/jpeg": (b"\xff\xd8\xff",),
     "image/tiff": (b"II*\0", b"MM\0*"),
@@ -79,13 +95,20 @@ def store_upload(upload: UploadedFile, directory: str, participant: str, *, room
         raise FileRefused("empty")
     if upload.size > room:
         raise FileRefused("size")
-    first = upload.read(16)
+    first = upload.read(_PDF_HEADER_WITHIN)
     upload.seek(0)
-    signatures = _SIGNATURES.get(content_type)
-    if signatures is not None and not first.startswith(signatures):
+    if not _is_as_said(content_type, first):
         raise FileRefused("content")
     _look_for_malware(cast(BinaryIO, upload))
     return store(cast(BinaryIO, upload), name, content_type, directory, participant)
+
+
+def _is_as_said(content_type: str, first: bytes) -> bool:
+    """Whether what a file begins with is of its type."""
+    if content_type == _PDF:
+        return _PDF_HEADER in first
+    signatures = _SIGNATURES.get(content_type)
+    return signatures is None or first.startswith(signatures)
 
 
 def _look_for_malware(upload: BinaryIO) -> None:
@@ -119,13 +142,6 @@ def copied(one: Attachment | DraftAttachment, directory: str, participant: str) 
     """A copy of an attached file, in a file of its own."""
     with payloads.open_stored(one.file_name, one.place) as source:
         return store(source, one.name, one.content_type, directory, participant)
-
-
-def safe_name(name: str) -> str:
-    """A file name without directories, control characters and what other systems refuse."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    cleaned = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(" .")
-    return cleaned[-200:] or "bilaga"
 
 
 def accepted_suffixes() -> list[str]:

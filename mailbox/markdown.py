@@ -11,6 +11,8 @@ import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from .shown_text import contained
+
 _RULES: Final = ("heading", "list", "emphasis", "newline", "hr", "escape", "entity")
 _TAGS: Final = {"h3", "h4", "h5", "h6", "p", "strong", "em", "ul", "ol", "li", "br", "hr"}
 
@@ -24,7 +26,7 @@ _parser = MarkdownIt("zero", {"breaks": False, "html": False}).enable(list(_RULE
 
 def render(text: str) -> SafeString:
     """The text as HTML that may stand in a page. Its headings begin below the page's own."""
-    tokens = _parser.parse(text)
+    tokens = _parser.parse(contained(text))
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
             level = min(int(token.tag[1]) + 2, 6)
@@ -35,4 +37,4 @@ def render(text: str) -> SafeString:
 
 def without_marks(text: str) -> str:
     """The text as it is read in a line of a list: words, without the signs of headings, bold and italic."""
-    return _EMPHASIS.sub(r"\2", _HEADING.sub("", text))
+    return _EMPHASIS.sub(r"\2", _HEADING.sub("", contained(text)))

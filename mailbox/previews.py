@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from . import rendering
+from .plain_text import charset_of, decoded, up_to_line_end
 from .rendering import pdf_pictures
+from .shown_text import contained
 
 PDF_PAGES: Final = pdf_pictures.MOST_PAGES
 MOST_BYTES: Final = 60 * 1024 * 1024
@@ -58,16 +60,21 @@ class Pictures:
 def kind_of(content_type: str, size: int) -> Kind | None:
     """How an attachment can be looked at, if it can. What its sender says of its type decides nothing more:
     it is served as that, never guessed at."""
-    kind = _KINDS.get(content_type.partition(";")[0].strip().lower())
+    kind = _KINDS.get(essence_of(content_type))
     return kind if size <= MOST_BYTES else None
 
 
-def text_of(content: bytes) -> str:
-    """Plain text, in the two encodings that people have."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("windows-1252", errors="replace")
+def essence_of(content_type: str) -> str:
+    """The type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def beginning_of(source: BinaryIO, content_type: str) -> tuple[str, bool]:
+    """What is shown of a plain text, whole characters and lines of it; and whether there is more."""
+    content = source.read(TEXT_BYTES + 1)
+    is_cut = len(content) > TEXT_BYTES
+    text = decoded(content[:TEXT_BYTES], charset_of(content_type), is_cut=is_cut)
+    return contained(up_to_line_end(text) if is_cut else text), is_cut
 
 
 def pictures_of(source: BinaryIO) -> Pictures:

@@ -1,4 +1,8 @@
-"""A ZIP of stored files, made while it is sent: nothing is held whole, in memory or on disk."""
+"""A ZIP of stored files, made while it is sent: nothing is held whole, in memory or on disk.
+
+Every entry is compressed: sizes follow after the content, and readers that do not look at the archive's end,
+as Java's streams, find the end of a compressed entry only.
+"""
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -6,8 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
+from .file_names import distinct
+
 _CHUNK: Final = 64 * 1024
-_DATE: Final = (1980, 1, 1, 0, 0, 0)
+# Most files are compressed already: little time for those.
+_LEVEL: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +45,21 @@ class _Outlet:
 
 
 def archive(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """The archive, piece by piece. Names that are the same get a number."""
+    """The archive, piece by piece. Names that are the same get a number. No entry may have 2 GB or more."""
     outlet = _Outlet()
-    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as target:  # type: ignore[call-overload]
-        for name, entry in _named(entries):
-            described = zipfile.ZipInfo(name, _DATE)
-            described.external_attr = 0o600 << 16
-            with entry.open() as source, target.open(described, "w", force_zip64=True) as sink:
+    rows = list(entries)
+    names = distinct(entry.name for entry in rows)
+    with zipfile.ZipFile(
+        outlet,  # type: ignore[call-overload]
+        "w",
+        zipfile.ZIP_DEFLATED,
+        compresslevel=_LEVEL,
+    ) as target:
+        for name, entry in zip(names, rows, strict=True):
+            # Dated 1980 and readable by its owner, as `zipfile` has it for a name alone.
+            with entry.open() as source, target.open(name, "w") as sink:
                 while chunk := source.read(_CHUNK):
                     sink.write(chunk)
                     yield outlet.taken()
             yield outlet.taken()
     yield outlet.taken()
-
-
-def _named(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
-    used: set[str] = set()
-    for entry in entries:
-        stem, dot, suffix = entry.name.rpartition(".")
-        name, number = entry.name, 1
-        while name.casefold() in used:
-            number += 1
-            name = f"{stem} ({number}){dot}{suffix}" if stem else f"{entry.name} ({number})"
-        used.add(name.casefold())
-        yield name, entry

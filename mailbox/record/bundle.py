@@ -4,7 +4,7 @@ import hashlib
 import json
 import zipfile
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from transport import payloads
 from transport.message_service.evidence import Kind, evidence_of
 
 from .. import rendering
+from ..file_names import safe_name
 from ..markdown import render as render_markdown
 from ..models import Attachment, Conversation, Message
 from ..rendering import html_pages
@@ -30,6 +31,7 @@ EVIDENCE_NAMES: Final = {
 }
 _PDF_VARIANT: Final = "pdf/a-2u"
 _CHUNK: Final = 64 * 1024
+# In bytes; some systems end at 260 characters for the whole path.
 _LONGEST_NAME: Final = 120
 _PAGES: Final = rendering.Job(
     Path(html_pages.__file__),
@@ -97,10 +99,8 @@ def _add_message(contents: _Contents, folder: str, conversation: Conversation, m
 
 def _safe(attachment: Attachment) -> str:
     """The file's own name, without what could lead out of its folder or trouble an archive's system."""
-    name = PurePosixPath(attachment.name.replace("\\", "/")).name
-    kept = "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in name)
-    stem, dot, suffix = kept.rpartition(".")
-    return f"{stem[:_LONGEST_NAME]}{dot}{suffix[:20]}".strip(" .") or "file"
+    name = safe_name(attachment.name, _LONGEST_NAME)
+    return "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in name)
 
 
 def _page(conversation: Conversation, messages: list[Message], made_by: str, made_at: datetime) -> bytes:

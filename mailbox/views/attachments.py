@@ -6,7 +6,7 @@ sandboxed, may load nothing, and is what its type says or nothing.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -19,15 +19,15 @@ from transport import payloads
 from transport.message_service.evidence import Evidence, Kind, evidence_of
 
 from .. import access, access_log, previews, zipped
-from ..files import safe_name
+from ..downloads import guarded
+from ..file_names import safe_name
 from ..models import Attachment, Message
 from ..streaming import streamed_bytes
 
 # What is shown in a frame of ours and nowhere else; it runs nothing, and is of no origin.
 _SHOWN: Final = "default-src 'none'; sandbox; frame-ancestors 'self'"
 _SHOWN_PAGE: Final = f"{_SHOWN}; style-src 'self'; img-src 'self' data:"
-_DOWNLOADED: Final = "default-src 'none'; sandbox"
-R = TypeVar("R", bound=HttpResponseBase)
+_HTML: Final = "text/html; charset=utf-8"
 _CHUNK: Final = 64 * 1024
 _NAMES: Final = {
     Kind.ENVELOPE: "kuvert",
@@ -42,18 +42,8 @@ def attachment(request: HttpRequest, attachment_id: int) -> FileResponse:
     """An attachment as a download: never shown as part of this application."""
     row = _attachment(request, attachment_id)
     access_log.note_taken_out(request.user, row)
-    response = FileResponse(
-        payloads.open_stored(row.file_name, row.place),
-        as_attachment=True,
-        filename=row.name,
-        content_type=_media_type(row.content_type),
-    )
-    return _guarded(response, _DOWNLOADED)
-
-
-def _media_type(told: str) -> str:
-    """What the sender says of the type, where it may stand in a header: it is a stranger's text."""
-    return told if told.isascii() and told.isprintable() else "application/octet-stream"
+    response = FileResponse(payloads.open_stored(row.file_name, row.place))
+    return guarded(response, row.content_type, saved_as=row.name)
 
 
 @login_required
@@ -68,19 +58,18 @@ def show(request: HttpRequest, attachment_id: int) -> HttpResponse:
     access_log.note_taken_out(request.user, row)
     with payloads.open_stored(row.file_name, row.place) as source:
         if kind is previews.Kind.IMAGE:
-            content_type = row.content_type.partition(";")[0].strip().lower()
-            return _guarded(HttpResponse(source.read(), content_type=content_type), _SHOWN)
+            content_type = previews.essence_of(row.content_type)
+            return guarded(HttpResponse(source.read()), content_type, policy=_SHOWN)
         context: dict[str, object] = {"attachment": row}
         if kind is previews.Kind.TEXT:
-            content = source.read(previews.TEXT_BYTES + 1)
-            context["text"] = previews.text_of(content[: previews.TEXT_BYTES])
-            context["is_cut"] = len(content) > previews.TEXT_BYTES
+            context["text"], context["is_cut"] = previews.beginning_of(source, row.content_type)
         else:
             try:
                 context["pictures"] = previews.pictures_of(source)
             except previews.NotDrawn:
                 context["is_not_drawn"] = True
-    return _guarded(render(request, "mailbox/attachment_shown.html", context), _SHOWN_PAGE)
+    page = render(request, "mailbox/attachment_shown.html", context)
+    return guarded(page, _HTML, policy=_SHOWN_PAGE)
 
 
 @login_required
@@ -98,13 +87,8 @@ def every(request: HttpRequest, message_id: int) -> HttpResponseBase:
         raise Http404
     for row in rows:
         access_log.note_taken_out(request.user, row)
-    response = streamed_bytes(
-        request,
-        zipped.archive(_entries(rows)),
-        "application/zip",
-        _saved_as(f"bilagor-{message.message_id}.zip"),
-    )
-    return _guarded(response, _DOWNLOADED)
+    response = streamed_bytes(request, zipped.archive(_entries(rows)), "application/zip", "attachment")
+    return guarded(response, "application/zip", saved_as=f"bilagor-{message.message_id}.zip")
 
 
 @login_required
@@ -134,14 +118,10 @@ def evidence_piece(request: HttpRequest, message_id: int, kind: str) -> HttpResp
         return redirect("evidence", message_id=message.pk)
     access_log.note_evidence(request.user, message, kind)
     is_read = request.GET.get("visa") == "1"
+    content_type = "text/plain; charset=utf-8" if is_read else "application/xml"
+    response = streamed_bytes(request, _read(piece), content_type, "inline")
     name = f"{_NAMES[piece.kind]}-{message.message_id}.xml"
-    response = streamed_bytes(
-        request,
-        _read(piece),
-        "text/plain; charset=utf-8" if is_read else "application/xml",
-        "inline" if is_read else _saved_as(name),
-    )
-    return _guarded(response, _DOWNLOADED)
+    return guarded(response, content_type, saved_as=None if is_read else name)
 
 
 def _attachment(request: HttpRequest, attachment_id: int) -> Attachment:
@@ -166,17 +146,6 @@ def _read(piece: Evidence) -> Iterator[bytes]:
             yield chunk
 
 
-def _saved_as(name: str) -> str:
-    return f'attachment; filename="{name}"'
-
-
 def _entries(rows: list[Attachment]) -> Iterator[zipped.Entry]:
     for row in rows:
         yield zipped.Entry(safe_name(row.name), partial(payloads.open_stored, row.file_name, row.place))
-
-
-def _guarded(response: R, policy: str) -> R:
-    response["Content-Security-Policy"] = policy
-    response["Cache-Control"] = "private, no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from transport.workspace import workspace
 
 from .. import access, administration
+from ..downloads import guarded
 from ..models import Person
 from ..record import write_bundle
 from ..rendering import RenderingFailed
@@ -43,6 +44,4 @@ def bundle(request: HttpRequest, conversation_id: int) -> HttpResponseBase:
     target.seek(0)
     administration.note_bundle(person, conversation)
     name = f"arkivpaket-{conversation.conversation_id}-{timezone.localtime(now):%Y%m%d-%H%M}.zip"
-    response = FileResponse(target, as_attachment=True, filename=name, content_type="application/zip")
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return guarded(FileResponse(target), "application/zip", saved_as=name)
