@@ -136,6 +136,11 @@ def note_taken_out(person: Viewer, attachment: Attachment) -> None:
     _note_by(person, "attachment-opened", message.conversation, message=message, sha256=attachment.sha256)
 
 
+def note_text(person: Viewer, message: Message) -> None:
+    """Somebody has downloaded the whole text of a message."""
+    _note_by(person, "text-downloaded", message.conversation, message=message)
+
+
 def note_evidence(person: Viewer, message: Message, kind: str) -> None:
     """Somebody has opened or downloaded the envelope or a receipt of a message."""
     _note_by(person, "evidence-opened", message.conversation, message=message, kind=kind)

@@ -1,11 +1,13 @@
 """Forwarding a message: a new draft with its texts, and copies of its files."""
 
+from io import BytesIO
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from . import access_log, compose, files, handling, outgoing, wording
+from . import access_log, compose, files, handling, outgoing, reading, wording
 from .models import Attachment, Draft, Message, Person
 
 
@@ -26,13 +28,23 @@ def begin(message: Message, person: Person) -> Draft:
             created_by=person,
             changed_by=person,
         )
-        draft.text = f"{wording.signed(draft, person)}\n\n{_told(message)}"
+        whole = "".join(reading.whole_text(message))
+        text, is_cut = reading.beginning_of(whole)
+        texts = [text] if text else []
+        if is_cut:
+            texts.append(_("Texten är lång: den är bifogad i sin helhet."))
+        draft.text = f"{wording.signed(draft, person)}\n\n{_told(message, texts)}"
         draft.save(update_fields=["text"])
         rows = Attachment.objects.filter(document__message=message, is_blocked=False).order_by(
             "document__position", "pk"
         )
         for attachment in rows:
             compose.keep_file(draft, files.copied(attachment, "drafts", mailbox.participant_id))
+        if is_cut:
+            name, source = f"meddelandetext-{message.message_id}.txt", BytesIO(whole.encode())
+            compose.keep_file(
+                draft, files.store(source, name, "text/plain", "drafts", mailbox.participant_id)
+            )
         access_log.note(
             person,
             "message-forwarded",
@@ -44,7 +56,7 @@ def begin(message: Message, person: Person) -> Draft:
     return draft
 
 
-def _told(message: Message) -> str:
+def _told(message: Message, texts: list[str]) -> str:
     """Who wrote what to whom, and when, in Markdown."""
     mailbox = message.conversation.mailbox
     ours = f"{mailbox.name}, {outgoing.own_name(mailbox)}"
@@ -57,5 +69,4 @@ def _told(message: Message) -> str:
         f"{_('Datum')}: {date_format(timezone.localtime(message.at), 'j F Y H:i')}",
         f"{_('Ämne')}: {message.subject}",
     ]
-    texts = [text for document in message.documents.all() for text in document.texts]
     return "\n\n".join(["  \n".join(lines), *texts])

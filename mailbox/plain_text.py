@@ -78,7 +78,7 @@ def _lenient(content: bytes, encoding: str, is_cut: bool) -> str:
 
 
 def _is_mostly_right(text: str) -> bool:
-    """Whether a text with wrong bytes is UTF-8 all the same: few are wrong beside the letters that are right."""
+    """Whether a text with wrong bytes is UTF-8 all the same: more of its letters are right by far."""
     wrong = text.count("\N{REPLACEMENT CHARACTER}")
     return wrong * _RIGHT_FOR_A_WRONG < sum(not letter.isascii() for letter in text) - wrong
 

@@ -42,6 +42,7 @@ urlpatterns = [
     path("bilaga/<int:attachment_id>/visa", attachments.show, name="attachment-show"),
     path("meddelande/<int:message_id>/bilagor", attachments.every, name="attachments"),
     path("meddelande/<int:message_id>/bevis", attachments.evidence, name="evidence"),
+    path("meddelande/<int:message_id>/text", attachments.text, name="message-text"),
     path("meddelande/<int:message_id>/bevis/<slug:kind>", attachments.evidence_piece, name="evidence-piece"),
     path("brevlada/<int:mailbox_id>/skriv", compose.write, name="write"),
     path("meddelande/<int:message_id>/svara", compose.answer, name="answer"),

@@ -13,9 +13,8 @@ from django.template.loader import render_to_string
 from transport import payloads
 from transport.message_service.evidence import Kind, evidence_of
 
-from .. import rendering
+from .. import reading, rendering
 from ..file_names import safe_name
-from ..markdown import render as render_markdown
 from ..models import Attachment, Conversation, Message
 from ..rendering import html_pages
 from .account import FORMAT, account_of, as_xml, folder_of, messages_of, moment
@@ -109,8 +108,8 @@ def _page(conversation: Conversation, messages: list[Message], made_by: str, mad
     for message, told in zip(messages, deliveries, strict=True):
         message.delivery = told["delivery"]  # type: ignore[attr-defined]
         message.is_sent = message.direction == Message.Direction.OUT  # type: ignore[attr-defined]
-        for document in message.documents.all():
-            document.rendered = [render_markdown(text) for text in document.texts]  # type: ignore[attr-defined]
+        # Each message by itself: in an archive what stands before another takes nothing from it.
+        reading.Page().render_texts([message])
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,

@@ -9,7 +9,7 @@ from .roots import roots_of
 from .words import forms_of_number, normal
 
 _AROUND: Final = 110
-_LONGEST: Final = 60_000
+LONGEST: Final = 60_000
 _PIECE: Final = re.compile(r"[^\W_]+(?:[-+/.:\u2010-\u2015][^\W_]+)*")
 _WORD: Final = re.compile(r"[^\W_]+")
 _NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
@@ -55,7 +55,7 @@ class Marker:
 
     def _spans(self, text: str) -> list[_Span]:
         """What matches; a number is marked whole, with the signs in it."""
-        shown = text[:_LONGEST]
+        shown = text[:LONGEST]
         pieces = list(_PIECE.finditer(shown))
         words = {normal(match[0]) for match in _WORD.finditer(shown)}
         roots = roots_of(words)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from transport import payloads
 from transport.message_service.evidence import Evidence, Kind, evidence_of
 
-from .. import access, access_log, previews, zipped
+from .. import access, access_log, previews, reading, zipped
 from ..downloads import guarded
 from ..file_names import safe_name
 from ..models import Attachment, Message
@@ -27,6 +27,7 @@ from ..streaming import streamed_bytes
 # What is shown in a frame of ours and nowhere else; it runs nothing, and is of no origin.
 _SHOWN: Final = "default-src 'none'; sandbox; frame-ancestors 'self'"
 _SHOWN_PAGE: Final = f"{_SHOWN}; style-src 'self'; img-src 'self' data:"
+_TEXT: Final = "text/plain; charset=utf-8"
 _HTML: Final = "text/html; charset=utf-8"
 _CHUNK: Final = 64 * 1024
 _NAMES: Final = {
@@ -93,6 +94,17 @@ def every(request: HttpRequest, message_id: int) -> HttpResponseBase:
 
 @login_required
 @require_safe
+def text(request: HttpRequest, message_id: int) -> HttpResponseBase:
+    """The whole text of a message, as it was written: a page shows the beginning of a long one."""
+    message = _message(request, message_id)
+    access_log.note_text(request.user, message)
+    pieces = (piece.encode() for piece in reading.whole_text(message))
+    response = streamed_bytes(request, pieces, _TEXT, "attachment")
+    return guarded(response, _TEXT, saved_as=f"meddelandetext-{message.message_id}.txt")
+
+
+@login_required
+@require_safe
 def evidence(request: HttpRequest, message_id: int) -> HttpResponse:
     """What proves that the message was exchanged: the envelope and both receipts, those that there are."""
     message = _message(request, message_id)
@@ -118,7 +130,7 @@ def evidence_piece(request: HttpRequest, message_id: int, kind: str) -> HttpResp
         return redirect("evidence", message_id=message.pk)
     access_log.note_evidence(request.user, message, kind)
     is_read = request.GET.get("visa") == "1"
-    content_type = "text/plain; charset=utf-8" if is_read else "application/xml"
+    content_type = _TEXT if is_read else "application/xml"
     response = streamed_bytes(request, _read(piece), content_type, "inline")
     name = f"{_NAMES[piece.kind]}-{message.message_id}.xml"
     return guarded(response, content_type, saved_as=None if is_read else name)

@@ -25,8 +25,8 @@ from .. import (
 )
 from ..compose import Content, DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay
 from ..files import FileRefused
-from ..markdown import render as render_markdown
 from ..models import Draft, Person
+from ..reading import rendered_beginning
 from .draft_form import form, number
 from .sending import left, on_its_way
 
@@ -225,9 +225,8 @@ def upload(request: HttpRequest, draft_id: int) -> HttpResponse:
 def preview(request: HttpRequest, draft_id: int) -> HttpResponse:
     """The text as the recipient will see it."""
     get_object_or_404(access.drafts_of(request.user), pk=draft_id)
-    return render(
-        request, "mailbox/_preview.html", {"rendered": render_markdown(request.POST.get("text", ""))}
-    )
+    rendered, is_text_cut = rendered_beginning(request.POST.get("text", ""))
+    return render(request, "mailbox/_preview.html", {"rendered": rendered, "is_text_cut": is_text_cut})
 
 
 def _attach_all(request: HttpRequest, row: Draft) -> str:

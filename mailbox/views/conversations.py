@@ -24,12 +24,12 @@ from .. import (
     presence,
     previews,
     quarantine,
+    reading,
     thread,
     waiting,
     watch,
 )
 from ..ladder import ladder_of, short_state
-from ..markdown import render as render_markdown
 from ..models import Conversation, Document, Message, Person
 from . import listing, working
 
@@ -179,9 +179,9 @@ def _messages(talk: Conversation, page: thread.ThreadPage) -> list[Message]:
         row.ladder = ladder_of(delivery) if delivery is not None else None  # type: ignore[attr-defined]
         row.attachment_count = 0  # type: ignore[attr-defined]
         for document in row.documents.all():
-            document.rendered = [render_markdown(text) for text in document.texts]  # type: ignore[attr-defined]
             for attachment in document.attachments.all():
                 row.attachment_count += 1  # type: ignore[attr-defined]
                 attachment.shown_as = previews.kind_of(attachment.content_type, attachment.size)  # type: ignore[attr-defined]
         before = row.pk
+    reading.Page().render_texts(rows)
     return rows

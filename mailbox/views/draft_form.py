@@ -10,10 +10,9 @@ from django.utils.translation import ngettext
 from addressbook import personal
 from addressbook.search import MINIMUM_LENGTH, search
 
-from .. import access, access_log, compose, draft_sending, outgoing, wording
+from .. import access, access_log, compose, draft_sending, outgoing, reading, wording
 from ..compose import REFERENCE_KINDS, Content
 from ..files import accepted_suffixes, room_for_files
-from ..markdown import render as render_markdown
 from ..models import Draft, Message, Person
 
 
@@ -73,7 +72,5 @@ def unseen_shown(row: Draft) -> list[Message]:
     rows = list(draft_sending.unseen_messages(row).prefetch_related("documents__attachments"))
     for message in rows:
         message.is_sent = message.direction == Message.Direction.OUT  # type: ignore[attr-defined]
-        message.rendered = [  # type: ignore[attr-defined]
-            render_markdown(text) for document in message.documents.all() for text in document.texts
-        ]
+    reading.Page().render_texts(rows)
     return rows

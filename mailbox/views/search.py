@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, time, timedelta
 from functools import cache
-from typing import Any, cast
+from itertools import islice
+from typing import Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -21,12 +22,13 @@ from transport.rate_limits import limited
 
 from .. import access, access_log
 from ..markdown import without_marks
-from ..models import AccessLogEntry, Draft, Message, Note, Person
+from ..models import AccessLogEntry, Document, Draft, Message, Note, Person
 from ..search import Filters, Hit, Hits, find
-from ..search.highlight import Marker, Part
+from ..search.highlight import LONGEST, Marker, Part
 from ..search.words import terms
 
 _DIRECTIONS = {"in": False, "ut": True}
+_MOST_TEXTS: Final = 20
 
 
 @login_required
@@ -157,7 +159,7 @@ def _draft_shown(draft: Draft, marker: Marker) -> dict[str, object]:
         "is_confidential": draft.is_confidential,
         "subject": marker.whole(draft.subject or _("Utan ämne")),
         "counterpart": marker.whole(to or _("Ingen mottagare än")),
-        "excerpt": marker.excerpt([without_marks(draft.text)]),
+        "excerpt": marker.excerpt(_texts_looked_at([draft.text])),
         "attachments": _matching(marker, [file.name for file in draft.attachments.all()]),
         "about": _matching(marker, about),
     }
@@ -190,10 +192,20 @@ def _message_shown(message: Message, marker: Marker) -> dict[str, object]:
         "is_confidential": message.is_confidential,
         "subject": marker.whole(message.subject or _("Utan ämne")),
         "counterpart": marker.whole(f"{message.counterpart_function}, {message.counterpart_organisation}"),
-        "excerpt": marker.excerpt([without_marks(text) for document in documents for text in document.texts]),
+        "excerpt": marker.excerpt(_texts_looked_at(_texts_of(documents))),
         "attachments": _matching(marker, attachments),
         "about": _matching(marker, about),
     }
+
+
+def _texts_of(documents: Iterable[Document]) -> Iterator[str]:
+    for document in documents:
+        yield from document.texts
+
+
+def _texts_looked_at(texts: Iterable[str]) -> list[str]:
+    """The beginnings of the first texts: an excerpt costs no more than that, however long a message is."""
+    return [without_marks(text[:LONGEST]) for text in islice(texts, _MOST_TEXTS)]
 
 
 def _matching(marker: Marker, texts: list[str]) -> list[list[Part]]:

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from .. import access, access_log, compose, draft_sending, outgoing, presence, wording
-from ..markdown import render as render_markdown
 from ..models import Draft, Person
+from ..reading import rendered_beginning
 from .draft_form import form, number, unseen_shown
 
 
@@ -138,6 +138,7 @@ def _page(
         access_log.note_opened(person, row.answers.conversation, is_by_itself=True)
     attachments = list(row.attachments.all())
     access_log.note_draft_opened(request.user, row)
+    rendered, is_text_cut = rendered_beginning(row.text)
     context = {
         "draft": row,
         "mailbox": row.mailbox,
@@ -147,7 +148,8 @@ def _page(
             (_(outgoing.REFERENCE_KINDS.get(root, root)), value) for root, value in row.references
         ],
         "returned": outgoing.returned_references(row.answers),
-        "rendered": render_markdown(row.text),
+        "rendered": rendered,
+        "is_text_cut": is_text_cut,
         "attachments": attachments,
         "attachment_keys": ",".join(str(one.pk) for one in attachments),
         "left": wording.placeholders_in(row.text),

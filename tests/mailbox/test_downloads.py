@@ -1,4 +1,4 @@
-"""What is downloaded has a name and headers that every system takes, and archives are read by every program."""
+"""What is downloaded has a name and headers that every system takes; every program reads its archives."""
 
 import io
 import os

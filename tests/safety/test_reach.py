@@ -92,6 +92,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "attachment": ("get", MEMBER),
     "attachment-show": ("get", MEMBER),
     "attachments": ("get", MEMBER),
+    "message-text": ("get", MEMBER),
     "evidence": ("get", MEMBER),
     "evidence-piece": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),

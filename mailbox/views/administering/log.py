@@ -37,6 +37,7 @@ _COLUMNS = [
 _ACCESS = {
     "conversation-opened": _("Öppnade konversation"),
     "attachment-opened": _("Öppnade bilaga"),
+    "text-downloaded": _("Hämtade meddelandets text"),
     "evidence-opened": _("Öppnade kuvert eller kvittens"),
     "conversation-printed": _("Skrev ut konversation"),
     "conversation-moved": _("Tog över konversation från annan funktion"),
