@@ -13,7 +13,7 @@ demo: $(VENV)/.installed fonts bubblewrap clamav
 demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
-test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm phase4
+test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm phase4 oxalis as4
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.installed
@@ -41,8 +41,8 @@ messages: $(VENV)/.installed gettext
 	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
 	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
 
-.PHONY: chromium fonts bubblewrap gettext java nginx clamav faketime softhsm phase4
-chromium fonts bubblewrap gettext java nginx clamav faketime softhsm phase4:
+.PHONY: chromium fonts bubblewrap gettext java nginx clamav faketime softhsm phase4 oxalis as4
+chromium fonts bubblewrap gettext java nginx clamav faketime softhsm phase4 oxalis as4:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

@@ -102,8 +102,10 @@ class AccessPoints:
         options = [f"-Djava.security.properties={security}", "-Dsun.net.httpserver.nodelay=true"]
         with (
             serving(self.federation, self.directory / "served", receivers=_RECEIVERS) as self.served,
-            Phase4(self.federation, "AP9001-BENCH", self.directory / "p1", options, False) as self.near,
-            Phase4(self.federation, "AP9002-BENCH", self.directory / "p2", options, False) as self.far,
+            Phase4(
+                self.federation, "AP9001-BENCH", self.directory / "p1", options, False, False
+            ) as self.near,
+            Phase4(self.federation, "AP9002-BENCH", self.directory / "p2", options, False, False) as self.far,
         ):
             for name, path in (
                 ("SDK_ACCESS_POINT_KEY", self.served.files.key),

@@ -1,4 +1,4 @@
-"""One node's access point behind HTTPS, in a process of its own, with phase4 as its neighbour."""
+"""One node's access point behind HTTPS, in a process of its own, with a peer beside it."""
 
 import os
 import uuid
@@ -18,7 +18,8 @@ from testbed.authorities import KeyFiles
 from testbed.federation import Federation
 from testbed.node import Node, NodePorts, Role
 from testbed.services import free_port
-from tests.interop.phase4 import Payload, Phase4, Sent
+from tests.interop.phase4 import Phase4
+from tests.interop.program import Payload, Peer, Sent
 from tests.world import Party, World, work_is_clean
 from transport import payloads
 from transport.access_point import sending
@@ -48,8 +49,10 @@ class Served:
 
 
 @contextmanager
-def serving(federation: Federation, directory: Path, receivers: int = 1) -> Iterator[Served]:
-    """Start the access point as a node does; other tests' settings do not reach it."""
+def serving(
+    federation: Federation, directory: Path, receivers: int = 1, **variables: str
+) -> Iterator[Served]:
+    """Start the access point as a node does; other tests' settings do not reach it, `variables` do."""
     name = f"AP-{uuid.uuid4().hex[:8]}-TEST"
     port = free_port()
     url = f"https://localhost:{port}/as4"
@@ -63,6 +66,7 @@ def serving(federation: Federation, directory: Path, receivers: int = 1) -> Iter
         "SDK_WORK_DIR": str(served.work),
         "SDK_ACCESS_POINT_KEY": str(files.key),
         "SDK_ACCESS_POINT_CERTIFICATE": str(files.certificate),
+        **variables,
     }
     node = Node(
         "interop",
@@ -81,12 +85,12 @@ def serving(federation: Federation, directory: Path, receivers: int = 1) -> Iter
 
 
 @dataclass
-class Neighbours:
-    """Our access point and phase4's, each with a participant that the other one may write to."""
+class Pair:
+    """Our access point and a peer's, each with a participant that the other one may write to."""
 
     world: World
     served: Served
-    phase4: Phase4
+    peer: Peer
     there: Party
     directory: Path
 
@@ -95,13 +99,13 @@ class Neighbours:
         return self.world.recipient
 
     def payload(self, content: bytes, **options: Any) -> Payload:
-        """A file that phase4 is to send."""
+        """A file that the peer is to send."""
         path = self.directory / f"payload-{uuid.uuid4()}"
         path.write_bytes(content)
         return Payload(path, **options)
 
     def order(self, *payloads: Payload, **changes: Any) -> dict[str, Any]:
-        """A message from phase4's participant to ours."""
+        """A message from the peer's participant to ours."""
         return {
             "url": self.served.url,
             "to": self.served.name,
@@ -112,46 +116,8 @@ class Neighbours:
             **changes,
         }
 
-    def from_phase4(self, *payloads: Payload, **changes: Any) -> Sent:
-        """Let phase4 send a message to us."""
-        return self.phase4.send(**self.order(*payloads, **changes))
-
-    def composed(self, *payloads: Payload, **changes: Any) -> tuple[str, str, bytes]:
-        """(message id, Content-Type, body) of the message that phase4 would send to us."""
-        return self.phase4.compose(**self.order(*payloads, **changes))
-
-    def post_spoiled(self, content_type: str, body: bytes) -> ErrorSignal:
-        """Send our endpoint what phase4 composed, spoiled; the error that it answers."""
-        answer = self._posted(content_type, body)
-        assert answer.status_code == 200
-        signal = signals.read_signal(
-            answer.headers["Content-Type"],
-            answer.content,
-            sent_references=(),
-            sent_message_id="",
-            check_signer=lambda signer: None,
-        )
-        assert isinstance(signal, ErrorSignal)
-        self.phase4.exchanged.refused_by_us += 1
-        return signal
-
-    def post_whole(self, content_type: str, body: bytes) -> None:
-        """Send our endpoint what phase4 composed, packaged otherwise; it takes it."""
-        answer = self._posted(content_type, body)
-        assert b"NonRepudiationInformation" in answer.content, answer.content
-        self.phase4.exchanged.from_phase4 += 1
-
-    def _posted(self, content_type: str, body: bytes) -> requests.Response:
-        return requests.post(
-            self.served.url,
-            data=body,
-            headers={"Content-Type": " ".join(content_type.split())},
-            verify=str(self.world.federation.tls_ca),
-            timeout=60,
-        )
-
     def transfer(self, content: bytes | Path, **changes: Any) -> OutboundTransfer:
-        """An envelope of ours for phase4's participant, due."""
+        """An envelope of ours for the peer's participant, due."""
         reference = uuid.uuid4()
         place = Place(self.world.sender.participant.value, "envelope", reference)
         values = {
@@ -197,3 +163,51 @@ class Neighbours:
     def refusal(self) -> TransferEvent | None:
         """The one refusal in our log; None where nothing showed who it was that was refused."""
         return TransferEvent.objects.filter(kind=TransferEvent.Kind.REFUSED).first()
+
+
+@dataclass
+class Neighbours(Pair):
+    """Our access point and phase4's."""
+
+    @property
+    def phase4(self) -> Phase4:
+        assert isinstance(self.peer, Phase4)
+        return self.peer
+
+    def from_phase4(self, *payloads: Payload, **changes: Any) -> Sent:
+        """Let phase4 send a message to us."""
+        return self.phase4.send(**self.order(*payloads, **changes))
+
+    def composed(self, *payloads: Payload, **changes: Any) -> tuple[str, str, bytes]:
+        """(message id, Content-Type, body) of the message that phase4 would send to us."""
+        return self.phase4.compose(**self.order(*payloads, **changes))
+
+    def post_spoiled(self, content_type: str, body: bytes) -> ErrorSignal:
+        """Send our endpoint what phase4 composed, spoiled; the error that it answers."""
+        answer = self._posted(content_type, body)
+        assert answer.status_code == 200
+        signal = signals.read_signal(
+            answer.headers["Content-Type"],
+            answer.content,
+            sent_references=(),
+            sent_message_id="",
+            check_signer=lambda signer: None,
+        )
+        assert isinstance(signal, ErrorSignal)
+        self.phase4.exchanged.refused_here += 1
+        return signal
+
+    def post_whole(self, content_type: str, body: bytes) -> None:
+        """Send our endpoint what phase4 composed, packaged otherwise; it takes it."""
+        answer = self._posted(content_type, body)
+        assert b"NonRepudiationInformation" in answer.content, answer.content
+        self.phase4.exchanged.taken_here += 1
+
+    def _posted(self, content_type: str, body: bytes) -> requests.Response:
+        return requests.post(
+            self.served.url,
+            data=body,
+            headers={"Content-Type": " ".join(content_type.split())},
+            verify=str(self.world.federation.tls_ca),
+            timeout=60,
+        )

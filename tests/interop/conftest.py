@@ -1,24 +1,45 @@
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
-from tests.interop.build import Neighbours, Served, serving
+from tests.interop.as4 import As4
+from tests.interop.build import Neighbours, Pair, Served, serving
 from tests.interop.counting import exchanged
-from tests.interop.phase4 import Phase4, require
+from tests.interop.front import HEADER, Front, two_way_tls
+from tests.interop.oxalis import Oxalis
+from tests.interop.phase4 import Phase4
+from tests.interop.program import Peer
 from tests.world import World, federation, point_at
 
 __all__ = ["federation"]
+NAMES = {As4: "AP9002-AS4-TEST", Oxalis: "AP9003-OXALIS-TEST", Phase4: "AP9001-PHASE4-TEST"}
 
 
 @pytest.fixture(scope="session")
-def phase4(request, federation, tmp_path_factory) -> Generator[Phase4, None, None]:
-    """phase4, running. Where it cannot be, tests skip and say why; where CI is set they fail."""
-    require()
-    directory = tmp_path_factory.mktemp("phase4")
-    with Phase4(federation, "AP9001-PHASE4-TEST", directory, exchanged=exchanged(request.config)) as one:
-        yield one
-        one.received()
+def running(request, federation, tmp_path_factory):
+    """Starts a peer at its first use. Where it cannot run, tests skip and say why; in CI they fail."""
+    peers: dict[type[Peer], Peer] = {}
+    with ExitStack() as stack:
+
+        def started(kind: type[Peer]) -> Peer:
+            if kind not in peers:
+                kind.require()
+                directory = tmp_path_factory.mktemp(kind.kind)
+                count = exchanged(request.config, kind.kind)
+                peers[kind] = stack.enter_context(kind(federation, NAMES[kind], directory, exchanged=count))
+            return peers[kind]
+
+        yield started
+        for peer in peers.values():
+            peer.received()
+
+
+@pytest.fixture(scope="session")
+def phase4(running) -> Phase4:
+    return running(Phase4)
 
 
 @pytest.fixture(scope="session")
@@ -27,9 +48,48 @@ def served(federation, django_db_setup, tmp_path_factory) -> Generator[Served, N
         yield one
 
 
+@pytest.fixture(scope="session")
+def guarded(federation, django_db_setup, tmp_path_factory) -> Generator[tuple[Served, Front], None, None]:
+    """Our access point where nobody is let in without a TLS certificate."""
+    directory = tmp_path_factory.mktemp("guarded")
+    with (
+        serving(federation, directory, SDK_TLS_CLIENT_HEADER=HEADER) as one,
+        two_way_tls(federation, one.url, directory / "nginx") as front,
+    ):
+        federation.add_access_point(one.name, front.url)
+        yield replace(one, url=front.url), front
+
+
+@pytest.fixture
+def front(guarded) -> Front:
+    """What stands in front of our access point in `pair`."""
+    _, front = guarded
+    front.forget()
+    return front
+
+
 @pytest.fixture
 def neighbours(federation, phase4, served, settings, transactional_db, tmp_path) -> Neighbours:
+    world, there = world_of(federation, phase4, served, settings)
+    return Neighbours(world, served, phase4, there, tmp_path)
+
+
+@pytest.fixture
+def pair(request, federation, running, guarded, settings, transactional_db, tmp_path) -> Iterator[Pair]:
+    """Our access point and the peer whose class is the parameter."""
+    served, _ = guarded
+    peer = running(request.param)
+    world, there = world_of(federation, peer, served, settings)
+    yield Pair(world, served, peer, there, tmp_path)
+    peer.received()
+
+
+def world_of(federation, peer, served, settings):
+    """A node on this test's database, and a participant of the peer's."""
     point_at(federation, settings)
+    client = federation.tls_files("localhost")
+    settings.SDK_TLS_CLIENT_CERTIFICATE = str(client.certificate)
+    settings.SDK_TLS_CLIENT_KEY = str(client.key)
     settings.SDK_WORK_DIR = served.work
     settings.MEDIA_ROOT = served.payloads
     settings.SDK_ACCESS_POINT_KEY = str(served.files.key)
@@ -39,7 +99,7 @@ def neighbours(federation, phase4, served, settings, transactional_db, tmp_path)
     shutil.rmtree(served.payloads, ignore_errors=True)
     world = World(federation, served.url, served.name)
     there = world.party("granne", is_here=False)
-    federation.change_participant(there.participant.value, access_point=phase4.name)
-    phase4.ask("serve", served=[])
-    phase4.received()
-    return Neighbours(world, served, phase4, there, tmp_path)
+    federation.change_participant(there.participant.value, access_point=peer.name)
+    peer.ask("serve", served=[])
+    peer.received()
+    return world, there
