@@ -84,7 +84,7 @@ class World:
         self.recipient = self.party("mottagare")
 
     def party(self, name: str, *, is_here: bool = True, published: bool = True) -> Party:
-        participant = ParticipantId(f"0203:{name}-{uuid.uuid4().hex[:8]}.se")
+        participant = self.participant_named(name)
         files = self.federation.add_participant(
             participant.value, name, self.access_point, [], published=published
         )
@@ -105,6 +105,10 @@ class World:
         if is_here:
             mailbox.save()
         return Party(participant, files, mailbox)
+
+    def participant_named(self, name: str) -> ParticipantId:
+        """A participant that no other test has."""
+        return ParticipantId(f"0203:{name}-{uuid.uuid4().hex[:8]}.se")
 
     def message(self, **changes) -> Message:
         defaults = {

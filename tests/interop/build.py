@@ -27,7 +27,7 @@ from transport.access_point.models import InboundTransfer, OutboundTransfer, Tra
 from transport.payloads import Place
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import ErrorSignal
-from transport.protocol.identifiers import SDK_MESSAGE
+from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,16 @@ def serving(
         yield served
     finally:
         node.stop()
+
+
+@dataclass
+class LastingWorld(World):
+    """A world whose participants are the same in each test with a peer: their keys take long to make."""
+
+    peer: str = ""
+
+    def participant_named(self, name: str) -> ParticipantId:
+        return ParticipantId(f"0203:{name}.{self.access_point}.{self.peer}.se".lower())
 
 
 @dataclass

@@ -1,18 +1,20 @@
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from testbed.federation import Federation
 from tests.interop.as4 import As4
-from tests.interop.build import Neighbours, Pair, Served, serving
+from tests.interop.build import LastingWorld, Neighbours, Pair, Served, serving
 from tests.interop.counting import exchanged
 from tests.interop.front import HEADER, Front, two_way_tls
 from tests.interop.oxalis import Oxalis
 from tests.interop.phase4 import Phase4
 from tests.interop.program import Peer
-from tests.world import World, federation, point_at
+from tests.world import Party, World, federation, point_at
 
 __all__ = ["federation"]
 NAMES = {As4: "AP9002-AS4-TEST", Oxalis: "AP9003-OXALIS-TEST", Phase4: "AP9001-PHASE4-TEST"}
@@ -70,7 +72,9 @@ def front(guarded) -> Front:
 
 @pytest.fixture
 def neighbours(federation, phase4, served, settings, transactional_db, tmp_path) -> Neighbours:
-    world, there = world_of(federation, phase4, served, settings)
+    prepare(federation, phase4, served, settings)
+    world = World(federation, served.url, served.name)
+    there = neighbour(world, phase4)
     return Neighbours(world, served, phase4, there, tmp_path)
 
 
@@ -79,13 +83,21 @@ def pair(request, federation, running, guarded, settings, transactional_db, tmp_
     """Our access point and the peer whose class is the parameter."""
     served, _ = guarded
     peer = running(request.param)
-    world, there = world_of(federation, peer, served, settings)
-    yield Pair(world, served, peer, there, tmp_path)
+    prepare(federation, peer, served, settings)
+    world = LastingWorld(federation, served.url, served.name, peer.name)
+    yield Pair(world, served, peer, neighbour(world, peer), tmp_path)
     peer.received()
 
 
-def world_of(federation, peer, served, settings):
-    """A node on this test's database, and a participant of the peer's."""
+@pytest.fixture
+def answering(pair) -> Iterator[Callable[..., None]]:
+    """Makes the peer's receipts wrong (as as4_peer/program.py says) until the test ends."""
+    yield pair.peer.answer_wrong
+    pair.peer.answer_wrong("")
+
+
+def prepare(federation: Federation, peer: Peer, served: Served, settings: Any) -> None:
+    """Let this process be the node that our access point belongs to, and the peer forget earlier tests."""
     point_at(federation, settings)
     client = federation.tls_files("localhost")
     settings.SDK_TLS_CLIENT_CERTIFICATE = str(client.certificate)
@@ -97,9 +109,12 @@ def world_of(federation, peer, served, settings):
     settings.SDK_AS4_TIMEOUT_SECONDS = 300
     settings.ROOT_URLCONF = "sdkportal.urls_access_point"
     shutil.rmtree(served.payloads, ignore_errors=True)
-    world = World(federation, served.url, served.name)
-    there = world.party("granne", is_here=False)
-    federation.change_participant(there.participant.value, access_point=peer.name)
     peer.ask("serve", served=[])
     peer.received()
-    return world, there
+
+
+def neighbour(world: World, peer: Peer) -> Party:
+    """A participant behind the peer."""
+    there = world.party("granne", is_here=False)
+    world.federation.change_participant(there.participant.value, access_point=peer.name)
+    return there

@@ -318,6 +318,7 @@ def build_with_maven(kind: str, sources: Path, build: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _is_built(sources, build):
             return
+        _forget_another_version(sources, build)
         done = subprocess.run(
             ["mvn", "--offline", "--quiet", "--batch-mode", "--file", str(sources), "process-classes"],
             capture_output=True,
@@ -329,6 +330,14 @@ def build_with_maven(kind: str, sources: Path, build: Path) -> None:
             raise PeerMissing(
                 f"{kind} could not be built; run `scripts/install {kind}`\n{done.stdout[-2000:]}"
             )
+
+
+def _forget_another_version(sources: Path, build: Path) -> None:
+    """Its libraries are not to be found beside those of this one."""
+    libraries = build / "libraries"
+    if libraries.exists() and (sources / "pom.xml").stat().st_mtime > libraries.stat().st_mtime:
+        for name in ("libraries", "classes"):
+            shutil.rmtree(build / name, ignore_errors=True)
 
 
 def _is_built(sources: Path, build: Path) -> bool:

@@ -105,7 +105,8 @@ def test_an_sdk_message_of_ours_is_opened_by_the_peer_s_participant_whose_messag
 @every_peer
 def test_a_peer_s_message_comes_in_chunks_under_a_certificate_of_its_own(pair: Pair, front: Front):
     content = noise(1_000_000)
-    sent = pair.peer.send(**pair.order(pair.payload(content)))
+    # The others always do; phase4 when it is told to.
+    sent = pair.peer.send(**pair.order(pair.payload(content), habits={"chunked": True}))
     assert sent.is_delivered, sent
     _, arrived = pair.arrived()
     assert arrived == content

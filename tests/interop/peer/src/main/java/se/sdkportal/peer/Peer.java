@@ -13,9 +13,9 @@ import com.helger.phase4.crypto.ECryptoMode;
 import com.helger.phase4.crypto.IAS4CryptoFactory;
 import com.helger.phase4.crypto.IAS4DecryptParameterModifier;
 import com.helger.phase4.mgr.MetaAS4Manager;
-import com.helger.phase4.profile.cef.AS4CEFProfileRegistarSPI;
 import com.helger.scope.mgr.ScopeManager;
 import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsParameters;
 import com.sun.net.httpserver.HttpsServer;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -49,6 +49,7 @@ import java.util.concurrent.Future;
 import java.util.regex.Pattern;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
 import javax.net.ssl.TrustManagerFactory;
 import org.apache.hc.core5.util.Timeout;
 import org.apache.wss4j.common.crypto.Crypto;
@@ -56,7 +57,7 @@ import org.apache.wss4j.common.crypto.Merlin;
 import org.apache.wss4j.dom.handler.RequestData;
 
 /**
- * A second access point for tests and benchmarks: phase4 with its profile module for eDelivery AS4 1.x.
+ * A second access point for tests and benchmarks: phase4 with the federation's profile.
  *
  * <p>Start it with the path of a configuration in JSON (tests/interop/phase4.py writes one):
  *
@@ -68,7 +69,8 @@ import org.apache.wss4j.dom.handler.RequestData;
  *  "store": "directory",       where received payloads are put
  *  "port": 0,                  0 for any free one
  *  "served": ["0203:..."],     participants that are served; empty for all
- *  "revocation": true}         whether signers are asked about by OCSP, else in their CA's CRL
+ *  "revocation": true,         whether signers are asked about by OCSP, else in their CA's CRL
+ *  "client_certificates": true} whether whoever connects has to show a TLS certificate
  * </pre>
  *
  * It then speaks JSON, an object a line: first {"url": ...} on stdout, after that one answer for each command
@@ -78,6 +80,7 @@ import org.apache.wss4j.dom.handler.RequestData;
  *   <li>{"command": "received"}: {"messages": [...], "refusals": [...]} since the last time it was asked.
  *   <li>{"command": "serve", "served": [...], "keep": true, "receipt_reference": "bst"}: whom to serve from now on; without
  *       "keep" payloads are read and counted, not stored; how its receipts name their signer.
+ *   <li>{"command": "answer", "wrong": kind, "keystore": ...}: how its receipts are wrong, see {@link Receipts}.
  *   <li>{"command": "use", "keystore": ...}: another own key and certificate.
  *   <li>{"command": "send", ...}: see {@link Sender}; with "count" and "parallel" as many messages in a row and at
  *       once. Answers {"results": [...], "seconds": s, "cpu_seconds": s, "peak_memory": bytes}.
@@ -86,7 +89,7 @@ import org.apache.wss4j.dom.handler.RequestData;
  * </ul>
  */
 public final class Peer {
-  static final String PROFILE = AS4CEFProfileRegistarSPI.AS4_PROFILE_ID_FOUR_CORNER;
+  static final String PROFILE = FederationProfile.ID;
   private static final char[] PASSWORD = "peer".toCharArray();
   private static final int THREADS = 8;
 
@@ -114,9 +117,11 @@ public final class Peer {
     System.setOut(System.err);
     ScopeManager.onGlobalBegin("peer");
     MetaAS4Manager.getInstance();
+    FederationProfile.register();
     IJsonObject configuration = parsed(Files.readString(Path.of(arguments[0])));
     Peer peer = new Peer(configuration, answers);
-    HttpsServer server = peer.serve(configuration.getAsInt("port", 0));
+    HttpsServer server =
+        peer.serve(configuration.getAsInt("port", 0), configuration.getAsBoolean("client_certificates", false));
     peer.say(new JsonObject().add("url", "https://localhost:" + server.getAddress().getPort() + "/as4"));
     BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = commands.readLine(); line != null; line = commands.readLine()) {
@@ -125,9 +130,17 @@ public final class Peer {
     System.exit(0);
   }
 
-  private HttpsServer serve(int port) throws IOException {
+  private HttpsServer serve(int port, boolean asksForCertificates) throws IOException {
     HttpsServer server = HttpsServer.create(new InetSocketAddress("localhost", port), 64);
-    server.setHttpsConfigurator(new HttpsConfigurator(tls));
+    server.setHttpsConfigurator(
+        new HttpsConfigurator(tls) {
+          @Override
+          public void configure(HttpsParameters parameters) {
+            SSLParameters chosen = tls.getDefaultSSLParameters();
+            chosen.setNeedClientAuth(asksForCertificates);
+            parameters.setSSLParameters(chosen);
+          }
+        });
     server.setExecutor(Executors.newFixedThreadPool(THREADS));
     server.createContext("/as4", receiver::handle);
     server.start();
@@ -154,6 +167,15 @@ public final class Peer {
         receiver.receiptReference =
             ECryptoKeyIdentifierType.getFromIDOrThrow(
                 command.containsKey("receipt_reference") ? command.getAsString("receipt_reference") : "bst");
+        return new JsonObject();
+      case "answer":
+        receiver.receipts =
+            new Receipts(
+                command.getAsString("wrong"),
+                keys.factory(),
+                command.containsKey("keystore")
+                    ? keys.factoryOf(Path.of(command.getAsString("keystore")))
+                    : null);
         return new JsonObject();
       case "use":
         keys.use(Path.of(command.getAsString("keystore")));
@@ -190,7 +212,7 @@ public final class Peer {
     }
     double seconds = (System.nanoTime() - before) / 1e9;
     JsonObject told = usage();
-    told.addJson("results", results).add("seconds", seconds).add("cpu_seconds", cpuSeconds() - cpuBefore);
+    told.add("results", results).add("seconds", seconds).add("cpu_seconds", cpuSeconds() - cpuBefore);
     return told;
   }
 
@@ -264,17 +286,20 @@ public final class Peer {
     }
 
     private void use(Path keystore) throws IOException, GeneralSecurityException {
+      factory = factoryOf(keystore);
+    }
+
+    private IAS4CryptoFactory factoryOf(Path keystore) throws IOException, GeneralSecurityException {
       KeyStore own = loaded(keystore);
       Crypto crypto = new EndEntitiesAsked();
       ((Merlin) crypto).setKeyStore(own);
       ((Merlin) crypto).setTrustStore(trusted);
-      factory =
-          new AS4CryptoFactoryInMemoryKeyStore(own, "own", PASSWORD, trusted) {
-            @Override
-            public Crypto getCrypto(ECryptoMode mode) {
-              return crypto;
-            }
-          };
+      return new AS4CryptoFactoryInMemoryKeyStore(own, "own", PASSWORD, trusted) {
+        @Override
+        public Crypto getCrypto(ECryptoMode mode) {
+          return crypto;
+        }
+      };
     }
 
     IAS4CryptoFactory factory() {

@@ -1,10 +1,10 @@
 package se.sdkportal.peer;
 
-import com.helger.commons.collection.impl.CommonsArrayList;
-import com.helger.commons.collection.impl.ICommonsList;
-import com.helger.commons.http.HttpHeaderMap;
-import com.helger.commons.io.IHasInputStream;
-import com.helger.commons.mime.IMimeType;
+import com.helger.collection.commons.CommonsArrayList;
+import com.helger.collection.commons.ICommonsList;
+import com.helger.http.header.HttpHeaderMap;
+import com.helger.base.io.iface.IHasInputStream;
+import com.helger.mime.IMimeType;
 import com.helger.json.IJsonObject;
 import com.helger.json.JsonArray;
 import com.helger.json.JsonObject;
@@ -16,6 +16,8 @@ import com.helger.phase4.ebms3header.Ebms3Error;
 import com.helger.phase4.ebms3header.Ebms3PartyId;
 import com.helger.phase4.ebms3header.Ebms3SignalMessage;
 import com.helger.phase4.ebms3header.Ebms3UserMessage;
+import com.helger.phase4.error.AS4Error;
+import com.helger.phase4.error.AS4ErrorList;
 import com.helger.phase4.incoming.AS4IncomingMessageMetadata;
 import com.helger.phase4.incoming.AS4IncomingProfileSelectorConstant;
 import com.helger.phase4.incoming.AS4IncomingReceiverConfiguration;
@@ -56,6 +58,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
   private final List<IJsonObject> taken = new ArrayList<>();
   private final List<IJsonObject> refused = new ArrayList<>();
   volatile boolean keepsPayloads = true;
+  volatile Receipts receipts = new Receipts("", null, null);
   volatile ECryptoKeyIdentifierType receiptReference = ECryptoKeyIdentifierType.BST_DIRECT_REFERENCE;
 
   Receiver(Peer.Keys keys, Path store, Set<String> served) {
@@ -72,7 +75,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
     refused.forEach(refusals::add);
     taken.clear();
     refused.clear();
-    return new JsonObject().addJson("messages", messages).addJson("refusals", refusals);
+    return new JsonObject().add("messages", messages).add("refusals", refusals);
   }
 
   void handle(HttpExchange exchange) throws IOException {
@@ -90,8 +93,9 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
               .setSigningParams(new AS4SigningParams().setKeyIdentifierType(receiptReference)));
       handler.setIncomingReceiverConfiguration(new AS4IncomingReceiverConfiguration());
       handler.setProcessorSupplier(() -> new CommonsArrayList<>(this));
-      handler.setErrorConsumer((state, errors, message) -> remember(state, errors));
+      handler.setErrorConsumer((metadata, state, errors, message) -> remember(state, errors));
       handler.handleRequest(new StaysOpen(exchange.getRequestBody()), headers, answer);
+      answer.content = receipts.sent(answer.content);
     } catch (Exception error) {
       answer.status = 400;
       answer.type = "text/plain";
@@ -110,8 +114,8 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
     exchange.close();
   }
 
-  private synchronized void remember(IAS4IncomingMessageState state, ICommonsList<Ebms3Error> errors) {
-    IJsonObject refusal = new JsonObject().addJson("errors", errorsAsJson(errors));
+  private synchronized void remember(IAS4IncomingMessageState state, AS4ErrorList errors) {
+    IJsonObject refusal = new JsonObject().add("errors", errorsAsJson(errors.getAllMapped(AS4Error::getEbmsError)));
     if (state.getMessageID() != null) {
       refusal.add("message_id", state.getMessageID());
     }
@@ -140,7 +144,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
       Node payload,
       ICommonsList<WSS4JAttachment> attachments,
       IAS4IncomingMessageState state,
-      ICommonsList<Ebms3Error> errors) {
+      AS4ErrorList errors) {
     // phase4 verifies and decrypts what is signed and encrypted; that both are there is its user's to ask.
     if (!state.isSoapSignatureChecked() || !state.isSoapDecrypted()) {
       String missing = state.isSoapSignatureChecked() ? "encrypted" : "signed";
@@ -151,7 +155,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
       return failure(errors, EEbmsError.EBMS_OTHER, "NOT_SERVICED", state);
     }
     try {
-      IJsonObject record = record(message, attachments, state.getUsedCertificate());
+      IJsonObject record = record(message, attachments, state.getSigningCertificate());
       synchronized (this) {
         taken.add(record);
       }
@@ -162,7 +166,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
   }
 
   private static AS4MessageProcessorResult failure(
-      ICommonsList<Ebms3Error> errors, EEbmsError kind, String detail, IAS4IncomingMessageState state) {
+      AS4ErrorList errors, EEbmsError kind, String detail, IAS4IncomingMessageState state) {
     errors.add(
         kind.errorBuilder(Locale.US).errorDetail(detail).refToMessageInError(state.getMessageID()).build());
     return AS4MessageProcessorResult.createFailure();
@@ -203,8 +207,8 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
         .add("to", to.getValue())
         .add("to_type", to.getType())
         .add("signer", signer == null ? "" : signer.getSubjectX500Principal().getName())
-        .addJson("properties", properties)
-        .addJson("payloads", payloads);
+        .add("properties", properties)
+        .add("payloads", payloads);
   }
 
   private static String property(Ebms3UserMessage message, String name) {
@@ -222,7 +226,7 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
       Ebms3SignalMessage message,
       IPMode mode,
       IAS4IncomingMessageState state,
-      ICommonsList<Ebms3Error> errors) {
+      AS4ErrorList errors) {
     return AS4SignalMessageProcessorResult.createSuccess();
   }
 
@@ -232,7 +236,8 @@ final class Receiver implements IAS4IncomingMessageProcessorSPI {
       IAS4IncomingMessageState state,
       String messageId,
       byte[] content,
-      boolean isAvailable) {}
+      boolean isAvailable,
+      AS4ErrorList errors) {}
 
   /** A request body that phase4 closes before it has been read to its end. */
   private static final class StaysOpen extends FilterInputStream {

@@ -1,8 +1,8 @@
 package se.sdkportal.peer;
 
-import com.helger.commons.http.HttpHeaderMap;
-import com.helger.commons.io.stream.HasInputStream;
-import com.helger.commons.mime.MimeTypeParser;
+import com.helger.http.header.HttpHeaderMap;
+import com.helger.base.io.stream.HasInputStream;
+import com.helger.mime.parse.MimeTypeParser;
 import com.helger.httpclient.HttpClientFactory;
 import com.helger.json.IJson;
 import com.helger.json.IJsonObject;
@@ -26,8 +26,6 @@ import com.helger.phase4.messaging.http.HttpRetrySettings;
 import com.helger.phase4.model.MessageProperty;
 import com.helger.phase4.model.pmode.PMode;
 import com.helger.phase4.model.pmode.leg.PModeLegSecurity;
-import com.helger.phase4.profile.cef.AS4CEFProfileRegistarSPI;
-import com.helger.phase4.profile.cef.CEFPMode;
 import com.helger.phase4.sender.AbstractAS4UserMessageBuilderMIMEPayload;
 import com.helger.phase4.sender.EAS4UserMessageSendResult;
 import com.helger.phase4.sender.IAS4SignalMessageValidationResultHandler;
@@ -46,6 +44,7 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.hc.core5.http.HttpEntity;
 import org.apache.hc.core5.http.io.HttpClientResponseHandler;
+import org.apache.hc.core5.http.io.entity.HttpEntityWrapper;
 import org.apache.wss4j.dom.message.WSSecSignature;
 import org.w3c.dom.Document;
 
@@ -63,7 +62,7 @@ import org.w3c.dom.Document;
  * Habits, each as phase4 names it: "signature_reference" and "encryption_reference" (ECryptoKeyIdentifierType's
  * ids), "certificate_path" (X509PKIPathv1), "prefixes" (false: no InclusiveNamespaces), "sign", "digest", "c14n",
  * "crypt" (the enumerations' ids, or "none"), "key_transport" (an ECryptoKeyEncryptionAlgorithm), "mgf", "oaep_digest"
- * (URIs), "changes_after_signing" (the first payload is another than was signed).
+ * (URIs), "changes_after_signing" (the first payload is another than was signed), "chunked" (the body in chunks).
  *
  * <p>The answer for one message: {"message_id": ..., "outcome": an EAS4UserMessageSendResult, "receipt_fits": whether
  * the receipt repeats what was signed, "errors": [...], "exception": ...}.
@@ -98,7 +97,7 @@ final class Sender {
       }
       Ebms3SignalMessage signal = result.signal.get();
       if (signal != null && signal.hasErrorEntries()) {
-        told.addJson("errors", Receiver.errorsAsJson(signal.getError()));
+        told.add("errors", Receiver.errorsAsJson(signal.getError()));
       }
     } catch (IOException | GeneralSecurityException | RuntimeException error) {
       told.add("outcome", "FAILED").add("exception", error.toString());
@@ -149,18 +148,17 @@ final class Sender {
       builder.composed = new Composed(new File(order.getAsString("compose")));
       builder.composed.setHttpClientFactory(httpClients);
       builder.customHttpPoster(builder.composed);
+    } else if (habits.getAsBoolean("chunked", false)) {
+      BasicHttpPoster poster = new Chunked();
+      poster.setHttpClientFactory(httpClients);
+      builder.customHttpPoster(poster);
     }
     return builder;
   }
 
   private static PMode mode(IJsonObject order, IJsonObject habits) {
     PMode mode =
-        CEFPMode.createCEFPMode(
-            order.getAsString("from"),
-            order.getAsString("to"),
-            order.getAsString("url"),
-            AS4CEFProfileRegistarSPI.PMODE_ID_PROVIDER,
-            false);
+        FederationProfile.mode(order.getAsString("from"), order.getAsString("to"), order.getAsString("url"));
     PModeLegSecurity security = mode.getLeg1().getSecurity();
     if (habits.containsKey("sign")) {
       security.setX509SignatureAlgorithm(ECryptoAlgorithmSign.getFromIDOrNull(habits.getAsString("sign")));
@@ -309,6 +307,36 @@ final class Sender {
       } catch (IOException error) {
         throw new java.io.UncheckedIOException(error);
       }
+    }
+  }
+
+  /** Sends the body in chunks, as if its length were not known. */
+  private static final class Chunked extends BasicHttpPoster {
+    @Override
+    public <T> T sendGenericMessageWithRetries(
+        String url,
+        HttpHeaderMap headers,
+        HttpEntity entity,
+        String messageId,
+        HttpRetrySettings retries,
+        HttpClientResponseHandler<? extends T> handler,
+        IAS4OutgoingDumper dumper,
+        IAS4RetryCallback callback)
+        throws IOException {
+      HttpEntity chunked =
+          new HttpEntityWrapper(entity) {
+            @Override
+            public long getContentLength() {
+              return -1;
+            }
+
+            @Override
+            public boolean isChunked() {
+              return true;
+            }
+          };
+      return super.sendGenericMessageWithRetries(
+          url, headers, chunked, messageId, retries, handler, dumper, callback);
     }
   }
 
