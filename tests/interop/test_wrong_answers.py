@@ -50,7 +50,7 @@ def test_a_receipt_that_another_access_point_of_the_federation_signed_is_no_evid
 
 
 @every_peer
-def test_what_was_answered_wrongly_is_sent_again_and_delivered_by_a_right_receipt(pair: Pair, answering):
+def test_what_was_answered_wrongly_is_sent_again_and_then_counts_as_delivered(pair: Pair, answering):
     answering("digests")
     transfer = is_not_believed(pair, "receipt-invalid a digest in the receipt does not fit")
     answering("")

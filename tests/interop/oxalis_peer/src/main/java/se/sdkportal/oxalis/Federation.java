@@ -1,10 +1,8 @@
 package se.sdkportal.oxalis;
 
 import com.google.inject.AbstractModule;
-import com.google.inject.Key;
 import com.google.inject.Provides;
 import com.google.inject.Singleton;
-import com.google.inject.name.Names;
 import com.typesafe.config.Config;
 import java.io.IOException;
 import java.io.InputStream;
@@ -85,9 +83,5 @@ final class Federation extends AbstractModule {
       store.load(content, Program.PASSWORD.toCharArray());
     }
     return store;
-  }
-
-  static <T> Key<T> named(Class<T> type, String name) {
-    return Key.get(type, Names.named(name));
   }
 }
