@@ -1,7 +1,12 @@
 """What is written down is true."""
 
 import re
+import tomllib
 from pathlib import Path
+
+import pytest
+
+import sdkportal
 
 PROJECT = Path(__file__).resolve().parent.parent
 _SET_BY_THE_PROCESS = {"SDK_URLCONF"}
@@ -16,12 +21,46 @@ def test_every_setting_is_explained_and_every_explained_setting_exists():
     assert told - read == set()
 
 
+def test_the_version_is_the_same_wherever_it_is_told():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    released = re.findall(r"^## \[(\d[^\]]*)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert sdkportal.__version__ == project["version"] == released[0]
+
+
+def test_the_licence_is_the_one_that_is_named():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    text = (PROJECT / "LICENSE").read_text()
+    assert project["license"] == "EUPL-1.2"
+    assert text.startswith("EUROPEAN UNION PUBLIC LICENCE v. 1.2\n")
+    assert [f"\n{number}." in text for number in range(1, 16)] == [True] * 15
+    assert text.rstrip().endswith("require the production of a new EUPL version.")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        *(f"docs/{each.name}" for each in (PROJECT / "docs").glob("*.md")),
+    ],
+)
+def test_what_a_page_links_to_is_there(page):
+    path = PROJECT / page
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        target, _, _ = link.partition("#")
+        if target and "://" not in target:
+            assert (path.parent / target).exists(), link
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_every_target_of_make_that_is_told_exists(page):
+    makefile = (PROJECT / "Makefile").read_text()
+    for target in re.findall(r"(?:`|^    )make ([a-z-]+)", (PROJECT / page).read_text(), re.MULTILINE):
+        assert f"\n{target}:" in makefile, target
+
+
 def test_what_the_readme_names_is_there():
     text = (PROJECT / "README.md").read_text()
-    for link in re.findall(r"\]\(([^)]+)\)", text):
-        assert (PROJECT / link).exists(), link
     for folder in re.findall(r"^\| `([a-z_/]+/)` \|", text, re.MULTILINE):
         assert (PROJECT / folder).is_dir(), folder
-    makefile = (PROJECT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z-]+)", text):
-        assert f"\n{target}:" in makefile, target
