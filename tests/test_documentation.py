@@ -64,3 +64,13 @@ def test_what_the_readme_names_is_there():
     text = (PROJECT / "README.md").read_text()
     for folder in re.findall(r"^\| `([a-z_/]+/)` \|", text, re.MULTILINE):
         assert (PROJECT / folder).is_dir(), folder
+
+
+def test_every_term_of_the_glossary_is_there_once_and_has_a_meaning():
+    rows = re.findall(
+        r"^\| (.+?) \| (.*?) \| (.*?) \| (.*?) \|$", (PROJECT / "docs" / "glossary.md").read_text(), re.M
+    )
+    terms = [term for term, *_ in rows if term not in ("term", "---")]
+    assert len(terms) > 100
+    assert sorted(terms) == sorted(set(terms))
+    assert [term for term, *rest in rows if not all(rest)] == []
