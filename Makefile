@@ -1,11 +1,12 @@
-# sdkportal: `make demo` shows it, `make test` checks it. Every step installs what it needs.
+# sdkportal: `make demo` shows it, `make run` is for working on it, `make test` checks it. Every step installs what it needs.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v /usr/bin/python3.11 || command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset test lint types imports check bench bench-ui messages outdated clean
+.PHONY: demo demo-reset run run-reset test test-fast lint lint-code lint-templates lint-static lint-requirements \
+	types imports check bench bench-ui messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
 	@$(RUN)/python -m testbed.demo
@@ -13,12 +14,32 @@ demo: $(VENV)/.installed fonts bubblewrap clamav
 demo-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.demo --reset
 
-test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm phase4 oxalis as4
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+# One node with sample data that reloads on save, and a second organisation on it to write to.
+run: $(VENV)/.installed fonts bubblewrap clamav
+	@$(RUN)/python -m testbed.development
 
-lint: $(VENV)/.installed
+run-reset: $(VENV)/.installed
+	@$(RUN)/python -m testbed.development --reset
+
+test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm phase4 oxalis as4
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=20 $(ARGS)
+
+# What needs no browser, no Java and no node beside the test's own process (tests/conftest.py marks the others `whole`).
+test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not whole and not slow" $(ARGS)
+
+lint: lint-code lint-requirements
+
+lint-code: $(VENV)/.installed
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
+
+lint-requirements: $(VENV)/.installed
+	$(RUN)/python scripts/check_requirements.py
+
+# Pins what requirements*.in ask for, with hashes; `make lock ARGS=--upgrade` moves everything that may move.
+lock: $(VENV)/.installed
+	@scripts/lock $(ARGS)
 
 types: $(VENV)/.installed
 	SDK_DEMO=1 $(RUN)/mypy sdkportal mailbox addressbook transport testbed
