@@ -114,17 +114,8 @@ class Demo:
         federation = Federation(directory)
         federation.prepare()
         sample.populate(federation)
-        log = self._directory / "federation.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "testbed.federation", str(directory)],
-                cwd=PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        self._cleanup.callback(_end, process)
+        process, log = start_federation(federation, self._directory)
+        self._cleanup.callback(end, process)
         federation.wait_until_ready(process, log)
         return federation
 
@@ -172,17 +163,37 @@ def prepare_node(
     settings: Mapping[str, str] | None = None,
 ) -> Node:
     """A node of the federation with its organisation, keys, function mailboxes and people; not started."""
+    node = node_of(
+        directory,
+        ports,
+        organisation,
+        federation,
+        database_url=database_url,
+        broker_url=broker_url,
+        settings=settings,
+    )
+    node.manage("migrate", "--verbosity", "0")
+    add_organisation(node, organisation, federation)
+    return node
+
+
+def node_of(
+    directory: Path,
+    ports: NodePorts,
+    organisation: sample.NodeSample,
+    federation: Federation,
+    *,
+    database_url: str,
+    broker_url: str,
+    settings: Mapping[str, str] | None = None,
+) -> Node:
+    """A node whose access point is the organisation's in the federation; nothing is in its database."""
     directory.mkdir(parents=True, exist_ok=True)
     access_point = federation.add_access_point(
         organisation.access_point, f"https://localhost:{ports.access_point}/as4"
     )
-    keys = federation.add_participant(
-        organisation.participant_id, organisation.name, organisation.access_point, organisation.functions
-    )
-    for person in organisation.people:
-        federation.add_person(person)
     tls = federation.tls_files("localhost")
-    node = Node(
+    return Node(
         organisation.slug,
         directory,
         ports,
@@ -201,7 +212,15 @@ def prepare_node(
         tls_key=tls.key,
         tls_certificate=tls.certificate,
     )
-    node.manage("migrate", "--verbosity", "0")
+
+
+def add_organisation(node: Node, organisation: sample.NodeSample, federation: Federation) -> None:
+    """Put an organisation with its keys, function mailboxes and people into a node and the federation."""
+    keys = federation.add_participant(
+        organisation.participant_id, organisation.name, organisation.access_point, organisation.functions
+    )
+    for person in organisation.people:
+        federation.add_person(person)
     node.manage("add_organisation", organisation.participant_id, organisation.name)
     for purpose, files in (("signing", keys.signing), ("encryption", keys.encryption)):
         node.manage(
@@ -209,10 +228,24 @@ def prepare_node(
             *("--organisation", organisation.participant_id, "--purpose", purpose),
             *("--key", str(files.key), "--certificate", str(files.certificate)),
         )
-    mailboxes = directory / "mailboxes.json"
+    mailboxes = node.directory / f"mailboxes-{organisation.slug}.json"
     mailboxes.write_text(json.dumps(organisation.mailboxes(), ensure_ascii=False, indent=1))
     node.manage("load_mailboxes", str(mailboxes))
-    return node
+
+
+def start_federation(federation: Federation, directory: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """The federation's process, and where it logs; whoever starts it waits for it and ends it."""
+    log = directory / "federation.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "testbed.federation", str(federation.directory)],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    return process, log
 
 
 class step:
@@ -240,7 +273,8 @@ def _wrapping_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and kill it if it does not within ten seconds."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(10)

@@ -164,11 +164,15 @@ class Node:
 
     def restart_what_died(self) -> list[Role]:
         """Start again what ended by itself; the roles that did."""
-        died = [role for role, process in self._processes.items() if process.poll() is not None]
+        died = self.died()
         for role in died:
             _kill_group(self._processes[role])
             self._spawn(role)
         return died
+
+    def died(self) -> list[Role]:
+        """The roles whose process has ended by itself."""
+        return [role for role, process in self._processes.items() if process.poll() is not None]
 
     def pid(self, role: Role) -> int:
         return self._processes[role].pid

@@ -4,7 +4,20 @@ from pathlib import Path
 
 import pytest
 
+# What needs more than the test's own process and its services: a browser, Java, a proxy, a node. A test is
+# marked `whole` when it uses one of these fixtures or stands in one of these folders; `make test-fast` leaves
+# it out.
+_WHOLE_FIXTURES = {"browser", "caseworker", "front", "own", "phase4", "two_nodes"}
+_WHOLE_FOLDERS = {"faults", "interop", "journeys", "platform"}
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        if folder in _WHOLE_FOLDERS or _WHOLE_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.whole)
 
 
 @pytest.fixture(scope="session")

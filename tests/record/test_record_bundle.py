@@ -143,6 +143,7 @@ def test_the_command_says_which_bundles_are_sound(client, settings, conversation
     assert f"{away}: cannot be read: No such file or directory" in told.err
 
 
+@pytest.mark.whole
 def test_the_page_is_pdf_a(client, settings, conversations, tmp_path):
     if shutil.which("mvn") is None or shutil.which("java") is None:
         if os.environ.get("CI"):
