@@ -119,3 +119,9 @@ def database(name: str, default: str) -> dict[str, object]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {key: unquote(value) for key, value in query.items()},
     }
+
+
+def origins(url: str) -> list[str]:
+    """The origin of an address, as a Content Security Policy names it; none of one without a host."""
+    scheme, host = urlsplit(url)[:2]
+    return [f"{scheme}://{host}"] if host else []

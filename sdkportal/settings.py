@@ -7,6 +7,7 @@ needed for security has to be set.
 import contextlib
 from pathlib import Path
 
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
@@ -53,7 +54,8 @@ MIDDLEWARE = [
     "sdkportal.bodies.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "sdkportal.security.ContentSecurityPolicyMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "sdkportal.language.ChosenLanguageMiddleware",
@@ -351,6 +353,35 @@ CSRF_COOKIE_NAME = env.text("SDK_COOKIE_PREFIX", "sdk") + "_csrf"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Nothing inline, nothing from elsewhere. Where a view has set a policy of its own, that one stands.
+_SELF = [SELF]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": _SELF,
+        "style-src": _SELF,
+        "img-src": [SELF, "data:"],
+        "font-src": _SELF,
+        "connect-src": _SELF,
+        "frame-src": _SELF,
+        # Logging out is a form that leads on to the e-ID provider.
+        "form-action": [SELF, *env.origins(OIDC_OP_LOGOUT_ENDPOINT)],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": _SELF,
+    }
+}
+
+# What no page needs of a browser, it may not use: not in a frame or by a script that got in either.
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    feature: []
+    for feature in (
+        *("accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "encrypted-media"),
+        *("geolocation", "gyroscope", "hid", "idle-detection", "magnetometer", "microphone", "midi"),
+        *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial"),
+        *("usb", "xr-spatial-tracking"),
+    )
+}
 if not DEMO:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = env.number("SDK_HSTS_SECONDS", 31536000)
