@@ -26,6 +26,8 @@ from packaging.utils import canonicalize_name
 PROJECT = Path(__file__).resolve().parent.parent
 _PRODUCTION = ("sdkportal", "mailbox", "addressbook", "transport")
 _OTHER = ("testbed", "tests", "benchmarks", "scripts")
+# Programs that run in an environment of their own, with pins of their own.
+_APART = ("tests/interop/as4_peer",)
 _PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[^]]*\])?==(?P<version>[^ \\;]+)")
 # There for type checkers alone.
 _NOWHERE = {"_typeshed"}
@@ -122,6 +124,8 @@ def _not_asked_for(directory: Path, production: set[str], everything: set[str]) 
     for folder in _PRODUCTION + _OTHER:
         allowed = production if folder in _PRODUCTION else everything
         for path in sorted((directory / folder).rglob("*.py")):
+            if path.relative_to(directory).as_posix().startswith(_APART):
+                continue
             for module in _imported(path) - ours - _NOWHERE - set(sys.stdlib_module_names):
                 names = {canonicalize_name(name) for name in distributions.get(module, [])}
                 if not names & allowed:
