@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast lint lint-code lint-templates lint-static lint-requirements \
+.PHONY: demo demo-reset run run-reset test test-fast lint lint-code format lint-templates lint-static lint-requirements \
 	types imports check bench bench-ui messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -28,11 +28,29 @@ test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime 
 test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not whole and not slow" $(ARGS)
 
-lint: lint-code lint-requirements
+lint: lint-code lint-templates lint-static lint-requirements
 
 lint-code: $(VENV)/.installed
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
+
+# Templates: djlint's rules, and no line of more than 120 characters. JavaScript and CSS: biome's rules and form.
+lint-templates: $(VENV)/.installed
+	$(RUN)/djlint templates testbed/templates --lint --quiet
+	$(RUN)/python scripts/wrap_templates.py --check
+
+lint-static: node_modules/.installed
+	node_modules/@biomejs/cli-linux-*/biome check --error-on-warnings
+
+# Breaks the lines of templates that are too long, and gives Python, JavaScript and CSS their form.
+format: $(VENV)/.installed node_modules/.installed
+	$(RUN)/ruff format .
+	$(RUN)/python scripts/wrap_templates.py
+	node_modules/@biomejs/cli-linux-*/biome check --write
+
+node_modules/.installed: package.json package-lock.json
+	@scripts/install biome
+	@touch $@
 
 lint-requirements: $(VENV)/.installed
 	$(RUN)/python scripts/check_requirements.py
@@ -74,4 +92,4 @@ outdated: $(VENV)/.installed
 	$(RUN)/pip list --outdated
 
 clean:
-	rm -rf $(VENV) var staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules var staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
