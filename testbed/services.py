@@ -75,12 +75,13 @@ class Postgres:
         directory = self._server.get_postmaster_info().socket_dir
         return f"postgresql://postgres@/{database}?host={quote(str(directory), safe='')}"
 
-    def ensure_database(self, name: str) -> None:
-        """Create the database unless it is there."""
+    def ensure_database(self, name: str, template: str = "template1") -> None:
+        """Create the database unless it is there, as a copy of the template."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if found is None:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     @property
     def pid(self) -> int:

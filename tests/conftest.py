@@ -1,5 +1,6 @@
 """What any test may ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the federation's files are not at ../shared")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """A worker's database is a copy of the one that was migrated for them all (tests/services.py)."""
+    from django.db import connection
+
+    if template := os.environ.get("SDK_TEST_TEMPLATE"):
+        connection.settings_dict["TEST"]["TEMPLATE"] = template
 
 
 @pytest.fixture(autouse=True)

@@ -125,7 +125,7 @@ def _start(
     broker = Valkey(directory / "valkey", free_port())
     broker.start()
     name = f"node_{organisation.slug}"
-    postgres.ensure_database(name)
+    postgres.ensure_database(name, os.environ.get("SDK_TEST_TEMPLATE", "template1"))
     url = postgres.url(name)
     node = prepare_node(
         directory,
