@@ -37,9 +37,12 @@ _TRANSLATION = re.compile(
 )
 _LONG_TEXT = re.compile(r"""\{% translate (["'])(?P<text>[^"'%{}]{45,})\1 %\}""")
 _TEXT = re.compile(r"""\{% translate (["'])(?P<text>[^"'%{}]+)\1 %\}""")
+_TAG_NAME = re.compile(r"<[a-zA-Z][\w-]*$")
+# Attributes that are read together with the one before them.
+_TOGETHER = ("value=", "download", "selected", "checked", "method=", "aria-current", "data-key")
 _TAG = re.compile(r"</?([a-zA-Z][\w-]*)")
 # The earlier in this list, the better a place to break at, if the line is not left too short by it.
-_KINDS = ("block", "text", "inner", "attribute", "translation", "class", "bracket")
+_KINDS = ("block", "text", "inner", "attribute", "translation", "class", "bracket", "tight")
 _SHORT = 50
 _MOST_BREAKS = 1000
 
@@ -135,7 +138,7 @@ def _best(gaps: list[Gap], start: int, end: int, indent: int) -> Gap | None:
     within = [gap for gap in gaps if start + indent < gap.start and gap.end < end]
     fitting = [gap for gap in within if gap.start - start <= LONGEST]
     if not fitting:
-        better = [gap for gap in within if gap.kind != "bracket"]
+        better = [gap for gap in within if gap.kind not in ("bracket", "tight")]
         return (better or within or [None])[0]
     for kind in _KINDS:
         of_kind = [gap for gap in fitting if gap.kind == kind and gap.start - start >= _SHORT]
@@ -164,7 +167,9 @@ def _gaps(text: str) -> Iterator[Gap]:
                 quote = character
                 attribute = re.split(r"[\s\"']", text[max(0, position - 40) : position - 1])[-1].lower()
             elif character == " " and text[position + 1] not in " />":
-                yield Gap(position, position + 1, "attribute")
+                is_first = _TAG_NAME.search(text[max(0, position - 20) : position])
+                is_tight = is_first or text.startswith(_TOGETHER, position + 1)
+                yield Gap(position, position + 1, "tight" if is_tight else "attribute")
             elif character == ">":
                 name = tag.strip("/")
                 if not tag.startswith("/") and name in _VERBATIM:
