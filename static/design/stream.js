@@ -53,7 +53,10 @@
       close();
       shown = places();
       source = new EventSource(here.pathname + (shown ? "?" + shown : ""));
-      source.onopen = () => { pause = FIRST_PAUSE_MS; lastSaid = Date.now(); };
+      source.onopen = () => {
+        pause = FIRST_PAUSE_MS;
+        lastSaid = Date.now();
+      };
       ["changed", "presence", "ended"].forEach((name) => source.addEventListener(name, () => pass(name)));
       source.onerror = () => {
         // It comes back by itself, but not from an answer that refuses it, such as 503.
@@ -63,23 +66,40 @@
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       };
     };
-    const say = (more) => { if (channel) channel.postMessage({ tab, places: myPlaces, ...more }); };
+    const say = (more) => {
+      if (channel) channel.postMessage({ tab, places: myPlaces, ...more });
+    };
     // Whoever holds the stream opens it anew where its tabs show something else than it says.
-    const match = () => { if (source && places() !== shown) open(); };
+    const match = () => {
+      if (source && places() !== shown) open();
+    };
 
     const begin = () => {
       if (isOver || !isSeen() || source || asking || release) return;
-      if (!canShare) { open(); return; }
+      if (!canShare) {
+        open();
+        return;
+      }
       say();
       asking = new AbortController();
-      navigator.locks.request(CHANNEL, { signal: asking.signal }, () => new Promise((resolve) => {
-        asking = null;
-        release = resolve;
-        if (isOver || !isSeen()) { end(); return; }
-        open();
-        // The others say what they show.
-        channel.postMessage({ who: true });
-      })).catch(() => {});
+      navigator.locks
+        .request(
+          CHANNEL,
+          { signal: asking.signal },
+          () =>
+            new Promise((resolve) => {
+              asking = null;
+              release = resolve;
+              if (isOver || !isSeen()) {
+                end();
+                return;
+              }
+              open();
+              // The others say what they show.
+              channel.postMessage({ who: true });
+            }),
+        )
+        .catch(() => {});
     };
     const end = () => {
       close();
@@ -89,7 +109,10 @@
       if (release) release();
       release = null;
     };
-    const leave = () => { say({ isGone: true }); end(); };
+    const leave = () => {
+      say({ isGone: true });
+      end();
+    };
     const stop = () => {
       if (isOver) return;
       isOver = true;
@@ -107,29 +130,44 @@
         } else if (data.isAlive || data.who) {
           lastSaid = Date.now();
           if (data.who && isSeen()) say();
-        } else if (data.isGone) { others.delete(data.tab); match(); }
-        else if (release) { others.set(data.tab, { places: data.places, at: Date.now() }); match(); }
+        } else if (data.isGone) {
+          others.delete(data.tab);
+          match();
+        } else if (release) {
+          others.set(data.tab, { places: data.places, at: Date.now() });
+          match();
+        }
       };
     }
     const timer = setInterval(() => {
-      if (!release) { if (isSeen()) say(); return; }
+      if (!release) {
+        if (isSeen()) say();
+        return;
+      }
       if (source && source.readyState === EventSource.OPEN) channel.postMessage({ isAlive: true });
       match();
     }, SAID_AGAIN_MS);
     document.addEventListener("visibilitychange", () => {
-      if (!isSeen()) { leave(); return; }
+      if (!isSeen()) {
+        leave();
+        return;
+      }
       begin();
       // What happened meanwhile was not heard.
       if (!isOver) tell("changed");
     });
     addEventListener("pagehide", leave);
-    addEventListener("pageshow", (event) => { if (event.persisted) begin(); });
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) begin();
+    });
     begin();
 
     return {
       stop,
       // Whether something is listened to now, here or by another tab.
-      isHeard: () => Boolean(source && source.readyState === EventSource.OPEN) || (canShare && !release && Date.now() - lastSaid < FORGOTTEN_MS),
+      isHeard: () =>
+        Boolean(source && source.readyState === EventSource.OPEN) ||
+        (canShare && !release && Date.now() - lastSaid < FORGOTTEN_MS),
     };
   };
 })();
