@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from . import copying
+from . import synchronisation
 
 logger = logging.getLogger(__name__)
 
@@ -15,11 +15,11 @@ def synchronise() -> None:
     if not settings.SDK_ADDRESS_BOOK_URL:
         return
     try:
-        copying.synchronise(settings.SDK_ADDRESS_BOOK_URL)
+        synchronisation.synchronise(settings.SDK_ADDRESS_BOOK_URL)
     except (
-        copying.BookUnavailable,
-        copying.CopyRefused,
-        copying.CopyFailed,
-        copying.AlreadyRunning,
+        synchronisation.BookUnavailable,
+        synchronisation.CopyRefused,
+        synchronisation.CopyFailed,
+        synchronisation.AlreadyRunning,
     ) as error:
         logger.warning("address book not copied", extra={"fields": {"why": error}})

@@ -198,10 +198,10 @@ class AccessPoints:
     def _transfer(self, content: bytes, to: "Party") -> str:
         from django.utils import timezone
 
-        from transport import payloads
         from transport.access_point.models import OutboundTransfer
-        from transport.payloads import Place
         from transport.protocol.identifiers import SDK_MESSAGE
+        from transport.storage import blobs
+        from transport.storage.blobs import Place
 
         reference = uuid.uuid4()
         row = OutboundTransfer.objects.create(
@@ -212,7 +212,7 @@ class AccessPoints:
             recipient=to.participant.value,
             document_id=SDK_MESSAGE.identifier,
             document_scheme=SDK_MESSAGE.scheme,
-            envelope_name=payloads.store(
+            envelope_name=blobs.store(
                 f"bench/{reference}",
                 io.BytesIO(content),
                 Place(self.world.sender.participant.value, "envelope", reference),

@@ -14,8 +14,8 @@ import django
 
 def main(participant: str, sender: str, recipient: str) -> int:
     django.setup()
-    from tests.protocol.build import a_message
-    from transport.message_service import sending
+    from tests.transport.protocol.build import a_message
+    from transport.message_service import orders
     from transport.protocol.identifiers import ParticipantId
 
     own = ParticipantId(participant)
@@ -29,7 +29,7 @@ def main(participant: str, sender: str, recipient: str) -> int:
                 sender_function=sender,
                 recipient_function=recipient,
             )
-            sending.order(message, actor="bench")
+            orders.order(message, actor="bench")
         print("ordered", flush=True)
     return 0
 

@@ -93,7 +93,7 @@ def main() -> int:
             django.setup()
             _fill(options.messages, directory / "made")
             # As the server does when it starts.
-            from sdkportal.memory import keep_what_is_loaded
+            from sdkportal.startup.memory import keep_what_is_loaded
 
             keep_what_is_loaded()
             figures = list(_figures(options.requests, options.only))
@@ -167,9 +167,9 @@ def _taken(ask: Callable[[int], Any], number: int) -> float:
 def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
     """What is asked for: (kind, most milliseconds, request by number)."""
     from addressbook.models import Category
-    from mailbox.inbox import Status, View, reference_hash
     from mailbox.models import Conversation, FunctionMailbox, Label, Message, Person
-    from mailbox.ordering import Order
+    from mailbox.workplace.inbox import Status, View, reference_hash
+    from mailbox.workplace.list_order import Order
 
     boxes = list(FunctionMailbox.objects.order_by("pk"))
     few, everywhere = (_client(subject) for subject in ("few", "everywhere"))
@@ -314,7 +314,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
 
 def _keys_of_pages(mailbox: Any, person: Any, view: Any, order: Any) -> list[str]:
     """Where pages begin: the second to the hundredth."""
-    from mailbox.inbox import page_of
+    from mailbox.workplace.inbox import page_of
 
     found, after = [], ""
     for _ in range(100):
@@ -347,7 +347,7 @@ def _client(subject: str) -> Any:
     from mailbox.models import Person
 
     client = Client(headers={"host": "localhost"})
-    client.force_login(Person.add(subject, subject)[0], backend="mailbox.login.EidBackend")
+    client.force_login(Person.add(subject, subject)[0], backend="mailbox.accounts.login.EidBackend")
     return client
 
 

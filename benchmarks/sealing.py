@@ -37,11 +37,11 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.x509.oid import NameOID
 from lxml import etree
 
-from transport.protocol.encryption import write_encrypted_data
-from transport.protocol.envelope import Envelope, write_envelope
 from transport.protocol.identifiers import NS_DS, NS_XENC, SDK_MESSAGE, SDK_MESSAGE_TYPE_CODE, ParticipantId
-from transport.protocol.opening import verify_envelope
-from transport.protocol.sealing import seal
+from transport.protocol.xhe.encryption import write_encrypted_data
+from transport.protocol.xhe.envelope import Envelope, write_envelope
+from transport.protocol.xhe.opening import verify_envelope
+from transport.protocol.xhe.sealing import seal
 
 DS = f"{{{NS_DS}}}"
 XENC = f"{{{NS_XENC}}}"

@@ -14,11 +14,11 @@ import django
 
 def main() -> int:
     django.setup()
-    from sdkportal.memory import leave_alone
     from sdkportal.postgresql import prepare_statements
+    from sdkportal.startup.memory import leave_alone
 
     prepare_statements()
-    from transport.access_point import sending
+    from transport.access_point import outbound
     from transport.access_point.keys import own_keys
     from transport.access_point.models import OutboundTransfer
 
@@ -31,7 +31,7 @@ def main() -> int:
             keys.append(line.strip())
             continue
         for key in keys:
-            sending.send(key)
+            outbound.send(key)
         delivered = OutboundTransfer.objects.filter(pk__in=keys, state="DELIVERED").count()
         print(delivered, flush=True)
         keys = []

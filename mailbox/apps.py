@@ -7,11 +7,8 @@ class MailboxConfig(AppConfig):
     def ready(self) -> None:
         from transport.certificate_watch import watch
 
-        from . import (
-            administration_certificates,
-            oidc_requests,
-            sessions,  # noqa: F401  its receivers listen from here on
-        )
+        from .accounts import oidc_requests
+        from .administration import certificates
 
         oidc_requests.bound_requests()
-        watch.register_recipients(administration_certificates.to_be_warned)
+        watch.register_recipients(certificates.to_be_warned)

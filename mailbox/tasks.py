@@ -2,75 +2,69 @@
 
 from celery import shared_task
 
-from . import (
-    access_log,
-    administration,
-    draft_sending,
-    files,
-    handling,
-    notices,
-    presence,
-    quarantine,
-    retention,
-    sessions,
-    watch,
-)
+from . import access_log
+from .accounts import sessions
+from .administration import alarms, mailboxes, quarantine, retention
+from .attachments import uploads
+from .conversations import assignment, presence
+from .drafts import send_order
+from .notifications import notices
 from .search import index
 
 
 @shared_task
-def tidy() -> None:
-    files.remove_forgotten()
+def remove_orphaned_files() -> None:
+    uploads.remove_forgotten()
     sessions.forget_ended()
     access_log.note_heads()
     presence.forget()
 
 
 @shared_task
-def index_what_was_missed() -> None:
+def index_missing() -> None:
     index.catch_up()
 
 
 @shared_task
-def index_all_that_was_missed() -> None:
+def index_all_missing() -> None:
     index.catch_up(everything=True)
 
 
 @shared_task
 def end_memberships() -> None:
-    administration.end_memberships()
+    mailboxes.end_memberships()
 
 
 @shared_task
-def bring_up() -> None:
-    handling.bring_up()
+def send_due_reminders() -> None:
+    assignment.send_due_reminders()
 
 
 @shared_task
-def look_for_unattended() -> None:
-    watch.look()
+def send_unattended_alarms() -> None:
+    alarms.look()
 
 
 @shared_task
-def tell_of_malware() -> None:
+def send_malware_alarms() -> None:
     quarantine.look()
 
 
 @shared_task
-def delete_what_is_due() -> None:
+def delete_expired() -> None:
     retention.run()
 
 
 @shared_task
-def tell_of_what_arrived() -> None:
+def send_notices() -> None:
     notices.tell()
 
 
 @shared_task
 def send_draft(draft_id: str) -> None:
-    draft_sending.send_if_due(int(draft_id))
+    send_order.send_if_due(int(draft_id))
 
 
 @shared_task
-def send_what_is_due() -> None:
-    draft_sending.sweep()
+def send_due_drafts() -> None:
+    send_order.sweep()

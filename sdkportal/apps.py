@@ -5,4 +5,4 @@ class PortalConfig(AppConfig):
     name = "sdkportal"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 - registers them
+        from .startup import checks  # noqa: F401 - registers them

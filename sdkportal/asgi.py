@@ -6,29 +6,29 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application
 
-from .hardening import deny_reading_of_memory
+from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 _pages = get_asgi_application()
 
-from mailbox.views import events  # noqa: E402 - they need Django set up
-from transport import workspace  # noqa: E402
+from mailbox.live import stream  # noqa: E402 - they need Django set up
+from sdkportal.middleware.bodies import Limits  # noqa: E402
+from sdkportal.startup.hardening import log_confinement  # noqa: E402
+from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402
+from transport.storage import work_files  # noqa: E402
 
-from .bodies import Limits  # noqa: E402
-from .hardening import log_confinement  # noqa: E402
-from .memory import keep_what_is_loaded  # noqa: E402
 from .postgresql import pool_connections  # noqa: E402
 
 pool_connections()
-workspace.keep_temporary_files()
+work_files.keep_temporary_files()
 keep_what_is_loaded()
 log_confinement()
 _limited_pages = Limits(_pages)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if scope["type"] == "http" and scope["path"] == events.PATH:
-        await events.serve(scope, receive, send)
+    if scope["type"] == "http" and scope["path"] == stream.PATH:
+        await stream.serve(scope, receive, send)
     else:
         await _limited_pages(scope, receive, send)

@@ -4,7 +4,7 @@ import os
 
 from celery import Celery, signals
 
-from .hardening import deny_reading_of_memory
+from sdkportal.startup.hardening import deny_reading_of_memory
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 
@@ -21,15 +21,15 @@ app.conf.CELERY_DB_REUSE_MAX = 1_000_000
 @signals.worker_init.connect
 def make_ready(**_: object) -> None:
     """In the worker's first process, which has loaded the tasks and is about to fork."""
-    from transport import workspace
+    from sdkportal.startup.memory import leave_alone
+    from transport.storage import work_files
 
-    from .memory import leave_alone
     from .postgresql import prepare_statements
 
     # Children that are forked from it are as it is.
     deny_reading_of_memory()
     prepare_statements()
-    workspace.keep_temporary_files()
+    work_files.keep_temporary_files()
     leave_alone()
 
 

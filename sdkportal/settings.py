@@ -11,15 +11,15 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from . import dangers
 from . import environment as env
+from .startup import unsafe_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 DEMO = env.flag("SDK_DEMO")
 DEBUG = env.flag("SDK_DEBUG")
 
-SECRET_KEY = env.text("SDK_SECRET_KEY", dangers.DEMO_SECRET if DEMO else None)
+SECRET_KEY = env.text("SDK_SECRET_KEY", unsafe_settings.DEMO_SECRET if DEMO else None)
 ALLOWED_HOSTS = env.words("SDK_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if DEMO else "")
 CSRF_TRUSTED_ORIGINS = env.words("SDK_TRUSTED_ORIGINS")
 
@@ -33,7 +33,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "mozilla_django_oidc",
     "rest_framework",
-    "transport.at_rest",
+    "transport.storage.encryption",
     "transport.certificate_watch",
     "transport.federation",
     "transport.access_point",
@@ -50,19 +50,19 @@ if DEMO:
     INSTALLED_APPS.append("testbed")
 
 MIDDLEWARE = [
-    "sdkportal.connections.GiveBackMiddleware",
-    "sdkportal.bodies.BodyLimitMiddleware",
+    "sdkportal.middleware.connections.GiveBackMiddleware",
+    "sdkportal.middleware.bodies.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "sdkportal.language.ChosenLanguageMiddleware",
+    "sdkportal.middleware.language.ChosenLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "mailbox.sessions.SessionLengthMiddleware",
+    "mailbox.accounts.sessions.SessionLengthMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -82,7 +82,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "mailbox.views.administering.pages.way_in",
+                "mailbox.administration.views.pages.way_in",
             ],
         },
     },
@@ -104,7 +104,7 @@ DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")
 MEDIA_ROOT = DATA_DIR / "payloads"
 # Files on their way: never in storage, removed when the work that made them ends.
 SDK_WORK_DIR = env.path("SDK_WORK_DIR", DATA_DIR / "work")
-# Long uploads; `transport.workspace` puts Python's other temporary files there.
+# Long uploads; `transport.storage.work_files` puts Python's other temporary files there.
 FILE_UPLOAD_TEMP_DIR = SDK_WORK_DIR
 with contextlib.suppress(OSError):
     # Where it cannot be made, `manage.py check` says so.
@@ -159,10 +159,10 @@ CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "transport", "notices")]
 CELERY_TASK_ROUTES = {
     "transport.access_point.tasks.send": {"queue": "transport"},
-    "transport.message_api.tasks.tell": {"queue": "notices"},
-    "mailbox.tasks.tell_of_what_arrived": {"queue": "notices"},
+    "transport.message_api.tasks.send_webhook": {"queue": "notices"},
+    "mailbox.tasks.send_notices": {"queue": "notices"},
     "addressbook.tasks.synchronise": {"queue": "notices"},
-    "transport.message_service.tasks.look_for_publication": {"queue": "notices"},
+    "transport.message_service.tasks.poll_certpub": {"queue": "notices"},
 }
 # At most so many of the workers wait for one counterpart (an access point, a web hook's server) at a time.
 SDK_COUNTERPART_SHARE = env.number("SDK_COUNTERPART_SHARE", 2)
@@ -187,7 +187,7 @@ SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
 CELERY_BEAT_SCHEDULE = {
     "certificates: see whether CertPub has what is awaited": {
-        "task": "transport.message_service.tasks.look_for_publication",
+        "task": "transport.message_service.tasks.poll_certpub",
         "schedule": SDK_CERTIFICATE_SECONDS,
         "options": {"expires": SDK_CERTIFICATE_SECONDS},
     },
@@ -207,12 +207,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SDK_SWEEP_SECONDS},
     },
     "access point: remove files that no transfer holds": {
-        "task": "transport.access_point.tasks.tidy",
+        "task": "transport.access_point.tasks.remove_orphaned_files",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
     "message service: remove files that no message holds": {
-        "task": "transport.message_service.tasks.tidy",
+        "task": "transport.message_service.tasks.remove_orphaned_files",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
@@ -222,12 +222,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SDK_SWEEP_SECONDS},
     },
     "message API: remove files that no message holds": {
-        "task": "transport.message_api.tasks.tidy",
+        "task": "transport.message_api.tasks.remove_expired",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
     "message client: remove files that no message holds": {
-        "task": "mailbox.tasks.tidy",
+        "task": "mailbox.tasks.remove_orphaned_files",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
@@ -237,42 +237,42 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
     },
     "message client: send what no worker has sent": {
-        "task": "mailbox.tasks.send_what_is_due",
+        "task": "mailbox.tasks.send_due_drafts",
         "schedule": SDK_SWEEP_SECONDS,
         "options": {"expires": SDK_SWEEP_SECONDS},
     },
     "message client: bring up what somebody wanted to be reminded of": {
-        "task": "mailbox.tasks.bring_up",
+        "task": "mailbox.tasks.send_due_reminders",
         "schedule": SDK_SWEEP_SECONDS * 12,
         "options": {"expires": SDK_SWEEP_SECONDS * 12},
     },
     "message client: tell of what has arrived": {
-        "task": "mailbox.tasks.tell_of_what_arrived",
+        "task": "mailbox.tasks.send_notices",
         "schedule": SDK_NOTICE_SECONDS,
         "options": {"expires": SDK_NOTICE_SECONDS},
     },
     "message client: delete what is kept no longer": {
-        "task": "mailbox.tasks.delete_what_is_due",
+        "task": "mailbox.tasks.delete_expired",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
     "message client: look for mailboxes that nobody attends to": {
-        "task": "mailbox.tasks.look_for_unattended",
+        "task": "mailbox.tasks.send_unattended_alarms",
         "schedule": SDK_WATCH_SECONDS,
         "options": {"expires": SDK_WATCH_SECONDS},
     },
     "message client: tell of malicious code, and of a scanner that is away": {
-        "task": "mailbox.tasks.tell_of_malware",
+        "task": "mailbox.tasks.send_malware_alarms",
         "schedule": SDK_NOTICE_SECONDS,
         "options": {"expires": SDK_NOTICE_SECONDS},
     },
     "message client: index what was missed lately": {
-        "task": "mailbox.tasks.index_what_was_missed",
+        "task": "mailbox.tasks.index_missing",
         "schedule": SDK_SWEEP_SECONDS * 6,
         "options": {"expires": SDK_SWEEP_SECONDS * 6},
     },
     "message client: index all that was missed": {
-        "task": "mailbox.tasks.index_all_that_was_missed",
+        "task": "mailbox.tasks.index_all_missing",
         "schedule": SDK_TIDY_SECONDS,
         "options": {"expires": SDK_TIDY_SECONDS},
     },
@@ -304,7 +304,7 @@ SDK_ACCESSIBILITY_MAIL = env.text("SDK_ACCESSIBILITY_MAIL", "")
 # Keys the hash by which people are known; changing it makes everybody unknown.
 SDK_PERSON_KEY = env.text("SDK_PERSON_KEY", SECRET_KEY if DEMO else None)
 AUTH_USER_MODEL = "mailbox.Person"
-AUTHENTICATION_BACKENDS = ["mailbox.login.EidBackend"]
+AUTHENTICATION_BACKENDS = ["mailbox.accounts.login.EidBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
@@ -327,11 +327,11 @@ OIDC_USE_PKCE = True
 OIDC_TIMEOUT = env.number("SDK_HTTP_TIMEOUT_SECONDS", 10)
 OIDC_VERIFY_SSL = env.text("SDK_TLS_CA_FILE", "") or True
 OIDC_AUTH_REQUEST_EXTRA_PARAMS = {"prompt": "login"}
-OIDC_CALLBACK_CLASS = "mailbox.views.login.Callback"
-OIDC_OP_LOGOUT_URL_METHOD = "mailbox.login.provider_logout_url"
+OIDC_CALLBACK_CLASS = "mailbox.accounts.views.Callback"
+OIDC_OP_LOGOUT_URL_METHOD = "mailbox.accounts.login.provider_logout_url"
 ALLOW_LOGOUT_GET_METHOD = False
 LOGIN_REDIRECT_URL_FAILURE = "/logga-in/nekad"
-OIDC_AUTHENTICATE_CLASS = "mailbox.views.login.Begin"
+OIDC_AUTHENTICATE_CLASS = "mailbox.accounts.views.Begin"
 OIDC_RP_IDP_SIGN_KEY = None
 # The claim that says who the person is, and the levels of assurance that are enough.
 SDK_OIDC_PERSON_CLAIM = env.text("SDK_OIDC_PERSON_CLAIM", "https://id.oidc.se/claim/personalIdentityNumber")
@@ -340,7 +340,7 @@ SDK_OIDC_ACCEPTED_ACR = env.words(
     "http://id.elegnamnden.se/loa/1.0/loa3,http://id.elegnamnden.se/loa/1.0/loa4,http://id.sambi.se/loa/loa3",
 )
 
-SESSION_ENGINE = "mailbox.session_store"
+SESSION_ENGINE = "mailbox.accounts.session_store"
 SESSION_COOKIE_AGE = env.number("SDK_SESSION_SECONDS", 3600 * 4)
 SDK_SESSION_IDLE_SECONDS = env.number("SDK_SESSION_IDLE_SECONDS", 1800)
 SESSION_COOKIE_HTTPONLY = True
@@ -393,7 +393,7 @@ if not DEMO:
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "rates": {
-        "BACKEND": "sdkportal.rate_cache.RateCache",
+        "BACKEND": "sdkportal.rate_limit_cache.RateCache",
         "LOCATION": CELERY_BROKER_URL,
         "KEY_PREFIX": "sdk-rates",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
@@ -467,12 +467,12 @@ SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
 if SDK_DROP_DIR:
     CELERY_BEAT_SCHEDULE |= {
         "directory: follow what the gateway tells": {
-            "task": "transport.directory_drop.tasks.look",
+            "task": "transport.directory_drop.tasks.poll_directory",
             "schedule": SDK_SWEEP_SECONDS,
             "options": {"expires": SDK_SWEEP_SECONDS},
         },
         "directory: remove files that no transfer holds": {
-            "task": "transport.directory_drop.tasks.tidy",
+            "task": "transport.directory_drop.tasks.remove_orphaned_files",
             "schedule": SDK_TIDY_SECONDS,
             "options": {"expires": SDK_TIDY_SECONDS},
         },
@@ -483,7 +483,7 @@ if SDK_DROP_DIR:
 SDK_ACCESS_POINT_ADAPTER = env.text(
     "SDK_ACCESS_POINT_ADAPTER", "transport.access_point.adapter.OwnAccessPoint"
 )
-SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "sdkportal.clients.RoutedClients")
+SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "sdkportal.message_clients.RoutedClients")
 SDK_MAX_MESSAGE_BYTES = env.number("SDK_MAX_MESSAGE_BYTES", 30 * 1024 * 1024)
 SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "SDK_ACCEPTED_CONTENT_TYPES",
@@ -517,7 +517,7 @@ SDK_WEBHOOK_HOSTS = env.words("SDK_WEBHOOK_HOSTS")
 SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1",
     "SORT_OPERATIONS": False,
-    "ENUM_NAME_OVERRIDES": {"MessageStatus": "transport.message_api.shapes.STATUSES"},
+    "ENUM_NAME_OVERRIDES": {"MessageStatus": "transport.message_api.serializers.STATUSES"},
 }
 
 # --- Mail and notices: never with a subject, a name or a word of a message ---------------------
@@ -552,7 +552,7 @@ SDK_METRICS_TOKEN = env.text("SDK_METRICS_TOKEN", "")
 # --- Encryption of what is stored (docs/keys.md) ----------------------------------------------
 
 # 32 bytes in base64: wraps the organisations' data keys, unless a PKCS#11 token does. Older ones still open.
-SDK_WRAPPING_KEY = env.text("SDK_WRAPPING_KEY", dangers.DEMO_WRAPPING_KEY if DEMO else "")
+SDK_WRAPPING_KEY = env.text("SDK_WRAPPING_KEY", unsafe_settings.DEMO_WRAPPING_KEY if DEMO else "")
 SDK_OLD_WRAPPING_KEYS = env.words("SDK_OLD_WRAPPING_KEYS")
 SDK_PKCS11_MODULE = env.text("SDK_PKCS11_MODULE", "")
 SDK_PKCS11_TOKEN = env.text("SDK_PKCS11_TOKEN", "")
@@ -570,7 +570,7 @@ SDK_KEY_PASSPHRASE = env.text("SDK_KEY_PASSPHRASE", "")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"fields": {"()": "sdkportal.logs.FieldFormatter"}},
+    "formatters": {"fields": {"()": "sdkportal.monitoring.logs.FieldFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "fields"}},
     "root": {"handlers": ["stderr"], "level": env.text("SDK_LOG_LEVEL", "INFO")},
     # A task's own events say what it did; that it ran is noise, and tracebacks of requests may hold data.
@@ -587,7 +587,7 @@ LOGGING = {
 
 # --- What a node does not start with ---------------------------------------------------------
 
-if wrong := dangers.found(
+if wrong := unsafe_settings.found(
     hosts=ALLOWED_HOSTS,
     is_demo=DEMO,
     is_debug=DEBUG,

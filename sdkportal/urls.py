@@ -3,7 +3,7 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from . import health, metrics
+from .monitoring import health, metrics
 
 urlpatterns = [
     path("halsa/", health.liveness, name="health"),
@@ -15,4 +15,4 @@ urlpatterns = [
     path("", include("addressbook.urls")),
 ]
 
-handler500 = "sdkportal.connections.error_answer"
+handler500 = "sdkportal.middleware.connections.error_answer"

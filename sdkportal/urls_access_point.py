@@ -2,11 +2,11 @@
 
 from django.urls import include, path
 
-from . import health
+from .monitoring import health
 
 urlpatterns = [
     path("halsa/", health.liveness, name="health"),
     path("", include("transport.access_point.urls")),
 ]
 
-handler500 = "sdkportal.connections.error_answer"
+handler500 = "sdkportal.middleware.connections.error_answer"

@@ -4,17 +4,16 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from .hardening import deny_reading_of_memory
+from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 application = get_wsgi_application()
 
-from transport import workspace  # noqa: E402 - they need Django set up
+from sdkportal.startup.hardening import log_confinement  # noqa: E402
+from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402
+from transport.storage import work_files  # noqa: E402 - they need Django set up
 
-from .hardening import log_confinement  # noqa: E402
-from .memory import keep_what_is_loaded  # noqa: E402
-
-workspace.keep_temporary_files()
+work_files.keep_temporary_files()
 keep_what_is_loaded()
 log_confinement()

@@ -7,19 +7,19 @@ os.environ["SDK_URLCONF"] = "sdkportal.urls_access_point"
 
 from django.core.wsgi import get_wsgi_application
 
-from sdkportal.hardening import deny_reading_of_memory
+from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()
 application = get_wsgi_application()
 
-from sdkportal.memory import keep_what_is_loaded  # noqa: E402 - they need Django set up
 from sdkportal.postgresql import pool_connections, prepare_statements  # noqa: E402
-from transport import workspace  # noqa: E402
+from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402 - they need Django set up
+from transport.storage import work_files  # noqa: E402
 
 prepare_statements()
 pool_connections()
 keep_what_is_loaded()
 
 # What the process before this one left, if it was killed while it read.
-workspace.remove_stale()
-workspace.keep_temporary_files()
+work_files.remove_stale()
+work_files.keep_temporary_files()

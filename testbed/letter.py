@@ -19,7 +19,7 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     from addressbook.models import FunctionAddress
-    from mailbox import compose
+    from mailbox.drafts import composer
     from mailbox.models import FunctionMailbox
 
     mailbox = FunctionMailbox.objects.get(participant_id=participant_id, address=address)
@@ -27,15 +27,15 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
     function = FunctionAddress.objects.get(identifier=recipient)
     # An empty draft of the person's is taken up again, so two that begin at once may take the same.
     while True:
-        draft = compose.begin(mailbox, person)
+        draft = composer.begin(mailbox, person)
         try:
-            draft = compose.choose_recipient(draft.pk, draft.version, function, person)
+            draft = composer.choose_recipient(draft.pk, draft.version, function, person)
             break
-        except (compose.DraftChanged, compose.DraftGone):
+        except (composer.DraftChanged, composer.DraftGone):
             continue
     if file:
-        compose.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
-    conversation = compose.send(draft.pk, draft.version, compose.Content.from_form(dict(form)), person)
+        composer.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
+    conversation = composer.send(draft.pk, draft.version, composer.Content.from_form(dict(form)), person)
     return str(conversation.messages.latest("pk").message_id)
 
 
@@ -65,8 +65,8 @@ def a_pdf(title: str) -> bytes:
 
 def fate_of(participant_id: str, message_id: str, seconds: float) -> str:
     """What became of a message, once that is known: `delivered`, or a cause code."""
-    from transport.message_service.deliveries import delivery_of
     from transport.message_service.states import OutgoingState
+    from transport.message_service.tracking.deliveries import delivery_of
 
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

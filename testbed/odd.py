@@ -18,17 +18,17 @@ from typing import Any
 import requests
 from flask import Flask, Response, request
 
-from transport.protocol import safe_xml
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import As4Error
 from transport.protocol.as4.messages import PartInfo, UserMessage
 from transport.protocol.as4.packing import write_user_message
 from transport.protocol.as4.unpacking import DecryptionKey, read_user_message
-from transport.protocol.envelope import Envelope, read_envelope
 from transport.protocol.findings import Detail, Reason
 from transport.protocol.identifiers import MESSAGE_RECEIPT, RECEIPT_TYPE_CODE, SDK_MESSAGE, ParticipantId
 from transport.protocol.message_receipt import Cause, MessageReceipt, ResponseCode, write_receipt
-from transport.protocol.sealing import sealed
+from transport.protocol.xhe.envelope import Envelope, read_envelope
+from transport.protocol.xhe.sealing import sealed
+from transport.protocol.xml import safe_xml
 
 from .authorities import KeyFiles, load_certificate, load_key
 from .register import Register

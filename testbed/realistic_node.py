@@ -46,9 +46,9 @@ from mailbox.search import vocabulary
 from mailbox.search.hashes import NUMBER, ROOT, WORD, token, tokens
 from mailbox.search.roots import roots_of
 from mailbox.search.words import written
-from transport.at_rest.keys import current_key, search_key
-from transport.at_rest.texts import seal_with
 from transport.message_service.models import Event, Organisation, OutgoingMessage
+from transport.storage.encryption.keys import current_key, search_key
+from transport.storage.encryption.texts import seal_with
 
 from . import made_up
 from .copying import copy, drop_indexes, let_sequences_follow, make_indexes

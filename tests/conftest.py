@@ -41,8 +41,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     """What a process remembers for a while, though the last test's rows are gone."""
-    from transport.access_point import log
-    from transport.at_rest import keys
+    from transport.access_point import transfer_log
+    from transport.storage.encryption import keys
 
     keys.forget()
-    log.forget()
+    transfer_log.forget()

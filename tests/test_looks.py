@@ -12,7 +12,7 @@ TOKENS = PROJECT / "static" / "design" / "tokens.css"
 SHEETS = sorted(
     path
     for path in (PROJECT / "static").rglob("*.css")
-    if path != TOKENS and path.relative_to(PROJECT) != Path("static/record/page.css")
+    if path != TOKENS and path.relative_to(PROJECT) != Path("static/archive/page.css")
 )
 _COLOUR = re.compile(
     r"#[0-9a-fA-F]{3,8}\b|\b(?:rgb|hsl|oklch|color)a?\(|(?<![-\w])(?:white|black|red|gr[ae]y)\b"
@@ -122,7 +122,7 @@ _USED = {
     "transport-receipt": re.compile("transportkvittens", re.IGNORECASE),
 }
 # The record bundle's page is read elsewhere, a year from now.
-_APART = {"record/conversation.html"}
+_APART = {"archive/conversation.html"}
 
 
 def pages() -> dict[str, str]:

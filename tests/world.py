@@ -12,27 +12,28 @@ from lxml import etree
 from mailbox.models import FunctionMailbox
 from testbed.authorities import load_certificate, load_key
 from testbed.federation import Federation, ParticipantFiles
-from tests.protocol.build import a_message
-from transport import hand_over, payloads
-from transport.access_point import sending as access_point_sending
+from tests.transport.protocol.build import a_message
+from transport import access_point_port
+from transport.access_point import outbound as access_point_sending
 from transport.access_point.models import OutboundTransfer
-from transport.hand_over import OutgoingTransfer
-from transport.message_service import receiving, sealing
+from transport.access_point_port import OutgoingTransfer
+from transport.message_service import inbound, outbound
 from transport.message_service.models import (
     IncomingMessage,
     Organisation,
     OrganisationKey,
     OutgoingMessage,
 )
-from transport.message_service.organisation_keys import add_key
-from transport.payloads import Place
-from transport.protocol.envelope import Envelope
+from transport.message_service.organisations.organisation_keys import add_key
 from transport.protocol.identifiers import SDK_MESSAGE, SDK_MESSAGE_TYPE_CODE, DocumentType, ParticipantId
-from transport.protocol.message import Message, write_message
 from transport.protocol.message_receipt import MessageReceipt, read_receipt
-from transport.protocol.opening import verify_envelope
-from transport.protocol.safe_xml import parse
-from transport.protocol.sealing import seal
+from transport.protocol.sdk_message.message import Message, write_message
+from transport.protocol.xhe.envelope import Envelope
+from transport.protocol.xhe.opening import verify_envelope
+from transport.protocol.xhe.sealing import seal
+from transport.protocol.xml.safe_xml import parse
+from transport.storage import blobs
+from transport.storage.blobs import Place
 
 
 def point_at(federation: Federation, settings) -> None:
@@ -123,9 +124,9 @@ class World:
         """Do what workers would, until nothing is due."""
         for _ in range(50):
             steps = [
-                (OutgoingMessage, sealing.seal_and_submit),
+                (OutgoingMessage, outbound.seal_and_submit),
                 (OutboundTransfer, access_point_sending.send),
-                (IncomingMessage, receiving.take),
+                (IncomingMessage, inbound.process),
             ]
             due = [(run, key) for model, run in steps for key in model.due().values_list("pk", flat=True)]
             if not due:
@@ -196,8 +197,8 @@ class World:
         reference = reference or uuid.uuid4()
         participant = (sender or self.sender).participant
         place = Place(participant.value, "envelope", reference)
-        name = payloads.store(f"test/{reference}", io.BytesIO(envelope), place)
-        hand_over.access_point().submit(
+        name = blobs.store(f"test/{reference}", io.BytesIO(envelope), place)
+        access_point_port.access_point().submit(
             OutgoingTransfer(
                 reference,
                 name,
@@ -221,7 +222,7 @@ class World:
         )
         if row is None:
             return None
-        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
             out = io.BytesIO()
             verify_envelope(envelope).write_payload(out)
             return read_receipt(parse(out.getvalue()))

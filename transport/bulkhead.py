@@ -12,14 +12,14 @@ from django.db import connection, models, transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from .work import Leased
+from .jobs import LeasedJob
 
 
 class NoPlace(Exception):
     """The counterpart's share of the workers is in use. The row is due as if nobody had claimed it."""
 
 
-class Bulkheaded(Leased):
+class Bulkheaded(LeasedJob):
     """Work that waits for somebody else's server."""
 
     counterpart = models.CharField(

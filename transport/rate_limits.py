@@ -17,8 +17,9 @@ from django.shortcuts import render
 from django_ratelimit.core import get_usage  # type: ignore[import-untyped]
 
 _Given = ParamSpec("_Given")
+_Request = TypeVar("_Request", bound=HttpRequest)
 _Answer = TypeVar("_Answer", bound=HttpResponseBase)
-Refusal = Callable[[HttpRequest], HttpResponse]
+Refusal = Callable[[Any], HttpResponse]
 
 
 def page(request: HttpRequest) -> HttpResponse:
@@ -29,19 +30,17 @@ def page(request: HttpRequest) -> HttpResponse:
 def limited(
     group: str, *, refusal: Refusal = page, methods: tuple[str, ...] = ("GET", "HEAD", "POST")
 ) -> Callable[
-    [Callable[Concatenate[HttpRequest, _Given], _Answer]],
-    Callable[Concatenate[HttpRequest, _Given], _Answer | HttpResponse],
+    [Callable[Concatenate[_Request, _Given], _Answer]],
+    Callable[Concatenate[_Request, _Given], _Answer | HttpResponse],
 ]:
     """Let a view be called as often as `SDK_RATE_LIMITS` says of the group; then it answers `refusal`, with
     the seconds to wait in Retry-After."""
 
     def decorate(
-        view: Callable[Concatenate[HttpRequest, _Given], _Answer],
-    ) -> Callable[Concatenate[HttpRequest, _Given], _Answer | HttpResponse]:
+        view: Callable[Concatenate[_Request, _Given], _Answer],
+    ) -> Callable[Concatenate[_Request, _Given], _Answer | HttpResponse]:
         @wraps(view)
-        def counted(
-            request: HttpRequest, *args: _Given.args, **kwargs: _Given.kwargs
-        ) -> _Answer | HttpResponse:
+        def counted(request: _Request, *args: _Given.args, **kwargs: _Given.kwargs) -> _Answer | HttpResponse:
             seconds = _to_wait(request, group) if request.method in methods else 0
             if not seconds:
                 return view(request, *args, **kwargs)

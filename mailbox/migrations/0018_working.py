@@ -3,7 +3,7 @@
 import django.contrib.postgres.functions
 import django.db.models.deletion
 import django.db.models.functions.text
-import transport.at_rest.fields
+import transport.storage.encryption.fields
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), default=uuid.uuid4, editable=False)),
-                ('text', transport.at_rest.fields.EncryptedTextField()),
+                ('text', transport.storage.encryption.fields.EncryptedTextField()),
                 ('at', models.DateTimeField()),
             ],
             options={

@@ -2,7 +2,7 @@
 
 import django.contrib.postgres.functions
 import django.db.models.deletion
-import transport.at_rest.fields
+import transport.storage.encryption.fields
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -18,12 +18,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='draft',
             name='further_persons',
-            field=transport.at_rest.fields.EncryptedJSONField(db_default=[], default=list, help_text='[name]'),
+            field=transport.storage.encryption.fields.EncryptedJSONField(db_default=[], default=list, help_text='[name]'),
         ),
         migrations.AddField(
             model_name='draft',
             name='further_references',
-            field=transport.at_rest.fields.EncryptedJSONField(db_default=[], default=list, help_text='[{root, value}]'),
+            field=transport.storage.encryption.fields.EncryptedJSONField(db_default=[], default=list, help_text='[{root, value}]'),
         ),
         migrations.AddField(
             model_name='draft',
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), default=uuid.uuid4, editable=False)),
-                ('signature', transport.at_rest.fields.EncryptedTextField(blank=True)),
+                ('signature', transport.storage.encryption.fields.EncryptedTextField(blank=True)),
                 ('undo_seconds', models.PositiveSmallIntegerField(blank=True, help_text="0 sends at once; nothing means the node's own", null=True)),
                 ('mailbox', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='writing_choices', to='mailbox.functionmailbox')),
             ],
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID(), default=uuid.uuid4, editable=False)),
                 ('name', models.CharField(max_length=100)),
-                ('text', transport.at_rest.fields.EncryptedTextField()),
+                ('text', transport.storage.encryption.fields.EncryptedTextField()),
                 ('changed_at', models.DateTimeField(auto_now=True)),
                 ('changed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('mailbox', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='canned_texts', to='mailbox.functionmailbox')),

@@ -7,9 +7,9 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Upper
 
-from transport.at_rest.fields import EncryptedJSONField, EncryptedTextField
 from transport.message_service.states import OutgoingState as State
-from transport.payloads import Place
+from transport.storage.blobs import Place
+from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 
 
 class FunctionMailbox(models.Model):
@@ -46,7 +46,8 @@ class FunctionMailbox(models.Model):
 class Conversation(models.Model):
     """Messages with one ConversationId, as one mailbox has them. What lists show is kept here.
 
-    `holder` repeats the assignment that has not ended, for lists; only `mailbox.handling` writes it.
+    `holder` repeats the assignment that has not ended, for lists; `mailbox.conversations.assignment` alone
+    writes it.
     """
 
     class State(models.TextChoices):

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
-from transport.at_rest.fields import EncryptedJSONField, EncryptedTextField
-from transport.payloads import Place
+from transport.storage.blobs import Place
+from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 
 from .conversation import FunctionMailbox, Message
 

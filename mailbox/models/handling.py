@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final, Self
 from django.conf import settings
 from django.db import models
 
-from transport.at_rest.fields import EncryptedTextField
+from transport.storage.encryption.fields import EncryptedTextField
 
 from .conversation import Conversation, FunctionMailbox
 

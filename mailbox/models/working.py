@@ -8,7 +8,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Lower
 
-from transport.at_rest.fields import EncryptedTextField
+from transport.storage.encryption.fields import EncryptedTextField
 
 from .conversation import Conversation, FunctionMailbox
 

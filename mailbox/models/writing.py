@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
-from transport.at_rest.fields import EncryptedTextField
+from transport.storage.encryption.fields import EncryptedTextField
 
 from .conversation import FunctionMailbox
 
@@ -28,7 +28,7 @@ class WritingChoices(models.Model):
 
 
 class CannedText(models.Model):
-    """A text that is put into drafts; placeholders in it are filled then (`mailbox.wording`)."""
+    """A text that is put into drafts; placeholders in it are filled then (`mailbox.drafts.canned_texts`)."""
 
     mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, related_name="canned_texts")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)

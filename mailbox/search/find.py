@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db.models import Exists, F, IntegerField, OrderBy, OuterRef, Q, QuerySet, Value
 
-from transport.at_rest.keys import search_key
+from transport.storage.encryption.keys import search_key
 
 from ..access import Viewer, drafts_of, mailboxes_of, messages_of, notes_of
 from ..models import Draft, DraftAttachment, DraftEntry, Message, Note, NoteEntry, SearchEntry

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from transport.at_rest.keys import search_key
+from transport.storage.encryption.keys import search_key
 
 from ..models import (
     Attachment,

@@ -6,7 +6,7 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from ..counting import in_figures
+from mailbox.workplace.capped_count import in_figures
 
 register = template.Library()
 register.filter("in_figures", in_figures)

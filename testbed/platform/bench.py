@@ -18,14 +18,12 @@ from cryptography import x509
 from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from transport.protocol import safe_xml
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import As4Error
 from transport.protocol.as4.messages import ErrorSignal, PartInfo, UserMessage
 from transport.protocol.as4.packing import write_user_message
 from transport.protocol.as4.unpacking import DecryptionKey, ReceivedMessage, read_user_message
 from transport.protocol.discovery import Naptr, bdxl_name, metadata_url, smp_base_url
-from transport.protocol.envelope import Envelope, write_envelope
 from transport.protocol.errors import ProtocolError
 from transport.protocol.identifiers import (
     FUNCTION_ADDRESS_ROOT,
@@ -39,7 +37,8 @@ from transport.protocol.identifiers import (
     DocumentType,
     ParticipantId,
 )
-from transport.protocol.message import (
+from transport.protocol.message_receipt import MessageReceipt, ResponseCode, read_receipt, write_receipt
+from transport.protocol.sdk_message.message import (
     Attention,
     Document,
     File,
@@ -50,10 +49,11 @@ from transport.protocol.message import (
     SubOrganization,
     write_message,
 )
-from transport.protocol.message_receipt import MessageReceipt, ResponseCode, read_receipt, write_receipt
-from transport.protocol.opening import verify_envelope
-from transport.protocol.sealing import seal
 from transport.protocol.service_metadata import Endpoint, endpoint_for, read_service_metadata
+from transport.protocol.xhe.envelope import Envelope, write_envelope
+from transport.protocol.xhe.opening import verify_envelope
+from transport.protocol.xhe.sealing import seal
+from transport.protocol.xml import safe_xml
 
 from ..authorities import Authority, KeyFiles, Validity, load_certificate, load_key
 from ..federation import REVOKED_ACCESS_POINT, Federation, ParticipantFiles

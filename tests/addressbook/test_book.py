@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from addressbook import tasks
-from addressbook.copying import CopyRefused, synchronise
 from addressbook.lookup import function_address, names_of
 from addressbook.models import FunctionAddress, Organisation, SyncRun
+from addressbook.synchronisation import CopyRefused, synchronise
 
 pytestmark = pytest.mark.django_db
 

@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from django.core.management import CommandError, call_command
 
-from addressbook import book, copying
-from addressbook.copying import BookUnavailable, CopyFailed, synchronise
+from addressbook import book, synchronisation
 from addressbook.models import FunctionAddress, Organisation, SyncRun
+from addressbook.synchronisation import BookUnavailable, CopyFailed, synchronise
 
 pytestmark = pytest.mark.django_db
 
@@ -185,7 +185,7 @@ def test_a_run_that_fails_of_what_nobody_foresaw_says_so_and_no_more(raw, monkey
     def broken(*_: object) -> None:
         raise KeyError("Elevhälsan")
 
-    monkeypatch.setattr(copying, "refresh_search_columns", broken)
+    monkeypatch.setattr(synchronisation, "refresh_search_columns", broken)
     with pytest.raises(CopyFailed):
         synchronise(raw.url)
     run = SyncRun.objects.get()
@@ -200,15 +200,15 @@ def test_a_run_whose_worker_ends_says_so(raw, monkeypatch):
     def ended(*_: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(copying, "refresh_search_columns", ended)
+    monkeypatch.setattr(synchronisation, "refresh_search_columns", ended)
     with pytest.raises(SystemExit):
         synchronise(raw.url)
-    assert SyncRun.objects.get().error == copying.INTERRUPTED
+    assert SyncRun.objects.get().error == synchronisation.INTERRUPTED
 
 
 def test_a_run_that_was_killed_is_said_to_be_so_by_a_later_one(raw):
     killed = SyncRun.objects.create()
-    SyncRun.objects.update(started_at=killed.started_at - 2 * copying._LONGEST_RUN)
+    SyncRun.objects.update(started_at=killed.started_at - 2 * synchronisation._LONGEST_RUN)
     synchronise(raw.url)
     killed.refresh_from_db()
-    assert killed.error == copying.INTERRUPTED
+    assert killed.error == synchronisation.INTERRUPTED

@@ -9,7 +9,7 @@ from django.utils import timezone
 from addressbook import personal
 from addressbook.categories import refresh_categories
 from addressbook.models import Category, FunctionAddress, Organisation
-from mailbox import compose
+from mailbox.drafts import composer
 from mailbox.models import FunctionMailbox, Membership, Person
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def a_person() -> Person:
 
 
 def log_in(client, person: Person) -> None:
-    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.force_login(person, backend="mailbox.accounts.login.EidBackend")
 
 
 def test_favourites_are_each_person_s_own(functions, client):
@@ -112,7 +112,7 @@ def test_pages_of_a_category_miss_nothing(functions, client):
 
 def test_a_copy_of_the_book_counts_its_categories(functions):
     from addressbook.book import Book, FunctionEntry, OrganisationEntry
-    from addressbook.copying import _apply
+    from addressbook.synchronisation import _apply
 
     book = Book(
         {"1": OrganisationEntry("1", "0203:a.se", "A", "", "", "O", {})},
@@ -128,7 +128,7 @@ def test_they_are_offered_before_anything_has_been_typed(functions, client):
     Membership.objects.create(person=person, mailbox=mailbox)
     personal.note_used(person.pk, "0203:a.se", functions[3].identifier)
     log_in(client, person)
-    draft = compose.begin(mailbox, person)
+    draft = composer.begin(mailbox, person)
     html = client.get(reverse("draft", args=[draft.pk])).content.decode()
     assert f'name="recipient" value="{functions[3].pk}"' in html
     assert f'name="recipient" value="{functions[2].pk}"' not in html

@@ -107,7 +107,7 @@ def test_whatever_is_typed_is_no_error(book, text):
 
 def test_a_hit_is_shown_as_text(book, client, django_user_model):
     person, _ = django_user_model.add("191212121212", "Karin")
-    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.force_login(person, backend="mailbox.accounts.login.EidBackend")
     FunctionAddress.objects.filter(name="Elevhälsan").update(name="<b>Elevhälsan</b>")
     refresh_search_columns(FunctionAddress.objects.all())
     page = client.get("/adressbok/sok", {"q": "elevhälsan"}).content.decode()
@@ -118,7 +118,7 @@ def test_a_hit_is_shown_as_text(book, client, django_user_model):
 
 def test_browsing_pages_by_key(book, client, django_user_model, django_assert_max_num_queries):
     person, _ = django_user_model.add("191212121212", "Karin")
-    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.force_login(person, backend="mailbox.accounts.login.EidBackend")
     Organisation.objects.bulk_create(
         Organisation(book_id=f"x{n}", participant_id=f"0203:x{n}.se", name=f"Kommun {n:03d}")
         for n in range(120)

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from mailbox import inbox
-from mailbox.inbox import Filters, Status, View
+from mailbox.workplace import inbox
+from mailbox.workplace.inbox import Filters, Status, View
 from tests.mailbox.build import a_member, arrives
 
 pytestmark = pytest.mark.django_db

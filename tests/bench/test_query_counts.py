@@ -12,9 +12,7 @@ from addressbook.categories import refresh_categories
 from addressbook.models import Category, FunctionAddress, OwnFunction, PersonalFunction
 from addressbook.models import Organisation as BookOrganisation
 from addressbook.search import refresh_search_columns
-from mailbox import handling, inbox
-from mailbox.counting import MOST, counted, in_figures
-from mailbox.inbox import View
+from mailbox.conversations import assignment
 from mailbox.models import (
     Attachment,
     Conversation,
@@ -25,6 +23,9 @@ from mailbox.models import (
     OrganisationRole,
 )
 from mailbox.search import index
+from mailbox.workplace import inbox
+from mailbox.workplace.capped_count import MOST, counted, in_figures
+from mailbox.workplace.inbox import View
 from tests.mailbox.build import a_member, log_in
 from transport.message_service.models import Event, Organisation, OutgoingMessage
 
@@ -52,7 +53,7 @@ def a_conversation(mailbox, number: int, person, **changes) -> Conversation:
     talk = Conversation.objects.create(
         mailbox=mailbox, conversation_id=uuid.uuid4(), subject=f"Ämne {number}", **values
     )
-    handling.note_opened(talk, person)
+    assignment.note_opened(talk, person)
     return talk
 
 

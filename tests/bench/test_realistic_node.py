@@ -7,9 +7,10 @@ from django.db import connection
 
 from addressbook.models import FunctionAddress
 from addressbook.search import search
-from mailbox import access_log, inbox
+from mailbox import access_log
 from mailbox.models import FunctionMailbox, Message, Note, Person
 from mailbox.search.find import Filters, find
+from mailbox.workplace import inbox
 from testbed.realistic_node import Size, make
 from tests.mailbox.build import log_in
 

@@ -10,9 +10,9 @@ import pytest
 @pytest.mark.parametrize(
     ("server", "answers"),
     [
-        ("asgi", "mailbox.views.conversations"),
-        ("wsgi", "mailbox.views.conversations"),
-        ("wsgi_access_point", "transport.access_point.receiving"),
+        ("asgi", "mailbox.workplace.views"),
+        ("wsgi", "mailbox.workplace.views"),
+        ("wsgi_access_point", "transport.access_point.inbound"),
     ],
 )
 def test_what_a_server_has_loaded_is_left_out_of_garbage_collections(server, answers):

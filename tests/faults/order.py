@@ -12,8 +12,8 @@ import django
 
 def main(participant: str, sender: str, recipient: str, to: str = "", count: str = "1") -> int:
     django.setup()
-    from tests.protocol.build import a_message
-    from transport.message_service import sending
+    from tests.transport.protocol.build import a_message
+    from transport.message_service import orders
     from transport.protocol.identifiers import ParticipantId
 
     own = ParticipantId(participant)
@@ -24,7 +24,7 @@ def main(participant: str, sender: str, recipient: str, to: str = "", count: str
             sender_function=sender,
             recipient_function=recipient,
         )
-        sys.stdout.write(f"{sending.order(message, actor='Karin')}\n")
+        sys.stdout.write(f"{orders.order(message, actor='Karin')}\n")
     return 0
 
 

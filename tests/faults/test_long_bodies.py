@@ -10,7 +10,7 @@ import psutil
 import pytest
 import requests
 
-from sdkportal.bodies import FROM_NOBODY, ORDINARY, limit_of
+from sdkportal.middleware.bodies import FROM_NOBODY, ORDINARY, limit_of
 from tests.faults.pages import Pages
 from tests.nodes import eventually
 

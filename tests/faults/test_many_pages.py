@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 from tests.faults.pages import PATIENCE, Pages
 from tests.journeys.browser import chromium
 from tests.nodes import eventually
-from transport.message_api import tokens
+from transport.message_api.clients import tokens
 from transport.message_api.models import ApiClient
 
 pytestmark = pytest.mark.xdist_group("many-pages")

@@ -11,7 +11,7 @@ import pytest
 from testbed.node import Role
 from tests.faults.test_kill import RECEPTION, TRAINING, send, state_of
 from tests.nodes import TwoNodes, eventually
-from tests.outgoing_http.servers import RawServer, read_head, serving
+from tests.transport.outgoing_http.servers import RawServer, read_head, serving
 
 pytestmark = pytest.mark.xdist_group("nodes")
 

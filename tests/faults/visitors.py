@@ -16,14 +16,14 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from mailbox import sessions  # noqa: E402
+from mailbox.accounts import sessions  # noqa: E402
 from mailbox.models import Conversation, FunctionMailbox, Membership, Person  # noqa: E402
 
 
 def log_in(person: Person) -> str:
     session = sessions._store("")
     session[SESSION_KEY] = str(person.pk)
-    session[BACKEND_SESSION_KEY] = "mailbox.login.EidBackend"
+    session[BACKEND_SESSION_KEY] = "mailbox.accounts.login.EidBackend"
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
     session[sessions.BEGUN] = session[sessions.SEEN] = time.time()
     session.save()

@@ -21,13 +21,13 @@ from testbed.services import free_port
 from tests.interop.phase4 import Phase4
 from tests.interop.program import Payload, Peer, Sent
 from tests.world import Party, World, work_is_clean
-from transport import payloads
-from transport.access_point import sending
+from transport.access_point import outbound
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
-from transport.payloads import Place
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import ErrorSignal
 from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
+from transport.storage import blobs as payloads
+from transport.storage.blobs import Place
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Pair:
     def send(self, transfer: OutboundTransfer) -> OutboundTransfer:
         """Make one attempt, whenever it is due; the row afterwards."""
         OutboundTransfer.objects.filter(pk=transfer.pk, due_at__isnull=False).update(due_at=timezone.now())
-        sending.send(transfer.pk)
+        outbound.send(transfer.pk)
         transfer.refresh_from_db()
         return transfer
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from testbed.authorities import load_certificate, load_key
 from tests.interop.build import Pair
-from transport.protocol.envelope import Envelope
 from transport.protocol.identifiers import (
     MESSAGE_RECEIPT,
     RECEIPT_TYPE_CODE,
     SDK_MESSAGE,
     SDK_MESSAGE_TYPE_CODE,
 )
-from transport.protocol.message import Message, write_message
-from transport.protocol.message_document import read_message
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, read_receipt, write_receipt
-from transport.protocol.opening import VerifiedEnvelope, verify_envelope
-from transport.protocol.safe_xml import parse
-from transport.protocol.sealing import sealed
+from transport.protocol.sdk_message.document import read_message
+from transport.protocol.sdk_message.message import Message, write_message
+from transport.protocol.xhe.envelope import Envelope
+from transport.protocol.xhe.opening import VerifiedEnvelope, verify_envelope
+from transport.protocol.xhe.sealing import sealed
+from transport.protocol.xml.safe_xml import parse
 
 
 def message_from(pair: Pair) -> tuple[Message, bytes]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tests.protocol.as4.build import with_soap
-from transport.access_point import posting, sending
+from tests.transport.protocol.as4.build import with_soap
+from transport.access_point import http_client, outbound
 from transport.protocol.as4 import packing
 from transport.protocol.as4.mime import boundary_of
 from transport.protocol.as4.packing import PackedMessage
@@ -39,11 +39,11 @@ Spoiler = Callable[[str, bytes], bytes]
 def spoil(monkeypatch: Any, change: Spoiler) -> None:
     """Change what our access point sends: `change` is given Content-Type and body, and gives a body."""
 
-    def post(packed: PackedMessage, url: str) -> posting.Answer:
+    def post(packed: PackedMessage, url: str) -> http_client.Answer:
         body = change(packed.content_type, b"".join(packed.chunks()))
-        return posting.post(Wire(packed.content_type, body), url)  # type: ignore[arg-type]
+        return http_client.post(Wire(packed.content_type, body), url)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sending, "post", post)
+    monkeypatch.setattr(outbound, "post", post)
 
 
 def another_recipient(content_type: str, body: bytes) -> bytes:
@@ -106,4 +106,4 @@ def encrypt_for(monkeypatch: Any, certificate: Any) -> None:
     def for_another(*arguments: Any, **options: Any) -> PackedMessage:
         return write(*arguments, **{**options, "encryption_certificate": certificate})
 
-    monkeypatch.setattr(sending, "write_user_message", for_another)
+    monkeypatch.setattr(outbound, "write_user_message", for_another)

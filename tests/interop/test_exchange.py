@@ -14,14 +14,14 @@ from testbed.authorities import load_certificate
 from tests.interop.build import Neighbours
 from tests.interop.phase4 import Payload
 from tests.world import work_is_clean
-from transport import payloads
-from transport.access_point import sending
+from transport.access_point import outbound
 from transport.access_point.models import InboundTransfer, TransferEvent
 from transport.protocol.as4.messages import PartInfo
 from transport.protocol.as4.security import PROFILE
 from transport.protocol.as4.signals import verify_signal
 from transport.protocol.identifiers import PARTY_TYPE, PROCESS_ID, PROCESS_SCHEME, SDK_MESSAGE
-from transport.protocol.safe_xml import parse
+from transport.protocol.xml.safe_xml import parse
+from transport.storage import blobs
 
 pytestmark = pytest.mark.xdist_group("interop")
 MEGABYTE = 1024 * 1024
@@ -67,7 +67,7 @@ def test_what_phase4_sends_arrives_byte_for_byte_and_phase4_believes_the_receipt
     sent = neighbours.from_phase4(Payload(envelope.path, is_compressed=is_compressed))
     assert sent.is_delivered, sent
     transfer = InboundTransfer.objects.get()
-    with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as stored:
+    with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as stored:
         assert hashlib.file_digest(stored, "sha256").hexdigest() == envelope.digest
     assert (transfer.size, transfer.envelope_digest) == (size, envelope.digest)
     assert work_is_clean(neighbours.served.work)
@@ -79,7 +79,7 @@ def test_what_we_send_arrives_byte_for_byte_and_phase4_s_receipt_is_our_evidence
     neighbours: Neighbours, content, size, is_compressed, monkeypatch
 ):
     """We always compress; that phase4 takes what is not shows that we sign it as others do."""
-    monkeypatch.setattr(sending, "PartInfo", partial(PartInfo, is_compressed=is_compressed))
+    monkeypatch.setattr(outbound, "PartInfo", partial(PartInfo, is_compressed=is_compressed))
     envelope = content(size)
     transfer = neighbours.send(neighbours.transfer(envelope.path))
     assert (transfer.state, transfer.cause) == ("DELIVERED", ""), TransferEvent.objects.latest("pk").cause
@@ -142,10 +142,10 @@ def test_we_send_again_what_phase4_took_and_it_counts_as_delivered(neighbours: N
 
     def lose(packed, url):
         post(packed, url)
-        raise sending.NoAnswer("lost")
+        raise outbound.NoAnswer("lost")
 
-    post = sending.post
-    monkeypatch.setattr(sending, "post", lose)
+    post = outbound.post
+    monkeypatch.setattr(outbound, "post", lose)
     transfer = neighbours.send(neighbours.transfer(b"<envelope/>"))
     assert (transfer.state, transfer.cause) == ("PENDING", "unreachable")
     monkeypatch.undo()

@@ -15,11 +15,10 @@ from tests.interop.envelopes import message_from, opened_message, opened_receipt
 from tests.interop.front import Front, Request
 from tests.interop.oxalis import Oxalis
 from tests.interop.phase4 import Phase4
-from tests.message_service.clients import SteeredClient
+from tests.transport.message_service.clients import SteeredClient
 from tests.world import work_is_clean
-from transport import payloads
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
-from transport.message_service import sending
+from transport.message_service import orders
 from transport.message_service.models import IncomingMessage, OutgoingMessage
 from transport.protocol.as4.security import PROFILE
 from transport.protocol.as4.signals import verify_signal
@@ -32,7 +31,8 @@ from transport.protocol.identifiers import (
     ParticipantId,
 )
 from transport.protocol.message_receipt import ResponseCode
-from transport.protocol.safe_xml import parse
+from transport.protocol.xml.safe_xml import parse
+from transport.storage import blobs
 
 pytestmark = pytest.mark.xdist_group("interop")
 PEERS = [As4, Oxalis, Phase4]
@@ -85,7 +85,7 @@ def test_an_sdk_message_of_ours_is_opened_by_the_peer_s_participant_whose_messag
     message = pair.world.message(
         recipient=pair.there.participant, recipient_function=pair.there.mailbox.address
     )
-    message_id = sending.order(message, actor="Karin")
+    message_id = orders.order(message, actor="Karin")
     pair.world.pump()
     (received,), refusals = pair.peer.received()
     assert refusals == []
@@ -167,7 +167,7 @@ def test_several_messages_of_a_peer_s_at_once_all_arrive(pair: Pair):
     assert {row.as4_message_id for row in rows} == {one.message_id for one in sent}
     assert len(rows) == AT_ONCE
     for row in rows:
-        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
             assert envelope.read() == content
 
 

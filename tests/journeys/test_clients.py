@@ -6,7 +6,7 @@ import pytest
 from joserfc.jwk import ECKey
 from playwright.sync_api import expect
 
-from tests.message_api.client import OtherMakersClient
+from tests.transport.message_api.client import OtherMakersClient
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 ELDERLY = "sdk:bistandshandlaggning:0203:habo.se"

@@ -9,8 +9,8 @@ from cryptography import x509
 from playwright.sync_api import Page, expect
 
 from testbed.authorities import load_certificate, load_key
-from tests.certificates.build import a_bundle, issued
 from tests.journeys.browser import Caseworker
+from tests.transport.certificate_watch.build import a_bundle, issued
 from transport.protocol.certificates import fingerprint
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]

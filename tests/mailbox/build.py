@@ -4,10 +4,10 @@ import uuid
 
 from django.utils import timezone
 
-from mailbox.deliver import deliver
+from mailbox.delivery.inbound import deliver
 from mailbox.models import FunctionMailbox, Membership, Message, Person
-from tests.protocol.build import a_message
-from transport.message_service.clients import Delivered
+from tests.transport.protocol.build import a_message
+from transport.message_service.client_port import Delivered
 from transport.protocol.identifiers import ParticipantId
 
 
@@ -19,7 +19,7 @@ def a_member(name: str, *mailboxes: FunctionMailbox) -> Person:
 
 
 def log_in(client, person: Person) -> None:
-    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.force_login(person, backend="mailbox.accounts.login.EidBackend")
 
 
 def arrives(mailbox: FunctionMailbox, *, conversation: str = "", **changes) -> Message:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sdkportal import dangers
+from sdkportal.startup import unsafe_settings
 from testbed.node import PROJECT
 
 GOOD = {
@@ -41,15 +41,15 @@ def started(**variables: str) -> subprocess.CompletedProcess[str]:
         ({"secret_key": "short"}, "SDK_SECRET_KEY"),
         ({"secret_key": "x" * 60}, "SDK_SECRET_KEY"),
         ({"secret_key": "django-insecure-" + GOOD["secret_key"]}, "SDK_SECRET_KEY"),
-        ({"secret_key": dangers.DEMO_SECRET}, "SDK_SECRET_KEY"),
+        ({"secret_key": unsafe_settings.DEMO_SECRET}, "SDK_SECRET_KEY"),
         ({"person_key": "short"}, "SDK_PERSON_KEY"),
-        ({"wrapping_keys": [*GOOD["wrapping_keys"], dangers.DEMO_WRAPPING_KEY]}, "SDK_WRAPPING_KEY"),
+        ({"wrapping_keys": [*GOOD["wrapping_keys"], unsafe_settings.DEMO_WRAPPING_KEY]}, "SDK_WRAPPING_KEY"),
         ({"hosts": ["*"]}, "SDK_ALLOWED_HOSTS"),
     ],
 )
 @pytest.mark.parametrize("hosts", [["sdk.kommun.example"], ["localhost", "10.0.0.7"], ["localhost.example"]])
 def test_what_is_known_or_short_is_refused_where_others_are_answered(changes, named, hosts):
-    (wrong,) = dangers.found(**{**GOOD, "hosts": hosts, **changes})
+    (wrong,) = unsafe_settings.found(**{**GOOD, "hosts": hosts, **changes})
     assert named in wrong
 
 
@@ -57,12 +57,12 @@ def test_what_is_known_or_short_is_refused_where_others_are_answered(changes, na
     "hosts", [[], ["localhost"], ["127.0.0.1", "[::1]"], ["a.localhost"], [".localhost"], ["127.0.0.9"]]
 )
 def test_on_one_machine_the_demo_goes_on(hosts):
-    demo = {"is_demo": True, "is_debug": True, "secret_key": dangers.DEMO_SECRET, "person_key": "x"}
-    assert dangers.found(**{**GOOD, **demo, "hosts": hosts}) == []
+    demo = {"is_demo": True, "is_debug": True, "secret_key": unsafe_settings.DEMO_SECRET, "person_key": "x"}
+    assert unsafe_settings.found(**{**GOOD, **demo, "hosts": hosts}) == []
 
 
 def test_a_node_with_secrets_of_its_own_starts():
-    assert dangers.found(**GOOD) == []
+    assert unsafe_settings.found(**GOOD) == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_check_before_deployment_names_all_that_is_missing(tmp_path):
 
 @pytest.mark.django_db
 def test_the_check_counts_the_connections_of_all_processes(settings):
-    from sdkportal.checks import connections_needed, database_has_room
+    from sdkportal.startup.checks import connections_needed, database_has_room
 
     assert database_has_room(None, ["default"]) == []
     settings.SDK_PAGES_PROCESSES = 200

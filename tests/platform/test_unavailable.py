@@ -5,7 +5,7 @@ from django.db import InterfaceError, OperationalError
 from django.test import Client
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from mailbox.views import login
+from mailbox.accounts import views as accounts_views
 from transport.access_point import views as access_point
 from transport.message_api import views as message_api
 
@@ -46,7 +46,7 @@ def test_what_a_full_pool_raises_is_what_a_lost_connection_raises():
 
 @pytest.mark.parametrize("error", AWAY, ids=["lost", "closed", "caused"])
 def test_a_page_asks_to_come_again(outside, monkeypatch, error):
-    monkeypatch.setattr(login, "render", raising(error))
+    monkeypatch.setattr(accounts_views, "render", raising(error))
     answer = outside.get("/logga-in")
     assert answer.status_code == 503
     assert 0 < int(answer.headers["Retry-After"]) <= 10
@@ -71,7 +71,7 @@ def test_the_access_point_asks_to_come_again(outside, monkeypatch, settings):
 
 
 def test_any_other_error_is_still_an_error(outside, monkeypatch):
-    monkeypatch.setattr(login, "render", raising(ValueError()))
+    monkeypatch.setattr(accounts_views, "render", raising(ValueError()))
     assert outside.get("/logga-in").status_code == 500
 
 

@@ -8,7 +8,7 @@ from django.urls import get_resolver, reverse
 from lxml import html
 
 from mailbox.models import Attachment, OrganisationRole
-from mailbox.views import conversations
+from mailbox.workplace import views as workplace_views
 from tests.safety.test_reach import ELSEWHERE_TESTED, HABO, KNOWN_BY_TOKEN, TABLE, patterns, world
 
 __all__ = ["world"]
@@ -90,7 +90,7 @@ def client(world) -> Client:
     for role in OrganisationRole.Role:
         OrganisationRole.objects.create(person=person, participant_id=HABO, role=role)
     browser = Client(raise_request_exception=False)
-    browser.force_login(person, backend="mailbox.login.EidBackend")
+    browser.force_login(person, backend="mailbox.accounts.login.EidBackend")
     return browser
 
 
@@ -135,7 +135,7 @@ def test_errors_are_as_strict(client, monkeypatch):
     def fail(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(conversations.inbox, "mailboxes_with_counts", fail)
+    monkeypatch.setattr(workplace_views.inbox, "mailboxes_with_counts", fail)
     broken = client.get(reverse("start"))
     assert broken.status_code == 500
     assert [problems_of(each) for each in (refused, broken)] == [[], []]

@@ -16,8 +16,11 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from addressbook.models import OwnFunction
-from mailbox import access, access_log, administration, compose, handing_over, labels, notes, retention, watch
-from mailbox.deliver import deliver
+from mailbox import access, access_log
+from mailbox.administration import alarms, mailboxes, retention
+from mailbox.conversations import labels, notes, reassignment
+from mailbox.delivery.inbound import deliver
+from mailbox.drafts import composer
 from mailbox.models import (
     Attachment,
     CannedText,
@@ -34,14 +37,12 @@ from mailbox.models import (
     RetentionRule,
     WritingChoices,
 )
-from tests.protocol.build import a_message
 from tests.safety.test_reach import ELSEWHERE_TESTED, KNOWN_BY_TOKEN, TABLE, is_login, patterns
-from transport import payloads
+from tests.transport.protocol.build import a_message
 from transport.access_point.models import TransferEvent
-from transport.message_api import proposing, registering, routing
+from transport.message_api.clients import proposals, registration, routing
 from transport.message_api.models import ApiClient, FunctionRoute
-from transport.message_service.clients import Delivered
-from transport.message_service.evidence import evidence_of
+from transport.message_service.client_port import Delivered
 from transport.message_service.models import (
     CertificateRequest,
     IncomingMessage,
@@ -50,9 +51,11 @@ from transport.message_service.models import (
     OutgoingMessage,
     QuarantinedFile,
 )
-from transport.payloads import Place
+from transport.message_service.tracking.evidence import evidence_of
 from transport.protocol.identifiers import ParticipantId
-from transport.protocol.message import BytesContent, File
+from transport.protocol.sdk_message.message import BytesContent, File
+from transport.storage import blobs
+from transport.storage.blobs import Place
 
 pytestmark = pytest.mark.django_db
 ROLES = ("member", "manager", "administrator", "auditor")
@@ -73,7 +76,7 @@ class Side:
 
     def browser(self, role: str) -> Client:
         client = Client(raise_request_exception=True)
-        client.force_login(self.people[role], backend="mailbox.login.EidBackend")
+        client.force_login(self.people[role], backend="mailbox.accounts.login.EidBackend")
         return client
 
 
@@ -128,7 +131,7 @@ def what_is_done_with_it(side: Side) -> dict[str, object]:
     label = labels.make(side.mailbox, f"{side.word}etiketten", "grey")
     labels.put(conversation.pk, manager, [label.pk], seen=[])
     said = {"is_done": f"{side.word}gjort", "remains": f"{side.word}kvar"}
-    offer = handing_over.offer(conversation.pk, manager, to=member, **said)
+    offer = reassignment.offer(conversation.pk, manager, to=member, **said)
     return {"note_id": note.pk, "label_id": label.pk, "hand_over_id": offer.pk} | what_is_written_with(side)
 
 
@@ -150,7 +153,7 @@ def what_is_written_with(side: Side) -> dict[str, object]:
 
 
 def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
-    draft = compose.begin(side.mailbox, side.people["member"])
+    draft = composer.begin(side.mailbox, side.people["member"])
     Draft.objects.filter(pk=draft.pk).update(recipient_function=f"{side.word}mottagaren")
     own = OwnFunction.objects.create(
         participant_id=side.participant, identifier=f"sdk:{side.word}", name=f"{side.word}funktionen"
@@ -211,8 +214,8 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
 def a_message_client(side: Side, organisation: Organisation) -> ApiClient:
     """One that fetches a function's messages, and has been offered more."""
     client_id, functions = f"{side.word}klienten", [f"sdk:{side.word}-*"]
-    client = registering.register(organisation, client_id, auth_ids=functions).client
-    proposing.propose_access(client, auth_ids=functions, scopes=[], by="0", by_name=f"{side.word}någon")
+    client = registration.register(organisation, client_id, auth_ids=functions).client
+    proposals.propose_access(client, auth_ids=functions, scopes=[], by="0", by_name=f"{side.word}någon")
     routing.set_route(organisation, f"sdk:{side.word}-barn", FunctionRoute.To.EXTERNAL)
     return client
 
@@ -231,7 +234,7 @@ def an_envelope(side: Side, organisation: Organisation) -> None:
     IncomingMessage.objects.create(
         transfer_id=transfer_id,
         came_from=sent,
-        envelope_name=payloads.store(f"{transfer_id}.envelope", content, place),
+        envelope_name=blobs.store(f"{transfer_id}.envelope", content, place),
         organisation=organisation,
         sender="0203:af.se",
         message_id=side.message.message_id,
@@ -244,7 +247,7 @@ def an_envelope(side: Side, organisation: Organisation) -> None:
 def sides(settings, tmp_path) -> tuple[Side, Side]:
     settings.MEDIA_ROOT = tmp_path
     both = a_side("kastanj"), a_side("havtorn")
-    watch.look()
+    alarms.look()
     return both
 
 
@@ -365,5 +368,5 @@ def test_one_organisation_s_forms_name_no_other(sides):
 
 def test_a_rule_of_retention_counts_and_deletes_in_its_own_mailbox(sides):
     ours, theirs = sides
-    held = retention.counts_by_mailbox(administration.mailboxes_administered_by(ours.people["administrator"]))
+    held = retention.counts_by_mailbox(mailboxes.mailboxes_administered_by(ours.people["administrator"]))
     assert theirs.mailbox.pk not in held

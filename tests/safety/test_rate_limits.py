@@ -6,9 +6,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from mailbox import compose
+from mailbox.drafts import composer
 from mailbox.models import FunctionMailbox
-from tests.administration.build import HERE, a_member, log_in
+from tests.mailbox.administration.build import HERE, a_member, log_in
 
 pytestmark = pytest.mark.django_db
 MOST = 3
@@ -61,7 +61,7 @@ def test_a_person_searches_and_uploads_only_so_often(client):
     refused = client.post(reverse("search"), {"fraga": "ord"})
     assert (refused.status_code, "Retry-After" in refused.headers) == (429, True)
     assert client.get(reverse("search")).status_code == 200
-    url = reverse("upload", args=[compose.begin(mailbox, person).pk])
+    url = reverse("upload", args=[composer.begin(mailbox, person).pk])
     for number in range(MOST):
         file = SimpleUploadedFile(f"{number}.pdf", b"%PDF-1.7\n", "application/pdf")
         assert client.post(url, {"files": file}).status_code == 200

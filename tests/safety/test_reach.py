@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from addressbook.models import Category, FunctionAddress, OwnFunction
 from addressbook.models import Organisation as BookOrganisation
-from mailbox import compose, handing_over, notes
-from mailbox.deliver import deliver
+from mailbox.conversations import notes, reassignment
+from mailbox.delivery.inbound import deliver
+from mailbox.drafts import composer
 from mailbox.models import (
     Attachment,
     CannedText,
@@ -32,9 +33,9 @@ from mailbox.models import (
     OrganisationRole,
     Person,
 )
-from tests.protocol.build import a_message
+from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
-from transport.message_service.clients import Delivered
+from transport.message_service.client_port import Delivered
 from transport.message_service.models import (
     CertificateRequest,
     IncomingMessage,
@@ -43,7 +44,7 @@ from transport.message_service.models import (
     QuarantinedFile,
 )
 from transport.protocol.identifiers import ParticipantId
-from transport.protocol.message import BytesContent, File
+from transport.protocol.sdk_message.message import BytesContent, File
 
 pytestmark = pytest.mark.django_db
 HABO, ELSEWHERE = "0203:habo.se", "0203:nagon-annan.se"
@@ -224,7 +225,7 @@ def world(settings, tmp_path) -> World:
     )
     deliver(Delivered(HABO, message, "0203:af.se", timezone.now()))
     row = Message.objects.get()
-    offer = handing_over.offer(
+    offer = reassignment.offer(
         row.conversation_id, people["manager"], to=beside, is_done="Ringt", remains="Svara"
     )
     note, _ = notes.write(row.conversation_id, people["member"], "En anteckning")
@@ -240,7 +241,7 @@ def world(settings, tmp_path) -> World:
             "note_id": note.pk,
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
-            "draft_id": compose.begin(mailbox, people["member"]).pk,
+            "draft_id": composer.begin(mailbox, people["member"]).pk,
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
             "role_id": held.pk,
@@ -320,7 +321,7 @@ def test_who_reaches_what(world, role):
     wrong = []
     client = Client(raise_request_exception=True)
     if role != "nobody":
-        client.force_login(world.people[role], backend="mailbox.login.EidBackend")
+        client.force_login(world.people[role], backend="mailbox.accounts.login.EidBackend")
     for name, pattern in patterns(get_resolver("sdkportal.urls")):
         if name in ELSEWHERE_TESTED:
             continue
@@ -345,7 +346,7 @@ def test_a_form_of_another_site_changes_nothing(world):
     client = Client(enforce_csrf_checks=True)
     person = world.people["member"]
     OrganisationRole.objects.create(person=person, participant_id=HABO)
-    client.force_login(person, backend="mailbox.login.EidBackend")
+    client.force_login(person, backend="mailbox.accounts.login.EidBackend")
     posting = [
         name
         for name, (methods, _) in TABLE.items()

@@ -22,8 +22,8 @@ EVERYTHING = tuple(Role)
 @pytest.mark.parametrize(
     ("changed", "roles"),
     [
-        ("mailbox/views/search.py", EVERYTHING),
-        ("transport/protocol/envelope.py", EVERYTHING),
+        ("mailbox/search/views.py", EVERYTHING),
+        ("transport/protocol/xhe/envelope.py", EVERYTHING),
         ("sdkportal/settings.py", EVERYTHING),
         ("templates/base.html", (Role.WEB, Role.WORKER)),
         ("locale/en/LC_MESSAGES/django.mo", (Role.WEB, Role.WORKER)),

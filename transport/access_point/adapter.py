@@ -9,10 +9,11 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from .. import payloads
-from ..hand_over import ArrivedEnvelope, Cause, OutgoingTransfer
-from ..work import wake
-from . import log
+from transport.access_point_port import ArrivedEnvelope, Cause, OutgoingTransfer
+from transport.jobs import wake
+from transport.storage import blobs
+
+from . import transfer_log
 from .keys import own_keys
 from .models import InboundTransfer, OutboundTransfer
 
@@ -56,7 +57,7 @@ class OwnAccessPoint:
         row.state, row.cause, row.settled_at = row.State.FAILED, Cause.CANCELLED, timezone.now()
         row.due_at = row.lease = row.lease_until = None
         row.save()
-        log.outbound(log.Kind.FAILED, row, own_keys().party_id, cause=Cause.CANCELLED)
+        transfer_log.outbound(transfer_log.Kind.FAILED, row, own_keys().party_id, cause=Cause.CANCELLED)
         return True
 
     def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
@@ -74,7 +75,7 @@ class OwnAccessPoint:
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
         row = InboundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
-        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
             yield envelope
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
@@ -88,7 +89,7 @@ class OwnAccessPoint:
 
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
         row = InboundTransfer.objects.select_for_update().get(pk=transfer_id)
-        payloads.remove_on_commit(row.envelope_name)
+        blobs.remove_on_commit(row.envelope_name)
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
-        log.discarded(row, own_keys().party_id, envelope_id, cause)
+        transfer_log.discarded(row, own_keys().party_id, envelope_id, cause)

@@ -5,8 +5,9 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from transport.storage.blobs import Place
+
 from ..bulkhead import Bulkheaded
-from ..payloads import Place
 from ..protocol.identifiers import DocumentType, ParticipantId
 
 

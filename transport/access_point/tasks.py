@@ -3,28 +3,30 @@
 from celery import shared_task
 from django.conf import settings
 
-from .. import payloads, work, workspace
+from transport import jobs
+from transport.storage import blobs, work_files
+
 from ..federation import cache
-from . import log, sending
+from . import outbound, transfer_log
 from .models import InboundTransfer, OutboundTransfer
 
 
 @shared_task
 def send(transfer_id: str) -> None:
-    for following in sending.send(transfer_id):
-        work.wake(send.delay, following)
+    for following in outbound.send(transfer_id):
+        jobs.wake(send.delay, following)
 
 
 @shared_task
 def sweep() -> None:
     """Wake workers for transfers that no worker holds; clear what dead processes left."""
-    work.run_due(OutboundTransfer, send.delay)
-    workspace.remove_stale()
+    jobs.run_due(OutboundTransfer, send.delay)
+    work_files.remove_stale()
     cache.remove_expired()
 
 
 @shared_task
-def tidy() -> None:
+def remove_orphaned_files() -> None:
     """Remove envelopes that were stored and never committed, and events that have been kept long enough."""
-    payloads.remove_forgotten("inbound", InboundTransfer.files_of)
-    log.remove_older_than(settings.SDK_TRANSFER_LOG_DAYS)
+    blobs.remove_forgotten("inbound", InboundTransfer.files_of)
+    transfer_log.remove_older_than(settings.SDK_TRANSFER_LOG_DAYS)

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST
 from ..federation.errors import LookupUnavailable
 from ..protocol.as4.signals import CONTENT_TYPE
 from ..protocol.certificates import RevocationUnknown, fingerprint
-from . import log, receiving
-from .body import Body, SenderTooSlow
+from . import inbound, transfer_log
 from .keys import own_keys
+from .request_body import Body, SenderTooSlow
 
 logger = logging.getLogger(__name__)
 _MULTIPART: Final = "multipart/related"
@@ -33,15 +33,15 @@ def as4(request: HttpRequest) -> HttpResponse:
     point could not judge it now: the sender is to try again.
     """
     if not _has_shown_a_certificate(request):
-        log.refused_unknown(own_keys().party_id, "no TLS client certificate")
+        transfer_log.refused_unknown(own_keys().party_id, "no TLS client certificate")
         return HttpResponse(status=403)
     content_type = request.headers.get("Content-Type", "")
     if not content_type.lower().startswith(_MULTIPART):
-        log.refused_unknown(own_keys().party_id, "not multipart/related")
+        transfer_log.refused_unknown(own_keys().party_id, "not multipart/related")
         return HttpResponse(status=415)
     announced = request.headers.get("Content-Length") or "0"
     if not announced.isdecimal() or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
-        log.refused_unknown(own_keys().party_id, "larger than is taken")
+        transfer_log.refused_unknown(own_keys().party_id, "larger than is taken")
         return HttpResponse(status=413)
     try:
         with Body(request) as body:
@@ -49,16 +49,16 @@ def as4(request: HttpRequest) -> HttpResponse:
             _read_to_end(body)
             return answer
     except SenderTooSlow:
-        log.refused_unknown(own_keys().party_id, "the sender was too slow")
+        transfer_log.refused_unknown(own_keys().party_id, "the sender was too slow")
         return HttpResponse(status=408)
     except UnreadablePostError:
-        log.refused_unknown(own_keys().party_id, "the sender broke off")
+        transfer_log.refused_unknown(own_keys().party_id, "the sender broke off")
         return HttpResponse(status=400)
 
 
 def _taken(content_type: str, body: Body) -> HttpResponse:
     try:
-        signal = receiving.receive(content_type, cast(BinaryIO, body))
+        signal = inbound.receive(content_type, cast(BinaryIO, body))
     except (RevocationUnknown, LookupUnavailable) as error:
         logger.warning("not judged now", extra={"fields": {"why": error}})
         return HttpResponse(status=503, headers={"Retry-After": "60"})

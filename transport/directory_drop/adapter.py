@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from .. import payloads
-from ..hand_over import ArrivedEnvelope, OutgoingTransfer
+from transport.access_point_port import ArrivedEnvelope, OutgoingTransfer
+from transport.jobs import wake
+from transport.storage import blobs
+
 from ..protocol.identifiers import DocumentType, ParticipantId
-from ..work import wake
 from .models import DroppedTransfer, FoundTransfer
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class DirectoryDrop:
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
         row = FoundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
-        with payloads.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
             yield envelope
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
@@ -73,7 +74,7 @@ class DirectoryDrop:
 
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
         row = FoundTransfer.objects.select_for_update().get(pk=transfer_id)
-        payloads.remove_on_commit(row.envelope_name)
+        blobs.remove_on_commit(row.envelope_name)
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
         told = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}

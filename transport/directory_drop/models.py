@@ -5,11 +5,11 @@ from typing import ClassVar, Self
 
 from django.db import models
 
-from ..payloads import Place
-from ..work import Leased
+from transport.jobs import LeasedJob
+from transport.storage.blobs import Place
 
 
-class DroppedTransfer(Leased):
+class DroppedTransfer(LeasedJob):
     """An envelope that leaves. Due until it lies in the directory."""
 
     class State(models.TextChoices):

@@ -2,24 +2,26 @@
 
 from celery import shared_task
 
-from .. import payloads, work
-from . import coming, leaving
+from transport import jobs
+from transport.storage import blobs
+
+from . import inbound, outbound
 from .models import DroppedTransfer, FoundTransfer
 
 
 @shared_task
 def place(reference: str) -> None:
-    leaving.place(reference)
+    outbound.place(reference)
 
 
 @shared_task
-def look() -> None:
+def poll_directory() -> None:
     """Follow what the gateway has told; wake workers for what has not been placed."""
-    coming.look()
-    work.run_due(DroppedTransfer, place.delay)
+    inbound.poll_directory()
+    jobs.run_due(DroppedTransfer, place.delay)
 
 
 @shared_task
-def tidy() -> None:
+def remove_orphaned_files() -> None:
     """Remove envelopes that were stored and never committed."""
-    payloads.remove_forgotten("found", FoundTransfer.files_of)
+    blobs.remove_forgotten("found", FoundTransfer.files_of)

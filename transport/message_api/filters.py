@@ -10,11 +10,11 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 
-from . import holding, presenting
-from .composing import moment_of
+from . import held_messages, representation
 from .models import HeldMessage
+from .new_messages import moment_of
 from .problems import BadRequest, Issue
-from .shapes import STATUSES
+from .serializers import STATUSES
 
 _COLUMNS: Final = {
     "recipientAttention.subOrganization.extension": "recipient_function",
@@ -27,9 +27,9 @@ _MOMENTS: Final = {
 _STATUS: Final = "messageStatus"
 # Named `contentBodyText` in the texts and `contentTextBody` in the schema.
 _LEFT_OUT: Final = {
-    "contentBodyText": holding.TEXTS,
-    "contentTextBody": holding.TEXTS,
-    "contentFiles": holding.FILES,
+    "contentBodyText": held_messages.TEXTS,
+    "contentTextBody": held_messages.TEXTS,
+    "contentFiles": held_messages.FILES,
 }
 ATTRIBUTES: Final = (_STATUS, *_COLUMNS, *_MOMENTS)
 # The specification's own example has typographic quotes around the value.
@@ -99,7 +99,7 @@ def _condition(attribute: str, texts: list[str], issues: list[Issue]) -> Q:
         elif attribute == _STATUS:
             if text not in STATUSES:
                 issues.append(Issue("Not a message status", f"filter[{attribute}]"))
-            found |= presenting.having_status(text)
+            found |= representation.having_status(text)
         else:
             known = ", ".join((*ATTRIBUTES, "contentBodyText", "contentFiles"))
             issues.append(Issue("No such attribute to filter by", "filter", f"known: {known}"))

@@ -5,10 +5,11 @@ from typing import Any, ClassVar, Self
 
 from django.db import models
 
-from ..at_rest.fields import EncryptedJSONField, EncryptedTextField
+from transport.storage.blobs import Place
+from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
+
 from ..bulkhead import Bulkheaded
 from ..message_service.models import IncomingMessage, Organisation, OutgoingMessage
-from ..payloads import Place
 
 
 class ApiClient(models.Model):

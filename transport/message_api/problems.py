@@ -14,7 +14,7 @@ from django.http import Http404, HttpResponse
 from django.utils import timezone
 from rest_framework import exceptions
 
-from ..protocol.message import timestamp
+from transport.protocol.sdk_message.message import timestamp
 
 BAD_REQUEST: Final = "urn:problem-type:sdk:badRequest"
 NOT_FOUND: Final = "urn:problem-type:sdk:notFound"

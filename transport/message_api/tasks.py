@@ -2,26 +2,29 @@
 
 from celery import shared_task
 
-from .. import payloads, work
-from . import holding, issuing, webhooks
+from transport import jobs
+from transport.storage import blobs
+
+from . import held_messages
+from .clients import token_endpoint, webhooks
 from .models import HeldMessage, WebhookNotice
 
 
 @shared_task
-def tell(notice_id: str) -> None:
+def send_webhook(notice_id: str) -> None:
     for following in webhooks.send(notice_id):
-        work.wake(tell.delay, following)
+        jobs.wake(send_webhook.delay, following)
 
 
 @shared_task
 def sweep() -> None:
     """Wake workers for notices that no worker holds."""
-    work.run_due(WebhookNotice, tell.delay)
+    jobs.run_due(WebhookNotice, send_webhook.delay)
 
 
 @shared_task
-def tidy() -> None:
+def remove_expired() -> None:
     """Remove files that no message holds, and what is remembered for longer than it is of use."""
-    payloads.remove_forgotten(holding.FOLDER, HeldMessage.files_of)
-    issuing.remove_expired()
+    blobs.remove_forgotten(held_messages.FOLDER, HeldMessage.files_of)
+    token_endpoint.remove_expired()
     webhooks.remove_old()

@@ -23,27 +23,26 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from transport.message_api.clients.scopes import Scope
+from transport.message_api.clients.tokens import Caller
+from transport.message_service.tracking.erasure import StillInProgress
+from transport.storage.work_files import workspace
+
 from ..database import give_back_connection
-from ..message_service.forgetting import StillInWork
 from ..rate_limits import limited
-from ..workspace import workspace
 from . import (
-    body,
-    composing,
-    document,
     filters,
-    holding,
-    issuing,
-    patterns,
-    presenting,
+    held_messages,
+    json_body,
+    new_messages,
+    openapi_document,
     problems,
-    shapes,
-    tokens,
+    representation,
+    serializers,
 )
+from .clients import function_patterns, token_endpoint, tokens
 from .models import HeldMessage
 from .problems import BadRequest, Issue
-from .scopes import Scope
-from .tokens import Caller
 
 _PIECES_AT_A_TIME: Final = 16
 # Beside what a message may be: JSON's structure and escapes.
@@ -100,7 +99,7 @@ class _Operations(APIView):
     renderer_classes = [JSONRenderer]
     parser_classes: ClassVar[list[Any]] = []
     scopes: ClassVar[dict[str, Scope]] = {}
-    schema = document.Schema()
+    schema = openapi_document.Schema()
 
     def get_exception_handler(self) -> Any:
         return problems.handled
@@ -112,30 +111,30 @@ class Messages(_Operations):
     http_method_names = ["get", "post"]
     scopes: ClassVar = {"get": Scope.GET_BY_FILTER, "post": Scope.SEND}
 
-    @document.described(document.GET_BY_FILTER)
+    @openapi_document.described(openapi_document.GET_BY_FILTER)
     def get(self, request: Request) -> HttpResponseBase:
         """Messages that the client may see, the oldest first, without `digitalDocument`."""
         asked = filters.read(request.query_params)
-        rows = presenting.with_status(_visible(_caller(request)))
+        rows = representation.with_status(_visible(_caller(request)))
         rows = rows.filter(asked.condition, asked.after).order_by("held_at", "pk")
         found = list(rows.prefetch_related("outgoing__events", "incoming__events")[: asked.size + 1])
         links = {"self": filters.link(request.path, request.query_params)}
         if len(found) > asked.size:
             found.pop()
             links["next"] = filters.link(request.path, request.query_params, found[-1])
-        return _streamed(request, presenting.list_in_pieces(iter(found), links))
+        return _streamed(request, representation.list_in_pieces(iter(found), links))
 
-    @document.described(document.SEND)
+    @openapi_document.described(openapi_document.SEND)
     def post(self, request: Request) -> HttpResponse:
         """Order a message to be sent. It is validated at once; what becomes of it is its status."""
         caller = _caller(request)
         with workspace("api") as directory:
             value = _body(request, directory)
-            shape = shapes.NewMessage(data=value)
+            shape = serializers.NewMessage(data=value)
             shape.is_valid(raise_exception=True)
             data = shape.validated_data["data"]
-            message = composing.message_of(data["attributes"], caller, directory)
-            row = holding.send(caller, message, composing.resource_id_of(data))
+            message = new_messages.message_of(data["attributes"], caller, directory)
+            row = held_messages.send(caller, message, new_messages.resource_id_of(data))
         return HttpResponse(status=HTTPStatus.CREATED, headers={"Location": _address(row)})
 
 
@@ -145,28 +144,28 @@ class Message(_Operations):
     http_method_names = ["get", "delete"]
     scopes: ClassVar = {"get": Scope.GET, "delete": Scope.DELETE}
 
-    @document.described(document.GET)
+    @openapi_document.described(openapi_document.GET)
     def get(self, request: Request, message_id: str) -> HttpResponseBase:
         """A whole message."""
         asked = filters.read(request.query_params)
-        rows = presenting.with_status(_visible(_caller(request))).filter(asked.condition)
+        rows = representation.with_status(_visible(_caller(request))).filter(asked.condition)
         row = _by_id(rows, message_id)
-        return _streamed(request, presenting.message_in_pieces(row, _address(row), asked.without))
+        return _streamed(request, representation.message_in_pieces(row, _address(row), asked.without))
 
-    @document.described(document.DELETE)
+    @openapi_document.described(openapi_document.DELETE)
     def delete(self, request: Request, message_id: str) -> HttpResponse:
         """Delete a message whose status is final."""
         with transaction.atomic():
             row = _by_id(_visible(_caller(request)), message_id)
-            locked = presenting.with_status(HeldMessage.objects.filter(pk=row.pk))
+            locked = representation.with_status(HeldMessage.objects.filter(pk=row.pk))
             now: Any = locked.select_for_update(of=("self",)).first()
             if now is None:
                 raise Http404
-            if now.status not in presenting.FINAL:
+            if now.status not in representation.FINAL:
                 raise BadRequest(Issue("The status is not final", "messageStatus", now.status))
             try:
-                holding.delete(now)
-            except StillInWork:
+                held_messages.delete(now)
+            except StillInProgress:
                 raise BadRequest(Issue("The message is still being worked on", "messageStatus")) from None
         return HttpResponse(status=HTTPStatus.ACCEPTED)
 
@@ -179,19 +178,19 @@ def token(request: HttpRequest) -> HttpResponse:
     """An access token for a client's signed assertion; not here, where an outside server issues them."""
     if settings.SDK_API_ISSUER:
         raise Http404
-    return issuing.token_response(request)
+    return token_endpoint.token_response(request)
 
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
     """This service's own OpenAPI document."""
-    return JsonResponse(document.openapi(request), json_dumps_params={"ensure_ascii": False})
+    return JsonResponse(openapi_document.openapi(request), json_dumps_params={"ensure_ascii": False})
 
 
 @require_safe
 def reading(request: HttpRequest) -> HttpResponse:
     """The same as a page."""
-    return render(request, "message_api/document.html", document.page(request))
+    return render(request, "message_api/document.html", openapi_document.page(request))
 
 
 def _caller(request: Request) -> Caller:
@@ -206,8 +205,8 @@ def _nobody() -> Caller:
 def _visible(caller: Caller) -> QuerySet[HeldMessage]:
     """What a client may see: its organisation's, of functions that both token and registration allow."""
     return HeldMessage.objects.filter(
-        patterns.matching("own_function", caller.auth_ids),
-        patterns.matching("own_function", caller.client.auth_ids),
+        function_patterns.matching("own_function", caller.auth_ids),
+        function_patterns.matching("own_function", caller.client.auth_ids),
         organisation=caller.client.organisation,
     )
 
@@ -233,10 +232,10 @@ def _body(request: Request, directory: Any) -> Any:
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise BadRequest(Issue("The content type is not application/json", "Content-Type"))
     try:
-        return body.read_json(request._request, directory, max_bytes=limit)
-    except body.BodyTooLarge as refused:
+        return json_body.read_json(request._request, directory, max_bytes=limit)
+    except json_body.BodyTooLarge as refused:
         raise BadRequest(Issue(refused.why, "/"), title="Payload Too Large") from None
-    except body.BodyRefused as refused:
+    except json_body.BodyRefused as refused:
         raise BadRequest(Issue(refused.why, "/")) from None
 
 

@@ -8,24 +8,27 @@ class MessageServiceConfig(AppConfig):
 
     def ready(self) -> None:
         """Meet the access point: say whom we serve, and listen to what it tells."""
-        from .. import hand_over
-        from ..certificate_watch import watch
-        from . import publication, receiving, registered_types
+        from transport import access_point_port
 
-        registered_types.register_all()
+        from ..certificate_watch import watch
+        from . import inbound
+        from .message_types import registered
+        from .organisations import publication
+
+        registered.register_all()
         watch.register_source(publication.held)
-        hand_over.register_served(receiving.is_served)
-        hand_over.envelope_arrived.connect(_envelope_arrived, dispatch_uid="message_service")
-        hand_over.transfer_changed.connect(_transfer_changed, dispatch_uid="message_service")
+        access_point_port.register_served(inbound.is_served)
+        access_point_port.envelope_arrived.connect(_envelope_arrived, dispatch_uid="message_service")
+        access_point_port.transfer_changed.connect(_transfer_changed, dispatch_uid="message_service")
 
 
 def _envelope_arrived(transfer_id: Any, transfer_sender: Any, recipient: Any, **_: object) -> None:
-    from . import receiving
+    from . import inbound
 
-    receiving.envelope_arrived(transfer_id, transfer_sender, recipient)
+    inbound.envelope_arrived(transfer_id, transfer_sender, recipient)
 
 
 def _transfer_changed(reference: Any, outcome: Any, cause: str, **_: object) -> None:
-    from . import settling
+    from . import receipts
 
-    settling.transfer_changed(reference, outcome, cause)
+    receipts.transfer_changed(reference, outcome, cause)

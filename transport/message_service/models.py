@@ -5,10 +5,11 @@ from typing import ClassVar, Self
 
 from django.db import models
 
-from ..at_rest.fields import EncryptedJSONField, EncryptedTextField
-from ..payloads import Place
+from transport.jobs import LeasedJob
+from transport.storage.blobs import Place
+from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
+
 from ..protocol.identifiers import ParticipantId
-from ..work import Leased
 from .states import IncomingState, OutgoingState
 
 
@@ -82,7 +83,7 @@ class CertificateRequest(models.Model):
         ordering = ["created_at"]
 
 
-class OutgoingMessage(Leased):
+class OutgoingMessage(LeasedJob):
     """A message or a message receipt that leaves here."""
 
     class Kind(models.TextChoices):
@@ -193,7 +194,7 @@ class OutgoingMessage(Leased):
         return held + list(copies.values_list("envelope_name", flat=True))
 
 
-class IncomingMessage(Leased):
+class IncomingMessage(LeasedJob):
     """An envelope that arrived for an organisation of ours."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

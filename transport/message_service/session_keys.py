@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from django.db.models import Q
 
-from ..protocol.opening import VerifiedEnvelope
+from transport.protocol.xhe.opening import VerifiedEnvelope
+
 from .models import IncomingMessage
 
 

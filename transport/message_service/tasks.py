@@ -2,38 +2,43 @@
 
 from celery import shared_task
 
-from .. import payloads, work
-from . import deadlines, publication, quarantine, receiving, sealing
+from transport import jobs
+from transport.storage import blobs
+
+from . import inbound, outbound
+from .malware import quarantine
 from .models import IncomingMessage, OutgoingMessage
+from .organisations import publication
+from .tracking import deadlines
 
 
 @shared_task
 def seal(outgoing_id: str) -> None:
-    sealing.seal_and_submit(outgoing_id)
+    outbound.seal_and_submit(outgoing_id)
 
 
 @shared_task
-def judge(incoming_id: str) -> None:
-    receiving.take(incoming_id)
+def validate_inbound(incoming_id: str) -> None:
+    inbound.process(incoming_id)
 
 
 @shared_task
 def sweep() -> None:
     """Wake workers for what no worker holds; watch deadlines."""
-    work.run_due(OutgoingMessage, seal.delay)
-    work.run_due(IncomingMessage, judge.delay)
-    deadlines.watch()
+    jobs.run_due(OutgoingMessage, seal.delay)
+    jobs.run_due(IncomingMessage, validate_inbound.delay)
+    deadlines.mark_overdue()
 
 
 @shared_task
-def tidy() -> None:
+def remove_orphaned_files() -> None:
     """Remove files whose message was never committed, and what has been kept apart long enough."""
-    payloads.remove_forgotten("outgoing", OutgoingMessage.files_of)
+    blobs.remove_forgotten("outgoing", OutgoingMessage.files_of)
     quarantine.remove_forgotten()
     quarantine.remove_old()
 
 
 @shared_task
-def look_for_publication() -> None:
+def poll_certpub() -> None:
     """See whether CertPub has a new certificate by now."""
-    publication.look()
+    publication.poll_certpub()

@@ -15,20 +15,28 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
+from transport.protocol.sdk_message.rules import check_message
+from transport.protocol.xhe.encryption import NotDecryptable
+from transport.protocol.xhe.opening import verify_envelope
+from transport.protocol.xhe.rules import check_envelope
+from transport.protocol.xml.safe_xml import (
+    ENVELOPE_DOCUMENT,
+    MESSAGE_DOCUMENT,
+    BoundedReader,
+    Limits,
+    XmlRefused,
+    parse,
+)
+
 from .as4 import inspection as as4
 from .as4.errors import As4Error
 from .as4.names import ENV
 from .as4.unpacking import DecryptionKey
 from .certificates import CertificateChecker, CertificateUntrusted, Purpose, RevocationUnknown
-from .encryption import NotDecryptable
-from .envelope_rules import check_envelope
 from .errors import ProtocolError
 from .findings import Finding
 from .identifiers import NS_DS, NS_RECEIPT, NS_SDK_MESSAGE, NS_XHE
 from .message_receipt_rules import check_receipt
-from .message_rules import check_message
-from .opening import verify_envelope
-from .safe_xml import ENVELOPE_DOCUMENT, MESSAGE_DOCUMENT, BoundedReader, Limits, XmlRefused, parse
 
 _HEAD: Final = 64 * 1024
 _SIGNATURE_PLACE: Final = "/x:XHE/ds:Signature"

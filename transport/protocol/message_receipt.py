@@ -9,6 +9,8 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
+from transport.protocol.xml.text import text_at
+
 from .errors import ProtocolError
 from .findings import Finding, Reason
 from .identifiers import (
@@ -22,7 +24,6 @@ from .identifiers import (
     ParticipantIdInvalid,
 )
 from .moments import NotAMoment, nearest_moment
-from .text import text_at
 
 # Where no XPath can be given (C3.2.4 3.1 g).
 NO_PLACE: Final = "NA"

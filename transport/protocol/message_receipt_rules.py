@@ -6,10 +6,20 @@ from typing import Final
 
 from lxml import etree
 
+from transport.protocol.xml.structure import (
+    Child,
+    Type,
+    any_text,
+    check_structure,
+    is_date,
+    is_time,
+    normalized,
+    path_of,
+)
+from transport.protocol.xml.text import string_value
+
 from .findings import Finding
 from .identifiers import NS_CAC, NS_CBC, NS_RECEIPT, PROCESS_ID, RECEIPT_CUSTOMIZATION_ID
-from .structure import Child, Type, any_text, check_structure, is_date, is_time, normalized, path_of
-from .text import string_value
 
 _MAX_FINDINGS: Final = 100
 _PREFIXES: Final = {NS_RECEIPT: "app", NS_CAC: "cac", NS_CBC: "cbc"}

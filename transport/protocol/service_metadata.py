@@ -13,6 +13,10 @@ from typing import Final
 from cryptography import x509
 from lxml import etree
 
+from transport.protocol.xhe.signature import verify_document
+from transport.protocol.xml.safe_xml import SMALL_DOCUMENT, parse
+from transport.protocol.xml.text import text_at, text_of
+
 from .certificates import CertificateUnreadable, is_pem, load_certificates
 from .errors import ProtocolError
 from .identifiers import (
@@ -29,9 +33,6 @@ from .identifiers import (
     ParticipantIdInvalid,
 )
 from .moments import NotAMoment, read_moment
-from .safe_xml import SMALL_DOCUMENT, parse
-from .signature import verify_document
-from .text import text_at, text_of
 from .urls import UrlRefused, parse_http_url
 
 _SMP: Final = f"{{{NS_SMP}}}"

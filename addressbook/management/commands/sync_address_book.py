@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from addressbook.copying import AlreadyRunning, BookUnavailable, CopyFailed, CopyRefused, synchronise
+from addressbook.synchronisation import AlreadyRunning, BookUnavailable, CopyFailed, CopyRefused, synchronise
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from mailbox.record import check_bundle
+from mailbox.archive import check_bundle
 
 _WHAT = {
     "no-zip-file": "is no ZIP file, or ends too early",

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from mailbox.administration import appoint
+from mailbox.administration.mailboxes import appoint
 from mailbox.models import FunctionMailbox, Membership, OrganisationRole, Person
 from transport.names import is_name
 

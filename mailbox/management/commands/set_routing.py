@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailbox import routing
+from mailbox.administration import routing
 from mailbox.models import FunctionMailbox
 from transport.message_service.models import Organisation
 

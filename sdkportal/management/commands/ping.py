@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.access_point.pinging import ping
+from transport.access_point.ping import ping
 from transport.message_service.models import Organisation
 from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 

@@ -15,14 +15,20 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from ..canonical import AlgorithmNotAllowed, CanonicalisationFailed, canonical_document, canonical_element
-from ..canonical_digest import CanonicalDigest
+from transport.protocol.xml.canonical import (
+    AlgorithmNotAllowed,
+    CanonicalisationFailed,
+    canonical_document,
+    canonical_element,
+)
+from transport.protocol.xml.canonical_digest import CanonicalDigest
+from transport.protocol.xml.safe_xml import parse
+from transport.protocol.xml.text import text_at, text_of
+
 from ..certificates import CertificateUnreadable, load_certificate
 from ..der import SEQUENCE, der_content
 from ..distinguished_names import is_name_as_text, is_serial_number
 from ..identifiers import C14N_EXCLUSIVE, NS_DS, RSA_SHA256, SHA256
-from ..safe_xml import parse
-from ..text import text_at, text_of
 from . import names
 from .content_ids import content_id_of
 from .errors import FAILED_AUTHENTICATION, POLICY_NONCOMPLIANCE, As4Error

@@ -10,10 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from lxml import etree
 
-from ..canonical import remove_unread
+from transport.protocol.xml.canonical import remove_unread
+from transport.protocol.xml.safe_xml import SMALL_DOCUMENT, XmlRefused, parse
+from transport.protocol.xml.text import text_at
+
 from ..identifiers import C14N_EXCLUSIVE, NS_DS
-from ..safe_xml import SMALL_DOCUMENT, XmlRefused, parse
-from ..text import text_at
 from . import names, soap
 from .content_ids import content_id_of
 from .errors import INVALID_HEADER, INVALID_RECEIPT, As4Error

@@ -6,10 +6,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
+from transport.protocol.sdk_message.message import timestamp
+from transport.protocol.xml.text import holds_elements, text_at, text_of
+
 from ..identifiers import PARTICIPANT_SCHEME, ParticipantId, ParticipantIdInvalid
-from ..message import timestamp
 from ..moments import NotAMoment, read_moment
-from ..text import holds_elements, text_at, text_of
 from . import names
 from .content_ids import cid_url, content_id_of
 from .errors import INVALID_HEADER, VALUE_INCONSISTENT, VALUE_NOT_RECOGNIZED, As4Error

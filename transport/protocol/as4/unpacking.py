@@ -21,10 +21,11 @@ from isal import isal_zlib
 from isal.igzip_lib import IsalError
 from lxml import etree
 
-from ..canonical import AlgorithmNotAllowed, remove_unread
+from transport.protocol.xml.canonical import AlgorithmNotAllowed, remove_unread
+from transport.protocol.xml.safe_xml import SMALL_DOCUMENT, XmlRefused, parse
+from transport.protocol.xml.text import text_at
+
 from ..identifiers import RSA_OAEP_MGF1P, SHA1, SHA256
-from ..safe_xml import SMALL_DOCUMENT, XmlRefused, parse
-from ..text import text_at
 from . import names, soap
 from .content_ids import content_id_of
 from .errors import (

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.message_api import registering
-from transport.message_api.scopes import Scope
+from transport.message_api.clients import registration
+from transport.message_api.clients.scopes import Scope
 
 SHORT = {scope.value.rpartition(":")[2]: scope.value for scope in Scope}
 
@@ -40,8 +40,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         scopes = [SHORT[item] for item in options["scope"]] if options["scope"] else None
         try:
-            organisation = registering.organisation_of(options["participant"])
-            told = registering.register(
+            organisation = registration.organisation_of(options["participant"])
+            told = registration.register(
                 organisation,
                 options["client_id"],
                 name=options["name"],
@@ -50,8 +50,8 @@ class Command(BaseCommand):
                 webhook_url=options["webhook"],
             )
             if options["key"]:
-                registering.give_keys(told.client, registering.read_keys(options["key"]))
-        except registering.NotRegistered as error:
+                registration.give_keys(told.client, registration.read_keys(options["key"]))
+        except registration.NotRegistered as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{told.client} {'added' if told.is_new else 'changed'}")
         if not told.client.auth_ids:

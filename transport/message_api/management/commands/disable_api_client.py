@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.message_api import registering
+from transport.message_api.clients import registration
 
 
 class Command(BaseCommand):
@@ -16,8 +16,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            client = registering.client_of(options["client_id"])
-        except registering.NotRegistered as error:
+            client = registration.client_of(options["client_id"])
+        except registration.NotRegistered as error:
             raise CommandError(str(error)) from None
-        registering.set_active(client, is_active=options["enable"])
+        registration.set_active(client, is_active=options["enable"])
         self.stdout.write(f"{client} {'enabled' if client.is_active else 'disabled'}")

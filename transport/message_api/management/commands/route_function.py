@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.message_api import patterns, registering, routing
+from transport.message_api.clients import function_patterns, registration, routing
 from transport.message_api.models import FunctionRoute
 
 
@@ -19,12 +19,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         function = options["function_address"].strip()
         try:
-            organisation = registering.organisation_of(options["participant"])
-        except registering.NotRegistered as error:
+            organisation = registration.organisation_of(options["participant"])
+        except registration.NotRegistered as error:
             raise CommandError(str(error)) from None
         to = FunctionRoute.To(options["to"])
         routing.set_route(organisation, function, to)
         self.stdout.write(f"{organisation} {function} -> {to}")
         clients = organisation.api_clients.filter(is_active=True)
-        if routing.is_external(to) and not any(patterns.matches(one.auth_ids, function) for one in clients):
+        if routing.is_external(to) and not any(
+            function_patterns.matches(one.auth_ids, function) for one in clients
+        ):
             self.stdout.write("no API client may see it yet: its messages wait until one does")

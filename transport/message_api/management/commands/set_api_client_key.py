@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.message_api import registering
+from transport.message_api.clients import registration
 
 
 class Command(BaseCommand):
@@ -19,13 +19,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            client = registering.client_of(options["client_id"])
+            client = registration.client_of(options["client_id"])
             if options["remove"]:
-                registering.take_key(client, options["remove"])
+                registration.revoke_key(client, options["remove"])
             else:
-                keys = registering.read_keys(options["key"] or options["only"])
-                registering.give_keys(client, keys, replace=bool(options["only"]))
-        except registering.NotRegistered as error:
+                keys = registration.read_keys(options["key"] or options["only"])
+                registration.give_keys(client, keys, replace=bool(options["only"]))
+        except registration.NotRegistered as error:
             raise CommandError(str(error)) from None
         for key in client.keys:
             self.stdout.write(f"{client} {key['kty']} {key['kid']}")

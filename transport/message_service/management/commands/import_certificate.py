@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.message_service.certificate_requests import (
+from transport.message_service.models import Organisation, OrganisationKey
+from transport.message_service.organisations.certificate_requests import (
     CertificateRefused,
     import_certificate,
     import_pkcs12,
 )
-from transport.message_service.models import Organisation, OrganisationKey
 
 _REASONS = {
     "unreadable": "the file is neither a certificate (PEM, DER) nor PKCS#12",

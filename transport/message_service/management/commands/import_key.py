@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transport.message_service.models import Organisation, OrganisationKey
-from transport.message_service.organisation_keys import KeyDoesNotFit, add_key
+from transport.message_service.organisations.organisation_keys import KeyDoesNotFit, add_key
 from transport.protocol.certificates import CertificateUnreadable, load_certificates
 
 

@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from transport.certificate_watch.watch import held_certificates
-from transport.message_service import publication
 from transport.message_service.models import CertificateRequest
+from transport.message_service.organisations import publication
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, look: bool, **options: Any) -> None:
         if look:
-            self.stdout.write(f"CertPub has {publication.look()} of those that were awaited")
+            self.stdout.write(f"CertPub has {publication.poll_certpub()} of those that were awaited")
         now = timezone.now()
         for one in held_certificates():
             self.stdout.write(

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from transport.message_service.certificate_requests import KEY_BITS, request_certificate
 from transport.message_service.models import Organisation, OrganisationKey
+from transport.message_service.organisations.certificate_requests import KEY_BITS, request_certificate
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from transport.at_rest.resealing import REFUSED, seal_all
-from transport.message_service.organisation_keys import drop_passphrases
+from transport.message_service.organisations.organisation_keys import drop_passphrases
+from transport.storage.encryption.resealing import REFUSED, seal_all
 
 
 class Command(BaseCommand):

@@ -1,0 +1,183 @@
+"""Keeping the copy: only what changed is written, all of it in one transaction, or nothing.
+
+What disappeared is marked, not deleted: conversations still name it. A book that shrank beyond
+belief is refused.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DataError, connection, transaction
+from django.utils import timezone
+
+from transport.jobs import unexpected
+
+from .book import Book, BookUnavailable, FunctionEntry, OrganisationEntry, read_book
+from .categories import refresh_categories
+from .models import FunctionAddress, Organisation, SyncRun
+from .search import refresh_search_columns
+
+logger = logging.getLogger(__name__)
+_LOCK = 0x5D4B00C
+# More than this share of the known functions gone at once is taken for a fault of the book's.
+MOST_GONE = 0.5
+_NOT_STORED = "the database does not take it"
+INTERRUPTED = "Interrupted: the process ended before the run did"
+# No worker's task lasts longer.
+_LONGEST_RUN = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
+
+
+class CopyRefused(Exception):
+    """The new book would lose more than is believed; `force` takes it all the same."""
+
+
+class CopyFailed(Exception):
+    """Something that nobody foresaw; its text is the kind of error, and nothing of the book's."""
+
+
+class AlreadyRunning(Exception):
+    """Another run is copying now."""
+
+
+@dataclass(slots=True)
+class _Counts:
+    added: int = 0
+    changed: int = 0
+    gone: int = 0
+
+
+def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
+    """Copy the address book; the run's record, which always says how it ended.
+
+    Raises `BookUnavailable`, `CopyRefused`, `AlreadyRunning`, `CopyFailed`.
+    """
+    _close_interrupted_runs()
+    run = SyncRun.objects.create()
+    # Until it is known better: what ends a worker is no exception.
+    run.error = INTERRUPTED
+    try:
+        book = read_book(base_url)
+        with transaction.atomic():
+            _lock()
+            counts = _apply(book, force=force)
+        run.error = ""
+        run.added, run.changed, run.gone = counts.added, counts.changed, counts.gone
+        run.skipped = book.skipped[:200]
+    except (BookUnavailable, CopyRefused, AlreadyRunning) as error:
+        run.error = f"{type(error).__name__}: {error}"[:300]
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run says that it failed
+        unexpected(error, sync_run=run.pk)
+        run.error = f"CopyFailed: {type(error).__name__}"
+        raise CopyFailed(type(error).__name__) from None
+    finally:
+        run.finished_at = timezone.now()
+        run.save()
+        fields = {"added": run.added, "changed": run.changed, "gone": run.gone, "error": run.error or "-"}
+        logger.info("address book copied", extra={"fields": fields})
+    return run
+
+
+def _close_interrupted_runs() -> None:
+    """Say of runs whose process was killed that they did not end."""
+    began = timezone.now() - _LONGEST_RUN
+    dead = SyncRun.objects.filter(finished_at=None, started_at__lt=began, error="")
+    dead.update(error=INTERRUPTED, finished_at=timezone.now())
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise AlreadyRunning("another run is copying the address book")
+
+
+def _apply(book: Book, *, force: bool) -> _Counts:
+    counts = _Counts()
+    known_organisations = {row.book_id: row for row in Organisation.objects.all()}
+    known_functions = {row.book_id: row for row in FunctionAddress.objects.all()}
+    present = [row for row in known_functions.values() if row.gone_at is None]
+    lost = [row for row in present if row.book_id not in book.functions]
+    if present and len(lost) > len(present) * MOST_GONE and not force:
+        raise CopyRefused(f"{len(lost)} of {len(present)} function addresses would disappear")
+    for entry in book.organisations.values():
+        row = known_organisations.get(entry.book_id) or Organisation(book_id=entry.book_id)
+        if _write(row, _organisation_fields(entry), counts):
+            known_organisations[entry.book_id] = row
+        else:
+            book.skipped.append({"id": entry.book_id, "why": _NOT_STORED})
+    touched = []
+    for function in book.functions.values():
+        row_function = known_functions.get(function.book_id) or FunctionAddress(book_id=function.book_id)
+        organisation = known_organisations.get(function.organisation_book_id)
+        before = counts.added + counts.changed
+        if organisation is None or not _write(row_function, _function_fields(function, organisation), counts):
+            book.skipped.append({"id": function.book_id, "why": _NOT_STORED})
+        elif counts.added + counts.changed != before:
+            touched.append(row_function.pk)
+    now = timezone.now()
+    for rows, told in ((known_organisations, book.organisations), (known_functions, book.functions)):
+        for key, row_any in rows.items():
+            if key not in told and row_any.gone_at is None:
+                row_any.gone_at = now
+                row_any.save(update_fields=["gone_at"])
+                counts.gone += 1
+    changed_names = [row.pk for row in known_organisations.values() if getattr(row, "was_written", False)]
+    stale = FunctionAddress.objects.filter(pk__in=touched) | FunctionAddress.objects.filter(
+        organisation__in=changed_names
+    )
+    refresh_search_columns(stale)
+    if counts.added or counts.changed or counts.gone:
+        refresh_categories()
+    return counts
+
+
+def _write(row: Any, fields: dict[str, Any], counts: _Counts) -> bool:
+    """Save the row if it differs from what was told; whether the database took it."""
+    known = {name: getattr(row, name) for name in fields} if row.pk is not None else None
+    if known == fields:
+        return True
+    for name, value in fields.items():
+        setattr(row, name, value)
+    try:
+        with transaction.atomic():
+            row.save()
+    except DataError:
+        for name, value in (known or {}).items():
+            setattr(row, name, value)
+        return False
+    if known is None:
+        counts.added += 1
+    else:
+        counts.changed += 1
+    row.was_written = True
+    return True
+
+
+def _organisation_fields(entry: OrganisationEntry) -> dict[str, Any]:
+    return {
+        "participant_id": entry.participant_id,
+        "name": entry.name,
+        "alternate_name": entry.alternate_name,
+        "description": entry.description,
+        "kind": entry.kind,
+        "source": entry.source,
+        "gone_at": None,
+    }
+
+
+def _function_fields(entry: FunctionEntry, organisation: Organisation) -> dict[str, Any]:
+    return {
+        "organisation_id": organisation.pk,
+        "identifier": entry.identifier,
+        "name": entry.name,
+        "description": entry.description,
+        "categories": entry.categories,
+        "search_words": entry.search_words,
+        "source": entry.source,
+        "gone_at": None,
+    }

@@ -1,0 +1,1 @@
+"""Logging in with e-ID, sessions, people, and the rules that give membership."""

@@ -1,0 +1,172 @@
+"""Logging in with e-ID: who the person is, and whether the level of assurance is enough."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import jwt
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest
+from mozilla_django_oidc.auth import OIDCAuthenticationBackend
+
+from mailbox.administration import membership_rules
+from mailbox.models import Person
+from mailbox.models.person import subject_key
+from transport.names import as_one_line
+
+from . import provider_keys
+
+logger = logging.getLogger(__name__)
+# In the request, for whoever answers it: why a login was refused, and what the provider calls it by.
+REFUSAL = "mailbox.login_refusal"
+PROVIDER_LOGIN = "mailbox.provider_login"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_SECONDS = 60
+_NAMELESS = "-"
+_LATEST = 32_503_680_000
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLogin:
+    """What is kept of an ID token, so that the provider can end the login: `sid`, `sub` and `iat`."""
+
+    session: str
+    subject: str
+    issued_at: datetime
+
+
+class EidBackend(OIDCAuthenticationBackend):
+    """The person is the configured claim's; the level is the ID token's `acr`, compared exactly."""
+
+    def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> Person | None:
+        """The person, or None with the reason in the session: nobody comes in whom no administrator and no
+        rule of membership lets in."""
+        level = str(payload.get("acr", ""))
+        if level not in settings.SDK_OIDC_ACCEPTED_ACR:
+            return self._refused("level", level=level)
+        told = self.get_userinfo(access_token, id_token, payload)
+        if told.get("sub") != payload.get("sub"):
+            # OpenID Connect Core 5.3.2: it tells of somebody else.
+            raise SuspiciousOperation("userinfo of another subject")
+        claims = {**told, **payload}
+        subject = str(claims.get(settings.SDK_OIDC_PERSON_CLAIM, ""))
+        if not subject:
+            return self._refused("claim")
+        person = Person.objects.by_subject(subject)
+        if person is None and membership_rules.rules_met(claims):
+            person, _ = Person.add(subject, as_one_line(str(claims.get("name", "")))[:256] or _NAMELESS)
+        if person is None:
+            return self._refused("unknown")
+        if not person.is_active:
+            return self._refused("locked")
+        membership_rules.apply(person, claims)
+        if self.request is not None:
+            self.request.META[PROVIDER_LOGIN] = ProviderLogin(
+                str(payload.get("sid", "")), subject_key(str(payload["sub"])), moment_of(payload["iat"])
+            )
+        return person
+
+    def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
+        """The ID token's claims: signed by the provider for us, now, in answer to this browser's question."""
+        payload = provider_keys.claims_of(token, self.OIDC_RP_SIGN_ALGO)
+        if payload.get("nonce") != kwargs.get("nonce"):
+            raise SuspiciousOperation("ID token: another nonce")
+        problem = problem_of(payload)
+        if problem:
+            raise SuspiciousOperation(f"ID token: {problem}")
+        return payload
+
+    def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
+        told = super().get_userinfo(access_token, id_token, payload)
+        if not isinstance(told, dict):
+            raise SuspiciousOperation("userinfo is no object")
+        return told
+
+    def store_tokens(self, access_token: str, id_token: str) -> None:
+        """No token is kept: they hold names and personal numbers, and what one has may be had by others."""
+
+    def get_user(self, user_id: int) -> Person | None:
+        """Whoever is locked is nobody, from the next request on."""
+        return Person.objects.filter(pk=user_id, is_active=True).first()
+
+    def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Exchange the code; with a key, by private_key_jwt instead of a secret."""
+        if settings.SDK_OIDC_CLIENT_KEY:
+            payload = {name: value for name, value in payload.items() if name != "client_secret"}
+            payload["client_assertion_type"] = _ASSERTION_TYPE
+            payload["client_assertion"] = _client_assertion()
+        token = super().get_token(payload)
+        if not isinstance(token, dict):
+            raise SuspiciousOperation("no tokens")
+        return token
+
+    def _refused(self, reason: str, **details: str) -> Person | None:
+        """None, and the reason where the page that tells it will look."""
+        logger.warning("login refused", extra={"fields": {"reason": reason}})
+        if self.request is not None:
+            self.request.META[REFUSAL] = {"reason": reason, **details}
+        return None
+
+
+def problem_of(payload: Mapping[str, Any]) -> str:
+    """What is wrong with an ID token's claims (OpenID Connect Core 3.1.3.7); empty where nothing is.
+
+    A token of another issuer, or for another client of this one, is nobody's login here.
+    """
+    if payload.get("iss") != settings.OIDC_ISSUER:
+        return "issued by somebody else"
+    audience = payload.get("aud")
+    audiences = audience if isinstance(audience, list) else [audience]
+    if settings.OIDC_RP_CLIENT_ID not in audiences:
+        return "meant for somebody else"
+    if len(audiences) > 1 and payload.get("azp") != settings.OIDC_RP_CLIENT_ID:
+        return "meant for several, and not for us first"
+    if not isinstance(payload.get("sub", ""), str):
+        return "of nobody"
+    if not isinstance(payload.get("exp"), int) or not isinstance(payload.get("iat"), int):
+        return "without a time"
+    if payload["iat"] > time.time() + provider_keys.CLOCK_SKEW_SECONDS:
+        return "issued in the future"
+    return ""
+
+
+def moment_of(seconds: int) -> datetime:
+    """A token's time (`iat`, `exp`), within the times that can be stored."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LATEST), tz=UTC)
+
+
+def provider_logout_url(request: HttpRequest) -> str:
+    """Where logging out at the provider begins; it comes back to our own front page."""
+    # Without id_token_hint: a token in an address is in histories and logs. The provider knows its browser.
+    query = {
+        "client_id": settings.OIDC_RP_CLIENT_ID,
+        "post_logout_redirect_uri": request.build_absolute_uri(settings.LOGOUT_REDIRECT_URL),
+    }
+    return f"{settings.OIDC_OP_LOGOUT_ENDPOINT}?{urlencode(query)}"
+
+
+def essential_acr() -> str:
+    """The `claims` parameter: the level is asked for as essential (Swedish OIDC profile)."""
+    acr = {"essential": True, "values": settings.SDK_OIDC_ACCEPTED_ACR}
+    return json.dumps({"id_token": {"acr": acr}}, separators=(",", ":"))
+
+
+def _client_assertion() -> str:
+    now = int(time.time())
+    claims = {
+        "iss": settings.OIDC_RP_CLIENT_ID,
+        "sub": settings.OIDC_RP_CLIENT_ID,
+        "aud": settings.OIDC_OP_TOKEN_ENDPOINT,
+        "jti": str(uuid.uuid4()),
+        "iat": now,
+        "exp": now + _ASSERTION_SECONDS,
+    }
+    return jwt.encode(claims, Path(settings.SDK_OIDC_CLIENT_KEY).read_bytes(), algorithm="RS256")

@@ -1,0 +1,132 @@
+"""Sessions in Django's table, from which nobody can take one over: settings name it as SESSION_ENGINE.
+
+The table holds a hash of each session's key, so a copy of it opens no session, and what is in a session is
+sealed as everything else that is stored. A session engine as Django's own are (`SessionBase`, `Session`).
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
+
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, SessionBase, UpdateError
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from transport.storage.encryption import texts
+from transport.storage.encryption.errors import AtRestError
+
+logger = logging.getLogger(__name__)
+# Sessions belong to no organisation: a data key of the node's own seals them.
+KEY_OWNER: Final = "node:sessions"
+# The width of Django's column; 160 bits of a hash of a key with as many are enough.
+_HASH_DIGITS: Final = 40
+_KEY_LENGTH: Final = 32
+
+
+def stored_key(session_key: str) -> str:
+    """What the table holds of a session's key."""
+    return hashlib.sha256(session_key.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+class SessionStore(SessionBase):
+    """One browser's session."""
+
+    _session_cache: dict[str, Any]
+
+    @classmethod
+    def load_many(cls, session_keys: Iterable[str]) -> "dict[str, SessionStore]":
+        """The sessions that there are of these keys, by key, in one query."""
+        by_stored = {stored_key(key): key for key in session_keys}
+        rows = Session.objects.filter(session_key__in=by_stored, expire_date__gt=timezone.now())
+        loaded = {}
+        for row in rows:
+            session = cls(by_stored[row.session_key])
+            content = session._content_of(row)
+            if content is not None:
+                session._session_cache = content
+                loaded[by_stored[row.session_key]] = session
+        return loaded
+
+    def load(self) -> dict[str, Any]:
+        """What is in the session; nothing where there is none, it has expired, or it cannot be opened."""
+        stored = stored_key(self.session_key or "")
+        row = Session.objects.filter(session_key=stored, expire_date__gt=timezone.now()).first()
+        content = self._content_of(row) if row is not None else None
+        if content is None:
+            self._session_key = None
+            return {}
+        return content
+
+    def _content_of(self, row: Session) -> dict[str, Any] | None:
+        try:
+            content: dict[str, Any] = self.serializer().loads(_opened(row))
+        except (AtRestError, ValueError) as error:
+            logger.warning("session not opened", extra={"fields": {"error": type(error).__name__}})
+            return None
+        return content
+
+    def exists(self, session_key: str) -> bool:
+        return Session.objects.filter(session_key=stored_key(session_key)).exists()
+
+    def create(self) -> None:
+        while True:
+            self._session_key = get_random_string(_KEY_LENGTH, VALID_KEY_CHARS)
+            try:
+                self.save(must_create=True)
+            except CreateError:
+                continue
+            self.modified = True
+            return
+
+    def save(self, must_create: bool = False) -> None:
+        """Store the session. Raises `CreateError` where a new one has a key that is taken, `UpdateError`
+        where an old one has been deleted meanwhile."""
+        if self.session_key is None:
+            self.create()
+            return
+        content = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        stored = stored_key(self.session_key)
+        sealed = texts.seal_text(
+            self.serializer().dumps(content).decode("latin-1"), KEY_OWNER, _place(stored)
+        )
+        row = Session(session_key=stored, session_data=sealed, expire_date=self.get_expiry_date())
+        try:
+            with transaction.atomic():
+                row.save(force_insert=must_create, force_update=not must_create)
+        except IntegrityError:
+            if must_create:
+                raise CreateError from None
+            raise
+        except DatabaseError:
+            if not must_create:
+                raise UpdateError from None
+            raise
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key is not None:
+            delete_stored([stored_key(key)])
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Remove what has expired, and what another version of this program has stored in the clear."""
+        Session.objects.filter(expire_date__lt=timezone.now()).delete()
+        Session.objects.exclude(session_data__startswith=texts.MARK).delete()
+
+
+def delete_stored(stored_keys: list[str]) -> None:
+    """End sessions by what the table holds of their keys."""
+    Session.objects.filter(session_key__in=stored_keys).delete()
+
+
+def _opened(row: Session) -> bytes:
+    if not texts.is_sealed(row.session_data):
+        raise ValueError("in the clear")
+    return texts.open_text(row.session_data, _place(row.session_key)).encode("latin-1")
+
+
+def _place(stored: str) -> str:
+    return f"sessions|{stored}"

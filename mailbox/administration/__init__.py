@@ -1,0 +1,1 @@
+"""What administrators, managers of mailboxes and auditors look after."""

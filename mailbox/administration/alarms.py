@@ -1,0 +1,149 @@
+"""Mailboxes that nobody attends to: without an active member, or with a message that has waited too long.
+
+What has been noticed is kept as an alarm, so that pages and the metric need not look for it, and the managers
+are told by mail once a day for as long as it lasts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from mailbox import fault_isolation
+from mailbox.access import Viewer, lasting, mailboxes_of, managed_by, unlocked
+from mailbox.models import (
+    Conversation,
+    FunctionMailbox,
+    Membership,
+    Message,
+    OrganisationRole,
+    Person,
+    UnattendedAlarm,
+)
+from transport import mail
+
+_TELL_AGAIN: Final = timedelta(days=1)
+Reason = UnattendedAlarm.Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """A mailbox that nobody attends to, why, and since when."""
+
+    mailbox: FunctionMailbox
+    reason: Reason
+    since: datetime
+
+
+def unhandled() -> QuerySet[Conversation]:
+    """Conversations in which something has arrived that is neither answered nor done."""
+    answer = Message.objects.filter(
+        conversation=OuterRef("pk"), direction=Message.Direction.OUT, at__gt=OuterRef("last_arrived_at")
+    )
+    rows = Conversation.objects.filter(last_arrived_at__isnull=False, state=Conversation.State.OPEN)
+    return rows.exclude(Exists(answer))
+
+
+def untaken() -> QuerySet[Conversation]:
+    """Those of them that nobody has taken in hand."""
+    return unhandled().filter(holder=None)
+
+
+def unattended(now: datetime) -> list[Unattended]:
+    """Open mailboxes that nobody attends to now."""
+    active = Membership.objects.filter(lasting(), mailbox=OuterRef("pk"), person__is_active=True)
+    boxes = FunctionMailbox.objects.filter(is_open=True).annotate(has_member=Exists(active))
+    oldest = dict(
+        untaken()
+        .order_by()
+        .values("mailbox")
+        .annotate(oldest=Min("last_arrived_at"))
+        .values_list("mailbox", "oldest")
+    )
+    found = []
+    for box in boxes.order_by("pk"):
+        waiting_since = oldest.get(box.pk)
+        limit = timedelta(hours=box.unattended_after_hours)
+        if not box.has_member:
+            found.append(Unattended(box, Reason.NO_MEMBER, waiting_since or now))
+        elif waiting_since is not None and now - waiting_since > limit:
+            found.append(Unattended(box, Reason.UNTAKEN, waiting_since))
+    return found
+
+
+def look() -> None:
+    """Keep the alarms in step with what is so now, and tell the managers."""
+    now = timezone.now()
+    with transaction.atomic():
+        found = {one.mailbox.pk: one for one in unattended(now)}
+        UnattendedAlarm.objects.exclude(mailbox__in=found).delete()
+        for mailbox_id, one in found.items():
+            UnattendedAlarm.objects.update_or_create(
+                mailbox_id=mailbox_id,
+                defaults={"reason": one.reason},
+                create_defaults={"reason": one.reason, "since": one.since},
+            )
+    _tell(now)
+
+
+def alarms_of(person: Viewer) -> QuerySet[UnattendedAlarm]:
+    """What the person should see on the start page: of their own mailboxes, and of those that they manage."""
+    boxes = FunctionMailbox.objects.filter(Q(pk__in=mailboxes_of(person)) | Q(pk__in=managed_by(person)))
+    return UnattendedAlarm.objects.filter(mailbox__in=boxes).select_related("mailbox").order_by("since")
+
+
+def counts() -> dict[str, int]:
+    """How many mailboxes are unattended, by the reason."""
+    rows = UnattendedAlarm.objects.values_list("reason", flat=True)
+    return {reason.value: sum(row == reason for row in rows) for reason in Reason}
+
+
+def _tell(now: datetime) -> None:
+    due = UnattendedAlarm.objects.filter(Q(told_at=None) | Q(told_at__lt=now - _TELL_AGAIN))
+    fault_isolation.count_each(partial(_tell_of, now), list(due.select_related("mailbox")))
+
+
+def _tell_of(now: datetime, alarm: UnattendedAlarm) -> int:
+    addresses = _to_be_told(alarm.mailbox)
+    if addresses:
+        _send(alarm, addresses)
+    UnattendedAlarm.objects.filter(pk=alarm.pk).update(told_at=now)
+    return len(addresses)
+
+
+def _to_be_told(mailbox: FunctionMailbox) -> list[str]:
+    """The managers' addresses; where none has any, those of the organisation's administrators."""
+    managing = Membership.objects.filter(lasting(), mailbox=mailbox, role=Membership.Role.MANAGER)
+    administering = OrganisationRole.objects.filter(
+        unlocked(), participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
+    )
+    for ids in (
+        managing.values_list("person_id", flat=True),
+        administering.values_list("person_id", flat=True),
+    ):
+        people = Person.objects.filter(pk__in=ids, is_active=True).exclude(mail_address="")
+        addresses = sorted(set(people.values_list("mail_address", flat=True)))
+        if addresses:
+            return addresses
+    return []
+
+
+def _send(alarm: UnattendedAlarm, addresses: list[str]) -> None:
+    """A mail that names the mailbox and nothing in it."""
+    with override(settings.LANGUAGE_CODE):
+        subject = _("Obevakad brevlåda: %(name)s") % {"name": alarm.mailbox.name}
+        why = {
+            Reason.NO_MEMBER: _("Ingen aktiv medlem läser den."),
+            Reason.UNTAKEN: _("Det äldsta meddelandet har väntat längre än brevlådans gräns."),
+        }[Reason(alarm.reason)]
+        link = settings.SDK_PUBLIC_URL + reverse("administration-mailbox", args=[alarm.mailbox_id])
+    if not mail.send_each(addresses, subject, f"{why}\n\n{link}\n"):
+        raise mail.NothingSent

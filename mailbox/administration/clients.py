@@ -1,0 +1,192 @@
+"""What administrators do about other message clients of their organisation; every step is in the access log.
+
+What a client may see and act for is proposed by one and confirmed by another (`mailbox.access`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from addressbook.models import OwnFunction
+from mailbox import access, access_log
+from mailbox.models import FunctionMailbox, Person, Redirection
+from transport.message_api.clients import function_patterns, proposals, registration, routing
+from transport.message_api.clients.proposals import Proposal
+from transport.message_api.models import ApiClient, FunctionRoute
+from transport.message_service.models import Organisation
+
+from . import four_eyes
+from . import routing as ways
+
+
+class NameTaken(Exception):
+    """There is a client of that name already, here or in another organisation of the installation."""
+
+
+def register(actor: Person, organisation: Organisation, client_id: str, name: str) -> ApiClient:
+    """Add a client, which sees nothing and does nothing yet. Raises `NameTaken`."""
+    with transaction.atomic():
+        # One at a time: of two who register the same name, the second is not to change the first's client.
+        list(Organisation.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+        if ApiClient.objects.filter(client_id=client_id).exists():
+            raise NameTaken
+        client = registration.register(organisation, client_id, name=name, scopes=[]).client
+        access_log.note(actor, "client-registered", organisation.participant_id, client=client_id)
+    return client
+
+
+def rename(actor: Person, client: ApiClient, name: str) -> None:
+    """Change what people call it."""
+    if name != client.name:
+        with transaction.atomic():
+            registration.register(client.organisation, client.client_id, name=name)
+            _note(actor, "client-changed", client, name=name)
+
+
+def propose_keys(actor: Person, client: ApiClient, keys: list[dict[str, Any]], *, replace: bool) -> None:
+    """Propose public keys beside those that the client has, or in their place."""
+    with transaction.atomic():
+        proposals.propose_keys(client, keys, replace=replace, by=str(actor.pk), by_name=actor.name)
+        _note(actor, "client-proposed", client, keys=[key["kid"] for key in keys], replace=replace)
+
+
+def propose_access(actor: Person, client: ApiClient, auth_ids: Sequence[str], scopes: Sequence[str]) -> None:
+    """Propose which functions the client may act for, and what it may do, unless that is so."""
+    if (list(auth_ids), list(scopes)) == (client.auth_ids, client.scopes):
+        return
+    with transaction.atomic():
+        proposals.propose_access(
+            client, auth_ids=auth_ids, scopes=scopes, by=str(actor.pk), by_name=actor.name
+        )
+        _note(actor, "client-proposed", client, functions=list(auth_ids), scopes=list(scopes))
+
+
+def confirm(actor: Person, client: ApiClient, seal: str) -> None:
+    """Give the client what another has proposed. Raises `proposing.NotYours`, `proposing.Changed`."""
+    with transaction.atomic():
+        confirmed = proposals.confirm(client, seal, by=str(actor.pk))
+        _note(actor, "client-confirmed", client, **_told(confirmed))
+
+
+def withdraw(actor: Person, client: ApiClient, seal: str) -> None:
+    """Let what was proposed be. Raises `proposing.Changed`."""
+    with transaction.atomic():
+        withdrawn = proposals.withdraw(client, seal)
+        _note(actor, "client-withdrawn", client, **_told(withdrawn))
+
+
+def revoke_key(actor: Person, client: ApiClient, kid: str) -> None:
+    """Take a key no more, at once. Raises `registering.NotRegistered`."""
+    with transaction.atomic():
+        registration.revoke_key(client, kid)
+        _note(actor, "client-key-removed", client, keys=[kid])
+
+
+def set_active(actor: Person, client: ApiClient, *, is_active: bool) -> None:
+    """Shut the client out at once, or let it in again with what has been confirmed."""
+    with transaction.atomic():
+        registration.set_active(client, is_active=is_active)
+        _note(actor, "client-enabled" if is_active else "client-disabled", client)
+
+
+def set_webhook(actor: Person, client: ApiClient, address: str) -> str:
+    """Say where the client is told of news; its new secret. Raises `registering.NotRegistered`."""
+    with transaction.atomic():
+        registered = registration.register(client.organisation, client.client_id, webhook_url=address)
+        _note(actor, "client-webhook-set", client, address=address)
+    return registered.webhook_secret
+
+
+def set_route(
+    actor: Person,
+    organisation: Organisation,
+    address: str,
+    to: FunctionRoute.To,
+    *,
+    second: Person | None = None,
+) -> bool:
+    """Say whose a function is from now on. False where that waits for a second administrator, since what has
+    been another client's alone would come to the actor."""
+    participant = organisation.participant_id
+    with transaction.atomic():
+        Organisation.objects.select_for_update().get(pk=organisation.pk)
+        before = routing.route_of(participant, address)
+        if before != to:
+            taker = ways.taker_of(participant, address)
+            gains, loses = not routing.is_built_in(before), not routing.is_built_in(to)
+            if (gains or loses) and not four_eyes.settle_or_propose(
+                actor,
+                Redirection.Kind.ROUTE,
+                participant,
+                mailbox=taker if loses else None,
+                target=taker if gains else None,
+                value={"function": address, "to": to.value},
+                second=second,
+            ):
+                return False
+            routing.set_route(organisation, address, to)
+            access_log.note(actor, "function-routed", participant, function=address, to=to.value)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A function that other clients have a part in. `fetched_by` are those that see it now."""
+
+    route: FunctionRoute
+    name: str
+    fetched_by: list[ApiClient]
+    has_mailbox: bool
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.name)
+
+    @property
+    def lacks_mailbox(self) -> bool:
+        """It is to lie in a mailbox as well, and there is none."""
+        return self.route.to == FunctionRoute.To.BOTH and not self.has_mailbox
+
+
+def routed_functions(person: access.Viewer) -> list[Routed]:
+    """The functions of the person's organisations that are not the built-in client's alone."""
+    names, with_mailbox = functions_of(person)
+    clients = list(access.api_clients_of(person).filter(is_active=True))
+    found = []
+    for route in access.function_routes_of(person).exclude(to=FunctionRoute.To.BUILT_IN):
+        key = (route.organisation.participant_id, route.function_address)
+        fetched_by = [
+            client
+            for client in clients
+            if client.organisation_id == route.organisation_id
+            and function_patterns.matches(client.auth_ids, route.function_address)
+        ]
+        found.append(Routed(route, names.get(key, ""), fetched_by, key in with_mailbox))
+    return found
+
+
+def functions_of(person: access.Viewer) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
+    """Names of the functions of the person's organisations by participant and address; those with an open
+    mailbox."""
+    own = access.administered_by(person)
+    registered = OwnFunction.objects.filter(participant_id__in=own, closed_at=None)
+    names = {(one.participant_id, one.identifier): one.name for one in registered}
+    boxes = {
+        (one.participant_id, one.address): one.name
+        for one in FunctionMailbox.objects.filter(participant_id__in=own, is_open=True)
+    }
+    return names | boxes, set(boxes)
+
+
+def _told(proposal: Proposal) -> dict[str, Any]:
+    value = proposal.value
+    if proposal.kind == "keys":
+        return {"keys": [key["kid"] for key in value["keys"]], "replace": value["replace"]}
+    return {"functions": value["auth_ids"], "scopes": value["scopes"]}
+
+
+def _note(actor: Person, what: str, client: ApiClient, **details: Any) -> None:
+    participant = client.organisation.participant_id
+    access_log.note(actor, what, participant, client=client.client_id, **details)

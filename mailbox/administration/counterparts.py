@@ -1,0 +1,48 @@
+"""What administrators do about traffic with others: arrivals that could not be judged, and trying a way."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mailbox import access_log
+from mailbox.access import Viewer, administered_by
+from mailbox.models import Person
+from transport.access_point import ping as pinging
+from transport.access_point.ping import Tried
+from transport.message_service.models import IncomingMessage, Organisation
+from transport.message_service.tracking import set_aside
+from transport.protocol.identifiers import ParticipantId
+
+
+def arrivals_set_aside(person: Viewer) -> QuerySet[IncomingMessage]:
+    """Those of the organisations that the person administers."""
+    return set_aside.arrivals(administered_by(person))
+
+
+def count_set_aside() -> int:
+    """How many wait in the whole node: for monitoring."""
+    return set_aside.arrivals().count()
+
+
+def retry(actor: Person, row: IncomingMessage) -> None:
+    """Have an arrival judged once more; in the access log. Raises `set_aside.NotSetAside`."""
+    with transaction.atomic():
+        set_aside.retry(row.pk, actor=actor.name)
+        _note(actor, "arrival-retried", row.pk, row.organisation.participant_id)
+
+
+def refuse(actor: Person, row: IncomingMessage) -> None:
+    """Have an arrival refused; in the access log. Raises `set_aside.NotSetAside`."""
+    with transaction.atomic():
+        set_aside.refuse(row.pk, actor=actor.name)
+        _note(actor, "arrival-refused", row.pk, row.organisation.participant_id)
+
+
+def ping(organisation: Organisation, recipient: ParticipantId) -> list[Tried]:
+    """Each step towards a counterpart, up to the first that does not work."""
+    return list(pinging.ping(organisation.participant, recipient))
+
+
+def _note(actor: Person, what: str, key: UUID, participant: str) -> None:
+    access_log.note(actor, what, participant, arrival=str(key))

@@ -1,0 +1,166 @@
+"""Keeping the register of the organisation's function addresses; every change is logged."""
+
+from dataclasses import asdict
+from datetime import date, datetime, time
+from typing import Final
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from addressbook.models import OwnFunction
+from addressbook.register import Entry
+from mailbox import access_log
+from mailbox.models import FunctionMailbox, Person, Redirection
+
+from . import four_eyes, mailboxes, routing
+
+_OF_CLOSING: Final = frozenset({"is_closed", "closed_on", "successor"})
+
+
+class IdentifierTaken(Exception):
+    """The organisation has a function with this identifier already."""
+
+
+class SuccessorUnfit(Exception):
+    """A successor is another function of the same organisation that is itself open."""
+
+
+def create(actor: Person, participant_id: str, entry: Entry) -> OwnFunction:
+    """Add a function. Raises `IdentifierTaken`."""
+    try:
+        with transaction.atomic():
+            function = OwnFunction.objects.create(participant_id=participant_id, **_fields(entry))
+            access_log.note(actor, "function-created", participant_id, function=function.identifier)
+    except IntegrityError:
+        raise IdentifierTaken from None
+    return function
+
+
+def change(actor: Person, function: OwnFunction, entry: Entry) -> bool:
+    """Let a function say what the entry says, but for its identifier; whether that was a change."""
+    fields = {name: value for name, value in _fields(entry).items() if name != "identifier"}
+    changed = [name for name, value in fields.items() if getattr(function, name) != value]
+    if not changed:
+        return False
+    with transaction.atomic():
+        for name in changed:
+            setattr(function, name, fields[name])
+        function.save()
+        access_log.note(
+            actor, "function-changed", function.participant_id, function=function.identifier, changed=changed
+        )
+    return True
+
+
+def close(
+    actor: Person,
+    function: OwnFunction,
+    successor: OwnFunction | None,
+    *,
+    second: Person | None = None,
+    on: date | None = None,
+) -> bool:
+    """Close a function: its mailbox takes no new messages. Raises `SuccessorUnfit`.
+
+    `on` is the day, in Sweden, on which it was closed, where that is another than today.
+    False where it waits for a second administrator, since its messages would come to the actor.
+    """
+    with transaction.atomic():
+        keys = [row.pk for row in (function, successor) if row is not None]
+        rows = OwnFunction.objects.select_for_update().filter(participant_id=function.participant_id)
+        here = {row.pk: row for row in rows.filter(pk__in=keys).order_by("pk")}
+        if here[function.pk].closed_at is not None:
+            return True
+        if successor is not None and (
+            successor.pk == function.pk
+            or successor.pk not in here
+            or here[successor.pk].closed_at is not None
+        ):
+            raise SuccessorUnfit
+        if not _may_close(actor, function, successor, second):
+            return False
+        midnight = timezone.make_aware(datetime.combine(on, time.min)) if on else None
+        function.closed_at = midnight or timezone.now()
+        function.successor = successor
+        function.save()
+        access_log.note(
+            actor,
+            "function-closed",
+            function.participant_id,
+            function=function.identifier,
+            successor=successor.identifier if successor else None,
+        )
+        mailbox = FunctionMailbox.objects.filter(
+            participant_id=function.participant_id, address=function.identifier, is_open=True
+        ).first()
+        if mailbox is not None:
+            # Who takes its messages now has been settled with the function.
+            mailboxes.set_open(actor, mailbox, is_open=False, second=second or actor)
+    return True
+
+
+def _may_close(
+    actor: Person, function: OwnFunction, successor: OwnFunction | None, second: Person | None
+) -> bool:
+    participant_id, address = function.participant_id, function.identifier
+    before = routing.taker_of(participant_id, address)
+    after = routing.stand_in_of(
+        participant_id, address, succeeded_by=successor.identifier if successor else ""
+    )
+    return before == after or four_eyes.settle_or_propose(
+        actor,
+        Redirection.Kind.CLOSE_FUNCTION,
+        participant_id,
+        mailbox=before,
+        target=after,
+        value={"function": function.pk, "successor": successor.pk if successor else None},
+        second=second,
+    )
+
+
+def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[int, int]:
+    """Add, change and close functions, all or none; how many were added and changed.
+
+    What no entry names stays as it is, and nothing is opened again. What needs a second administrator to be
+    closed is proposed to them. Raises `SuccessorUnfit`.
+    """
+    with transaction.atomic():
+        known = {row.identifier: row for row in OwnFunction.objects.filter(participant_id=participant_id)}
+        were_closed = {identifier for identifier, row in known.items() if row.closed_at is not None}
+        were_here, added, changes = set(known), 0, set()
+        for entry in entries:
+            function = known.get(entry.identifier)
+            if function is None:
+                known[entry.identifier] = create(actor, participant_id, entry)
+                added += 1
+            elif change(actor, function, entry):
+                changes.add(entry.identifier)
+        for entry in _in_order_of_closing(entries):
+            if entry.identifier in were_closed:
+                continue
+            if entry.successor and entry.successor not in known:
+                raise SuccessorUnfit
+            successor = known.get(entry.successor)
+            if close(actor, known[entry.identifier], successor, on=entry.closed_on):
+                changes.add(entry.identifier)
+        changed = len(changes & were_here)
+        access_log.note(actor, "functions-imported", participant_id, added=added, changed=changed)
+    return added, changed
+
+
+def _in_order_of_closing(entries: list[Entry]) -> list[Entry]:
+    """Those that the file says are closed, each before its successor, which is open when it is named."""
+    closed = {entry.identifier: entry for entry in entries if entry.is_closed}
+
+    def succeeded_by(entry: Entry) -> int:
+        count, one = 0, entry
+        while one.successor in closed and count < len(closed):
+            count, one = count + 1, closed[one.successor]
+        return count
+
+    return sorted(closed.values(), key=succeeded_by, reverse=True)
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    fields = {name: value for name, value in asdict(entry).items() if name not in _OF_CLOSING}
+    return {**fields, "categories": list(entry.categories), "search_words": list(entry.search_words)}

@@ -1,0 +1,227 @@
+"""What administrators of an organisation and managers of a mailbox may do.
+
+Every change is an entry in the access log. Whoever calls has let `mailbox.access` say that the actor may.
+"""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from mailbox import access_log, events
+from mailbox.access import Viewer, administered_by, may_name
+from mailbox.conversations import assignment
+from mailbox.models import (
+    Conversation,
+    FunctionMailbox,
+    Membership,
+    OrganisationLock,
+    OrganisationRole,
+    Person,
+    Redirection,
+)
+
+from . import four_eyes, routing
+
+
+class AddressTaken(Exception):
+    """The organisation has a mailbox for this function address already."""
+
+
+class NotForYouToGive(Exception):
+    """Nobody gives what they do not hold, nor anything to themselves."""
+
+
+def mailboxes_administered_by(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """The mailboxes of the organisations that the person administers."""
+    return FunctionMailbox.objects.filter(participant_id__in=administered_by(person))
+
+
+def people_administered_by(person: Viewer) -> QuerySet[Person]:
+    """People with a membership or a role in those organisations."""
+    organisations = administered_by(person)
+    members = Person.objects.filter(memberships__mailbox__participant_id__in=organisations)
+    holders = Person.objects.filter(organisation_roles__participant_id__in=organisations)
+    return (members | holders).distinct().order_by("name", "pk")
+
+
+def open_mailbox(actor: Person, participant_id: str, address: str, name: str) -> FunctionMailbox:
+    """Make a mailbox for a function address. Raises `AddressTaken`."""
+    try:
+        with transaction.atomic():
+            mailbox = FunctionMailbox.objects.create(
+                participant_id=participant_id, address=address, name=name
+            )
+            access_log.note(actor, "mailbox-created", participant_id, mailbox=mailbox)
+    except IntegrityError:
+        raise AddressTaken from None
+    return mailbox
+
+
+def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool, second: Person | None = None) -> bool:
+    """Open or close a mailbox: a closed one refuses new messages, and keeps what it has.
+
+    False where it waits for a second administrator, since another mailbox's messages would come to the actor.
+    """
+    with transaction.atomic():
+        row = FunctionMailbox.objects.select_for_update().get(pk=mailbox.pk)
+        if row.is_open != is_open:
+            stand_in = routing.stand_in_of(row.participant_id, row.address)
+            kind = Redirection.Kind.OPEN_MAILBOX if is_open else Redirection.Kind.CLOSE_MAILBOX
+            giving, taking = (stand_in, row) if is_open else (row, stand_in)
+            is_moved = stand_in is not None or not is_open
+            if is_moved and not four_eyes.settle_or_propose(
+                actor,
+                kind,
+                row.participant_id,
+                mailbox=giving,
+                target=taking,
+                value={"mailbox": row.pk},
+                second=second,
+            ):
+                return False
+        mailbox.is_open = is_open
+        mailbox.save(update_fields=["is_open"])
+        what = "mailbox-opened" if is_open else "mailbox-closed"
+        access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox)
+    return True
+
+
+def set_limit(actor: Person, mailbox: FunctionMailbox, hours: int) -> None:
+    """Say how long a message may wait before the mailbox counts as unattended."""
+    with transaction.atomic():
+        mailbox.unattended_after_hours = hours
+        mailbox.save(update_fields=["unattended_after_hours"])
+        access_log.note(actor, "mailbox-limit-set", mailbox.participant_id, mailbox=mailbox, hours=hours)
+
+
+def add_member(
+    actor: Person,
+    mailbox: FunctionMailbox,
+    subject: str,
+    name: str,
+    *,
+    role: str = Membership.Role.MEMBER,
+    ends_at: datetime | None = None,
+) -> Person:
+    """Make somebody a member until a moment, adding the person if need be; a membership there is changed.
+
+    Raises `NotForYouToGive` where somebody names themselves.
+    """
+    with transaction.atomic():
+        person, created = Person.add(subject, name)
+        if person.pk == actor.pk:
+            raise NotForYouToGive
+        organisation = mailbox.participant_id
+        if created:
+            access_log.note(actor, "person-added", organisation, person=person)
+        membership, joined = Membership.objects.update_or_create(
+            person=person, mailbox=mailbox, defaults={"role": role, "ends_at": ends_at, "rule": None}
+        )
+        access_log.note(
+            actor,
+            "member-added" if joined else "member-changed",
+            organisation,
+            mailbox=mailbox,
+            person=person,
+            role=membership.role,
+            until=ends_at.isoformat() if ends_at else None,
+        )
+        _let_in_or_out(person)
+        events.announce(mailbox.pk)
+    return person
+
+
+def remove_member(actor: Person | None, membership: Membership) -> None:
+    """End a membership: what the person sees of the mailbox ends with it. Without an actor its time is up."""
+    with transaction.atomic():
+        mailbox, person = membership.mailbox, membership.person
+        membership.delete()
+        assignment.unassign_all(person, mailbox)
+        what = "member-removed" if actor else "membership-ended"
+        access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, person=person)
+        events.announce(mailbox.pk)
+
+
+def end_memberships() -> int:
+    """Remove memberships whose time is up (they opened nothing any more); how many."""
+    ended = Membership.objects.filter(ends_at__lte=timezone.now()).select_related("mailbox", "person")
+    for membership in ended:
+        remove_member(None, membership)
+    return len(ended)
+
+
+def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
+    """Lock a person out of the organisations that the actor administers, at once and in open pages too; or
+    let them in again. What other organisations have given, or locked, stays as it is."""
+    with transaction.atomic():
+        what = "person-locked" if is_locked else "person-unlocked"
+        for participant_id in sorted(set(administered_by(actor)) & _organisations_of(person)):
+            if is_locked:
+                OrganisationLock.objects.get_or_create(person=person, participant_id=participant_id)
+                for mailbox in FunctionMailbox.objects.filter(
+                    participant_id=participant_id, memberships__person=person
+                ):
+                    assignment.unassign_all(person, mailbox)
+            else:
+                OrganisationLock.objects.filter(person=person, participant_id=participant_id).delete()
+            access_log.note(actor, what, participant_id, person=person)
+        _let_in_or_out(person)
+        events.announce_to(person.pk)
+
+
+def _organisations_of(person: Person) -> set[str]:
+    """Those in which the person has a membership or a role."""
+    members = person.memberships.values_list("mailbox__participant_id", flat=True)
+    return {*members, *person.organisation_roles.values_list("participant_id", flat=True)}
+
+
+def _let_in_or_out(person: Person) -> None:
+    """Whoever is locked out everywhere cannot log in."""
+    locked = set(person.locks.values_list("participant_id", flat=True))
+    person.is_active = not locked or bool(_organisations_of(person) - locked)
+    person.save(update_fields=["is_active"])
+
+
+def give_role(actor: Person, person: Person, role: str, participant_id: str) -> None:
+    """Make somebody an administrator or an auditor. Raises `NotForYouToGive`."""
+    if not may_name(actor, person, role, participant_id):
+        raise NotForYouToGive
+    with transaction.atomic():
+        _, given = OrganisationRole.objects.get_or_create(
+            person=person, participant_id=participant_id, role=role
+        )
+        if given:
+            access_log.note(actor, "role-given", participant_id, person=person, role=role)
+            _let_in_or_out(person)
+
+
+def revoke_role(actor: Person, held: OrganisationRole) -> None:
+    """Take a role away. Raises `NotForYouToGive`."""
+    if not may_name(actor, held.person, held.role, held.participant_id):
+        raise NotForYouToGive
+    with transaction.atomic():
+        person, role, participant_id = held.person, held.role, held.participant_id
+        held.delete()
+        access_log.note(actor, "role-taken", participant_id, person=person, role=role)
+        events.announce_to(person.pk)
+
+
+def note_bundle(actor: Person, conversation: Conversation) -> None:
+    """Note that a conversation was taken out as a record bundle."""
+    mailbox = conversation.mailbox
+    access_log.note(
+        actor, "record-bundle-made", mailbox.participant_id, mailbox=mailbox, conversation=conversation
+    )
+
+
+def appoint(participant_id: str, person: Person, role: str) -> None:
+    """Used when an installation is set up: from then on only who holds a role gives it."""
+    _, given = OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id, role=role)
+    if given:
+        access_log.note(None, "role-given", participant_id, person=person, role=role)
+
+
+def make_administrator(participant_id: str, person: Person) -> None:
+    appoint(participant_id, person, OrganisationRole.Role.ADMINISTRATOR)

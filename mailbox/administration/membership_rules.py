@@ -1,0 +1,92 @@
+"""Membership by what the e-ID provider says of a person: looked at in each login."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from mailbox import access_log, events
+from mailbox.models import FunctionMailbox, Membership, MembershipRule, Person
+
+from . import mailboxes
+
+logger = logging.getLogger(__name__)
+
+
+def make_rule(actor: Person, mailbox: FunctionMailbox, claim: str, value: str) -> MembershipRule:
+    """Whoever has the value becomes a member at the next login, but for who alone has said so."""
+    with transaction.atomic():
+        rule, made = MembershipRule.objects.get_or_create(
+            mailbox=mailbox, claim=claim, value=value, defaults={"made_by": actor}
+        )
+        if made:
+            _note(actor, "rule-made", rule)
+        else:
+            confirm_rule(actor, rule)
+    return rule
+
+
+def confirm_rule(actor: Person, rule: MembershipRule) -> None:
+    """Say the same as who made it: then it is two who want it so. What nobody is known to have made is the
+    actor's alone from then on."""
+    with transaction.atomic():
+        rule = MembershipRule.objects.select_for_update().get(pk=rule.pk)
+        if not may_confirm(actor, rule):
+            return
+        rule.made_by = actor if rule.is_suspended else None
+        rule.is_suspended = False
+        rule.save(update_fields=["made_by", "is_suspended"])
+        _note(actor, "rule-made", rule)
+
+
+def may_confirm(actor: Person, rule: MembershipRule) -> bool:
+    """Whether it would mean something that the actor says the same."""
+    return rule.is_suspended or rule.made_by_id not in {None, actor.pk}
+
+
+def remove_rule(actor: Person, rule: MembershipRule) -> None:
+    """Remove a rule, and the memberships that it gave."""
+    with transaction.atomic():
+        for membership in rule.memberships.select_related("mailbox", "person"):
+            mailboxes.remove_member(actor, membership)
+        _note(actor, "rule-removed", rule)
+        rule.delete()
+
+
+def rules_met(claims: Mapping[str, Any]) -> list[MembershipRule]:
+    """The rules that what the provider says of somebody meets."""
+    rules = MembershipRule.objects.filter(claim__in=list(claims), is_suspended=False)
+    return [rule for rule in rules.select_related("mailbox") if rule.value in _values(claims[rule.claim])]
+
+
+def apply(person: Person, claims: Mapping[str, Any]) -> None:
+    """Give the memberships that the claims give, and end those that they no longer give.
+
+    Nobody names themselves a member: a rule that somebody has made alone gives them nothing.
+    """
+    met = [rule for rule in rules_met(claims) if rule.made_by_id != person.pk]
+    with transaction.atomic():
+        for membership in person.memberships.exclude(rule=None).select_related("mailbox", "person"):
+            if membership.rule_id not in {rule.pk for rule in met}:
+                mailboxes.remove_member(None, membership)
+        for rule in met:
+            _, joined = Membership.objects.get_or_create(
+                person=person, mailbox=rule.mailbox, defaults={"rule": rule}
+            )
+            if joined:
+                mailbox = rule.mailbox
+                access_log.note(
+                    None, "member-by-rule", mailbox.participant_id, mailbox=mailbox, person=person
+                )
+                events.announce(mailbox.pk)
+
+
+def _note(actor: Person, what: str, rule: MembershipRule) -> None:
+    mailbox = rule.mailbox
+    access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, claim=rule.claim, value=rule.value)
+
+
+def _values(said: Any) -> list[str]:
+    """A claim is a text, or a list of them, as groups are."""
+    return [str(one) for one in said] if isinstance(said, list) else [str(said)]

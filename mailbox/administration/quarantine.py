@@ -1,0 +1,133 @@
+"""Malicious code that was found, and a scanner that does not answer: what administrators are told of.
+
+Pages and mail tell when, which way and what the scanner calls it: nothing of a message, and no file's name.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
+
+from mailbox import access_log, fault_isolation
+from mailbox.access import Viewer, administered_by
+from mailbox.models import OrganisationRole, Person
+from transport import mail
+from transport.message_service.malware import quarantine
+from transport.message_service.models import QuarantinedFile, ScannerAlarm
+
+from .certificates import to_be_warned
+
+# How long messages may wait for the scanner before somebody is told: it may just be starting again.
+_PATIENCE: Final = timedelta(minutes=10)
+_TELL_AGAIN: Final = timedelta(days=1)
+
+
+def seen_by(person: Viewer) -> QuerySet[QuarantinedFile]:
+    """What was found at the organisations that the person administers."""
+    return quarantine.kept(administered_by(person))
+
+
+def unremoved(person: Viewer) -> int:
+    """How much of it nobody has dealt with yet."""
+    own = administered_by(person)
+    return quarantine.kept(own).filter(removed_at=None).count() if own else 0
+
+
+def waiting_for_scanner(person: Viewer) -> tuple[int, datetime | None]:
+    """How many of those organisations' messages wait for the scanner, and since when."""
+    own = administered_by(person)
+    return quarantine.waiting(own) if own else (0, None)
+
+
+def remove(actor: Person, row: QuarantinedFile) -> None:
+    """Remove what was kept; in the access log."""
+    with transaction.atomic():
+        if quarantine.remove(row.pk, actor.name):
+            participant = row.organisation.participant_id
+            access_log.note(
+                actor, "quarantine-removed", participant, file=str(row.pk), signature=row.signature
+            )
+
+
+def look() -> None:
+    """Tell the administrators of what has been found since they were told, and of a scanner that is away."""
+    fault_isolation.count_each(_tell_of_files, list(_organisations_with_new()))
+    fault_isolation.count_each(_tell_of_scanner, [timezone.now()])
+
+
+def counts() -> dict[str, int]:
+    """Figures for monitoring: what was found and nobody has dealt with, and what waits for the scanner."""
+    found = QuarantinedFile.objects.filter(removed_at=None)
+    return {"found": found.count(), "waiting": quarantine.waiting()[0]}
+
+
+def _organisations_with_new() -> QuerySet[QuarantinedFile, str]:
+    new = QuarantinedFile.objects.filter(told_at=None)
+    return new.values_list("organisation__participant_id", flat=True).distinct()
+
+
+def _tell_of_files(organisation: str) -> int:
+    with transaction.atomic():
+        rows = QuarantinedFile.objects.filter(told_at=None, organisation__participant_id=organisation)
+        keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+        if keys:
+            _mail_of_files(organisation, len(keys))
+            QuarantinedFile.objects.filter(pk__in=keys).update(told_at=timezone.now())
+    return len(keys)
+
+
+def _tell_of_scanner(now: datetime) -> int:
+    count, since = quarantine.waiting()
+    if since is None:
+        ScannerAlarm.objects.all().delete()
+        return 0
+    with transaction.atomic():
+        alarm = ScannerAlarm.objects.select_for_update().first() or ScannerAlarm.objects.create(since=since)
+        if now - alarm.since < _PATIENCE or (alarm.told_at and now - alarm.told_at < _TELL_AGAIN):
+            return 0
+        organisations = OrganisationRole.objects.filter(role=OrganisationRole.Role.ADMINISTRATOR)
+        addresses = {
+            address
+            for organisation in organisations.values_list("participant_id", flat=True).distinct()
+            for address in _addresses(organisation)
+        }
+        with override(settings.LANGUAGE_CODE):
+            subject = _("Virusskanningen svarar inte: meddelanden väntar")
+            text = ngettext(
+                "%(n)d meddelande väntar på att kontrolleras, och släpps inte igenom förrän det har gjorts.",
+                "%(n)d meddelanden väntar på att kontrolleras, och släpps inte igenom förrän det har gjorts.",
+                count,
+            ) % {"n": count}
+        _send(addresses or settings.SDK_OPERATOR_MAIL, subject, text)
+        alarm.told_at = now
+        alarm.save(update_fields=["told_at"])
+    return count
+
+
+def _mail_of_files(organisation: str, count: int) -> None:
+    with override(settings.LANGUAGE_CODE):
+        subject = _("Skadlig kod har hittats")
+        text = ngettext(
+            "Skadlig kod hittades i %(n)d fil eller text, som är stoppad. Se Administration, Karantän.",
+            "Skadlig kod hittades i %(n)d filer eller texter, som är stoppade. Se Administration, Karantän.",
+            count,
+        ) % {"n": count}
+    _send(_addresses(organisation), subject, text)
+
+
+def _addresses(organisation: str) -> set[str]:
+    return {*to_be_warned(organisation), *settings.SDK_OPERATOR_MAIL}
+
+
+def _send(addresses: Iterable[str], subject: str, text: str) -> None:
+    link = settings.SDK_PUBLIC_URL + reverse("administration-quarantine")
+    told = sorted(addresses)
+    if told and not mail.send_each(told, subject, f"{text}\n\n{link}\n"):
+        raise mail.NothingSent

@@ -1,0 +1,102 @@
+"""Where messages go: to a function that stands in for one that is closed or unknown, and inside this node.
+
+Nothing is lost for want of a mailbox: what is for a closed function goes to its successor; what nobody serves
+goes to the organisation's catch-all mailbox, where one is chosen; what is left is refused with a receipt.
+"""
+
+from django.db import transaction
+
+from addressbook import register
+from mailbox import access_log
+from mailbox.models import FunctionMailbox, Person, Redirection
+from transport.message_service.models import Organisation
+
+from . import four_eyes
+
+
+class CatchAllUnfit(Exception):
+    """A catch-all is an open mailbox of the organisation's own."""
+
+
+def stand_ins(participant_id: str, function_address: str) -> list[str]:
+    """The functions that are to take what is for a function that nobody serves, the first choice first."""
+    found = register.successors_of(participant_id, function_address)
+    chosen = catch_all_of(participant_id)
+    if chosen is not None:
+        found.append(chosen.address)
+    return found
+
+
+def stand_in_of(
+    participant_id: str, function_address: str, *, succeeded_by: str = ""
+) -> FunctionMailbox | None:
+    """The mailbox that takes what is for a function which none of its own does; `succeeded_by` is a successor
+    that it is to have."""
+    chain = [succeeded_by, *register.successors_of(participant_id, succeeded_by)] if succeeded_by else []
+    found = [*chain, *stand_ins(participant_id, function_address)]
+    boxes = FunctionMailbox.objects.filter(participant_id=participant_id, address__in=found, is_open=True)
+    by_address = {box.address: box for box in boxes.exclude(address=function_address)}
+    return next((by_address[address] for address in found if address in by_address), None)
+
+
+def taker_of(participant_id: str, function_address: str) -> FunctionMailbox | None:
+    """The mailbox that takes what is for a function now."""
+    own = FunctionMailbox.objects.filter(
+        participant_id=participant_id, address=function_address, is_open=True
+    )
+    return own.first() or stand_in_of(participant_id, function_address)
+
+
+def catch_all_of(participant_id: str) -> FunctionMailbox | None:
+    """The organisation's catch-all mailbox."""
+    return FunctionMailbox.objects.filter(participant_id=participant_id, is_catch_all=True).first()
+
+
+def set_catch_all(
+    actor: Person | None,
+    participant_id: str,
+    mailbox: FunctionMailbox | None,
+    *,
+    second: Person | None = None,
+) -> bool:
+    """Let a mailbox take what nobody serves; None lets it be refused. Raises `CatchAllUnfit`.
+
+    False where it waits for a second administrator (`four_eyes`).
+    """
+    with transaction.atomic():
+        boxes = FunctionMailbox.objects.select_for_update().filter(participant_id=participant_id)
+        here = {box.pk: box for box in boxes.order_by("pk")}
+        before = next((box for box in here.values() if box.is_catch_all), None)
+        if mailbox is not None and (mailbox.pk not in here or not here[mailbox.pk].is_open):
+            raise CatchAllUnfit
+        if before == mailbox:
+            return True
+        if mailbox is not None and not four_eyes.settle_or_propose(
+            actor,
+            Redirection.Kind.CATCH_ALL,
+            participant_id,
+            mailbox=before,
+            target=mailbox,
+            value={"mailbox": mailbox.pk},
+            second=second,
+        ):
+            return False
+        boxes.filter(is_catch_all=True).update(is_catch_all=False)
+        if mailbox is None:
+            access_log.note(actor, "catch-all-removed", participant_id, mailbox=before)
+        else:
+            boxes.filter(pk=mailbox.pk).update(is_catch_all=True)
+            access_log.note(actor, "catch-all-set", participant_id, mailbox=mailbox)
+        return True
+
+
+def set_out_and_back(actor: Person | None, organisation: Organisation, *, goes_out_and_back: bool) -> None:
+    """Say whether messages between this organisation and others of the node go out and back."""
+    with transaction.atomic():
+        row = Organisation.objects.select_for_update().get(pk=organisation.pk)
+        if row.goes_out_and_back == goes_out_and_back:
+            return
+        row.goes_out_and_back = goes_out_and_back
+        row.save(update_fields=["goes_out_and_back"])
+        way = "out-and-back" if goes_out_and_back else "inside"
+        access_log.note(actor, "routing-changed", row.participant_id, way=way)

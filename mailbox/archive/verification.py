@@ -1,0 +1,150 @@
+"""Judging a record bundle: whole, unchanged, and its evidence sound. Needs nothing but the file."""
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Final, cast
+
+from transport.protocol.errors import ProtocolError
+from transport.protocol.message_receipt import read_receipt
+from transport.protocol.xhe.opening import verify_envelope
+from transport.protocol.xml.safe_xml import parse
+
+from .bundle import EVIDENCE_NAMES, MANIFEST, METADATA_JSON, METADATA_XML, PAGE, Kind
+from .conversation_record import FORMAT
+
+_CHUNK: Final = 64 * 1024
+_MAX_LISTING_BYTES: Final = 64 * 1024 * 1024
+_ALWAYS_THERE: Final = (METADATA_JSON, METADATA_XML, PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a bundle: where, and a code for what."""
+
+    path: str
+    what: str
+
+
+def check_bundle(source: BinaryIO) -> list[Fault]:
+    """Everything that is wrong, in the order of the bundle; empty when nothing is."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return list(_faults(archive))
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
+        return [Fault("", "no-zip-file")]
+
+
+def _faults(archive: zipfile.ZipFile) -> Iterator[Fault]:
+    names = [entry.filename for entry in archive.infolist()]
+    yield from (Fault(name, "twice") for name in sorted({name for name in names if names.count(name) > 1}))
+    yield from (Fault(name, "unsafe-path") for name in names if _is_unsafe(name))
+    listing = _json(archive, MANIFEST)
+    files = listing.get("files") if isinstance(listing, dict) else None
+    if not isinstance(listing, dict) or listing.get("format") != FORMAT or not _is_listing(files):
+        yield Fault(MANIFEST, "unreadable" if MANIFEST in names else "missing")
+        return
+    listed: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in cast(list[dict[str, Any]], files)}
+    yield from (Fault(name, "not-listed") for name in names if name not in listed and name != MANIFEST)
+    yield from (Fault(name, "not-listed") for name in _ALWAYS_THERE if name not in listed)
+    for path, entry in listed.items():
+        if path not in names:
+            yield Fault(path, "missing")
+        elif _measured(archive, path, entry["size"]) != (entry["size"], entry["sha256"]):
+            yield Fault(path, "changed")
+    yield from _faults_of_evidence(archive, set(listed) & set(names))
+
+
+def _faults_of_evidence(archive: zipfile.ZipFile, there: set[str]) -> Iterator[Fault]:
+    account = _json(archive, METADATA_JSON) if METADATA_JSON in there else None
+    messages = account.get("messages") if isinstance(account, dict) else None
+    if not isinstance(messages, list):
+        yield Fault(METADATA_JSON, "unreadable")
+        return
+    for message in messages:
+        folder, message_id = (
+            (message.get("folder"), message.get("message_id")) if isinstance(message, dict) else (None, None)
+        )
+        if not isinstance(folder, str) or not isinstance(message_id, str):
+            yield Fault(METADATA_JSON, "unreadable")
+            continue
+        envelope = f"{folder}/{EVIDENCE_NAMES[Kind.ENVELOPE]}"
+        if envelope in there:
+            yield from _faults_of_envelope(archive, envelope, message_id)
+        receipt = f"{folder}/{EVIDENCE_NAMES[Kind.MESSAGE_RECEIPT]}"
+        if receipt in there:
+            yield from _faults_of_receipt(archive, receipt, message_id)
+
+
+def _faults_of_envelope(archive: zipfile.ZipFile, path: str, message_id: str) -> Iterator[Fault]:
+    with tempfile.TemporaryFile() as copy:
+        _copy(archive, path, copy)
+        try:
+            verified = verify_envelope(cast(BinaryIO, copy))
+        except ProtocolError:
+            yield Fault(path, "signature")
+            return
+        if verified.envelope.message_id != message_id:
+            yield Fault(path, "of-another-message")
+
+
+def _faults_of_receipt(archive: zipfile.ZipFile, path: str, message_id: str) -> Iterator[Fault]:
+    with tempfile.TemporaryFile() as copy, tempfile.TemporaryFile() as content:
+        _copy(archive, path, copy)
+        try:
+            verify_envelope(cast(BinaryIO, copy)).write_payload(cast(BinaryIO, content))
+            content.seek(0)
+            receipt = read_receipt(parse(cast(BinaryIO, content)))
+        except ProtocolError:
+            yield Fault(path, "signature")
+            return
+        if receipt.ref_message_id != message_id:
+            yield Fault(path, "of-another-message")
+
+
+def _copy(archive: zipfile.ZipFile, path: str, target: Any) -> None:
+    with archive.open(path) as source:
+        while piece := source.read(_CHUNK):
+            target.write(piece)
+    target.seek(0)
+
+
+def _measured(archive: zipfile.ZipFile, path: str, most: int) -> tuple[int, str]:
+    """Size and SHA-256 of an entry; not read further than it should be long."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with archive.open(path) as source:
+            while (piece := source.read(_CHUNK)) and size <= most:
+                digest.update(piece)
+                size += len(piece)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, OSError):
+        return -1, ""
+    return size, digest.hexdigest()
+
+
+def _json(archive: zipfile.ZipFile, path: str) -> object:
+    try:
+        with archive.open(path) as source:
+            text = source.read(_MAX_LISTING_BYTES + 1)
+        return json.loads(text) if len(text) <= _MAX_LISTING_BYTES else None
+    except (KeyError, ValueError, zipfile.BadZipFile, EOFError, RuntimeError, RecursionError):
+        return None
+
+
+def _is_listing(files: object) -> bool:
+    return isinstance(files, list) and all(
+        isinstance(entry, dict)
+        and isinstance(entry.get("path"), str)
+        and isinstance(entry.get("size"), int)
+        and isinstance(entry.get("sha256"), str)
+        for entry in files
+    )
+
+
+def _is_unsafe(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or "\\" in name or name.endswith("/")

@@ -1,0 +1,1 @@
+"""Files of messages and drafts: upload, preview, download."""

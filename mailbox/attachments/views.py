@@ -1,0 +1,166 @@
+"""What hangs on a message: its attachments, one, all or looked at; and what proves that it was exchanged.
+
+Nothing of it is ever active content of this application: what is shown is shown by an answer that is
+sandboxed, may load nothing, and is what its type says or nothing.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from mailbox import access, access_log
+from mailbox.models import Attachment, Message
+from mailbox.requests import PersonRequest
+from mailbox.streaming import streamed_bytes
+from mailbox.texts import message_text
+from transport.message_service.tracking.evidence import Evidence, Kind, evidence_of
+from transport.storage import blobs
+
+from . import previews, zip_archive
+from .downloads import guarded
+from .file_names import safe_name
+
+# What is shown in a frame of ours and nowhere else; it runs nothing, and is of no origin.
+_SHOWN: Final = "default-src 'none'; sandbox; frame-ancestors 'self'"
+_SHOWN_PAGE: Final = f"{_SHOWN}; style-src 'self'; img-src 'self' data:"
+_TEXT: Final = "text/plain; charset=utf-8"
+_HTML: Final = "text/html; charset=utf-8"
+_CHUNK: Final = 64 * 1024
+_NAMES: Final = {
+    Kind.ENVELOPE: "kuvert",
+    Kind.TRANSPORT_RECEIPT: "transportkvittens",
+    Kind.MESSAGE_RECEIPT: "meddelandekvittens",
+}
+
+
+@login_required
+@require_safe
+def attachment(request: PersonRequest, attachment_id: int) -> FileResponse:
+    """An attachment as a download: never shown as part of this application."""
+    row = _attachment(request, attachment_id)
+    access_log.note_taken_out(request.user, row)
+    response = FileResponse(blobs.open_stored(row.file_name, row.place))
+    return guarded(response, row.content_type, saved_as=row.name)
+
+
+@login_required
+@require_safe
+@xframe_options_sameorigin
+def show(request: PersonRequest, attachment_id: int) -> HttpResponse:
+    """An attachment to look at: an image or a text as it is, a PDF as pictures of its pages."""
+    row = _attachment(request, attachment_id)
+    kind = previews.kind_of(row.content_type, row.size)
+    if kind is None:
+        raise Http404
+    access_log.note_taken_out(request.user, row)
+    with blobs.open_stored(row.file_name, row.place) as source:
+        if kind is previews.Kind.IMAGE:
+            content_type = previews.essence_of(row.content_type)
+            return guarded(HttpResponse(source.read()), content_type, policy=_SHOWN)
+        context: dict[str, object] = {"attachment": row}
+        if kind is previews.Kind.TEXT:
+            context["text"], context["is_cut"] = previews.beginning_of(source, row.content_type)
+        else:
+            try:
+                context["pictures"] = previews.pictures_of(source)
+            except previews.NotDrawn:
+                context["is_not_drawn"] = True
+    page = render(request, "attachments/attachment_shown.html", context)
+    return guarded(page, _HTML, policy=_SHOWN_PAGE)
+
+
+@login_required
+@require_safe
+def every(request: PersonRequest, message_id: int) -> HttpResponseBase:
+    """All attachments of a message, as a ZIP that is made while it is sent."""
+    message = get_object_or_404(access.messages_of(request.user), pk=message_id)
+    rows = list(
+        access.attachments_of(request.user)
+        .filter(document__message=message)
+        .select_related("document__message__conversation__mailbox")
+        .order_by("document__position", "pk")
+    )
+    if not rows:
+        raise Http404
+    for row in rows:
+        access_log.note_taken_out(request.user, row)
+    response = streamed_bytes(request, zip_archive.archive(_entries(rows)), "application/zip", "attachment")
+    return guarded(response, "application/zip", saved_as=f"bilagor-{message.message_id}.zip")
+
+
+@login_required
+@require_safe
+def text(request: PersonRequest, message_id: int) -> HttpResponseBase:
+    """The whole text of a message, as it was written: a page shows the beginning of a long one."""
+    message = _message(request, message_id)
+    access_log.note_text(request.user, message)
+    pieces = (piece.encode() for piece in message_text.whole_text(message))
+    response = streamed_bytes(request, pieces, _TEXT, "attachment")
+    return guarded(response, _TEXT, saved_as=f"meddelandetext-{message.message_id}.txt")
+
+
+@login_required
+@require_safe
+def evidence(request: PersonRequest, message_id: int) -> HttpResponse:
+    """What proves that the message was exchanged: the envelope and both receipts, those that there are."""
+    message = _message(request, message_id)
+    found = _evidence_of(message)
+    context = {
+        "message": message,
+        "conversation": message.conversation,
+        "mailbox": message.conversation.mailbox,
+        "is_sent": message.direction == Message.Direction.OUT,
+        "pieces": [(kind.value, kind in found) for kind in Kind],
+    }
+    return render(request, "delivery/evidence.html", context)
+
+
+@login_required
+@require_safe
+def evidence_piece(request: PersonRequest, message_id: int, kind: str) -> HttpResponseBase:
+    """One piece, as it was on the wire: to save, or with `?visa=1` to read as plain text."""
+    message = _message(request, message_id)
+    piece = _evidence_of(message).get(Kind(kind)) if kind in set(Kind) else None
+    if piece is None:
+        # The page tells which there are.
+        return redirect("evidence", message_id=message.pk)
+    access_log.note_evidence(request.user, message, kind)
+    is_read = request.GET.get("visa") == "1"
+    content_type = _TEXT if is_read else "application/xml"
+    response = streamed_bytes(request, _read(piece), content_type, "inline")
+    name = f"{_NAMES[piece.kind]}-{message.message_id}.xml"
+    return guarded(response, content_type, saved_as=None if is_read else name)
+
+
+def _attachment(request: PersonRequest, attachment_id: int) -> Attachment:
+    rows = access.attachments_of(request.user).select_related("document__message__conversation__mailbox")
+    return get_object_or_404(rows, pk=attachment_id)
+
+
+def _message(request: PersonRequest, message_id: int) -> Message:
+    rows = access.messages_of(request.user).select_related("conversation__mailbox")
+    return get_object_or_404(rows, pk=message_id)
+
+
+def _evidence_of(message: Message) -> dict[Kind, Evidence]:
+    participant = message.conversation.mailbox.participant_id
+    was_sent = message.direction == Message.Direction.OUT
+    return evidence_of(participant, message.message_id, was_sent=was_sent)
+
+
+def _read(piece: Evidence) -> Iterator[bytes]:
+    with piece.open() as source:
+        while chunk := source.read(_CHUNK):
+            yield chunk
+
+
+def _entries(rows: list[Attachment]) -> Iterator[zip_archive.Entry]:
+    for row in rows:
+        yield zip_archive.Entry(safe_name(row.name), partial(blobs.open_stored, row.file_name, row.place))

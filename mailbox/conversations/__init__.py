@@ -1,0 +1,1 @@
+"""Function mailboxes' conversations: lists, threads, assignment, notes, labels, reminders, presence."""

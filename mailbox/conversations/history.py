@@ -1,0 +1,143 @@
+"""A conversation's history in words: what was done, by whom and when."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Final
+
+from django.db.models import Q, QuerySet
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from mailbox.models import Conversation, ConversationEvent
+
+What = ConversationEvent.What
+_WORDS: Final[dict[str, str | Promise]] = {
+    What.OPENED: lazy("Öppnad första gången av %(who)s"),
+    What.TAKEN: lazy("Tagen av %(who)s"),
+    What.GIVEN_BACK: lazy("Lämnad tillbaka av %(who)s"),
+    What.LEFT: lazy("Lämnad tillbaka: %(who)s är inte längre medlem eller är spärrad"),
+    What.OFFERED: lazy("%(who)s erbjuder den till %(to)s"),
+    What.ACCEPTED: lazy("Övertagen av %(who)s"),
+    What.DECLINED: lazy("%(who)s tackade nej till att ta över"),
+    What.WITHDRAWN: lazy("%(who)s tog tillbaka sitt erbjudande"),
+    What.ANSWERED: lazy("Meddelande skrivet av %(who)s"),
+    What.DONE: lazy("Markerad som klar av %(who)s"),
+    What.REOPENED: lazy("Öppnad på nytt av %(who)s"),
+    What.TRASHED: lazy("Lagd i papperskorgen av %(who)s"),
+    What.ARRIVED: lazy("Öppnad på nytt: ett meddelande kom"),
+    What.REMIND: lazy("%(who)s ställde in en påminnelse %(to)s"),
+    What.BROUGHT_UP: lazy("Påminnelse: togs upp igen"),
+    What.NOTED: lazy("Anteckning skriven av %(who)s"),
+    What.NOTE_REMOVED: lazy("%(who)s tog bort sin anteckning"),
+    What.LABELLED: lazy("%(who)s satte etiketten %(to)s"),
+    What.UNLABELLED: lazy("%(who)s tog bort etiketten %(to)s"),
+    What.UNDONE: lazy("Ångrat av %(who)s: %(to)s"),
+    What.UNDELIVERED: lazy("Tillbaka i inkorgen: ett meddelande kom inte fram eller avvisades"),
+    What.OVERDUE: lazy("Tillbaka i inkorgen: kvittens saknas för ett meddelande"),
+    What.CANCELLED: lazy("Sändningen av ett meddelande avbröts av %(who)s"),
+    What.SENT_AGAIN: lazy("Ett meddelande skickades igen av %(who)s"),
+    What.STOOD_IN: lazy("Kom hit i stället för till %(to)s, som är stängd eller inte finns"),
+    What.HELD: lazy("Undantagen från gallring av %(who)s"),
+    What.RELEASED: lazy("Undantaget från gallring hävt av %(who)s"),
+}
+_UNDONE: Final[dict[str, str | Promise]] = {
+    What.TAKEN: lazy("att ta den"),
+    What.GIVEN_BACK: lazy("att lämna tillbaka den"),
+    What.DONE: lazy("att markera den som klar"),
+    What.REOPENED: lazy("att öppna den på nytt"),
+    What.TRASHED: lazy("att lägga den i papperskorgen"),
+    What.REMIND: lazy("påminnelsen"),
+    What.OFFERED: lazy("att erbjuda den"),
+    What.ACCEPTED: lazy("att ta över den"),
+    What.DECLINED: lazy("att tacka nej"),
+    What.WITHDRAWN: lazy("att ta tillbaka erbjudandet"),
+    What.LABELLED: lazy("etiketten"),
+    What.UNLABELLED: lazy("att ta bort etiketten"),
+}
+
+
+def events_of(conversation: Conversation, *, latest: int | None = None) -> list[ConversationEvent]:
+    """What has happened, or the latest of it, the oldest first; in one query."""
+    rows = conversation.events.select_related("actor").order_by("-at", "-pk")
+    return list(rows[:latest])[::-1]
+
+
+def lines_of(events: Iterable[ConversationEvent]) -> list[tuple[datetime, str]]:
+    """The history in words."""
+    return [(event.at, in_words(event)) for event in events]
+
+
+def milestones_of(conversation: Conversation) -> list[tuple[str, datetime | None]]:
+    """Opened, taken, answered, done: by whom and when, or that nobody has yet."""
+    events = conversation.events.order_by("at", "pk")
+    lasting = [_latest(conversation, what) for what in (What.ANSWERED, What.DONE)]
+    told = events.filter(Q(what=What.OPENED) | Q(pk__in=lasting[0]) | Q(pk__in=lasting[1]))
+    by_what: dict[str, list[ConversationEvent]] = {}
+    for event in told.select_related("actor"):
+        by_what.setdefault(event.what, []).append(event)
+    opened = by_what.get(What.OPENED, [])
+    found = [_told(opened[0]) if opened else (_("Ingen har öppnat den"), None)]
+    if len(opened) > 1:
+        others = ", ".join(_name(event) for event in opened[1:])
+        found.append((_("Öppnad också av %(who)s") % {"who": others}, None))
+    since = conversation.assignments.filter(ended_at=None).values_list("began_at", flat=True).first()
+    if conversation.holder is None:
+        found.append((_("Ingen har den"), None))
+    else:
+        found.append((_("Tagen av %(who)s") % {"who": conversation.holder.name}, since))
+    found.append(_answer(conversation, by_what.get(What.ANSWERED, [])))
+    if conversation.state == Conversation.State.DONE:
+        found += [_told(done) for done in by_what.get(What.DONE, [])]
+    return found
+
+
+def _answer(conversation: Conversation, latest: Sequence[ConversationEvent]) -> tuple[str, datetime | None]:
+    arrived = conversation.last_arrived_at
+    if not latest:
+        return _("Ingen har svarat"), None
+    answered = latest[0]
+    if arrived is None:
+        return _told(answered)
+    who = {"who": _name(answered)}
+    if answered.at >= arrived:
+        return _("Besvarad av %(who)s") % who, answered.at
+    return _("Senast besvarad av %(who)s, innan det senaste meddelandet kom") % who, answered.at
+
+
+def _latest(conversation: Conversation, what: What) -> QuerySet[ConversationEvent, int]:
+    """The key of the latest such event that was not undone."""
+    rows = conversation.events.filter(what=what, undone_at=None).order_by("-at", "-pk")
+    return rows.values_list("pk", flat=True)[:1]
+
+
+def _told(event: ConversationEvent) -> tuple[str, datetime | None]:
+    return in_words(event), event.at
+
+
+def _name(event: ConversationEvent) -> str:
+    return event.actor.name if event.actor else _("någon som inte finns kvar")
+
+
+def in_words(event: ConversationEvent) -> str:
+    """One line."""
+    told = str(_WORDS[event.what])
+    if event.what == What.REMIND and not event.to:
+        told = _("%(who)s tog bort påminnelsen")
+    if event.what == What.CANCELLED and event.actor is None:
+        told = _("Sändningen av ett meddelande avbröts")
+    if event.what == What.ACCEPTED and event.to:
+        told = _("Övertagen av %(who)s för %(to)s")
+    as_told = _TO.get(event.what, str)
+    return told % {"who": _name(event), "to": as_told(event.to)}
+
+
+def _day(text: str) -> str:
+    return date_format(date.fromisoformat(text), "j F Y") if text else ""
+
+
+_TO: Final[dict[str, Callable[[str], str]]] = {
+    What.REMIND: _day,
+    What.UNDONE: lambda text: str(_UNDONE.get(text, text)),
+}

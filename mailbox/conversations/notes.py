@@ -1,0 +1,102 @@
+"""Internal notes on a conversation, and whom they mention: seen in the mailbox, sent to nobody."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from mailbox import access, events
+from mailbox.models import Conversation, ConversationEvent, Mention, Note, Person
+from mailbox.search import index
+
+from . import assignment
+
+LONGEST: Final = 10_000
+_NAMED: Final = re.compile(r"(?<![\w@.])@(?=\w)")
+_WORD: Final = re.compile(r"[\w-]+")
+
+
+class NotTheirs(Exception):
+    """Only whoever wrote a note takes it away."""
+
+
+def write(
+    conversation_id: int, person: Person, text: str, *, mentioned: Iterable[int] = ()
+) -> tuple[Note, list[str]]:
+    """Add a note for those whom it names (`@Karin`, `@Karin Svensson`) and those who were chosen beside it.
+
+    Gives the note, and the names in it that are no member's, or several members'.
+    Raises `handling.NotAMember`.
+    """
+    with transaction.atomic():
+        row = assignment.locked_for(conversation_id, person)
+        members = list(access.members_of(row.mailbox))
+        named, unknown = named_in(text, members)
+        note = Note.objects.create(conversation=row, text=text, written_by=person, at=timezone.now())
+        chosen = {*(one.pk for one in named), *mentioned} & {one.pk for one in members}
+        Mention.objects.bulk_create(Mention(note=note, person_id=key) for key in sorted(chosen - {person.pk}))
+        index.add(note)
+        assignment.record_event(row, ConversationEvent.What.NOTED, person)
+    return note, unknown
+
+
+def remove(note: Note, person: Person) -> None:
+    """Take one's own note away; that there was one stays in the history. Raises `NotTheirs`."""
+    if note.written_by_id != person.pk:
+        raise NotTheirs
+    with transaction.atomic():
+        row = assignment.locked_for(note.conversation_id, person)
+        if Note.objects.filter(pk=note.pk).delete()[0]:
+            assignment.record_event(row, ConversationEvent.What.NOTE_REMOVED, person)
+
+
+def named_in(text: str, members: Sequence[Person]) -> tuple[list[Person], list[str]]:
+    """The members whom a text names after an @, by the whole name or a first name that only one has."""
+    named: dict[int, Person] = {}
+    unknown: list[str] = []
+    by_length = sorted(members, key=lambda one: len(one.name), reverse=True)
+    for found in _NAMED.finditer(text):
+        rest = text[found.end() :]
+        meant = [one for one in by_length if _begins_with(rest, one.name)][:1]
+        word = _WORD.match(rest)
+        if not meant and word:
+            meant = [one for one in members if _first_name(one) == word.group().casefold()]
+        if len(meant) == 1:
+            named[meant[0].pk] = meant[0]
+        elif word and word.group() not in unknown:
+            unknown.append(word.group())
+    return list(named.values()), unknown
+
+
+def notes_of(conversation: Conversation) -> QuerySet[Note]:
+    """The conversation's notes, the oldest first."""
+    rows = conversation.notes.select_related("written_by", "conversation__mailbox")
+    return rows.prefetch_related("mentions__person").order_by("at", "pk")
+
+
+def mentions_of(person: Person) -> QuerySet[Mention]:
+    """Notes for the person that they have not looked at, the newest first."""
+    seen = access.notes_of(person)
+    rows = Mention.objects.filter(person=person, seen_at=None, note__in=seen)
+    rows = rows.select_related("note__conversation__mailbox", "note__written_by")
+    return rows.order_by("-note__at", "-pk")
+
+
+def mark_seen(conversation: Conversation, person: Person) -> None:
+    """The person has the conversation's notes before them."""
+    rows = Mention.objects.filter(note__conversation=conversation, person=person, seen_at=None)
+    if rows.update(seen_at=timezone.now()):
+        # Other pages of theirs tell what is waiting.
+        events.announce_to(person.pk)
+
+
+def _begins_with(text: str, name: str) -> bool:
+    said = text[: len(name)]
+    return said.casefold() == name.casefold() and not re.match(r"\w", text[len(name) :])
+
+
+def _first_name(person: Person) -> str:
+    return person.name.split()[0].casefold() if person.name.split() else ""

@@ -1,0 +1,1 @@
+"""From the message service to the mailbox and back: arrivals, delivery status, sending again."""

@@ -1,0 +1,171 @@
+"""Taking a message from the message service into its function mailbox."""
+
+from typing import Any
+from unicodedata import decimal
+from uuid import UUID
+
+from django.db.models import F
+
+from addressbook.lookup import names_of
+from mailbox import events
+from mailbox.attachments import uploads
+from mailbox.conversations import assignment
+from mailbox.models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
+from mailbox.search import index
+from transport.message_service.client_port import Delivered
+from transport.protocol.sdk_message.message import Attention, Party
+from transport.protocol.sdk_message.message import Document as MessageDocument
+
+_LONGEST = 256
+
+
+def deliver(delivered: Delivered) -> None:
+    """Store a message in the mailbox of the function that takes it; the same again changes nothing."""
+    header = delivered.message.header
+    meant_for = address_of(header.recipient)
+    mailbox = FunctionMailbox.objects.get(
+        participant_id=delivered.participant, address=delivered.stands_in or meant_for
+    )
+    counterpart = counterpart_fields(header.sender, delivered.sender)
+    conversation = _conversation(mailbox, delivered, counterpart)
+    message, created = Message.objects.get_or_create(
+        conversation=conversation,
+        direction=Message.Direction.IN,
+        message_id=UUID(header.message_id),
+        defaults={
+            "ref_to_message_id": UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
+            "subject": (header.label or "")[:_LONGEST],
+            "is_confidential": header.is_confidential,
+            "at": delivered.arrived_at,
+            "for_address": meant_for if delivered.stands_in else "",
+            **counterpart,
+            "sender_references": references_of(header.sender.attention),
+            "recipient_references": references_of(header.recipient.attention),
+            "sender_persons": persons_of(header.sender.attention),
+            "recipient_persons": persons_of(header.recipient.attention),
+        },
+    )
+    if not created:
+        return
+    assignment.arrived(conversation)
+    if message.for_address:
+        assignment.record_event(conversation, ConversationEvent.What.STOOD_IN, None, to=message.for_address)
+    has_files = store_documents(message, delivered.message.documents)
+    count_in(conversation, message, has_files=has_files)
+    events.announce(mailbox.pk)
+
+
+def count_in(conversation: Conversation, message: Message, *, has_files: bool) -> None:
+    """Let what lists show of a conversation tell of a message that was added, and searching find it."""
+    is_in = message.direction == Message.Direction.IN
+    kind = {"last_arrived_at": message.at} if is_in else {"has_sent": True}
+    Conversation.objects.filter(pk=conversation.pk).update(
+        message_count=F("message_count") + 1,
+        last_activity_at=message.at,
+        is_confidential=conversation.is_confidential or message.is_confidential,
+        has_attachments=conversation.has_attachments or has_files,
+        is_waiting=not is_in,
+        **kind,
+    )
+    index.add(message)
+
+
+def store_documents(message: Message, documents: tuple[MessageDocument, ...]) -> bool:
+    """Keep the documents in the order of their index; whether there are files among them."""
+    has_files = False
+    for position, document in enumerate(sorted(documents, key=_index), 1):
+        row = Document.objects.create(
+            message=message,
+            position=position,
+            name=(document.name or "")[:500],
+            texts=[text.replace("\0", "") for text in document.texts],
+        )
+        for file in document.files:
+            with file.content.open() as source:
+                stored = uploads.store(
+                    source,
+                    uploads.safe_name(file.name),
+                    file.content_type[:200],
+                    "attachments",
+                    message.conversation.mailbox.participant_id,
+                )
+            Attachment.objects.create(
+                document=row,
+                name=stored.name,
+                content_type=stored.content_type,
+                size=stored.size,
+                sha256=stored.sha256,
+                file_name=stored.file_name,
+                file_key=stored.file_key,
+            )
+            has_files = True
+    return has_files
+
+
+def counterpart_fields(party: Party, participant: str) -> dict[str, str]:
+    """The other side, by the address book's names, else by what the message says."""
+    address = address_of(party)
+    organisation, function = names_of(participant, address)
+    told = party.attention.sub_organization.label if party.attention else None
+    return {
+        "counterpart_participant": participant,
+        "counterpart_organisation": (
+            (party.label if organisation == participant else organisation or "") or participant
+        )[:_LONGEST],
+        "counterpart_address": address,
+        "counterpart_function": ((told if function == address else function) or function)[:_LONGEST],
+    }
+
+
+def address_of(party: Party) -> str:
+    """The function address of a party; empty where it gives none."""
+    return party.attention.sub_organization.identifier.extension.strip() if party.attention else ""
+
+
+def references_of(attention: Attention | None) -> list[dict[str, Any]]:
+    found = attention.references if attention else ()
+    return [
+        {"root": item.identifier.root, "value": item.identifier.extension, "label": item.label or ""}
+        for item in found
+    ]
+
+
+def persons_of(attention: Attention | None) -> list[dict[str, Any]]:
+    found = attention.persons if attention else ()
+    return [
+        {
+            "root": item.identifier.root if item.identifier else "",
+            "value": item.identifier.extension if item.identifier else "",
+            "label": item.label or "",
+        }
+        for item in found
+    ]
+
+
+def _conversation(
+    mailbox: FunctionMailbox, delivered: Delivered, counterpart: dict[str, str]
+) -> Conversation:
+    header = delivered.message.header
+    organisation, function = counterpart["counterpart_organisation"], counterpart["counterpart_function"]
+    conversation, _ = Conversation.objects.select_for_update().get_or_create(
+        mailbox=mailbox,
+        conversation_id=UUID(header.conversation_id),
+        defaults={
+            "subject": (header.label or "")[:_LONGEST],
+            "counterpart": ", ".join((organisation, function))[:520],
+            "last_activity_at": delivered.arrived_at,
+        },
+    )
+    return conversation
+
+
+def _index(document: MessageDocument) -> tuple[int, int, str]:
+    """Documents with a number come first, by it; those without keep their order (B1.3.3 4.3.3.1).
+
+    However many digits it has: they are compared as text, the longer number being the larger.
+    """
+    text = (document.index or "").strip()
+    if not text.isdecimal():
+        return 1, 0, ""
+    digits = "".join(str(decimal(digit)) for digit in text).lstrip("0")
+    return 0, len(digits), digits

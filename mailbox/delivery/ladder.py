@@ -1,0 +1,308 @@
+"""The delivery of a sent message in plain Swedish: never more certain than what is known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+
+from transport.access_point_port import Cause
+from transport.message_service.states import OutgoingState as State
+from transport.message_service.tracking.deliveries import Delivery, DeliveryEvent, RejectionCause
+from transport.message_service.transitions import (
+    BY_HAND,
+    INSIDE,
+    RECEIPT_MISSING,
+    SYSTEM,
+    TRANSPORT_RECEIPT,
+    TRANSPORT_RECEIPT_MISSING,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A step of the ladder. `status` is done, current, waiting or failed."""
+
+    name: str
+    status: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What is shown of a delivery: steps, a sentence on what went wrong and what to do, the history."""
+
+    rungs: tuple[Rung, ...]
+    problem: str
+    advice: str
+    history: tuple[tuple[datetime, str, str], ...]
+    may_be_sent_again: bool
+    may_be_cancelled: bool
+
+
+# What lists show where B1.4.2 has no state of its own: somebody has cancelled the message.
+CANCELLED: Final = "CANCELLED"
+
+_SHORT: dict[str, str | Promise] = {
+    State.SCHEDULED: lazy("Skickas"),
+    State.SUBMITTED: lazy("Skickas"),
+    State.SCHEDULED_FOR_RESEND: lazy("Försöker igen"),
+    State.ACKNOWLEDGE: lazy("Framme hos organisationen"),
+    State.WAITING_FOR_RECEIPT: lazy("Framme hos organisationen"),
+    State.ACCEPTED: lazy("Mottaget av verksamheten"),
+    State.REJECTED: lazy("Avvisat"),
+    State.MESSAGE_EXCHANGE_ERROR: lazy("Kunde inte levereras"),
+    State.ERROR: lazy("Kunde inte levereras"),
+    CANCELLED: lazy("Avbrutet"),
+}
+
+# Why a message could not be delivered, by the transport's cause codes; and what to do.
+_FAILURES: dict[str, tuple[str | Promise, str | Promise]] = {
+    "participant-unknown": (
+        lazy("Mottagarens organisation är inte ansluten till SDK."),
+        lazy("Kontrollera mottagaren i adressboken, eller kontakta den på annat sätt."),
+    ),
+    "document-type-not-served": (
+        lazy("Mottagarens organisation tar inte emot SDK-meddelanden just nu."),
+        lazy("Kontakta mottagaren på annat sätt."),
+    ),
+    "certificate-not-published": (
+        lazy("Mottagarens organisation har inte publicerat något krypteringscertifikat."),
+        lazy("Meddelandet lämnade aldrig er organisation. Kontakta mottagaren på annat sätt."),
+    ),
+    "recipient-certificate-untrusted": (
+        lazy("Mottagarens krypteringscertifikat är ogiltigt eller spärrat."),
+        lazy("Meddelandet lämnade aldrig er organisation. Kontakta mottagaren på annat sätt."),
+    ),
+    "access-point-untrusted": (
+        lazy("Mottagarens accesspunkt har ett ogiltigt eller spärrat certifikat."),
+        lazy("Meddelandet lämnade aldrig er organisation. Kontakta mottagaren på annat sätt."),
+    ),
+    "metadata-untrusted": (
+        lazy("Uppgifterna om mottagaren i federationen kunde inte styrkas."),
+        lazy("Tala om det för er administratör."),
+    ),
+    "not-serviced": (
+        lazy("Mottagarens accesspunkt tar inte längre emot för organisationen."),
+        lazy("Kontakta mottagaren på annat sätt."),
+    ),
+    "no-signing-key": (
+        lazy("Er organisation saknar ett giltigt signeringscertifikat."),
+        lazy("Tala om det för er administratör."),
+    ),
+    "malware-found": (
+        lazy("Skadlig kod hittades i en bilaga eller i texten. Meddelandet lämnade aldrig er organisation."),
+        lazy("Skicka inte bilagan igen. Tala om det för er administratör."),
+    ),
+    "scanner-unavailable": (
+        lazy(
+            "Bilagorna kunde inte kontrolleras mot skadlig kod. Meddelandet lämnade aldrig er organisation."
+        ),
+        lazy("Tala om det för er administratör, och skicka igen när kontrollen fungerar."),
+    ),
+    "too-large-to-scan": (
+        lazy("En bilaga är större än vad som kan kontrolleras. Meddelandet lämnade aldrig er organisation."),
+        lazy("Tala om det för er administratör."),
+    ),
+    "message-invalid": (
+        lazy("Meddelandet följer inte federationens regler. Det lämnade aldrig er organisation."),
+        lazy("Skriv det på nytt. Går det inte då heller, tala om det för er administratör."),
+    ),
+    "unreachable": (
+        lazy("Mottagarens system svarade inte, trots flera försök."),
+        lazy("Skicka igen senare, eller kontakta mottagaren på annat sätt."),
+    ),
+}
+_OTHER_FAILURE = (
+    lazy("Mottagarens system tog inte emot meddelandet."),
+    lazy("Skicka igen senare. Går det inte då heller, tala om det för er administratör."),
+)
+
+# What a REJECTED receipt's detail code means (B1.3.3 section 5.3).
+_REJECTIONS: dict[str, tuple[str | Promise, str | Promise]] = {
+    "not-found": (
+        lazy("Funktionen finns inte hos mottagaren."),
+        lazy("Sök upp mottagaren igen i adressboken: funktionen kan ha fått en ny adress."),
+    ),
+    "not-supported": (
+        lazy("Mottagaren tar inte emot en av filtyperna, eller det meddelande som ni svarar på är avvisat."),
+        lazy("Skicka bilagan som PDF, eller börja en ny konversation."),
+    ),
+    "too-long": (
+        lazy("Meddelandet är för stort för mottagaren."),
+        lazy("Dela upp bilagorna på flera meddelanden."),
+    ),
+    "forbidden": (
+        lazy("Mottagaren fann skadlig kod i en bilaga."),
+        lazy("Skicka inte bilagan igen. Tala om det för er administratör."),
+    ),
+    "duplicate": (
+        lazy("Mottagaren har redan fått ett meddelande med samma identitet."),
+        lazy("Kontrollera att det första kom fram; annars skriv meddelandet på nytt."),
+    ),
+    "structure": (
+        lazy("Mottagarens system kunde inte läsa meddelandet."),
+        lazy("Tala om det för er administratör: det är ett tekniskt fel."),
+    ),
+    "invariant": (
+        lazy("Meddelandet följer inte federationens regler, enligt mottagarens system."),
+        lazy("Tala om det för er administratör: det är ett tekniskt fel."),
+    ),
+    "security": (
+        lazy("Mottagarens system kunde inte styrka att meddelandet kommer från er."),
+        lazy("Tala om det för er administratör: certifikatet kan ha bytts eller spärrats."),
+    ),
+}
+_OTHER_REJECTION = (
+    lazy("Mottagarens system avvisade meddelandet."),
+    lazy("Kontakta mottagaren på annat sätt."),
+)
+# Why a message waits before it leaves, where it is not the federation's services.
+_WAITING: dict[str, str | Promise] = {
+    "scanner-unavailable": lazy(
+        "Meddelandet väntar: kontrollen mot skadlig kod svarar inte just nu. Det skickas när den svarar."
+    ),
+    "too-large-to-scan": lazy(
+        "Meddelandet väntar: en bilaga är större än vad kontrollen mot skadlig kod tar emot. "
+        "Tala om det för er administratör."
+    ),
+}
+_EVENTS: dict[str, str | Promise] = {
+    State.SCHEDULED: lazy("Lagt för sändning"),
+    State.SUBMITTED: lazy("Krypterat, signerat och lämnat till accesspunkten"),
+    State.SCHEDULED_FOR_RESEND: lazy("Kom inte fram; nytt försök görs"),
+    TRANSPORT_RECEIPT: lazy("Transportkvittens: framme hos mottagarens organisation"),
+    State.ACKNOWLEDGE: lazy("Levererat till mottagarens accesspunkt"),
+    State.WAITING_FOR_RECEIPT: lazy("Väntar på meddelandekvittens"),
+    State.ACCEPTED: lazy("Meddelandekvittens: mottaget av verksamheten"),
+    State.REJECTED: lazy("Meddelandekvittens: avvisat"),
+    State.ERROR: lazy("Fel"),
+    State.MESSAGE_EXCHANGE_ERROR: lazy("Kunde inte levereras"),
+    RECEIPT_MISSING: lazy("Kvittens saknas"),
+    TRANSPORT_RECEIPT_MISSING: lazy("Transportkvittens saknas"),
+}
+# The same events of a message that never left this installation.
+_EVENTS_INSIDE: dict[str, str | Promise] = {
+    State.SUBMITTED: lazy("Signerat och lämnat direkt, inom den här installationen"),
+    TRANSPORT_RECEIPT: lazy("Framme hos mottagarens organisation"),
+    State.ACKNOWLEDGE: lazy("Levererat inom installationen"),
+}
+
+
+def short_state(state: str, *, is_receipt_missing: bool) -> str:
+    """One or a few words for lists."""
+    if is_receipt_missing:
+        return _("Kvittens saknas") if state == State.WAITING_FOR_RECEIPT else _("Har inte kommit fram än")
+    return str(_SHORT.get(state, ""))
+
+
+def ladder_of(delivery: Delivery) -> Ladder:
+    """The ladder of one message."""
+    state = delivery.state
+    arrived = delivery.transport_receipt_at
+    settled = state in (State.ACCEPTED, State.REJECTED)
+    has_failed = state in (State.MESSAGE_EXCHANGE_ERROR, State.ERROR)
+    problem, advice = _trouble(delivery)
+    is_rejected = state is State.REJECTED
+    last = "done" if state is State.ACCEPTED else "failed" if is_rejected else "waiting"
+    if last == "waiting" and arrived and not has_failed:
+        last = "current"
+    is_away = bool(arrived) or settled
+    rungs = (
+        Rung(
+            _("Skickat") if is_away else _("Skickas"),
+            "done" if is_away else "failed" if has_failed else "current",
+            delivery.created_at,
+        ),
+        Rung(_("Framme hos mottagarens organisation"), "done" if is_away else "waiting", arrived),
+        Rung(
+            _("Avvisat av mottagaren") if is_rejected else _("Mottaget av verksamheten"),
+            last,
+            delivery.message_receipt_at,
+        ),
+    )
+    is_inside = any(event.cause == INSIDE for event in delivery.events)
+    words = {**_EVENTS, **_EVENTS_INSIDE} if is_inside else _EVENTS
+    return Ladder(
+        rungs,
+        problem,
+        advice,
+        tuple(
+            (event.at, _in_words(event, words), "" if event.actor == SYSTEM else event.actor)
+            for event in delivery.events
+        ),
+        delivery.may_be_sent_again,
+        delivery.may_be_cancelled,
+    )
+
+
+def _in_words(event: DeliveryEvent, words: dict[str, str | Promise]) -> str:
+    if event.name == State.SCHEDULED and event.cause == BY_HAND:
+        return _("Lagt för sändning igen")
+    if event.name == State.MESSAGE_EXCHANGE_ERROR and event.cause == Cause.CANCELLED:
+        return _("Avbrutet")
+    if event.name == State.SCHEDULED and event.cause:
+        return _("Väntar på att kunna skickas")
+    return str(words.get(event.name, event.name))
+
+
+def _trouble(delivery: Delivery) -> tuple[str, str]:
+    if delivery.state is State.REJECTED:
+        if delivery.was_sent_again and any(_is_duplicate(cause) for cause in delivery.causes):
+            return (
+                _("Mottagaren hade redan fått meddelandet när det skickades igen."),
+                _("Den första sändningen kom fram. Är du osäker, kontakta mottagaren på annat sätt."),
+            )
+        problem, advice = _rejection(delivery.causes)
+        return str(problem), str(advice)
+    if delivery.state in (State.MESSAGE_EXCHANGE_ERROR, State.ERROR):
+        if delivery.cause == Cause.CANCELLED:
+            return _cancelled(delivery)
+        problem, advice = _FAILURES.get(delivery.cause, _OTHER_FAILURE)
+        return str(problem), str(advice)
+    if delivery.lacks_message_receipt:
+        return (
+            _("Kvittens saknas: mottagarens system har inte bekräftat att verksamheten fått meddelandet."),
+            _("Det kan ändå ha kommit fram. Är det bråttom, kontakta mottagaren på annat sätt."),
+        )
+    waiting = _waiting(delivery)
+    if delivery.lacks_transport_receipt:
+        return (
+            " ".join((_("Meddelandet har inte kommit fram i tid."), waiting)).strip(),
+            _("Det skickas så snart det går. Är det bråttom, kontakta mottagaren på annat sätt."),
+        )
+    return waiting, ""
+
+
+def _waiting(delivery: Delivery) -> str:
+    """Why it has not got there yet, where that is known."""
+    if delivery.state is State.SCHEDULED_FOR_RESEND:
+        return _("Mottagarens system svarade inte. Nya försök görs av sig själva.")
+    if delivery.state is State.SCHEDULED and delivery.cause in _WAITING:
+        return str(_WAITING[delivery.cause])
+    if delivery.state is State.SCHEDULED and delivery.cause:
+        return _("Meddelandet väntar: en tjänst i federationen svarar inte just nu.")
+    return ""
+
+
+def _cancelled(delivery: Delivery) -> tuple[str, str]:
+    if delivery.was_sent_again:
+        return (
+            _("Omsändningen avbröts. Den första sändningen kan ha kommit fram."),
+            _("Är det bråttom, kontakta mottagaren på annat sätt."),
+        )
+    return _("Sändningen avbröts. Meddelandet lämnade aldrig er organisation."), ""
+
+
+def _is_duplicate(cause: RejectionCause) -> bool:
+    return (cause.detail or "").strip().lower() == "duplicate"
+
+
+def _rejection(causes: tuple[RejectionCause, ...]) -> tuple[str | Promise, str | Promise]:
+    for cause in causes:
+        known = _REJECTIONS.get((cause.detail or "").strip().lower())
+        if known is not None:
+            return known
+    return _OTHER_REJECTION

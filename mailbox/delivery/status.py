@@ -1,0 +1,54 @@
+"""Following what was sent: what lists show of its delivery, and whose turn it is when that changes."""
+
+from uuid import UUID
+
+from mailbox import events
+from mailbox.conversations import assignment
+from mailbox.models import FAILED, Attachment, ConversationEvent, Message
+from transport.access_point_port import Cause
+from transport.message_service.malware import quarantine
+from transport.message_service.tracking.deliveries import Delivery, state_of
+
+from .ladder import CANCELLED
+
+
+def follow(participant: str, message_id: UUID) -> None:
+    """Note what is known now of a sent message's delivery, in the message service's transaction."""
+    delivery = state_of(participant, message_id)
+    if delivery is None:
+        return
+    sent = Message.objects.filter(
+        direction=Message.Direction.OUT,
+        message_id=message_id,
+        conversation__mailbox__participant_id=participant,
+    ).select_related("conversation")
+    if delivery.cause == Cause.MALWARE_FOUND:
+        found = quarantine.digests_of(participant, message_id)
+        Attachment.objects.filter(document__message__in=sent, sha256__in=found).update(is_blocked=True)
+    for message in sent:
+        _follow(message, delivery)
+        events.announce(message.conversation.mailbox_id)
+
+
+def _follow(message: Message, delivery: Delivery) -> None:
+    before = _failed(message), message.is_receipt_missing
+    message.delivery_state = CANCELLED if delivery.cause == Cause.CANCELLED else delivery.state
+    message.is_receipt_missing = delivery.lacks_transport_receipt or delivery.lacks_message_receipt
+    message.save(update_fields=["delivery_state", "is_receipt_missing"])
+    after = _failed(message), message.is_receipt_missing
+    if after == before:
+        return
+    # What did not come out, or may not have, is somebody's to do something about, not to wait for.
+    if message.delivery_state == CANCELLED:
+        # Whoever cancelled it brings it back, in the same transaction (`by_hand`).
+        return
+    if after[0]:
+        assignment.bring_back(message.conversation_id, ConversationEvent.What.UNDELIVERED)
+    elif after[1]:
+        assignment.bring_back(message.conversation_id, ConversationEvent.What.OVERDUE)
+    else:
+        assignment.wait_again(message)
+
+
+def _failed(message: Message) -> bool:
+    return message.delivery_state in FAILED or message.delivery_state == CANCELLED

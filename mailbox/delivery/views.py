@@ -1,0 +1,50 @@
+"""Buttons on a message that was sent: send it again, cancel it."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from mailbox import access
+from mailbox.models import Message
+from mailbox.requests import PersonRequest
+from transport.message_service.tracking import resend
+
+from . import resend as delivery_resend
+
+
+@login_required
+@require_POST
+def send_again(request: PersonRequest, message_id: int) -> HttpResponse:
+    """Send the same message once more."""
+    message, person = _message(request, message_id), request.user
+    try:
+        delivery_resend.send_again(message, person)
+    except resend.CannotBeSentAgain:
+        messages.error(
+            request, _("Meddelandet kan inte skickas igen: läget har ändrats. Se leveransen nedan.")
+        )
+    else:
+        messages.success(request, _("Meddelandet skickas igen."))
+    return redirect("conversation", message.conversation_id)
+
+
+@login_required
+@require_POST
+def cancel(request: PersonRequest, message_id: int) -> HttpResponse:
+    """Keep a message from leaving, if it has not."""
+    message, person = _message(request, message_id), request.user
+    try:
+        delivery_resend.cancel(message, person)
+    except resend.HasLeft:
+        messages.error(request, _("Det går inte att avbryta: meddelandet har redan lämnat er organisation."))
+    else:
+        messages.success(request, _("Meddelandet är stoppat och skickas inte."))
+    return redirect("conversation", message.conversation_id)
+
+
+def _message(request: PersonRequest, message_id: int) -> Message:
+    rows = access.messages_of(request.user).select_related("conversation__mailbox")
+    return get_object_or_404(rows, pk=message_id)

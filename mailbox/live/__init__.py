@@ -1,0 +1,1 @@
+"""Live updates: one stream of events for each browser, and what its open pages may see."""

@@ -1,0 +1,1 @@
+"""Telling people by mail or browser push that something waits for them."""

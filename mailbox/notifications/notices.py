@@ -1,0 +1,262 @@
+"""Telling people that something has arrived or is meant for them, as each has chosen for each mailbox: where,
+and a link.
+
+Never a subject, a name or a word of a message. A push is empty: the browser that wakes asks what to show, as
+whoever is logged in there; neither mail servers nor push services learn more than that.
+"""
+
+import base64
+import logging
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, override
+from py_vapid import Vapid02
+from pywebpush import WebPushException, webpush
+
+from mailbox import fault_isolation
+from mailbox.access import Viewer, lasting, mailboxes_of, members_of
+from mailbox.models import (
+    Conversation,
+    FunctionMailbox,
+    HandOver,
+    Membership,
+    Mention,
+    NoticeChoice,
+    Person,
+    PushSubscription,
+    Redirection,
+)
+from transport import mail
+from transport.outgoing_http import AddressRefused, Origin, check_url
+from transport.outgoing_http.requests_session import RequestException, bounded_session
+
+logger = logging.getLogger(__name__)
+_PUSH_LIVES_SECONDS: Final = 86_400
+_PUSH_TIMEOUT_SECONDS: Final = 10
+_MAX_PUSH_ANSWER_BYTES: Final = 64 * 1024
+_GONE: Final = frozenset({404, 410})
+_MOST_SUBSCRIPTIONS: Final = 10
+# What is meant for somebody is told of while it is new; a choice made later tells of nothing old.
+_MEANT_FOR: Final = timedelta(days=1)
+_Meant = TypeVar("_Meant", Mention, HandOver)
+# How long ago a push may have been sent for the browser to be told which mailbox it was about.
+_JUST_NOW: Final = timedelta(hours=1)
+
+
+class EndpointRefused(Exception):
+    """Not the address of a push service that is known here."""
+
+
+def choose(person: Person, mailbox: FunctionMailbox, *, by_mail: bool, by_push: bool) -> None:
+    """How the person is told of what arrives in the mailbox from now on."""
+    if not by_mail and not by_push:
+        NoticeChoice.objects.filter(person=person, mailbox=mailbox).delete()
+        return
+    NoticeChoice.objects.update_or_create(
+        person=person,
+        mailbox=mailbox,
+        defaults={"by_mail": by_mail, "by_push": by_push},
+        create_defaults={"by_mail": by_mail, "by_push": by_push, "told_until": timezone.now()},
+    )
+
+
+def subscribe(person: Person, endpoint: str) -> None:
+    """Let a browser take pushes for the person, and for nobody else any more. Raises `EndpointRefused`."""
+    if not endpoint.startswith("https://") or not _is_known(endpoint) or len(endpoint) > 1000:
+        raise EndpointRefused
+    PushSubscription.objects.update_or_create(endpoint=endpoint, defaults={"person": person})
+    kept = person.push_subscriptions.order_by("-created_at", "-pk").values("pk")[:_MOST_SUBSCRIPTIONS]
+    person.push_subscriptions.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
+
+
+def unsubscribe(person: Person) -> None:
+    """No browser takes pushes for the person any more."""
+    person.push_subscriptions.all().delete()
+
+
+def tell() -> int:
+    """Tell everybody of what has arrived since they were last told, and of what is meant for them."""
+    new = Conversation.objects.filter(
+        mailbox=OuterRef("mailbox"),
+        last_activity_at__gt=OuterRef("told_until"),
+        last_arrived_at__gt=OuterRef("told_until"),
+    )
+    member = Membership.objects.filter(lasting(), person=OuterRef("person"), mailbox=OuterRef("mailbox"))
+    due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
+    arrived = fault_isolation.count_each(_tell, list(due.values_list("pk", flat=True)))
+    return arrived + _tell_who_is_meant() + _tell_who_is_moved()
+
+
+def just_told_of(person: Viewer) -> list[str]:
+    """Names of the mailboxes that a push was sent about lately."""
+    since = timezone.now() - _JUST_NOW
+    choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
+    boxes = mailboxes_of(person).filter(pk__in=choices.values("mailbox"))
+    return list(boxes.order_by("name").values_list("name", flat=True))
+
+
+def public_push_key() -> str:
+    """The key by which a browser knows whose pushes it takes; empty where none is configured."""
+    if not settings.SDK_PUSH_KEY:
+        return ""
+    point = _push_key().public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+
+
+def _tell(key: int) -> bool:
+    """Tell one person of one mailbox, while no other worker does."""
+    with transaction.atomic():
+        rows = NoticeChoice.objects.select_for_update(skip_locked=True, of=("self",))
+        choice = rows.select_related("person", "mailbox").filter(pk=key).first()
+        if choice is None:
+            return False
+        arrived = Conversation.objects.filter(mailbox=choice.mailbox, last_arrived_at__gt=choice.told_until)
+        newest = arrived.order_by("-last_arrived_at").values_list("last_arrived_at", flat=True).first()
+        if newest is None:
+            return False
+        if choice.by_mail and choice.person.mail_address:
+            _mail(choice)
+        if choice.by_push:
+            _push(choice.person.push_subscriptions.all())
+        choice.told_until = newest
+        choice.save(update_fields=["told_until"])
+    return True
+
+
+def _tell_who_is_meant() -> int:
+    """Mail whom a note mentions, and to whom a conversation is offered, where they chose mail."""
+    since = timezone.now() - _MEANT_FOR
+    mentions = Mention.objects.filter(told_at=None, seen_at=None, note__at__gt=since)
+    offers = HandOver.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
+    of_mentions = fault_isolation.count_each(
+        partial(_tell_of, mentions), list(mentions.values_list("pk", flat=True))
+    )
+    return of_mentions + fault_isolation.count_each(
+        partial(_tell_of, offers), list(offers.values_list("pk", flat=True))
+    )
+
+
+def _tell_who_is_moved() -> int:
+    """Mail the managers and members of mailboxes whose messages were made to go elsewhere, and of those to
+    which they go. Whether they chose notices or not: it is no message, and others have decided it."""
+    due = Redirection.objects.filter(is_made=True, told_at=None)
+    return fault_isolation.count_each(_tell_of_redirection, list(due.values_list("pk", flat=True)))
+
+
+def _tell_of_redirection(key: int) -> int:
+    with transaction.atomic():
+        rows = Redirection.objects.select_for_update(skip_locked=True, of=("self",))
+        row = rows.filter(pk=key, told_at=None).select_related("mailbox", "target").first()
+        if row is None:
+            return 0
+        count = 0
+        for box, title in (
+            (row.mailbox, gettext_noop("Meddelanden till %(name)s går till en annan brevlåda eller avvisas")),
+            (row.target, gettext_noop("Meddelanden som var till andra går till %(name)s")),
+        ):
+            if box is None:
+                continue
+            for person in members_of(box).exclude(mail_address=""):
+                _send_mail(person, title, box, reverse("start"))
+                count += 1
+        row.told_at = timezone.now()
+        row.save(update_fields=["told_at"])
+    return count
+
+
+def _tell_of(rows: QuerySet[_Meant], key: int) -> int:
+    """Tell whom one of them is meant for, while no other worker does."""
+    with transaction.atomic():
+        row = rows.select_for_update(skip_locked=True, of=("self",)).filter(pk=key).first()
+        if row is None:
+            return 0
+        if isinstance(row, Mention):
+            mailbox, only = row.note.conversation.mailbox, row.person_id
+        else:
+            mailbox, only = row.to_mailbox or row.conversation.mailbox, row.to_person_id
+        chosen = NoticeChoice.objects.filter(mailbox=mailbox, by_mail=True).values("person")
+        told = members_of(mailbox).filter(pk__in=chosen).exclude(mail_address="")
+        people = list(told.filter(pk=only) if only else told)
+        for person in people:
+            _send_mail(person, gettext_noop("Någon vill dig något i %(name)s"), mailbox, reverse("start"))
+        row.told_at = timezone.now()
+        row.save(update_fields=["told_at"])
+    return len(people)
+
+
+def _mail(choice: NoticeChoice) -> None:
+    link = reverse("mailbox", args=[choice.mailbox_id])
+    _send_mail(choice.person, gettext_noop("Nytt meddelande i %(name)s"), choice.mailbox, link)
+
+
+def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) -> None:
+    with override(settings.LANGUAGE_CODE):
+        subject = _(title) % {"name": mailbox.name}
+        text = _("Logga in för att läsa: %(link)s") % {"link": settings.SDK_PUBLIC_URL + path}
+    # The next sweep must not tell the others again: what was not sent stays unsent, and is logged.
+    mail.send_each([person.mail_address], subject, f"{text}\n")
+
+
+def _push(subscriptions: Iterable[PushSubscription]) -> None:
+    if not settings.SDK_PUSH_KEY:
+        return
+    session = bounded_session(
+        origin=Origin.OTHERS, seconds=_PUSH_TIMEOUT_SECONDS, max_bytes=_MAX_PUSH_ANSWER_BYTES
+    )
+    for subscription in subscriptions:
+        if not _is_known(subscription.endpoint):
+            continue
+        try:
+            webpush(
+                {"endpoint": subscription.endpoint},
+                vapid_private_key=Vapid02(_push_key()),
+                vapid_claims=_claims_for(subscription.endpoint),
+                ttl=_PUSH_LIVES_SECONDS,
+                requests_session=session,
+            )
+        except RequestException as error:
+            logger.warning("push not sent", extra={"fields": {"error": type(error).__name__}})
+        except WebPushException as error:
+            status = error.response.status_code if error.response is not None else 0
+            if status in _GONE:
+                subscription.delete()
+            else:
+                logger.warning("push not taken", extra={"fields": {"status": status}})
+
+
+def _claims_for(endpoint: str) -> dict[str, str | int]:
+    """Who we are, for that push service (RFC 8292 2)."""
+    return {
+        "aud": check_url(endpoint).origin,
+        "exp": int(time.time()) + _PUSH_LIVES_SECONDS // 2,
+        "sub": settings.SDK_PUBLIC_URL or "mailto:sdkportal@localhost",
+    }
+
+
+def _push_key() -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(Path(settings.SDK_PUSH_KEY).read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("SDK_PUSH_KEY has to be a private key on P-256")
+    return key
+
+
+def _is_known(endpoint: str) -> bool:
+    """Browsers say where to push: only to push services that are named, so that nobody sends us elsewhere."""
+    try:
+        host = check_url(endpoint).host
+    except AddressRefused:
+        return False
+    return any(host == known or host.endswith(f".{known}") for known in settings.SDK_PUSH_HOSTS)

@@ -1,0 +1,153 @@
+"""Figures of function mailboxes over a period: how much came and went, and how long it waited."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Trunc
+from django.utils import timezone
+
+from mailbox.models import FunctionMailbox, Message
+
+# Up to so many days a step is a day, then a week, then a month.
+_DAYS_IN_DAYS: Final = 35
+_DAYS_IN_WEEKS: Final = 200
+
+# For what arrived in the period: when it was taken in hand (at once, where somebody had it), answered, done.
+_WAITED: Final = """
+SELECT mailbox_id, {percentiles}
+FROM (
+  SELECT c.mailbox_id, m.at, (
+    SELECT min(greatest(a.began_at, m.at)) FROM mailbox_assignment a
+    WHERE a.conversation_id = c.id AND (a.ended_at IS NULL OR a.ended_at > m.at)
+  ) AS taken_at, (
+    SELECT min(o.at) FROM mailbox_message o
+    WHERE o.conversation_id = c.id AND o.direction = 'out' AND o.at > m.at
+  ) AS answered_at, (
+    SELECT min(e.at) FROM mailbox_conversationevent e
+    WHERE e.conversation_id = c.id AND e.what = 'done' AND e.undone_at IS NULL AND e.at > m.at
+  ) AS done_at
+  FROM mailbox_message m JOIN mailbox_conversation c ON c.id = m.conversation_id
+  WHERE c.mailbox_id = ANY(%s) AND m.direction = 'in' AND m.at >= %s AND m.at < %s
+) AS arrived
+GROUP BY mailbox_id
+"""
+_STEPS: Final = ("taken", "answered", "done")
+_PERCENTILES: Final = ", ".join(
+    f"count({step}_at), percentile_cont(0.5) WITHIN GROUP (ORDER BY {step}_at - at), "
+    f"percentile_cont(0.9) WITHIN GROUP (ORDER BY {step}_at - at)"
+    for step in _STEPS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How many messages came so far, and within what time half and nine of ten of them did."""
+
+    count: int = 0
+    half_within: timedelta | None = None
+    most_within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One mailbox's figures."""
+
+    mailbox: FunctionMailbox
+    arrived: int = 0
+    sent: int = 0
+    receipts_missing: int = 0
+    taken: Waited = Waited()
+    answered: Waited = Waited()
+    done: Waited = Waited()
+
+    @property
+    def waits(self) -> tuple[Waited, Waited, Waited]:
+        return self.taken, self.answered, self.done
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A day, week or month of the period."""
+
+    begins: date
+    arrived: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Mailboxes' figures, and all of them together step by step."""
+
+    figures: list[Figures] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    step: str = "day"
+
+
+def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: datetime) -> Statistics:
+    """The figures from `since` up to `until`, midnights in Swedish time."""
+    boxes = list(mailboxes.order_by("name", "pk"))
+    keys = [box.pk for box in boxes]
+    messages = Message.objects.filter(conversation__mailbox__in=keys, at__gte=since, at__lt=until).order_by()
+    by_mailbox = messages.values("conversation__mailbox").annotate(**_COUNTS)
+    counted: dict[int, dict[str, Any]] = {row["conversation__mailbox"]: dict(row) for row in by_mailbox}
+    waited = _waited(keys, since, until)
+    figures = []
+    for box in boxes:
+        counts, waits = counted.get(box.pk, {}), waited.get(box.pk, {})
+        arrived, sent, missing = (int(counts.get(name, 0)) for name in _COUNTS)
+        taken, answered, done = (waits.get(step, Waited()) for step in _STEPS)
+        figures.append(Figures(box, arrived, sent, missing, taken, answered, done))
+    step = _step(until - since)
+    steps = messages.annotate(begins=Trunc("at", step)).values("begins").annotate(**_COUNTS)
+    by_begin: dict[date, dict[str, Any]] = {
+        timezone.localtime(row["begins"]).date(): dict(row) for row in steps
+    }
+    return Statistics(
+        figures,
+        [
+            Step(begins, by_begin.get(begins, {}).get("arrived", 0), by_begin.get(begins, {}).get("sent", 0))
+            for begins in _begins(since, until, step)
+        ],
+        step,
+    )
+
+
+_COUNTS: Final = {
+    "arrived": Count("pk", filter=Q(direction=Message.Direction.IN)),
+    "sent": Count("pk", filter=Q(direction=Message.Direction.OUT)),
+    "receipts_missing": Count("pk", filter=Q(direction=Message.Direction.OUT, is_receipt_missing=True)),
+}
+
+
+def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Waited]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITED.replace("{percentiles}", _PERCENTILES), [keys, since, until])
+        return {
+            mailbox: {step: Waited(*told[3 * place : 3 * place + 3]) for place, step in enumerate(_STEPS)}
+            for mailbox, *told in cursor.fetchall()
+        }
+
+
+def _step(length: timedelta) -> str:
+    if length.days <= _DAYS_IN_DAYS:
+        return "day"
+    return "week" if length.days <= _DAYS_IN_WEEKS else "month"
+
+
+def _begins(since: datetime, until: datetime, step: str) -> Iterable[date]:
+    """The first day of every step, also of those in which nothing happened."""
+    day, end = timezone.localtime(since).date(), timezone.localtime(until).date()
+    if step == "week":
+        day -= timedelta(days=day.weekday())
+    if step == "month":
+        day = day.replace(day=1)
+    while day < end:
+        yield day
+        if step == "month":
+            day = (day + timedelta(days=31)).replace(day=1)
+        else:
+            day += timedelta(days=7 if step == "week" else 1)

@@ -1,1 +1,0 @@
-"""Views only translate between the outside and the modules that know."""

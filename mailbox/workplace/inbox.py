@@ -1,0 +1,258 @@
+"""What waits for a person: their mailboxes with counts, and the views of a mailbox."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from mailbox import access
+from mailbox.access import Viewer, conversations_of, mailboxes_of
+from mailbox.drafts.composer import written_drafts
+from mailbox.models import (
+    FAILED,
+    Conversation,
+    Draft,
+    FunctionMailbox,
+    Labelling,
+    Message,
+    ReadMark,
+    SearchEntry,
+)
+from mailbox.search.hashes import NUMBER, token
+from mailbox.search.words import as_number
+from transport.storage.encryption.keys import search_key
+
+from .capped_count import counted
+from .list_order import Order, Page, page_in
+
+# Of how many of the latest a name has to be in how many to count as often.
+_SAMPLE: Final = 1_000
+_OFTEN: Final = 10
+_FAILED = Q(delivery_state__in=FAILED) | Q(is_receipt_missing=True)
+_OPEN = Q(state=Conversation.State.OPEN)
+
+
+class View(StrEnum):
+    """The views, by what they are called in addresses."""
+
+    INBOX = "inkorg"
+    MINE = "mina"
+    NOBODYS = "ingens"
+    WAITING = "vantar"
+    DONE = "klara"
+    SENT = "skickat"
+    DRAFTS = "utkast"
+    TRASH = "papperskorg"
+
+
+class Status(StrEnum):
+    """How it stands with a conversation, by what it is called in addresses."""
+
+    NEW = "nya"
+    OPEN = "oppna"
+    TAKEN = "tagna"
+    UNTAKEN = "otagna"
+    DUE = "forfallna"
+    FAILED = "fel"
+    DONE = "klara"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What else has to be true of a conversation. `reference` is a keyed hash: it stands in addresses."""
+
+    status: Status | None = None
+    label_id: int | None = None
+    organisation: str = ""
+    function: str = ""
+    reference: int | None = None
+    is_confidential: bool = False
+    has_attachments: bool = False
+    since: date | None = None
+    until: date | None = None
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+
+def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """The person's mailboxes, each with how many conversations are new to them, and drafts."""
+    of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
+    unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
+    nobodys = counted(Conversation.objects.filter(_in_view(View.NOBODYS, person), mailbox=OuterRef("pk")))
+    mine = counted(Conversation.objects.filter(_in_view(View.MINE, person), mailbox=OuterRef("pk")))
+    drafts = counted(written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))))
+    return (
+        mailboxes_of(person)
+        .annotate(
+            unread_count=unread,
+            nobodys_count=nobodys,
+            mine_count=mine,
+            draft_count=drafts,
+        )
+        .order_by("name", "pk")
+    )
+
+
+def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
+    """How many there are in each view, in one query; at most `counting.MOST` and one of each."""
+    of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"))
+    columns = {
+        view.name: counted(
+            written_drafts(Draft.objects.filter(mailbox=OuterRef("pk")))
+            if view is View.DRAFTS
+            else of_mailbox.filter(_in_view(view, person))
+        )
+        for view in View
+    }
+    found = FunctionMailbox.objects.filter(pk=mailbox.pk).annotate(**columns).values(*columns).get()
+    return {view: found[view.name] for view in View}
+
+
+def page_of(
+    mailbox: FunctionMailbox,
+    person: Viewer,
+    after: str = "",
+    *,
+    view: View = View.INBOX,
+    filters: Filters | None = None,
+    order: Order = Order.LATEST,
+) -> Page[Conversation]:
+    """A page of a view, by key: its cost does not grow with what lies before it."""
+    rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
+    rows = _with_unread(rows, person).select_related("holder")
+    latest_out = Message.objects.filter(
+        conversation=OuterRef("pk"), direction=Message.Direction.OUT
+    ).order_by("-at", "-pk")
+    rows = rows.annotate(
+        last_state=Subquery(latest_out.values("delivery_state")[:1]),
+        last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
+        last_out_at=Subquery(latest_out.values("at")[:1]),
+    )
+    rows = _narrowed(rows, mailbox, filters or Filters())
+    return page_in(rows, order if order in orders_of(view) else Order.LATEST, after)
+
+
+def drafts_of(
+    mailbox: FunctionMailbox, person: Viewer, after: str = "", *, order: Order = Order.LATEST
+) -> Page[Draft]:
+    """A page of what is being written in the mailbox."""
+    rows = written_drafts(access.drafts_of(person).filter(mailbox=mailbox))
+    return page_in(rows, order, after, at="changed_at")
+
+
+def orders_of(view: View) -> tuple[Order, ...]:
+    """The orders that a view can have: dates by which something is to be done are of what is not."""
+    is_open = view in {View.INBOX, View.MINE, View.NOBODYS, View.WAITING}
+    return tuple(Order) if is_open else (Order.LATEST, Order.OLDEST)
+
+
+def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
+    """What a reference is in the index: a keyed hash that tells nothing to who reads an address."""
+    return token(search_key(mailbox.participant_id), NUMBER, as_number(reference))
+
+
+def mark_seen(conversation: Conversation, person: Viewer) -> None:
+    """What has arrived until now is not new to this person any more."""
+    ReadMark.objects.bulk_create(
+        [ReadMark(person_id=person.pk or 0, conversation=conversation, seen_at=timezone.now())],
+        update_conflicts=True,
+        unique_fields=["person", "conversation"],
+        update_fields=["seen_at"],
+    )
+
+
+def _in_view(view: View, person: Viewer) -> Q:
+    return {
+        View.INBOX: _OPEN & Q(is_waiting=False),
+        View.MINE: _OPEN & Q(holder_id=person.pk or 0),
+        View.NOBODYS: _OPEN & Q(is_waiting=False, holder=None),
+        View.WAITING: _OPEN & Q(is_waiting=True),
+        View.DONE: Q(state=Conversation.State.DONE),
+        View.SENT: Q(has_sent=True) & ~Q(state=Conversation.State.TRASH),
+        View.DRAFTS: Q(pk__in=()),
+        View.TRASH: Q(state=Conversation.State.TRASH),
+    }[view]
+
+
+def _narrowed(
+    rows: QuerySet[Conversation], mailbox: FunctionMailbox, filters: Filters
+) -> QuerySet[Conversation]:
+    if filters.status is not None:
+        rows = rows.filter(_STATUSES[filters.status]())
+    if filters.label_id is not None:
+        rows = rows.filter(
+            Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
+        )
+    if filters.organisation:
+        rows = _by_other_side(rows, mailbox, counterpart_organisation__icontains=filters.organisation)
+    if filters.function:
+        rows = _by_other_side(rows, mailbox, counterpart_function__icontains=filters.function)
+    if filters.is_confidential:
+        rows = rows.filter(is_confidential=True)
+    if filters.has_attachments:
+        rows = rows.filter(has_attachments=True)
+    if filters.since:
+        rows = rows.filter(last_activity_at__gte=_midnight(filters.since))
+    if filters.until:
+        rows = rows.filter(last_activity_at__lt=_midnight(filters.until + timedelta(days=1)))
+    if filters.reference is not None:
+        holding = SearchEntry.objects.filter(
+            message__conversation=OuterRef("pk"), words__contains=[filters.reference]
+        )
+        rows = rows.filter(Exists(holding))
+    return rows
+
+
+def _by_other_side(
+    rows: QuerySet[Conversation], mailbox: FunctionMailbox, **of_message: str
+) -> QuerySet[Conversation]:
+    """Those in which a message came from there, or went there.
+
+    Where that is often, going through the list comes upon a page of them soon. Where it is seldom, they are
+    looked up first. The database cannot tell which it is: it does not know how often a name is in a mailbox.
+    """
+    has_message = _has_message(**of_message)
+    known = Conversation.objects.filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
+    sample = Conversation.objects.filter(has_message, pk__in=known.values("pk")[:_SAMPLE])
+    if sample.order_by().count() >= _OFTEN:
+        return rows.filter(has_message)
+    return rows.filter(pk__in=list(known.filter(has_message).order_by().values_list("pk", flat=True)))
+
+
+def _has_message(*conditions: Q, **of_message: str) -> Exists:
+    return Exists(Message.objects.filter(*conditions, conversation=OuterRef("pk"), **of_message))
+
+
+def _is_due() -> Q:
+    return _OPEN & Q(due_on__lte=timezone.localdate())
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time()))
+
+
+_STATUSES: Final[dict[Status, Callable[[], Q]]] = {
+    Status.NEW: lambda: Q(is_unread=True),
+    Status.OPEN: lambda: _OPEN,
+    Status.TAKEN: lambda: _OPEN & Q(holder__isnull=False),
+    Status.UNTAKEN: lambda: _OPEN & Q(holder=None),
+    Status.DUE: _is_due,
+    # That any message failed is asked first: an index has those.
+    Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),
+    Status.DONE: lambda: Q(state=Conversation.State.DONE),
+}
+
+
+def _with_unread(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:
+    return rows.annotate(is_unread=Q(last_arrived_at__isnull=False) & ~Exists(_seen_by(person)))
+
+
+def _seen_by(person: Viewer) -> QuerySet[ReadMark]:
+    return ReadMark.objects.filter(
+        conversation=OuterRef("pk"), person_id=person.pk or 0, seen_at__gte=OuterRef("last_arrived_at")
+    )

@@ -1,0 +1,116 @@
+"""The orders that a mailbox's list can have, and its pages: by key, so that none costs more for what lies
+before it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+from django.db.models import Q, QuerySet
+
+from mailbox.models import Conversation, Draft
+
+PAGE: Final = 25
+_LONGEST_KEY: Final = 19
+Row = TypeVar("Row", Conversation, Draft)
+
+
+class Order(StrEnum):
+    """The orders, by what they are called in addresses.
+
+    By a date means the nearest first, and then what has none, the latest first.
+    """
+
+    LATEST = ""
+    OLDEST = "aldst"
+    DUE = "klart-senast"
+    REMINDER = "paminnelse"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows in order; `after` asks for the next page, empty on the last."""
+
+    rows: Sequence[Row]
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """What rows are ordered by: a date, if any, then when something happened, then the key, so that no two
+    are equal."""
+
+    at: str
+    date: str = ""
+    is_latest_first: bool = True
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        sign = "-" if self.is_latest_first else ""
+        return (*([self.date] if self.date else []), f"{sign}{self.at}", f"{sign}pk")
+
+    def key_of(self, row: Conversation | Draft) -> str:
+        values = [getattr(row, field.lstrip("-")) for field in self.fields]
+        return "_".join(str(one) if isinstance(one, int) else one.isoformat() for one in values)
+
+    def after(self, values: Sequence[Any]) -> Q:
+        """What comes after a key. That its first part comes no earlier is said by itself too: there an index
+        begins, as it does not for alternatives."""
+        further = Q()
+        for field, value in reversed(list(zip(self.fields, values, strict=True))):
+            name, compares = field.lstrip("-"), "lt" if field.startswith("-") else "gt"
+            beyond = Q(**{f"{name}__{compares}": value})
+            further = beyond | (Q(**{name: value}) & further) if further else beyond
+        return Q(**{f"{name}__{compares}e": value}) & further
+
+
+_DATES: Final = {Order.DUE: "due_on", Order.REMINDER: "remind_at"}
+
+
+def page_in(rows: QuerySet[Row], order: Order, after: str = "", *, at: str = "last_activity_at") -> Page[Row]:
+    """A page of the rows in an order; a key that is none asks for the first. `at` is the column that says
+    when something happened last."""
+    column = _DATES.get(order)
+    if column is None:
+        by = _By(at, is_latest_first=order is Order.LATEST)
+        return _as_page([(by, row) for row in _next(rows, by, _key(by, after))])
+    dated, undated = _By(at, column), _By(at)
+    with_date, without = (rows.filter(**{f"{column}__isnull": missing}) for missing in (False, True))
+    key = _key(undated, after)
+    found: list[tuple[_By, Row]] = []
+    if key is None:
+        found = [(dated, row) for row in _next(with_date, dated, _key(dated, after))]
+    if len(found) <= PAGE:
+        rest = _next(without, undated, key)[: PAGE + 1 - len(found)]
+        found += [(undated, row) for row in rest]
+    return _as_page(found)
+
+
+def _next(rows: QuerySet[Row], by: _By, key: Sequence[Any] | None) -> list[Row]:
+    """The next page, and one more."""
+    further = rows if key is None else rows.filter(by.after(key))
+    return list(further.order_by(*by.fields)[: PAGE + 1])
+
+
+def _as_page(found: Sequence[tuple[_By, Row]]) -> Page[Row]:
+    after = ""
+    if len(found) > PAGE:
+        by, last = found[PAGE - 1]
+        after = by.key_of(last)
+    return Page([row for _, row in found[:PAGE]], after)
+
+
+def _key(by: _By, text: str) -> Sequence[Any] | None:
+    """The values of a key, or nothing where the text is none of this order's."""
+    parts = text.split("_")
+    if len(parts) != len(by.fields):
+        return None
+    *moments, identity = parts
+    try:
+        dates = [date.fromisoformat(moments.pop(0))] if by.date == "due_on" else []
+        times = [datetime.fromisoformat(one) for one in moments]
+        is_of_ours = all(one.tzinfo for one in times) and len(identity) < _LONGEST_KEY
+        return [*dates, *times, int(identity)] if is_of_ours else None
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""What every request goes through: limits of its body, its connection to the database, its language."""

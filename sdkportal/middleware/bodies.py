@@ -1,0 +1,204 @@
+"""How much of a request's body is taken, and of whom: decided before any of it is read.
+
+Django reads a body whole, into a file where it is long, before it asks who sent it. `Limits` stands in
+front of Django and refuses by what the head says; `BodyLimitMiddleware` does so behind servers that know
+Django only.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, parse_cookie
+
+from mailbox.live.batches import Batches
+from mailbox.live.open_pages import Look, Page, Seen, look
+from transport.message_api.clients import tokens
+
+_MEGABYTE: Final = 1024 * 1024
+# Of somebody who shows no login: a logout token, a request for an access token, a choice of language.
+FROM_NOBODY: Final = 64 * 1024
+# Forms without files; what Django holds in memory.
+ORDINARY: Final = 5 * _MEGABYTE // 2
+_REGISTER: Final = 6 * _MEGABYTE
+# Fields and boundaries around files, and what base64 and JSON add.
+_ROOM: Final = _MEGABYTE
+_WITH_FILES: Final = re.compile(r"/utkast/\d+/(bilagor|granska)?\Z")
+_API_MESSAGES: Final = "/v1/sdk/messages"
+_API: Final = "/v1/"
+_TAKES_A_REGISTER: Final = re.compile(r"/administration/funktioner/las-in\Z")
+# A sender that is silent for so long is not waited for.
+_SILENCE_SECONDS: Final = 60.0
+# What is refused is read for so long and thrown away, so that its sender hears the answer.
+_DRAIN_SECONDS: Final = 10.0
+
+
+def limit_of(path: str, *, is_known: bool) -> int:
+    """Bytes that a body may have, sent there by somebody who has shown a login, or by nobody."""
+    if not is_known:
+        return FROM_NOBODY
+    if _WITH_FILES.match(path) or path == _API_MESSAGES:
+        return int(settings.SDK_MAX_MESSAGE_BYTES * 1.2) + _ROOM
+    if _TAKES_A_REGISTER.match(path):
+        return _REGISTER
+    return ORDINARY
+
+
+class BodyLimitMiddleware:
+    """413 for a body that says it is too long; who shows any session or token counts as known."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if _is_too_long(request):
+            refused = HttpResponse(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return _later(refused) if iscoroutinefunction(self) else refused
+        return self.get_response(request)
+
+
+async def _later(response: HttpResponse) -> HttpResponse:
+    return response
+
+
+def _is_too_long(request: HttpRequest) -> bool:
+    if settings.ROOT_URLCONF != "sdkportal.urls" or request.path == _API_MESSAGES:
+        # The access point and the API read bodies as they come, and have limits of their own.
+        return False
+    said = request.headers.get("Content-Length") or "0"
+    is_known = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return not said.isdecimal() or int(said) > limit_of(request.path, is_known=is_known)
+
+
+class _TooLong(Exception):
+    """More has come than is taken."""
+
+
+class Limits:
+    """An ASGI application in front of another: refuses bodies that are too long, before they are read.
+
+    What is longer than nobody may send is taken from people who are logged in now and from clients with a
+    token, which is looked up first.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._looks: Batches[Look, Seen] = Batches(look)
+        self._tokens: Batches[str, bool] = Batches(_are_tokens)
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        said = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
+        announced = int(said) if said.isascii() and said.isdecimal() else None
+        # Nobody is asked after for what anybody may send.
+        is_short = announced is not None and announced <= FROM_NOBODY
+        limit = limit_of(scope["path"], is_known=not is_short and await self._is_known(headers))
+        if announced is not None and announced > limit:
+            await _refuse(scope["path"], receive, send)
+            return
+        counted = _Counted(receive, limit)
+        answering = _Answering(send)
+        try:
+            await self._application(scope, counted, answering)
+        except _TooLong:
+            if not answering.has_begun:
+                await _refuse(scope["path"], receive, send)
+
+    async def _is_known(self, headers: dict[str, str]) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        session_key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
+        try:
+            if scheme.lower() == "bearer" and token:
+                return await self._tokens.ask(token)
+            if session_key:
+                return (await self._looks.ask(Look(Page(session_key)))).sight is not None
+        except DatabaseError:
+            # Let Django say so: it answers 503.
+            return True
+        return False
+
+
+class _Counted:
+    """What has come of a body, counted; the end of a sender that is silent."""
+
+    def __init__(self, receive: Any, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+        self._is_whole = False
+
+    async def __call__(self) -> Any:
+        if self._is_whole:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), _SILENCE_SECONDS)
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise _TooLong
+        self._is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+class _Answering:
+    """Whether an answer has begun."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def __call__(self, message: Any) -> None:
+        self.has_begun = True
+        await self._send(message)
+
+
+def _are_tokens(shown: Sequence[str]) -> list[bool]:
+    return [_is_token(token) for token in shown]
+
+
+def _is_token(token: str) -> bool:
+    try:
+        tokens.caller_of(token)
+    except tokens.TokenRefused:
+        return False
+    except tokens.ServerAway:
+        # The API itself says so.
+        return True
+    return True
+
+
+async def _refuse(path: str, receive: Any, send: Any) -> None:
+    status, body, kind = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"", b"text/plain; charset=utf-8"
+    if path.startswith(_API):
+        # The contract has no 413.
+        kind = b"application/json"
+        status = HTTPStatus.BAD_REQUEST
+        body = b'{"type":"urn:problem-type:sdk:badRequest","title":"Payload Too Large","status":400}'
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,78 @@
+"""/halsa/matt: figures for monitoring in Prometheus' text form, for those who may read them.
+
+Counts and times only. Certificates are told apart by use and the beginning of their fingerprint.
+"""
+
+import hmac
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from mailbox.administration import alarms, counterparts, quarantine
+from transport.certificate_watch.watch import held_certificates
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """404 for whoever may not read them."""
+    if not _may_read(request):
+        raise Http404
+    registry = CollectorRegistry()
+    registry.register(_Figures())
+    return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+class _Figures:
+    """Asked for when they are read; nothing is kept in the process."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        unattended = GaugeMetricFamily(
+            "sdk_unattended_mailboxes", "Open mailboxes that nobody attends to.", labels=["reason"]
+        )
+        for reason, count in alarms.counts().items():
+            unattended.add_metric([reason], count)
+        yield unattended
+        malware = quarantine.counts()
+        yield GaugeMetricFamily(
+            "sdk_quarantined_files",
+            "Files and texts with malicious code that nobody has dealt with.",
+            value=malware["found"],
+        )
+        yield GaugeMetricFamily(
+            "sdk_messages_waiting_for_scanner",
+            "Messages that wait since the scanner does not answer.",
+            value=malware["waiting"],
+        )
+        yield GaugeMetricFamily(
+            "sdk_arrivals_set_aside",
+            "Messages that arrived and could not be judged: an administrator has to decide.",
+            value=counterparts.count_set_aside(),
+        )
+        ends = GaugeMetricFamily(
+            "sdk_certificate_not_after_seconds",
+            "When a certificate of this node ends, in seconds since 1970.",
+            labels=["holder", "use", "fingerprint"],
+        )
+        for one in held_certificates():
+            ends.add_metric([one.holder, one.use, one.fingerprint[:16]], one.valid_until.timestamp())
+        yield ends
+
+
+def _may_read(request: HttpRequest) -> bool:
+    """By token; by address only without a proxy between, since a proxy's address says nothing of who asks."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    expected = settings.SDK_METRICS_TOKEN
+    if expected and scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), expected.encode()):
+        return True
+    if any(name.lower().startswith(("x-forwarded", "forwarded")) for name in request.headers):
+        return False
+    try:
+        address = ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return False
+    return any(address in ip_network(network) for network in settings.SDK_METRICS_NETWORKS)

@@ -1,0 +1,1 @@
+"""What a process does and checks when it starts."""

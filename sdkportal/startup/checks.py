@@ -1,0 +1,144 @@
+"""What `manage.py check` says of this node's settings, besides what Django looks at."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+from mailbox import rendering
+
+from .unsafe_settings import is_loopback
+
+# The threads of one process of the access point, as deploy/ has them.
+_ACCESS_POINT_THREADS: Final = 64
+# Beat, a management command or two, and whoever looks at the database.
+_OTHERS: Final = 5
+_SHORTEST_TOKEN: Final = 32
+
+
+@register(Tags.database)
+def database_has_room(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Whether PostgreSQL lets in as many connections as all processes may open."""
+    if "default" not in (databases or ()):
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('max_connections')::int "
+            "- current_setting('superuser_reserved_connections')::int"
+        )
+        ((room,),) = cursor.fetchall()
+    needed = connections_needed()
+    if needed <= room:
+        return []
+    return [
+        Error(
+            f"PostgreSQL has room for {room} connections, and this node may open {needed}.",
+            hint="Raise max_connections, or lower SDK_DATABASE_POOL or the numbers of processes "
+            "(SDK_PAGES_PROCESSES, SDK_ACCESS_POINT_PROCESSES, SDK_WORKER_PROCESSES).",
+            id="sdkportal.E001",
+        )
+    ]
+
+
+def connections_needed() -> int:
+    """At most so many connections are open at once: the pools, a listener for each process of the pages, and
+    for each worker its own and that of the thread that keeps its lease."""
+    pool = settings.SDK_DATABASE_POOL
+    pages = settings.SDK_PAGES_PROCESSES * (pool + 1)
+    access_point = settings.SDK_ACCESS_POINT_PROCESSES * min(
+        pool or _ACCESS_POINT_THREADS, _ACCESS_POINT_THREADS
+    )
+    return pages + access_point + 2 * settings.SDK_WORKER_PROCESSES + _OTHERS
+
+
+@register(Tags.security, deploy=True)
+def node_is_complete(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What a node in production lacks, or has set so that it should not: each with the variable to set."""
+    errors = [Error(text, id="sdkportal.E002") for text in _missing()]
+    return [*errors, *(Warning(text, id="sdkportal.W001") for text in _doubtful())]
+
+
+def _missing() -> Iterator[str]:
+    if not settings.ALLOWED_HOSTS:
+        yield "SDK_ALLOWED_HOSTS is not set: no host name is answered to."
+    if settings.DEMO or settings.DEBUG:
+        yield "SDK_DEMO or SDK_DEBUG is set."
+    if urlsplit(settings.OIDC_ISSUER).scheme != "https":
+        yield "SDK_OIDC_ISSUER is no https address: nobody can log in."
+    if not (settings.SDK_OIDC_CLIENT_KEY or settings.OIDC_RP_CLIENT_SECRET):
+        yield "Neither SDK_OIDC_CLIENT_KEY nor SDK_OIDC_CLIENT_SECRET is set."
+    if settings.SDK_SML_ZONE.endswith("example"):
+        yield "SDK_SML_ZONE is not set: no recipient can be found."
+    if not (settings.SDK_WRAPPING_KEY or settings.SDK_PKCS11_MODULE):
+        yield "Neither SDK_WRAPPING_KEY nor SDK_PKCS11_MODULE is set: nothing can be stored."
+    if not Path(settings.SDK_WORK_DIR).is_dir():
+        yield "SDK_WORK_DIR cannot be made."
+    if not settings.SDK_DROP_DIR:
+        yield from _missing_of_the_access_point()
+    for name in ("ACCESS_POINT", "SMP", "ORGANISATION"):
+        directory = Path(getattr(settings, f"SDK_{name}_CA_DIR"))
+        if not any(path.is_file() for path in directory.rglob("*")):
+            yield f"SDK_TRUST_DIR has no CA certificate in {directory.name}/."
+    if settings.SDK_API_ISSUER and not settings.SDK_API_JWKS_URL:
+        yield "SDK_API_ISSUER is set without SDK_API_JWKS_URL."
+
+
+def _missing_of_the_access_point() -> Iterator[str]:
+    for name in (
+        "SDK_ACCESS_POINT_KEY",
+        "SDK_ACCESS_POINT_CERTIFICATE",
+        "SDK_TLS_CLIENT_KEY",
+        "SDK_TLS_CLIENT_CERTIFICATE",
+    ):
+        if not getattr(settings, name):
+            yield f"{name} is not set."
+    if not settings.SDK_TLS_CLIENT_HEADER:
+        yield "SDK_TLS_CLIENT_HEADER is not set: messages are taken from whoever shows no TLS certificate."
+
+
+def _doubtful() -> Iterator[str]:
+    if urlsplit(settings.SDK_PUBLIC_URL).scheme != "https":
+        yield "SDK_PUBLIC_URL is no https address: links in mail lead nowhere."
+    if not settings.SDK_ADDRESS_BOOK_URL:
+        yield "SDK_ADDRESS_BOOK_URL is not set: no recipient can be chosen."
+    if settings.SDK_ACCEPT_PLAIN:
+        yield "SDK_ACCEPT_PLAIN is set: run seal_at_rest, and take it away."
+    if logging.getLevelName(logging.getLogger().level) in {"DEBUG", "NOTSET"}:
+        yield "SDK_LOG_LEVEL says more than is fit to be kept."
+    broker = urlsplit(settings.CELERY_BROKER_URL)
+    if not broker.password:
+        yield "SDK_BROKER_URL has no password: whoever reaches the broker may have workers run tasks."
+    if broker.scheme == "redis" and not is_loopback(broker.hostname or "localhost"):
+        yield "SDK_BROKER_URL goes over a network without TLS: rediss://."
+    database = cast(dict[str, Any], settings.DATABASES["default"])
+    host = str(database["HOST"])
+    is_near = not host or host.startswith("/") or is_loopback(host)
+    if not is_near and database["OPTIONS"].get("sslmode") not in {"require", "verify-ca", "verify-full"}:
+        yield "SDK_DATABASE_URL goes over a network without TLS: ?sslmode=verify-full."
+    if settings.SDK_METRICS_TOKEN and len(settings.SDK_METRICS_TOKEN) < _SHORTEST_TOKEN:
+        yield f"SDK_METRICS_TOKEN is short: {_SHORTEST_TOKEN} random characters at least."
+    if any(ip_network(network).prefixlen == 0 for network in settings.SDK_METRICS_NETWORKS):
+        yield "SDK_METRICS_NETWORKS lets everybody read the figures."
+
+
+@register()
+def files_of_strangers_are_drawn_in_confinement(**_: Any) -> list[CheckMessage]:
+    used = rendering.strongest()
+    if used.is_full:
+        return []
+    missing = "bubblewrap cannot run" if not used.wrapper else "libseccomp is missing"
+    return [
+        Warning(
+            f"What draws PDFs and record bundles is not fully confined: {missing}.",
+            hint="Install bubblewrap and libseccomp2, and allow user namespaces; see docs/production.md.",
+            id="sdkportal.W002",
+        )
+    ]

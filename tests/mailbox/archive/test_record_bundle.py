@@ -1,0 +1,207 @@
+"""A record bundle holds a conversation whole, and its check finds whatever is changed."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.urls import reverse
+from lxml import etree
+
+from addressbook.models import FunctionAddress, Organisation
+from mailbox import rendering
+from mailbox.archive import check_bundle
+from mailbox.archive.conversation_record import as_xml
+from mailbox.drafts import composer
+from mailbox.models import AccessLogEntry, Conversation, Membership, Person
+from tests.world import federation, world
+
+__all__ = ["federation", "world"]
+pytestmark = pytest.mark.xdist_group("federation")
+TEXT = "Vi **planerar** praktik.\n\n- vecka 50"
+PDF = b"%PDF-1.7 en bilaga"
+ODD_NAME = "../../etc/plan – å.pdf"
+VERAPDF = Path(__file__).parent / "verapdf"
+
+
+@pytest.fixture
+def conversations(world) -> tuple[Conversation, Conversation]:
+    """A message with a file that has gone the whole way, as its sender and as its recipient have it."""
+    person, _ = Person.add("1", "Karin Svensson")
+    for party in (world.sender, world.recipient):
+        Membership.objects.create(person=person, mailbox=party.mailbox)
+    organisation = Organisation.objects.create(
+        book_id="1", participant_id=world.recipient.participant.value, name="Mottagarverket"
+    )
+    function = FunctionAddress.objects.create(
+        book_id="1", organisation=organisation, identifier=world.recipient.mailbox.address, name="Praktik"
+    )
+    draft = composer.begin(world.sender.mailbox, person)
+    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
+    composer.attach(draft, SimpleUploadedFile("plan – å.pdf", PDF))
+    attachment = draft.attachments.get()
+    attachment.name = ODD_NAME
+    attachment.save()
+    values = {"subject": "Planering", "text": TEXT, "is_confidential": "1"}
+    draft.refresh_from_db()
+    composer.send(draft.pk, draft.version, composer.Content.from_form(values), person)
+    world.pump()
+    sent = Conversation.objects.get(mailbox=world.sender.mailbox)
+    return sent, Conversation.objects.get(mailbox=world.recipient.mailbox)
+
+
+def taken_out(client, settings, conversation: Conversation) -> bytes:
+    settings.ROOT_URLCONF = "sdkportal.urls"
+    client.force_login(Person.objects.get(), backend="mailbox.accounts.login.EidBackend")
+    response = client.post(reverse("record-bundle", args=[conversation.pk]))
+    assert response.status_code == 200
+    assert "no-store" in response.headers["Cache-Control"]
+    return b"".join(response.streaming_content)
+
+
+def test_a_bundle_holds_the_conversation_whole(client, settings, conversations, tmp_path):
+    for conversation in conversations:
+        made = taken_out(client, settings, conversation)
+        assert check_bundle(io.BytesIO(made)) == []
+        with zipfile.ZipFile(io.BytesIO(made)) as archive:
+            names = set(archive.namelist())
+            account = json.loads(archive.read("metadata.json"))
+            (message,) = account["messages"]
+            folder = message["folder"]
+            assert names == {
+                "manifest.json",
+                "metadata.json",
+                "metadata.xml",
+                "conversation.pdf",
+                f"{folder}/envelope.xml",
+                f"{folder}/transport-receipt.xml",
+                f"{folder}/message-receipt.xml",
+                f"{folder}/attachments/01-plan _ å.pdf",
+            }
+            assert archive.read(f"{folder}/attachments/01-plan _ å.pdf") == PDF
+            told = etree.fromstring(archive.read("metadata.xml"))
+        (attachment,) = [file for document in message["documents"] for file in document["attachments"]]
+        assert attachment["sha256"] == hashlib.sha256(PDF).hexdigest()
+        assert message["documents"][0]["texts"] == [TEXT]
+        assert account["made_by"] == "Karin Svensson"
+        assert told.findtext(".//{*}message_id") == message["message_id"]
+        assert told.findtext(".//{*}texts/{*}item").startswith("Vi **planerar** praktik.")
+    assert AccessLogEntry.objects.filter(what="record-bundle-made").count() == 2
+    assert not any(Path(settings.SDK_WORK_DIR).iterdir())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda files: files.update({"conversation.pdf": b"%PDF another"}), ("conversation.pdf", "changed")),
+        (lambda files: files.pop("metadata.xml"), ("metadata.xml", "missing")),
+        (lambda files: files.update({"more.txt": b"more"}), ("more.txt", "not-listed")),
+        (lambda files: files.update({"../up.txt": b"up"}), ("../up.txt", "unsafe-path")),
+        (lambda files: files.pop("manifest.json"), ("manifest.json", "missing")),
+        (lambda files: files.update({"manifest.json": b"{"}), ("manifest.json", "unreadable")),
+    ],
+    ids=["changed", "missing", "added", "leading out", "no manifest", "broken manifest"],
+)
+def test_what_is_changed_is_found(client, settings, conversations, spoil, fault):
+    files = unpacked(taken_out(client, settings, conversations[0]))
+    spoil(files)
+    assert fault in [(found.path, found.what) for found in check_bundle(packed(files))]
+
+
+def test_evidence_is_judged_though_the_manifest_agrees(client, settings, conversations):
+    """Somebody who writes a manifest anew still cannot change what was signed."""
+    files = unpacked(taken_out(client, settings, conversations[0]))
+    folder = json.loads(files["metadata.json"])["messages"][0]["folder"]
+    for name, change, what in (
+        ("envelope.xml", lambda data: data.replace(b"0203:avsandare", b"0203:avsandarf"), "signature"),
+        ("message-receipt.xml", lambda data: data.replace(b"ACCEPTED", b"REJECTED"), "signature"),
+        ("envelope.xml", lambda data: files[f"{folder}/message-receipt.xml"], "of-another-message"),
+    ):
+        path = f"{folder}/{name}"
+        spoilt = listed_anew({**files, path: change(files[path])})
+        assert [(found.path, found.what) for found in check_bundle(packed(spoilt))] == [(path, what)]
+
+
+def test_the_command_says_which_bundles_are_sound(client, settings, conversations, tmp_path, capsys):
+    made = taken_out(client, settings, conversations[0])
+    (tmp_path / "good.zip").write_bytes(made)
+    (tmp_path / "cut.zip").write_bytes(made[: len(made) // 2])
+    good, cut, away = (str(tmp_path / name) for name in ("good.zip", "cut.zip", "away.zip"))
+    for files, code in (([good], 0), ([good, cut], 1), ([cut, away], 2)):
+        with pytest.raises(SystemExit) as ended:
+            call_command("check_record_bundle", *files)
+        assert ended.value.code == code
+    told = capsys.readouterr()
+    assert f"{good}: sound" in told.out
+    assert f"{cut}: -: is no ZIP file, or ends too early" in told.out
+    assert f"{away}: cannot be read: No such file or directory" in told.err
+
+
+@pytest.mark.whole
+def test_the_page_is_pdf_a(client, settings, conversations, tmp_path):
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        if os.environ.get("CI"):
+            pytest.fail("a JDK and Maven are needed to judge PDF/A")
+        pytest.skip("a JDK and Maven are needed to judge PDF/A")
+    page = tmp_path / "page.pdf"
+    page.write_bytes(unpacked(taken_out(client, settings, conversations[0]))["conversation.pdf"])
+    listing = tmp_path / "classpath"
+    build = ["mvn", "-q", "-B", "-f", str(VERAPDF / "pom.xml"), "dependency:build-classpath"]
+    subprocess.run([*build, f"-Dmdep.outputFile={listing}"], check=True, timeout=300)
+    judge = ["java", "-cp", listing.read_text(), str(VERAPDF / "Validate.java"), str(page)]
+    judged = {
+        flavour: subprocess.run(
+            [*judge, flavour], check=True, capture_output=True, text=True, timeout=120
+        ).stdout.splitlines()
+        for flavour in ("2u", "2a")
+    }
+    assert judged["2u"] == ["compliant 2u"]
+    assert judged["2a"] != ["compliant 2a"], "a judge that finds nothing judges nothing"
+
+
+def test_a_page_that_cannot_be_drawn_is_said_and_nothing_is_left(
+    client, settings, conversations, monkeypatch
+):
+    def failing(*_):
+        raise rendering.RenderingFailed("the time is up")
+
+    monkeypatch.setattr(rendering, "render", failing)
+    settings.ROOT_URLCONF = "sdkportal.urls"
+    client.force_login(Person.objects.get(), backend="mailbox.accounts.login.EidBackend")
+    response = client.post(reverse("record-bundle", args=[conversations[0].pk]), follow=True)
+    assert "Arkivpaketet kunde inte göras" in response.content.decode()
+    assert not AccessLogEntry.objects.filter(what="record-bundle-made").exists()
+    assert not any(Path(settings.SDK_WORK_DIR).iterdir())
+
+
+def test_characters_that_xml_cannot_hold_are_replaced():
+    told = etree.fromstring(as_xml({"name": "a\x01b\ud800c\uffff\t\U0001f600"}))
+    assert told.findtext("{*}name") == "a\ufffdb\ufffdc\ufffd\t\U0001f600"
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(files: dict[str, bytes]) -> io.BytesIO:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out
+
+
+def listed_anew(files: dict[str, bytes]) -> dict[str, bytes]:
+    manifest = json.loads(files["manifest.json"])
+    for entry in manifest["files"]:
+        data = files[entry["path"]]
+        entry.update(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return {**files, "manifest.json": json.dumps(manifest).encode()}

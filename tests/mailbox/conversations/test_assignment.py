@@ -1,0 +1,282 @@
+"""Taking care of conversations: by one at a time, with a history, undone within seconds."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from mailbox.administration import mailboxes
+from mailbox.conversations import assignment
+from mailbox.models import Assignment, Conversation, ConversationEvent, Membership
+from mailbox.workplace import inbox, list_order
+from mailbox.workplace.inbox import View
+from tests.mailbox.build import a_member, arrives, log_in
+
+pytestmark = pytest.mark.django_db
+
+
+def history(conversation: Conversation) -> list[str]:
+    return list(conversation.events.order_by("at", "pk").values_list("what", flat=True))
+
+
+def seen_in(mailbox, person) -> dict[View, int]:
+    """How many the page of each view shows; what is counted has to be the same."""
+    shown = {view: len(inbox.page_of(mailbox, person, view=view).rows) for view in View}
+    assert inbox.counts(mailbox, person) == shown
+    return {view: count for view, count in shown.items() if count}
+
+
+def test_a_conversation_goes_through_the_views_as_it_is_taken_care_of(mailbox):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    conversation = arrives(mailbox).conversation
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+    assignment.assign(conversation.pk, karin)
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.MINE: 1}
+    assert seen_in(mailbox, ahmed) == {View.INBOX: 1}
+    Conversation.objects.update(is_waiting=True, has_sent=True)
+    assert seen_in(mailbox, karin) == {View.MINE: 1, View.WAITING: 1, View.SENT: 1}
+    assignment.finish(conversation.pk, karin)
+    assert seen_in(mailbox, karin) == {View.DONE: 1, View.SENT: 1}
+    assignment.move_to_trash(conversation.pk, karin)
+    assert seen_in(mailbox, karin) == {View.TRASH: 1}
+    assignment.reopen(conversation.pk, karin)
+    assert seen_in(mailbox, karin) == {View.WAITING: 1, View.SENT: 1}
+    assert history(conversation) == ["taken", "done", "trashed", "reopened"]
+
+
+def test_what_another_has_is_not_taken_but_can_be_taken_over_from_whom_one_saw(mailbox):
+    karin, ahmed, eva = (a_member(name, mailbox) for name in ("Karin", "Ahmed", "Eva"))
+    conversation = arrives(mailbox).conversation
+    assignment.assign(conversation.pk, karin)
+    with pytest.raises(assignment.AlreadyAssigned):
+        assignment.assign(conversation.pk, ahmed)
+    with pytest.raises(assignment.NotAssigned):
+        assignment.unassign(conversation.pk, ahmed)
+    assignment.assign(conversation.pk, ahmed, instead_of=karin.pk)
+    with pytest.raises(assignment.AlreadyAssigned):
+        assignment.assign(conversation.pk, eva, instead_of=karin.pk)
+    conversation.refresh_from_db()
+    assert conversation.holder == ahmed
+    assert [row.person for row in Assignment.objects.filter(ended_at=None)] == [ahmed]
+
+
+def test_the_database_lets_nobody_be_assigned_beside_another(mailbox):
+    conversation = arrives(mailbox).conversation
+    now = timezone.now()
+    Assignment.objects.create(conversation=conversation, person=a_member("Karin"), began_at=now)
+    with pytest.raises(IntegrityError, match="assigned_once"), transaction.atomic():
+        Assignment.objects.create(conversation=conversation, person=a_member("Ahmed"), began_at=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_take_at_once_one_gets_it(mailbox):
+    people = [a_member(f"Person {number}", mailbox) for number in range(5)]
+    with transaction.atomic():
+        conversation = arrives(mailbox).conversation
+    outcomes = []
+
+    def press(person) -> None:
+        try:
+            assignment.assign(conversation.pk, person)
+            outcomes.append(person.pk)
+        except assignment.AlreadyAssigned:
+            outcomes.append(None)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=press, args=[person]) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcome is None for outcome in outcomes) == [False, True, True, True, True]
+    conversation.refresh_from_db()
+    assert conversation.holder_id in outcomes
+    assert history(conversation) == ["taken"]
+
+
+def test_a_change_is_undone_within_seconds_by_whoever_made_it(mailbox):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    conversation = arrives(mailbox).conversation
+    assignment.assign(conversation.pk, karin)
+    done = assignment.finish(conversation.pk, karin)
+    with pytest.raises(assignment.TooLateToUndo):
+        assignment.undo(done.pk, ahmed)
+    assignment.undo(done.pk, karin)
+    conversation.refresh_from_db()
+    assert (conversation.state, conversation.holder) == ("open", karin)
+    with pytest.raises(assignment.TooLateToUndo):
+        assignment.undo(done.pk, karin)
+    assert history(conversation) == ["taken", "done", "undone"]
+
+
+@pytest.mark.parametrize("why", ["seconds", "changed since"])
+def test_what_is_too_old_or_changed_since_is_not_undone(mailbox, why):
+    karin = a_member("Karin", mailbox)
+    conversation = arrives(mailbox).conversation
+    taken = assignment.assign(conversation.pk, karin)
+    if why == "seconds":
+        past = timezone.now() - timedelta(seconds=assignment.UNDO_SECONDS + 1)
+        ConversationEvent.objects.update(at=past)
+    else:
+        assignment.remind(conversation.pk, a_member("Ahmed", mailbox), timezone.now() + timedelta(days=2))
+    with pytest.raises(assignment.TooLateToUndo):
+        assignment.undo(taken.pk, karin)
+    conversation.refresh_from_db()
+    assert conversation.holder == karin
+
+
+@pytest.mark.parametrize("how", ["removed", "ended", "locked"])
+def test_who_is_no_member_any_more_gives_back_what_they_held(mailbox, how):
+    karin, eva = a_member("Karin", mailbox), a_member("Eva", mailbox)
+    conversation = arrives(mailbox).conversation
+    assignment.assign(conversation.pk, karin)
+    if how == "removed":
+        mailboxes.remove_member(eva, karin.memberships.get())
+    elif how == "ended":
+        Membership.objects.filter(person=karin).update(ends_at=timezone.now())
+        mailboxes.end_memberships()
+    else:
+        mailboxes.make_administrator(mailbox.participant_id, eva)
+        mailboxes.set_locked(eva, karin, is_locked=True)
+    conversation.refresh_from_db()
+    assert conversation.holder is None
+    assert not Assignment.objects.filter(ended_at=None).exists()
+    assert history(conversation) == ["taken", "left"]
+
+
+@pytest.mark.parametrize("state", ["done", "trash"])
+def test_a_message_opens_again_what_was_done_or_thrown_away(mailbox, state):
+    karin = a_member("Karin", mailbox)
+    conversation = arrives(mailbox).conversation
+    Conversation.objects.update(state=state)
+    arrives(mailbox, conversation=str(conversation.conversation_id))
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+    assert history(conversation) == ["arrived"]
+
+
+def test_a_reminder_brings_up_what_waits_or_is_done(mailbox):
+    karin = a_member("Karin", mailbox)
+    conversation = arrives(mailbox).conversation
+    assignment.finish(conversation.pk, karin)
+    assignment.remind(conversation.pk, karin, timezone.now() + timedelta(days=1))
+    assert assignment.send_due_reminders() == 0
+    Conversation.objects.update(remind_at=timezone.now())
+    assert assignment.send_due_reminders() == 1
+    assert assignment.send_due_reminders() == 0
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+
+
+def test_who_has_opened_it_is_said_once_and_is_not_handling_it(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    log_in(client, karin)
+    conversation = arrives(mailbox).conversation
+    for _ in range(2):
+        page = client.get(reverse("conversation", args=[conversation.pk]))
+    assert "Öppnad första gången av Karin" in page.content.decode()
+    assert history(conversation) == ["opened"]
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+
+
+def test_buttons_do_what_they_say_and_offer_to_undo_it(mailbox, client):
+    log_in(client, a_member("Karin", mailbox))
+    conversation = arrives(mailbox).conversation
+    act, undo = (reverse(name, args=[conversation.pk]) for name in ("act", "undo"))
+    page = client.post(act, {"action": "finish"}, follow=True)
+    event = page.context["undoable"]
+    assert (event.what, event.conversation_id) == ("done", conversation.pk)
+    assert "Ångra" in page.content.decode()
+    page = client.post(undo, {"event": event.pk}, follow=True)
+    assert "Ändringen är ångrad." in page.content.decode()
+    conversation.refresh_from_db()
+    assert conversation.state == "open"
+    page = client.post(undo, {"event": event.pk}, follow=True)
+    assert "Det går inte att ångra längre." in page.content.decode()
+    page = client.post(act, {"action": "remind", "day": "2020-01-01"}, follow=True)
+    assert "välj en dag som kommer" in page.content.decode()
+    assert client.post(act, {"action": "anything"}).status_code == 404
+
+
+def test_filters_narrow_a_view_and_a_reference_stands_in_no_address(mailbox, client):
+    log_in(client, a_member("Karin", mailbox))
+    first, second = arrives(mailbox).conversation, arrives(mailbox).conversation
+    Conversation.objects.filter(pk=second.pk).update(is_confidential=False)
+    second.messages.update(counterpart_organisation="Region Uppsala", counterpart_function="Beställning")
+    url = reverse("mailbox", args=[mailbox.pk])
+
+    def shown(**form) -> set[int]:
+        response = client.post(url, {"vy": "inkorg", **form})
+        assert "117" not in response.headers["Location"]
+        page = client.get(response.headers["Location"]).context["page"]
+        return {row.pk for row in page.rows}
+
+    assert shown() == {first.pk, second.pk}
+    assert shown(organisation="uppsala") == {second.pk}
+    assert shown(funktion="beställ") == {second.pk}
+    assert shown(organisation="uppsala", funktion="arbets") == set()
+    assert shown(sekretess="on") == {first.pk}
+    assert shown(beteckning="2026/117") == {first.pk, second.pk}
+    assert shown(beteckning="2026/118") == set()
+    assert shown(bilagor="on") == set()
+    Conversation.objects.filter(pk=first.pk).update(has_attachments=True)
+    assert shown(bilagor="on") == {first.pk}
+    long_ago = datetime(2020, 1, 1, 22, 30, tzinfo=UTC)  # 23.30 in Sweden
+    Conversation.objects.filter(pk=second.pk).update(last_activity_at=long_ago)
+    assert shown(till="2020-01-01") == {second.pk}
+    assert shown(till="2019-12-31") == set()
+    assert shown(fran="2020-01-01", till="2020-01-02") == {second.pk}
+    assert shown(fran="2020-01-02") == {first.pk}
+    assert shown(vy="klara") == set()
+
+
+@pytest.mark.parametrize(
+    "query", ["vy=x", "efter=x", "beteckning=zzzzzzzzzzzzzzzz", "fran=2026-99-99", "sida=-1"]
+)
+def test_an_odd_address_is_answered_as_if_it_asked_for_less(mailbox, client, query):
+    log_in(client, a_member("Karin", mailbox))
+    arrives(mailbox)
+    page = client.get(f"{reverse('mailbox', args=[mailbox.pk])}?{query}")
+    assert len(page.context["page"].rows) == 1
+
+
+@pytest.mark.parametrize("order", ["", "&ordning=aldst"])
+def test_pages_of_a_view_go_by_key_and_say_their_number(mailbox, client, order):
+    log_in(client, a_member("Karin", mailbox))
+    for _ in range(list_order.PAGE + 2):
+        arrives(mailbox)
+    url = f"{reverse('mailbox', args=[mailbox.pk])}?vy=ingens{order}"
+    first = client.get(url).context
+    key = first["page"].after.replace("+", "%2B")
+    answer = client.get(f"{url}&efter={key}&sida=2")
+    second = answer.context["page"].rows
+    assert len(second) == 2
+    assert not {row.pk for row in second} & {row.pk for row in first["page"].rows}
+    times = [row.last_activity_at for row in [*first["page"].rows, *second]]
+    assert times == sorted(times, reverse=not order)
+    assert "<title>Ingens, sida 2 – Mottagning" in answer.content.decode()
+
+
+def test_the_history_costs_no_query_for_each_line(mailbox, client):
+    log_in(client, a_member("Karin", mailbox))
+    conversation = arrives(mailbox).conversation
+    url = reverse("conversation", args=[conversation.pk])
+    counts = []
+    for _ in range(2):
+        client.get(url)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(url)
+        counts.append(len(queries))
+        for number in range(4):
+            assignment.assign(
+                conversation.pk, a_member(f"P{number}", mailbox), instead_of=_holder(conversation)
+            )
+    assert counts[0] == counts[1]
+
+
+def _holder(conversation: Conversation) -> int | None:
+    conversation.refresh_from_db()
+    return conversation.holder_id

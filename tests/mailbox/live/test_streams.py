@@ -1,0 +1,104 @@
+"""Streams of many pages: what they ask the database together, and what is told at once."""
+
+import asyncio
+import time
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db import connection
+from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from mailbox import events
+from mailbox.accounts import sessions
+from mailbox.live import open_pages
+from mailbox.live import stream as stream_view
+from mailbox.models import Conversation, FunctionMailbox, Membership, Person
+
+
+@pytest.fixture
+def mailbox(db) -> FunctionMailbox:
+    return FunctionMailbox.objects.create(participant_id="0203:a.se", address="a", name="A")
+
+
+@pytest.fixture
+def conversation(mailbox) -> Conversation:
+    return Conversation.objects.create(
+        mailbox=mailbox,
+        conversation_id="6f1b1b2e-6b0f-4f6c-9d5b-3f1c1f6f0a01",
+        counterpart="B",
+        last_activity_at=timezone.now(),
+    )
+
+
+def logged_in(number: int, *mailboxes: FunctionMailbox) -> tuple[Person, str]:
+    person, _ = Person.add(str(number), f"Person {number}")
+    for box in mailboxes:
+        Membership.objects.create(person=person, mailbox=box)
+    session = sessions._store("")
+    session[SESSION_KEY] = str(person.pk)
+    session[BACKEND_SESSION_KEY] = "mailbox.accounts.login.EidBackend"
+    session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+    session[sessions.BEGUN] = session[sessions.SEEN] = time.time()
+    session.save()
+    return person, str(session.session_key)
+
+
+def queries_for(keys: list[str], conversation: Conversation) -> int:
+    looks = [open_pages.Look(open_pages.Page(key, (conversation.pk,)), is_here=True) for key in keys]
+    open_pages.look(looks)
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        answers = open_pages.look(looks)
+    assert all(answer.sight is not None and answer.sight.places for answer in answers)
+    return len(asked)
+
+
+def test_thirty_pages_ask_the_database_as_often_as_one(mailbox, conversation):
+    keys = [logged_in(number, mailbox)[1] for number in range(30)]
+    assert queries_for(keys, conversation) == queries_for(keys[:1], conversation) <= 10
+
+
+def test_each_page_is_answered_for_its_own_person(mailbox, conversation):
+    """A conversation of others is nobody's to be at; a forged key is nobody."""
+    member, key = logged_in(1, mailbox)
+    stranger, other = logged_in(2)
+    locked, third = logged_in(3, mailbox)
+    Person.objects.filter(pk=locked.pk).update(is_active=False)
+    pages = [open_pages.Page(one, (conversation.pk, 10**9)) for one in (key, other, third, "forged", "")]
+    seen = [answer.sight for answer in open_pages.look([open_pages.Look(page) for page in pages])]
+    assert seen[0] is not None
+    assert (seen[0].person_id, seen[0].mailbox_ids) == (member.pk, {mailbox.pk})
+    assert seen[0].conversation_ids == {conversation.pk}
+    assert seen[1] == open_pages.Sight(stranger.pk, frozenset(), frozenset())
+    assert seen[2:] == [None, None, None]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
+    monkeypatch.setattr(stream_view, "_CHANGED_SECONDS", 3600.0)
+    person, _ = logged_in(1, mailbox)
+    client = AsyncClient()
+
+    async def story() -> None:
+        await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
+        stream = (await client.get("/handelser")).streaming_content.__aiter__()
+        for _ in range(2):
+            await asyncio.wait_for(anext(stream), 20)
+        following = asyncio.ensure_future(anext(stream))
+        # The listener has connected when a change is heard, and that waits for an hour.
+        await sync_to_async(events.announce)(mailbox.pk)
+        done, _ = await asyncio.wait([following], timeout=0.5)
+        assert not done
+        await sync_to_async(Person.objects.filter(pk=person.pk).update)(is_active=False)
+        while not following.done():
+            await sync_to_async(events.announce_to)(person.pk)
+            await asyncio.wait([following], timeout=1)
+        assert following.result() == b"event: ended\ndata: 1\n\n"
+        events.hub._listener.cancel()
+        await sync_to_async(lambda: connection.close())()
+
+    asyncio.run(asyncio.wait_for(story(), 60))

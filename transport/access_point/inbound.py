@@ -1,0 +1,311 @@
+"""Taking a message from another access point: check, store, commit, and only then sign the receipt."""
+
+import hashlib
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final, TypedDict
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+
+from transport import access_point_port
+from transport.federation import lookup, trust
+from transport.federation.errors import FederationError, LookupUnavailable
+from transport.jobs import unexpected
+from transport.protocol.as4 import signals
+from transport.protocol.as4.errors import (
+    FAILED_AUTHENTICATION,
+    INVALID_HEADER,
+    NOT_SERVICED,
+    OTHER,
+    VALUE_INCONSISTENT,
+    VALUE_NOT_RECOGNIZED,
+    As4Error,
+)
+from transport.protocol.as4.messages import SignedReference, UserMessage
+from transport.protocol.as4.mime import MimeLimits
+from transport.protocol.as4.names import TEST_SERVICE
+from transport.protocol.as4.unpacking import As4Limits, ReceivedMessage, read_user_message
+from transport.protocol.certificates import (
+    Cause,
+    CertificateUnreadable,
+    CertificateUntrusted,
+    Purpose,
+    RevocationUnknown,
+    common_name,
+)
+from transport.protocol.identifiers import (
+    DOCUMENT_SCHEME,
+    MESSAGE_RECEIPT,
+    PROCESS_ID,
+    PROCESS_SCHEME,
+    DocumentType,
+)
+from transport.storage import blobs
+from transport.storage.work_files import workspace
+
+from . import transfer_log
+from .keys import AccessPointKeys, own_keys
+from .models import InboundTransfer
+
+# Said of certificates that a CA of the federation has issued.
+_OF_MEMBERS: Final = frozenset({Cause.KEY_USAGE, Cause.REVOKED, Cause.NO_REVOCATION_SERVICE})
+# What is no fault of a message's: the sender is to try again.
+_OURS: Final = (
+    RevocationUnknown,
+    FederationError,
+    CertificateUnreadable,
+    ImproperlyConfigured,
+    DatabaseError,
+    OSError,
+    MemoryError,
+)
+
+
+def receive(content_type: str, body: BinaryIO) -> bytes:
+    """Take a message and give the signed signal that answers it: its receipt, or an error.
+
+    `RevocationUnknown`, `LookupUnavailable` and failures of storage or database go through: the sender
+    will try again.
+    """
+    return _Reception(own_keys()).answer(content_type, body)
+
+
+def document_type_of(message: UserMessage) -> DocumentType:
+    """The Action as a document type."""
+    scheme, separator, identifier = message.action.partition("::")
+    return DocumentType(identifier, scheme) if separator else DocumentType(message.action, DOCUMENT_SCHEME)
+
+
+class _Reception:
+    """One message on its way in, and what has been learnt of it."""
+
+    def __init__(self, keys: AccessPointKeys) -> None:
+        self._keys = keys
+        self._signer: x509.Certificate | None = None
+        self._message: UserMessage | None = None
+        self._is_known = False
+
+    def answer(self, content_type: str, body: BinaryIO) -> bytes:
+        most = settings.SDK_MAX_TRANSFER_BYTES
+        try:
+            with workspace("receiving") as directory:
+                received = self._read(
+                    content_type, body, directory, As4Limits(MimeLimits(max_total=most), most)
+                )
+                return self._tested(received) if received.user_message.is_test else self._take(received)
+        except As4Error as error:
+            note = transfer_log.refused if self._is_known else transfer_log.refused_unknown
+            note(
+                self._keys.party_id,
+                str(error),
+                as4_message_id=error.ref_to_message_id or "",
+                message=self._message,
+                certificate=self._signer,
+            )
+            return signals.write_error(error, **_signing(self._keys))
+
+    def _check_issuer(self, signer: x509.Certificate) -> None:
+        """Nothing that costs anything is done for whoever no CA of the federation knows."""
+        self._signer = signer
+        try:
+            trust.check_access_point_issuer(signer)
+        except CertificateUntrusted as error:
+            raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
+
+    def _read(self, content_type: str, body: BinaryIO, directory: Path, limits: As4Limits) -> ReceivedMessage:
+        """Raises `As4Error` for whatever is in the message: nobody is to bring about more than that."""
+        try:
+            return read_user_message(
+                content_type,
+                body,
+                directory=directory,
+                decryption_keys=self._keys.decryption_keys,
+                check_signer=self._check,
+                check_issuer=self._check_issuer,
+                known_signers=self._published,
+                limits=limits,
+            )
+        except (As4Error, *_OURS):
+            raise
+        except Exception as error:  # noqa: BLE001 - a value that nobody thought of is the message's
+            unexpected(error)
+            raise As4Error(INVALID_HEADER, "the message cannot be read") from None
+
+    def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
+        """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d)."""
+        self._signer, self._message = signer, message
+        try:
+            trust.check_access_point(signer, Purpose.SIGNING)
+        except CertificateUntrusted as error:
+            self._is_known = error.cause in _OF_MEMBERS
+            raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
+        self._is_known = True
+        if message.sender_party != common_name(signer):
+            raise As4Error(VALUE_INCONSISTENT, "From/PartyId is not the CN of the signer's certificate")
+        self._check_addressee(message)
+        if len(message.parts) != 1 and not message.is_test:
+            raise As4Error(VALUE_INCONSISTENT, "not exactly one payload: the envelope")
+
+    def _published(self, message: UserMessage) -> tuple[x509.Certificate, ...]:
+        """Who may have signed a message that names a certificate without including it: the access point
+        that metadata names for the sender. Nobody is asked about a message that is not for us."""
+        self._check_addressee(message)
+        if message.is_test:
+            return ()
+        try:
+            return (lookup.endpoint_of(message.original_sender, MESSAGE_RECEIPT).certificate,)
+        except LookupUnavailable:
+            raise
+        except FederationError:
+            return ()
+
+    def _check_addressee(self, message: UserMessage) -> None:
+        if message.recipient_party != self._keys.party_id:
+            raise As4Error(VALUE_INCONSISTENT, "To/PartyId is not this access point's")
+        if message.is_test:
+            return
+        if message.service == TEST_SERVICE:
+            raise As4Error(VALUE_NOT_RECOGNIZED, "Action is not the test service's")
+        if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
+            raise As4Error(VALUE_NOT_RECOGNIZED, "Service is not the federation's process")
+        if not access_point_port.is_served(message.final_recipient, document_type_of(message)):
+            raise As4Error(OTHER, NOT_SERVICED)
+
+    def _tested(self, received: ReceivedMessage) -> bytes:
+        """Answer the test service (eDelivery AS4 1.15 1.4.4.3): everything was checked as in any other
+        message, and nothing of it is kept or delivered."""
+        message = received.user_message
+        transfer_log.tested(self._keys.party_id, message, received.signing_certificate, received.signature)
+        return signals.write_receipt(message.message_id, received.references, **_signing(self._keys))
+
+    def _take(self, received: ReceivedMessage) -> bytes:
+        (part,) = received.parts
+        with part.path.open("rb") as envelope:
+            digest = hashlib.file_digest(envelope, "sha256").hexdigest()
+            envelope.seek(0)
+            known, is_new = self._store(received, envelope, digest)
+        if known.envelope_digest not in {digest, ""}:
+            raise As4Error(
+                VALUE_INCONSISTENT,
+                "a message by this MessageId has been taken, with another payload",
+                known.as4_message_id,
+            )
+        if not is_new:
+            transfer_log.inbound(
+                transfer_log.Kind.DUPLICATE,
+                known,
+                self._keys.party_id,
+                received.signing_certificate,
+                received.signature,
+            )
+        return self._receipt(known, received)
+
+    def _store(
+        self, received: ReceivedMessage, envelope: BinaryIO, digest: str
+    ) -> tuple[InboundTransfer, bool]:
+        """Put the envelope on disk and commit; False where the message has been taken before.
+
+        The row says so: it does not go in. Another connection that is about to put it in is waited for.
+        """
+        try:
+            with transaction.atomic():
+                transfer = _put_in(received, digest)
+                # A commit whose answer is lost may have been one: what it leaves is the sweep's.
+                with blobs.removed_on_failure(transfer.envelope_name):
+                    blobs.store(transfer.envelope_name, envelope, transfer.envelope_place)
+                    self._tell(transfer, received)
+            return transfer, True
+        except IntegrityError:
+            known = _known(received.user_message)
+            if known is None:
+                raise
+            return known, False
+
+    def _tell(self, transfer: InboundTransfer, received: ReceivedMessage) -> None:
+        transfer_log.inbound(
+            transfer_log.Kind.RECEIVED,
+            transfer,
+            self._keys.party_id,
+            received.signing_certificate,
+            received.signature,
+        )
+        access_point_port.envelope_arrived.send(
+            sender=InboundTransfer,
+            transfer_id=transfer.pk,
+            transfer_sender=received.user_message.original_sender,
+            recipient=received.user_message.final_recipient,
+            document_type=transfer.document_type,
+        )
+
+    def _receipt(self, transfer: InboundTransfer, received: ReceivedMessage) -> bytes:
+        """The receipt that was first given.
+
+        A resend that was signed anew gets a receipt for what it signed: many senders compare.
+        """
+        if _as_json(received.references) != transfer.signed_references:
+            return self._signed(transfer, received.references)
+        if transfer.receipt is not None:
+            return bytes(transfer.receipt)
+        receipt = self._signed(transfer, received.references)
+        rows = InboundTransfer.objects.filter(pk=transfer.pk)
+        if rows.filter(receipt=None).update(receipt=receipt):
+            return receipt
+        # Another connection was faster.
+        return bytes(rows.values_list("receipt", flat=True).get() or receipt)
+
+    def _signed(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
+        return signals.write_receipt(transfer.as4_message_id, references, **_signing(self._keys))
+
+
+def _put_in(received: ReceivedMessage, digest: str) -> InboundTransfer:
+    message = received.user_message
+    document_type = document_type_of(message)
+    transfer_id = uuid.uuid4()
+    return InboundTransfer.objects.create(
+        id=transfer_id,
+        as4_message_id=message.message_id,
+        conversation_id=message.conversation_id,
+        sender=message.original_sender.value,
+        recipient=message.final_recipient.value,
+        document_id=document_type.identifier,
+        document_scheme=document_type.scheme,
+        sending_access_point=message.sender_party,
+        signing_certificate=received.signing_certificate.public_bytes(Encoding.PEM).decode(),
+        envelope_name=blobs.dated("inbound", str(transfer_id)),
+        envelope_digest=digest,
+        size=received.parts[0].size,
+        signed_references=_as_json(received.references),
+    )
+
+
+def _known(message: UserMessage) -> InboundTransfer | None:
+    return InboundTransfer.objects.filter(
+        sending_access_point=message.sender_party, as4_message_id=message.message_id
+    ).first()
+
+
+def _as_json(references: tuple[SignedReference, ...]) -> list[list[str]]:
+    return [[item.uri, item.xml.decode()] for item in references]
+
+
+class _Signing(TypedDict):
+    message_id: str
+    timestamp: datetime
+    signing_key: RSAPrivateKey
+    signing_certificate: x509.Certificate
+
+
+def _signing(keys: AccessPointKeys) -> _Signing:
+    return {
+        "message_id": f"{uuid.uuid4()}@{keys.party_id}",
+        "timestamp": timezone.now(),
+        "signing_key": keys.signing_key,
+        "signing_certificate": keys.certificate,
+    }

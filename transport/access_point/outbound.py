@@ -1,0 +1,299 @@
+"""Sending an envelope: find the endpoint, judge it, pack, post, verify the receipt, keep it as evidence.
+
+What is needed to understand an answer is committed before the message is posted, so that a worker may
+die at any point: the next attempt knows that the peer may have the message already.
+"""
+
+import logging
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from transport import access_point_port
+from transport.access_point_port import Cause, Outcome
+from transport.bulkhead import NoPlace
+from transport.federation import lookup, trust
+from transport.federation.errors import FederationError
+from transport.jobs import LeaseLost, unexpected
+from transport.outgoing_http import NoAnswer
+from transport.protocol.as4 import signals
+from transport.protocol.as4.errors import (
+    DUPLICATE_CODE,
+    DUPLICATE_WORDS,
+    INVALID_RECEIPT,
+    NOT_SERVICED,
+    OTHER,
+    As4Error,
+)
+from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, SignedReference, UserMessage
+from transport.protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
+from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
+from transport.protocol.service_metadata import Endpoint
+from transport.storage import blobs
+from transport.storage.work_files import workspace
+
+from . import transfer_log
+from .http_client import Answer, post
+from .keys import AccessPointKeys, own_keys
+from .models import OutboundTransfer
+
+logger = logging.getLogger(__name__)
+# Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
+# does not; nor do those that say what is wrong with the message itself.
+_PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """How an attempt ended. `may_pass` is only read where it did not deliver; `detail` is for the log."""
+
+    is_delivered: bool = False
+    cause: Cause | None = None
+    detail: str = ""
+    may_pass: bool = False
+    receipt: bytes | None = None
+    signal: Receipt | None = None
+    endpoint: Endpoint | None = None
+
+
+def send(transfer_id: object) -> list[object]:
+    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next.
+
+    Gives the key of a transfer that can go now that this one has left its place at the other access point.
+    """
+    keys = own_keys()
+    transfer = OutboundTransfer.claim(transfer_id)
+    if transfer is None:
+        return []
+    try:
+        with transfer.renewing():
+            result = _attempt(transfer, keys)
+        with transaction.atomic():
+            _settle(transfer, result, keys)
+    except LeaseLost:
+        logger.warning("lease lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
+    except NoPlace:
+        return []
+    return OutboundTransfer.waiting_for(transfer.counterpart)
+
+
+def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
+    """Everything that needs others."""
+    if transfer.attempts > settings.SDK_RESEND_LIMIT + 1:
+        # The workers that made the attempts before this one died of it.
+        return _Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
+    try:
+        return _judged_anew(transfer, _sent(transfer, keys))
+    except (LeaseLost, NoPlace):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost of it
+        unexpected(error, as4_message_id=transfer.as4_message_id)
+        return _Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
+
+
+def _sent(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
+    endpoint: Endpoint | None = None
+    try:
+        endpoint = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
+        trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
+        transfer.enter(_party(endpoint) or endpoint.url)
+        with workspace("sending") as directory, _packed(transfer, keys, endpoint, directory) as packed:
+            was_posted = bool(transfer.sent_references)
+            _about_to_post(transfer, packed, keys, endpoint)
+            result = _answered(transfer, post(packed, endpoint.url), endpoint, was_posted=was_posted)
+    except FederationError as error:
+        result = _Result(cause=Cause(error.code), may_pass=error.may_pass)
+    except (CertificateUntrusted, RecipientKeyUnusable) as error:
+        result = _Result(cause=Cause.ACCESS_POINT_UNTRUSTED, detail=str(error))
+    except RevocationUnknown:
+        result = _Result(cause=Cause.REVOCATION_UNKNOWN, may_pass=True)
+    except NoAnswer as error:
+        result = _Result(cause=Cause.UNREACHABLE, detail=str(error), may_pass=True)
+    return replace(result, endpoint=endpoint)
+
+
+def _packed(
+    transfer: OutboundTransfer, keys: AccessPointKeys, endpoint: Endpoint, directory: Path
+) -> PackedMessage:
+    with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+        return write_user_message(
+            _user_message(transfer, keys, _party(endpoint)),
+            [envelope],
+            work_directory=directory,
+            signing_key=keys.signing_key,
+            signing_certificate=keys.certificate,
+            encryption_certificate=endpoint.certificate,
+        )
+
+
+def _about_to_post(
+    transfer: OutboundTransfer, packed: PackedMessage, keys: AccessPointKeys, endpoint: Endpoint
+) -> None:
+    """Commit that the message may be with the peer from now on, and what a receipt for it must repeat."""
+    signed = [_as_json(item) for item in packed.references]
+    with transaction.atomic():
+        transfer.change(
+            first_attempt_at=transfer.first_attempt_at or timezone.now(),
+            sent_references=[*transfer.sent_references, signed],
+        )
+        transfer_log.outbound(
+            transfer_log.Kind.SENT,
+            transfer,
+            keys.party_id,
+            peer=_party(endpoint),
+            certificate=endpoint.certificate,
+        )
+
+
+def _answered(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool) -> _Result:
+    """What the answer means. A receipt may be for any of the attempts: peers repeat their first one."""
+    if not answer.is_signal:
+        return _Result(cause=Cause.UNREACHABLE, detail=f"HTTP {answer.status}", may_pass=True)
+    try:
+        signal = _signal(transfer, answer, endpoint)
+    except As4Error as error:
+        return _Result(cause=Cause.RECEIPT_INVALID, detail=error.detail, may_pass=True)
+    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner) as error:
+        return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
+    if isinstance(signal, ErrorSignal):
+        return _refused(signal, answer, was_posted=was_posted)
+    return _Result(is_delivered=True, receipt=answer.body, signal=signal)
+
+
+def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
+    """The answer, verified; raises `As4Error` and what judging its signer raises."""
+    refusal = As4Error(INVALID_RECEIPT, "nothing was sent")
+    for references in reversed(transfer.sent_references):
+        try:
+            return signals.read_signal(
+                answer.content_type,
+                answer.body,
+                sent_references=[_from_json(item) for item in references],
+                sent_message_id=transfer.as4_message_id,
+                check_signer=lambda signer: _check_receipt_signer(signer, endpoint),
+                known_signers=(endpoint.certificate,),
+            )
+        except As4Error as error:
+            refusal = error
+    raise refusal
+
+
+def _refused(signal: ErrorSignal, answer: Answer, *, was_posted: bool) -> _Result:
+    """What a peer's error means for us."""
+    first = signal.errors[0] if signal.errors else None
+    code = first.code if first is not None else ""
+    detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
+    if was_posted and _says_it_was_taken(signal):
+        # It has taken this message before: the receipt of that attempt was lost on its way.
+        return _Result(is_delivered=True, detail=detail, receipt=answer.body)
+    if any(NOT_SERVICED in error.detail for error in signal.errors):
+        return _Result(cause=Cause.NOT_SERVICED, detail=detail)
+    return _Result(cause=Cause.REFUSED, detail=detail, may_pass=code in _PASSING_CODES)
+
+
+def _says_it_was_taken(signal: ErrorSignal) -> bool:
+    """Whether a peer answers that it has taken the message before."""
+    return any(
+        error.code == DUPLICATE_CODE or (error.code == OTHER.code and DUPLICATE_WORDS in error.detail)
+        for error in signal.errors[:1]
+    )
+
+
+def _judged_anew(transfer: OutboundTransfer, result: _Result) -> _Result:
+    """What failed is not repeated with old metadata; and a refusal by yesterday's endpoint may pass."""
+    if result.is_delivered:
+        return result
+    lookup.forget(transfer.recipient_id, transfer.document_type)
+    if result.may_pass or result.endpoint is None:
+        return result
+    try:
+        current = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
+    except FederationError:
+        return result
+    has_moved = (current.url, current.certificate) != (result.endpoint.url, result.endpoint.certificate)
+    return replace(result, may_pass=has_moved)
+
+
+class _AnotherSigner(Exception):
+    """The receipt is signed by another access point than the one that was asked."""
+
+
+def _check_receipt_signer(signer: x509.Certificate, endpoint: Endpoint) -> None:
+    """The receiving access point signs: the one that metadata names, by certificate or, renewed, by CN."""
+    trust.check_access_point(signer, Purpose.SIGNING)
+    if signer != endpoint.certificate and common_name(signer) != common_name(endpoint.certificate):
+        raise _AnotherSigner("the receipt is signed by another access point")
+
+
+def _party(endpoint: Endpoint) -> str:
+    """The party id of the access point that is sent to (C3.4.6 3.1.5 b)."""
+    return common_name(endpoint.certificate) or ""
+
+
+def _as_json(reference: SignedReference) -> list[str]:
+    return [reference.uri, reference.digest.hex(), reference.xml.decode()]
+
+
+def _from_json(stored: list[str]) -> SignedReference:
+    uri, digest, xml = stored
+    return SignedReference(uri, bytes.fromhex(digest), xml.encode())
+
+
+def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) -> UserMessage:
+    return UserMessage(
+        message_id=transfer.as4_message_id,
+        timestamp=timezone.now(),
+        conversation_id=transfer.conversation_id,
+        sender_party=keys.party_id,
+        recipient_party=peer,
+        action=transfer.document_type.action,
+        original_sender=transfer.sender_id,
+        final_recipient=transfer.recipient_id,
+        parts=(PartInfo(f"{uuid.uuid4()}@{keys.party_id}"),),
+    )
+
+
+def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> None:
+    now = timezone.now()
+    row.first_attempt_at = row.first_attempt_at or now
+    changes: dict[str, object] = {"first_attempt_at": row.first_attempt_at, "cause": result.cause or ""}
+    if result.is_delivered:
+        changes |= {"state": row.State.DELIVERED, "receipt": result.receipt}
+        outcome, kind = Outcome.DELIVERED, transfer_log.Kind.DELIVERED
+    elif result.may_pass and (again := _next_attempt(row)) is not None:
+        changes["due_at"] = again
+        outcome, kind = Outcome.RESENDING, transfer_log.Kind.RESENDING
+    else:
+        changes["state"] = row.State.FAILED
+        outcome, kind = Outcome.FAILED, transfer_log.Kind.FAILED
+    if outcome is not Outcome.RESENDING:
+        changes |= {"due_at": None, "settled_at": now}
+    row.finish(**changes)
+    endpoint, signal = result.endpoint, result.signal
+    certificate = endpoint.certificate if endpoint else None
+    transfer_log.outbound(
+        kind,
+        row,
+        keys.party_id,
+        peer=_party(endpoint) if endpoint else "",
+        certificate=signal.signer if signal else certificate,
+        signature=signal.signature if signal else b"",
+        cause=f"{row.cause} {result.detail}".strip(),
+    )
+    access_point_port.transfer_changed.send(
+        sender=OutboundTransfer, reference=row.reference, outcome=outcome, cause=row.cause
+    )
+
+
+def _next_attempt(row: OutboundTransfer) -> datetime | None:
+    """At most SDK_RESEND_LIMIT resends, evenly within SDK_RESEND_WINDOW_SECONDS of the first attempt."""
+    if row.attempts > settings.SDK_RESEND_LIMIT or row.first_attempt_at is None:
+        return None
+    pause = timedelta(seconds=settings.SDK_RESEND_WINDOW_SECONDS / max(settings.SDK_RESEND_LIMIT, 1))
+    return row.first_attempt_at + pause * row.attempts

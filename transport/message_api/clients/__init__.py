@@ -1,0 +1,1 @@
+"""External message clients: registration, keys, access tokens, scopes, and the functions that are theirs."""

@@ -1,0 +1,101 @@
+"""What one person would have a client be given, until another has confirmed it.
+
+A client's keys and functions open messages that those who register it do not see themselves. So no one gives
+them alone: what is proposed of each kind waits for somebody else, and is confirmed as it was shown.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from django.utils import timezone
+
+from transport.message_api.models import ApiClient
+
+from .registration import beside, locked
+
+
+class NotYours(Exception):
+    """Nobody confirms what they have proposed themselves."""
+
+
+class Changed(Exception):
+    """What was proposed is not what was shown any more, or has been settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """`kind` is what is given: `keys`, or `access` (functions and scopes). `seal` stands for all of it."""
+
+    kind: str
+    by: str
+    by_name: str
+    at: datetime
+    value: dict[str, Any]
+    seal: str
+
+    @classmethod
+    def of(cls, kind: str, kept: dict[str, Any]) -> Self:
+        canonical = json.dumps([kind, kept], sort_keys=True)
+        seal = hashlib.sha256(canonical.encode()).hexdigest()
+        at = datetime.fromisoformat(kept["at"])
+        return cls(kind, kept["by"], kept["by_name"], at, kept["value"], seal)
+
+
+def proposals_of(client: ApiClient) -> list[Proposal]:
+    """What waits to be confirmed."""
+    return [Proposal.of(kind, kept) for kind, kept in sorted(client.proposals.items())]
+
+
+def propose_keys(
+    client: ApiClient, keys: list[dict[str, Any]], *, replace: bool, by: str, by_name: str
+) -> None:
+    """Propose keys beside those that the client has, or in their place."""
+    _propose(client, "keys", {"keys": keys, "replace": replace}, by, by_name)
+
+
+def propose_access(
+    client: ApiClient, *, auth_ids: Sequence[str], scopes: Sequence[str], by: str, by_name: str
+) -> None:
+    """Propose which functions the client may act for, and what it may do."""
+    _propose(client, "access", {"auth_ids": list(auth_ids), "scopes": list(scopes)}, by, by_name)
+
+
+def confirm(client: ApiClient, seal: str, *, by: str) -> Proposal:
+    """Give the client what was proposed. Raises `NotYours`, `Changed`."""
+    with locked(client) as row:
+        proposal = _sealed(row, seal)
+        if proposal.by == by:
+            raise NotYours
+        value = proposal.value
+        if proposal.kind == "keys":
+            row.keys = value["keys"] if value["replace"] else beside(row.keys, value["keys"])
+        else:
+            row.auth_ids, row.scopes = value["auth_ids"], value["scopes"]
+        del row.proposals[proposal.kind]
+    return proposal
+
+
+def withdraw(client: ApiClient, seal: str) -> Proposal:
+    """Let it be. Raises `Changed`."""
+    with locked(client) as row:
+        proposal = _sealed(row, seal)
+        del row.proposals[proposal.kind]
+    return proposal
+
+
+def _propose(client: ApiClient, kind: str, value: dict[str, Any], by: str, by_name: str) -> None:
+    kept = {"by": by, "by_name": by_name, "at": timezone.now().isoformat(), "value": value}
+    with locked(client) as row:
+        row.proposals[kind] = kept
+    client.proposals = row.proposals
+
+
+def _sealed(row: ApiClient, seal: str) -> Proposal:
+    found = next((one for one in proposals_of(row) if one.seal == seal), None)
+    if found is None:
+        raise Changed
+    return found

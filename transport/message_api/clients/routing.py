@@ -1,0 +1,44 @@
+"""Which message clients a function address belongs to."""
+
+from uuid import UUID
+
+from transport.message_api.models import FunctionRoute, HeldMessage
+from transport.message_service.models import Organisation
+
+_TO_EXTERNAL = (FunctionRoute.To.EXTERNAL, FunctionRoute.To.BOTH)
+
+
+def route_of(participant: str, function_address: str) -> FunctionRoute.To:
+    """Whose the function is; the built-in client's, where nothing else is said."""
+    route = FunctionRoute.objects.filter(
+        organisation__participant_id=participant, function_address=function_address
+    ).first()
+    return FunctionRoute.To(route.to) if route is not None else FunctionRoute.To.BUILT_IN
+
+
+def is_external(to: FunctionRoute.To) -> bool:
+    return to in _TO_EXTERNAL
+
+
+def is_built_in(to: FunctionRoute.To) -> bool:
+    return to != FunctionRoute.To.EXTERNAL
+
+
+def set_route(organisation: Organisation, function_address: str, to: FunctionRoute.To) -> None:
+    """Say whose a function is from now on. What has arrived before stays where it is."""
+    FunctionRoute.objects.update_or_create(
+        organisation=organisation, function_address=function_address, defaults={"to": to}
+    )
+
+
+def held_by(participant: str, message_id: UUID, *, was_sent: bool) -> HeldMessage | None:
+    """What is held of a message."""
+    return (
+        HeldMessage.objects.filter(
+            organisation__participant_id=participant,
+            message_id=message_id,
+            outgoing__isnull=not was_sent,
+        )
+        .select_related("organisation")
+        .first()
+    )

@@ -1,0 +1,153 @@
+"""Messages between organisations of this node: handed from one to the other, with no access point between.
+
+Nobody outside is asked for anything: no address, no certificate and no key of another party is needed. What
+is handed over is the same signed envelope as elsewhere, judged by the same rules and answered with the same
+receipt, so the history is the same too. Either organisation may say that its messages are to go the whole
+way out and back (`Organisation.goes_out_and_back`).
+"""
+
+import logging
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+from cryptography import x509
+from django.utils import timezone
+
+from transport import access_point_port
+from transport.access_point_port import ArrivedEnvelope
+from transport.jobs import wake
+from transport.protocol.certificates import fingerprint
+from transport.storage import blobs
+
+from .message_types import registry
+from .models import IncomingMessage, Organisation, OrganisationKey, OutgoingMessage
+
+logger = logging.getLogger(__name__)
+
+
+class Arrivals(Protocol):
+    """What there is to know of envelopes that arrived, as `hand_over.AccessPoint` has it."""
+
+    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope: ...
+    def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]: ...
+    def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None: ...
+    def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None: ...
+
+
+def recipient_inside(row: OutgoingMessage) -> Organisation | None:
+    """The organisation of this node that the row is handed to; None where it goes out.
+
+    A receipt goes the way of the message that it answers, whatever has been set since.
+    """
+    recipient = Organisation.objects.filter(participant_id=row.recipient).first()
+    if recipient is None:
+        return None
+    if row.answers is not None:
+        return recipient if row.answers.is_inside else None
+    return None if row.organisation.goes_out_and_back or recipient.goes_out_and_back else recipient
+
+
+def encryption_certificate(recipient: Organisation) -> x509.Certificate | None:
+    """The newest certificate of the recipient's that this node has, or None.
+
+    Sealing for it lets an envelope be read as a stream. Without one it is signed only: it stays in this
+    node, where its file is sealed like every other.
+    """
+    now = timezone.now()
+    key = (
+        recipient.keys.filter(
+            purpose=OrganisationKey.Purpose.ENCRYPTION, valid_from__lte=now, valid_until__gte=now
+        )
+        .order_by("-valid_from", "-id")
+        .first()
+    )
+    return x509.load_pem_x509_certificate(key.certificate.encode()) if key is not None else None
+
+
+def copy_name(envelope_name: str) -> str:
+    """Of the recipient's own copy of an envelope: sealed for it, and kept or deleted by its rules."""
+    return f"{envelope_name}.inside"
+
+
+def store_copy(name: str, envelope: BinaryIO, recipient: Organisation, transfer_id: UUID) -> str:
+    """Store the recipient's copy; the name that it got."""
+    return blobs.store(name, envelope, blobs.Place(recipient.participant_id, "envelope", transfer_id))
+
+
+def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: UUID, copy: str) -> None:
+    """Let the envelope arrive, in the caller's transaction."""
+    from .tasks import validate_inbound
+
+    incoming = IncomingMessage.objects.create(
+        transfer_id=transfer_id,
+        organisation=recipient,
+        sender=row.organisation.participant_id,
+        came_from=row,
+        envelope_name=copy,
+        arrived_at=timezone.now(),
+        due_at=timezone.now(),
+    )
+    wake(validate_inbound.delay, incoming.pk)
+
+
+def arrivals_of(incoming: IncomingMessage) -> Arrivals:
+    """Whoever has the envelope of a message that arrived."""
+    return _Inside() if incoming.is_inside else access_point_port.access_point()
+
+
+def discard(incoming: IncomingMessage, envelope_id: str, cause: str) -> None:
+    """Delete the envelope of a message that arrived, in the caller's transaction."""
+    arrivals_of(incoming).discard(incoming.transfer_id, envelope_id, cause)
+    incoming.envelope_name = ""
+
+
+def is_signer(sender: str, certificate: x509.Certificate) -> bool:
+    """Whether the organisation of this node signs with the certificate."""
+    keys = OrganisationKey.objects.filter(
+        organisation__participant_id=sender, purpose=OrganisationKey.Purpose.SIGNING
+    )
+    return keys.filter(fingerprint=fingerprint(certificate)).exists()
+
+
+class _Inside:
+    """Envelopes that never left, by the rows of this service."""
+
+    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+        row = _incoming(transfer_id)
+        sent = row.came_from
+        if sent is None:
+            raise IncomingMessage.DoesNotExist
+        return ArrivedEnvelope(
+            transfer_id,
+            sent.organisation.participant,
+            row.organisation.participant,
+            registry.of_kind(sent.kind).document_type,
+            str(sent.conversation_id),
+            "",
+            row.arrived_at,
+        )
+
+    @contextmanager
+    def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
+        row = _incoming(transfer_id)
+        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+            yield envelope
+
+    def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
+        row = IncomingMessage.objects.select_for_update().get(transfer_id=transfer_id)
+        blobs.remove_on_commit(row.envelope_name)
+        row.envelope_name = ""
+        row.save(update_fields=["envelope_name"])
+        told = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
+        logger.info("envelope discarded", extra={"fields": told})
+
+    def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None:
+        """There is none: nobody carried it."""
+        return None
+
+
+def _incoming(transfer_id: UUID) -> IncomingMessage:
+    rows = IncomingMessage.objects.select_related("organisation", "came_from__organisation")
+    return rows.get(transfer_id=transfer_id)

@@ -1,0 +1,1 @@
+"""The message types that the service takes, each with its rules."""

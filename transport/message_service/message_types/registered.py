@@ -1,0 +1,36 @@
+"""The message types of the federation that this service takes today (C3.2.7 1.3)."""
+
+from transport.message_service import validation
+from transport.message_service.models import OutgoingMessage
+from transport.protocol.identifiers import (
+    MESSAGE_RECEIPT,
+    RECEIPT_TYPE_CODE,
+    SDK_MESSAGE,
+    SDK_MESSAGE_TYPE_CODE,
+)
+
+from .registry import MessageType, register
+
+
+def register_all() -> None:
+    """Register them; again changes nothing."""
+    register(
+        MessageType(
+            kind=OutgoingMessage.Kind.MESSAGE,
+            document_type=SDK_MESSAGE,
+            payload_code=SDK_MESSAGE_TYPE_CODE,
+            judge=validation.judge_message,
+            is_answered=True,
+            is_encrypted=True,
+        )
+    )
+    register(
+        MessageType(
+            kind=OutgoingMessage.Kind.RECEIPT,
+            document_type=MESSAGE_RECEIPT,
+            payload_code=RECEIPT_TYPE_CODE,
+            judge=validation.judge_receipt,
+            is_answered=False,
+            is_encrypted=False,
+        )
+    )

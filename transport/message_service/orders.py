@@ -1,0 +1,117 @@
+"""Ordering a message: it and the order to send it are committed together; workers do the rest."""
+
+import io
+import tempfile
+import uuid
+from pathlib import Path
+from typing import IO, BinaryIO, Final, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from transport.jobs import wake
+from transport.protocol.findings import Detail, Finding, Reason
+from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
+from transport.protocol.sdk_message.message import Message, write_message
+from transport.protocol.sdk_message.rules import check_message
+from transport.storage import blobs
+
+from . import transitions
+from .models import IncomingMessage, Organisation, OutgoingMessage
+from .states import OutgoingState
+from .tracking import deadlines
+
+_IN_MEMORY: Final = 1024 * 1024
+
+
+class MessageInvalid(Exception):
+    """The message breaks the federation's rules; `findings` say which. Nothing has been stored."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = findings
+        super().__init__(", ".join(sorted({finding.rule for finding in findings})))
+
+
+class SenderUnknown(Exception):
+    """The message's sender is no organisation of this node."""
+
+
+def order(message: Message, *, actor: str) -> UUID:
+    """Store a message and the order to send it, in the caller's transaction; its message id.
+
+    `actor` goes into the history. Raises `MessageInvalid`, `SenderUnknown`, `CharacterNotAllowed`.
+    """
+    organisation = Organisation.objects.filter(
+        participant_id=message.header.sender.identifier.extension
+    ).first()
+    if organisation is None:
+        raise SenderUnknown("the sender is not served here")
+    with _scratch() as payload:
+        write_message(message, cast(BinaryIO, payload))
+        payload.seek(0)
+        findings = check_message(cast(BinaryIO, payload), max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
+        if findings:
+            raise MessageInvalid(findings)
+        recipient = message.header.recipient
+        row = OutgoingMessage(
+            organisation=organisation,
+            message_id=UUID(message.header.message_id),
+            conversation_id=UUID(message.header.conversation_id),
+            recipient=_participant(recipient.identifier.extension).value,
+            handling_service_id=recipient.attention.sub_organization.identifier.extension
+            if recipient.attention
+            else "",
+        )
+        payload.seek(0)
+        _store(row, payload, actor)
+    return row.message_id
+
+
+def order_receipt(
+    incoming: IncomingMessage, recipient: str, handling_service_id: str, receipt: bytes
+) -> None:
+    """Store the receipt that answers a message, and the order to send it: a message of its own."""
+    receipt_id = uuid.uuid4()
+    row = OutgoingMessage(
+        organisation=incoming.organisation,
+        kind=OutgoingMessage.Kind.RECEIPT,
+        message_id=receipt_id,
+        conversation_id=receipt_id,
+        recipient=recipient,
+        handling_service_id=handling_service_id,
+        answers=incoming,
+    )
+    _store(row, io.BytesIO(receipt), transitions.SYSTEM)
+
+
+def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
+    from .tasks import seal
+
+    row.payload_name = blobs.store(
+        blobs.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_place
+    )
+    row.due_at = timezone.now()
+    if not row.is_receipt:
+        row.transport_due_at = deadlines.for_transport_receipt()
+    row.save(force_insert=True)
+    transitions.record_event(row, OutgoingState.SCHEDULED, actor=actor)
+    wake(seal.delay, row.pk)
+
+
+def _scratch() -> tempfile.SpooledTemporaryFile[bytes]:
+    """For the message in the clear: in memory while it is small, else a file without a name."""
+    directory = Path(settings.SDK_WORK_DIR)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(directory))
+
+
+def _participant(text: str) -> ParticipantId:
+    try:
+        return ParticipantId.parse(text)
+    except ParticipantIdInvalid:
+        place = (
+            "/tns:messagePayload/tns:message/tns:messageHeader/tns:recipient/tns:recipientID/tns:extension"
+        )
+        finding = Finding("recipientId", place, "not a participant identifier", Reason.BV, Detail.INVARIANT)
+        raise MessageInvalid([finding]) from None

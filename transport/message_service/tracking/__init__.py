@@ -1,0 +1,1 @@
+"""What is known of messages after they were ordered: delivery, deadlines, evidence, sending again."""

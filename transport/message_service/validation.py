@@ -1,0 +1,459 @@
+"""Judging an envelope that arrived: origin, decryption, content (B1.3.3 section 5, C3.2.2 section 3).
+
+Nothing is changed here, but that a session key that is about to be used is noted at once. What others have to
+be asked for is asked; what cannot be told now raises `NotNow`.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+from uuid import UUID
+
+from django.conf import settings
+from lxml import etree
+
+from transport.access_point_port import ArrivedEnvelope, Cause
+from transport.federation import lookup, trust
+from transport.federation.errors import FederationError, ParticipantUnknown
+from transport.message_service.malware.scan import Found
+from transport.message_service.organisations.organisation_keys import opening_keys
+from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
+from transport.protocol.errors import ProtocolError
+from transport.protocol.findings import Detail, Finding, Reason
+from transport.protocol.identifiers import (
+    MESSAGE_RECEIPT,
+    NS_SDK_MESSAGE,
+    PROCESS_ID,
+    PROCESS_SCHEME,
+    ParticipantId,
+)
+from transport.protocol.message_receipt import MessageReceipt, read_receipt
+from transport.protocol.message_receipt_rules import check_receipt
+from transport.protocol.sdk_message.document import MessageDocument, message_of
+from transport.protocol.sdk_message.message import File, Message
+from transport.protocol.sdk_message.rules import read_and_check
+from transport.protocol.xhe.encryption import NotDecryptable
+from transport.protocol.xhe.envelope import Envelope, read_envelope
+from transport.protocol.xhe.opening import VerifiedEnvelope, verify_envelope
+from transport.protocol.xhe.signature import SignatureInvalid, SignatureMissing
+from transport.protocol.xml import safe_xml
+from transport.protocol.xml.canonical import AlgorithmNotAllowed
+from transport.storage import malware
+
+from . import local_delivery, session_keys
+from .malware import scan
+from .message_types import registry
+from .models import IncomingMessage, Organisation, OutgoingMessage
+from .session_keys import Standing
+from .states import OutgoingState
+
+# What reading a stranger's values may raise. Trying again would end the same way, so it is a judgement: the
+# protocol's own errors, and those of Python and lxml for values that nobody thought of.
+UNREADABLE: Final = (ProtocolError, ValueError, ArithmeticError, LookupError, RecursionError, etree.LxmlError)
+
+
+class Retry(Exception):
+    """Somebody who has to be asked does not answer. The message waits; it is not let through."""
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+        super().__init__(cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Not taken, and no receipt is sent (C3.2.4 2.1.2, B1.3.3 5.3 number 13)."""
+
+    cause: str
+    message_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A message that is answered with REJECTED. `message_id` is the envelope's, as far as it was read.
+
+    `malware` is what malicious code was found in, while the work directory lasts. `holds_key`: what was
+    decrypted names the envelope's signer.
+    """
+
+    message_id: str
+    handling_service_id: str
+    findings: tuple[Finding, ...]
+    malware: tuple[Found, ...] = ()
+    holds_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """A message that holds; what only the database can tell is judged where it is delivered."""
+
+    envelope: Envelope
+    message: Message
+    wrapped_key_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptReceipt:
+    """A message receipt that holds."""
+
+    envelope: Envelope
+    receipt: MessageReceipt
+
+
+Judgement = Discard | Reject | Accept | AcceptReceipt
+
+
+def validate(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO, directory: Path) -> Judgement:
+    """Judge an envelope; a message's attachments are written below `directory`. Raises `NotNow`, `LeaseLost`.
+
+    Of one that never left this node the federation is asked nothing, and it need not be encrypted. Nobody is
+    answered whose sender is not proven: by the access point that sent it, which metadata names for the
+    sender, and by the signature unless that is what is wrong.
+    """
+    try:
+        verified = verify_envelope(source)
+    except (SignatureMissing, SignatureInvalid, AlgorithmNotAllowed):
+        return _unsigned(arrived, row, source)
+    except UNREADABLE:
+        return Discard("envelope-malformed")
+    envelope = verified.envelope
+    identity = uuid_of(envelope.message_id)
+    if identity is None:
+        return Discard("envelope-malformed")
+    unproven = None if row.is_inside else _unproven(arrived, envelope.sender)
+    if unproven is not None:
+        return Discard(unproven, identity)
+    about_signer = _signer(arrived, verified, is_inside=row.is_inside)
+    findings = _header(arrived, envelope) + about_signer
+    if about_signer and envelope.sender != arrived.sender:
+        return Discard(", ".join(sorted({finding.rule for finding in findings})), identity)
+    type_ = registry.known(arrived.document_type)
+    if type_ is None:
+        return Discard("document-type", identity)
+    if not about_signer and session_keys.note(row, verified, source) is Standing.CAPTURED:
+        return Discard("key-of-another-message", identity)
+    return type_.judge(verified, findings, row, directory)
+
+
+def _unproven(arrived: ArrivedEnvelope, sender: ParticipantId) -> str | None:
+    """Why the sender is not proven by the access point that sent the envelope; None where it is.
+
+    Metadata has to name that access point for whom the envelope names, and for whom an answer would go to:
+    they are the same where all is right. What is kept of it may be from before a move, so it is asked anew.
+    Raises `NotNow`.
+    """
+    for participant in dict.fromkeys((sender, arrived.sender)):
+        try:
+            if not _uses(participant, arrived.sending_access_point):
+                lookup.forget(participant, MESSAGE_RECEIPT)
+                if not _uses(participant, arrived.sending_access_point):
+                    return "access-point"
+        except ParticipantUnknown:
+            return "sender-unknown"
+        except FederationError as error:
+            if error.may_pass:
+                raise Retry(error.code) from None
+            return "access-point"
+    return None
+
+
+def _uses(participant: ParticipantId, access_point: str) -> bool:
+    """Whether metadata names the access point for the participant. Raises `FederationError`."""
+    return common_name(lookup.endpoint_of(participant, MESSAGE_RECEIPT).certificate) == access_point
+
+
+def _header(arrived: ArrivedEnvelope, envelope: Envelope) -> list[Finding]:
+    """Does the envelope say what its AS4 header says (C3.4.6 3.1.6)."""
+    findings = []
+    if envelope.sender != arrived.sender:
+        findings.append(_security(Reason.BV, "original-sender", "FromParty is not the AS4 originalSender"))
+    if envelope.recipient != arrived.recipient:
+        findings.append(_security(Reason.BV, "final-recipient", "ToParty is not the AS4 finalRecipient"))
+    if envelope.document_type != arrived.document_type:
+        findings.append(_security(Reason.BV, "action", "DOCUMENTID is not the AS4 Action"))
+    if (envelope.process_id, envelope.process_scheme.lower()) != (PROCESS_ID, PROCESS_SCHEME):
+        findings.append(_security(Reason.BV, "service", "PROCESSID is not the AS4 Service"))
+    if envelope.federation_id != settings.SDK_FEDERATION_ID:
+        findings.append(_security(Reason.BV, "federation", "FEDERATIONID is another federation's"))
+    return findings
+
+
+def _signer(arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_inside: bool) -> list[Finding]:
+    """Is it signed by a certificate that the sender has published. Raises `NotNow`."""
+    if is_inside:
+        if local_delivery.is_signer(arrived.sender.value, verified.signing_certificate):
+            return []
+        return [_signature("the signing certificate is not the sender's")]
+    findings = _published(verified)
+    if findings:
+        # What is kept of its metadata may be from before a renewal: it is asked anew.
+        lookup.forget(verified.envelope.sender, MESSAGE_RECEIPT)
+        findings = _published(verified)
+    return findings
+
+
+def _published(verified: VerifiedEnvelope) -> list[Finding]:
+    sender, signer = verified.envelope.sender, verified.signing_certificate
+    try:
+        if signer not in lookup.signing_certificates_of(sender):
+            return [_signature("the signing certificate is not published for the sender")]
+        trust.check_organisation(signer, Purpose.SIGNING)
+    except FederationError as error:
+        if error.may_pass:
+            raise Retry(error.code) from None
+        return [_signature("the sender has published no signing certificate")]
+    except RevocationUnknown:
+        raise Retry(Cause.REVOCATION_UNKNOWN) from None
+    except CertificateUntrusted:
+        return [_signature("the signing certificate is not trusted")]
+    return []
+
+
+def judge_message(
+    verified: VerifiedEnvelope, findings: list[Finding], row: IncomingMessage, directory: Path
+) -> Judgement:
+    """An SDK message, of which the envelope and its signer have been judged. Raises `NotNow`."""
+    findings = [*findings, *(finding for finding in verified.findings if not finding.is_note)]
+    if not verified.is_encrypted and not row.is_inside:
+        findings.append(_security(Reason.SIG, "not-encrypted", "the payload is not encrypted"))
+    if row.refused_by and not findings:
+        findings.append(_by_hand())
+    if findings:
+        return _refused(verified, findings)
+    judgement = _opened(verified, row.organisation, directory)
+    if isinstance(judgement, Accept) or session_keys.standing(row, verified) is Standing.OWN:
+        return judgement
+    # Another signer has tried this key: only who made the message can send one that holds.
+    return Discard("key-of-another-message", uuid_of(verified.envelope.message_id))
+
+
+def _opened(verified: VerifiedEnvelope, organisation: Organisation, directory: Path) -> Judgement:
+    payload = directory / "payload"
+    files = directory / "files"
+    files.mkdir()
+    identity = uuid_of(verified.envelope.message_id)
+    try:
+        with payload.open("xb") as out:
+            verified.write_payload(out, opening_keys(organisation))
+        with payload.open("rb") as source:
+            document, findings = read_and_check(source, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
+    except NotDecryptable:
+        return Discard("not-decryptable", identity)
+    finally:
+        payload.unlink(missing_ok=True)
+    if document is None and not any(finding.detail is Detail.TOO_LONG for finding in findings):
+        # What cannot be parsed may be what was not decrypted: the sender is told neither.
+        return Discard("not-decryptable", identity)
+    if document is not None and not _names(document, verified.envelope.sender):
+        # Who signed it did not make it, and is told nothing of what is in it.
+        return Discard("another-sender", identity)
+    if document is None or findings:
+        return _refused(verified, findings, holds_key=True)
+    try:
+        message = message_of(document)
+    except UNREADABLE:
+        text = "a value of the message is not of its type"
+        structure = Finding("structure", "/tns:messagePayload", text, Reason.SV, Detail.STRUCTURE)
+        return _refused(verified, [structure], holds_key=True)
+    found = _malware(message)
+    findings = [*(one.finding for one in found), *_content(verified.envelope, message)]
+    if findings:
+        return _refused(verified, findings, found, holds_key=True)
+    return Accept(verified.envelope, message, verified.wrapped_key_digest)
+
+
+def _names(document: MessageDocument, sender: ParticipantId) -> bool:
+    """Whether no sender stands in the message but the envelope's (B1.3.3 3.2, 5.3 number 13)."""
+    path = "/".join(
+        f"{{{NS_SDK_MESSAGE}}}{name}"
+        for name in ("message", "messageHeader", "sender", "senderID", "extension")
+    )
+    told = {"".join(str(text) for text in one.itertext()) for one in document.root.findall(path)}
+    return {text.strip().lower() for text in told} <= {sender.value}
+
+
+def _malware(message: Message) -> tuple[Found, ...]:
+    """B1.3.3 5.3 number 3. Raises `NotNow`: what has not been looked at is not let through."""
+    try:
+        return scan.found_in(message)
+    except malware.NotScanned as error:
+        raise Retry(error.cause) from None
+
+
+def _content(envelope: Envelope, message: Message) -> list[Finding]:
+    """What speaks against a message that is well-formed and valid. Whatever judges content is asked here,
+    while the attachments are files in the work directory and nobody has been given anything."""
+    return [*_agreement(envelope, message), *_file_types(message)]
+
+
+def _agreement(envelope: Envelope, message: Message) -> list[Finding]:
+    """What stands in the message is what stands on the envelope (B1.3.3 3.2, 4.3.2)."""
+    header = message.header
+    root = "/tns:messagePayload/tns:message/tns:messageHeader"
+    findings = []
+    if header.message_id.lower() != envelope.message_id.lower():
+        text = "messageId is not the envelope's ID"
+        findings.append(Finding("messageId", f"{root}/tns:messageId", text, Reason.BV, Detail.INVARIANT))
+    if header.recipient.identifier.extension.strip().lower() != envelope.recipient.value:
+        text = "recipientId is not identical to the value in the XHE envelope"
+        place = f"{root}/tns:recipient/tns:recipientID"
+        findings.append(Finding("recipientId", place, text, Reason.BV, Detail.SECURITY))
+    attention = header.recipient.attention
+    function = attention.sub_organization.identifier.extension if attention else ""
+    if envelope.handling_service_id is not None and function.strip() != envelope.handling_service_id:
+        path = f"{root}/tns:recipient/tns:attention/tns:subOrganization/tns:organizationId"
+        text = "organizationId must equal xhb:HandlingServiceID"
+        findings.append(Finding("handlingServiceID", path, text, Reason.BV, Detail.SECURITY))
+    return findings
+
+
+def _file_types(message: Message) -> list[Finding]:
+    """B1.3.3 5.3 number 8."""
+    accepted = {item.lower() for item in settings.SDK_ACCEPTED_CONTENT_TYPES}
+    findings = []
+    for number, document in enumerate(message.documents, 1):
+        for position, file in enumerate(document.files, 1):
+            if _is_media_type(file.content_type) and _type_of(file) in accepted:
+                continue
+            place = (
+                f"/tns:messagePayload/tns:message/tns:messageBody/tns:documents[{number}]"
+                f"/tns:ContentFiles[{position}]/tns:contentType"
+            )
+            text = "files of this content type are not taken"
+            findings.append(Finding("contentType", place, text, Reason.BV, Detail.NOT_SUPPORTED))
+    return findings
+
+
+def _is_media_type(text: str) -> bool:
+    """Whether it is one line, as a media type is (RFC 9110 8.3.1), whatever stands around it."""
+    return text.strip(" \t\r\n").isprintable()
+
+
+def _type_of(file: File) -> str:
+    return file.content_type.partition(";")[0].strip().lower()
+
+
+def judge_receipt(
+    verified: VerifiedEnvelope, findings: list[Finding], row: IncomingMessage, directory: Path
+) -> Judgement:
+    """A receipt is never answered: one that does not hold is dropped, and the log says why."""
+    identity = uuid_of(verified.envelope.message_id)
+    if findings or verified.is_encrypted:
+        return Discard(f"receipt {findings[0].rule if findings else 'encrypted'}", identity)
+    try:
+        root = safe_xml.parse(_payload_bytes(verified))
+        if check_receipt(root):
+            return Discard("receipt-invalid", identity)
+        receipt = read_receipt(root)
+    except UNREADABLE:
+        return Discard("receipt-invalid", identity)
+    envelope = verified.envelope
+    if (receipt.sender, receipt.recipient) != (envelope.sender, envelope.recipient):
+        return Discard("receipt-parties", identity)
+    return AcceptReceipt(verified.envelope, receipt)
+
+
+def _payload_bytes(verified: VerifiedEnvelope) -> bytes:
+    out = io.BytesIO()
+    verified.write_payload(out)
+    return out.getvalue()
+
+
+def _unsigned(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO) -> Judgement:
+    """A missing or broken signature is answered (B1.3.3 5.3 number 12), if it can be told to what, and to
+    whom: what speaks for the sender then is the access point alone."""
+    source.seek(0)
+    try:
+        envelope = read_envelope(safe_xml.parse(source, safe_xml.WHOLE_ENVELOPE))
+    except UNREADABLE:
+        return Discard("envelope-malformed")
+    identity = uuid_of(envelope.message_id)
+    type_ = registry.known(arrived.document_type)
+    if envelope.sender != arrived.sender or identity is None or type_ is None or not type_.is_answered:
+        return Discard("signature-invalid", identity)
+    unproven = None if row.is_inside else _unproven(arrived, envelope.sender)
+    if unproven is not None:
+        return Discard(unproven, identity)
+    finding = _signature("the sender's signature does not hold")
+    return Reject(envelope.message_id, envelope.handling_service_id or "", (finding,))
+
+
+def _refused(
+    verified: VerifiedEnvelope,
+    findings: list[Finding],
+    found: tuple[Found, ...] = (),
+    *,
+    holds_key: bool = False,
+) -> Reject:
+    envelope = verified.envelope
+    handling = envelope.handling_service_id or ""
+    return Reject(envelope.message_id, handling, tuple(findings), found, holds_key)
+
+
+def _by_hand() -> Finding:
+    text = "the message could not be processed by the recipient's system"
+    return Finding("by-hand", "/x:XHE", text, Reason.BV, Detail.NOT_SUPPORTED)
+
+
+def _security(reason: Reason, rule: str, text: str) -> Finding:
+    return Finding(rule, "/x:XHE", text, reason, Detail.SECURITY)
+
+
+def _signature(text: str) -> Finding:
+    return Finding("signature", "/x:XHE/ds:Signature", text, Reason.SIG, Detail.SECURITY)
+
+
+def uuid_of(text: str) -> UUID | None:
+    """The text as a UUID; None where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def known_only_here(envelope: Envelope, message: Message, organisation: Organisation) -> list[Finding]:
+    """What the database tells: duplicates, and references to what has failed (5.3 numbers 6 and 11)."""
+    findings = []
+    accepted = IncomingMessage.objects.filter(organisation=organisation, is_accepted=True)
+    if accepted.filter(message_id=UUID(envelope.message_id)).exists():
+        findings.append(duplicate())
+    reference = uuid_of(message.header.ref_to_message_id or "")
+    if reference is not None and _has_failed(reference, envelope, organisation):
+        place = "/tns:messagePayload/tns:message/tns:messageHeader/tns:refToMessageId"
+        text = "the message that this one refers to was rejected, or was never delivered"
+        findings.append(Finding("refToMessageId", place, text, Reason.BV, Detail.NOT_SUPPORTED))
+    return findings
+
+
+def duplicate() -> Finding:
+    """A message by the same id has been accepted (5.3 number 6)."""
+    text = "a message by this id has been accepted before"
+    return Finding("messageId", "/x:XHE/xha:Header/xhb:ID", text, Reason.BV, Detail.DUPLICATE)
+
+
+def function_unknown() -> Finding:
+    """The function address is none of the organisation's, or closed (5.3 number 9)."""
+    place = (
+        "/tns:messagePayload/tns:message/tns:messageHeader/tns:recipient"
+        "/tns:attention/tns:subOrganization/tns:organizationId"
+    )
+    text = "Wrong or unknown tns:subOrganization/tns:organizationId"
+    return Finding("functionAddress", place, text, Reason.BV, Detail.NOT_FOUND)
+
+
+def _has_failed(reference: UUID, envelope: Envelope, organisation: Organisation) -> bool:
+    """Whether the sender's earlier message was rejected here, or ours to the sender failed there."""
+    of_sender = IncomingMessage.objects.filter(
+        organisation=organisation, sender=envelope.sender.value, message_id=reference
+    )
+    if of_sender.filter(is_accepted=True).exists():
+        return False
+    of_ours = OutgoingMessage.objects.filter(
+        organisation=organisation,
+        kind=OutgoingMessage.Kind.MESSAGE,
+        recipient=envelope.sender.value,
+        message_id=reference,
+        state__in=(OutgoingState.REJECTED, OutgoingState.MESSAGE_EXCHANGE_ERROR),
+    )
+    return of_sender.filter(is_accepted=False).exists() or of_ours.exists()

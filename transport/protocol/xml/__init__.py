@@ -1,0 +1,1 @@
+"""XML: read safely, canonicalised, and its structure judged."""

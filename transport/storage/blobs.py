@@ -1,0 +1,193 @@
+"""Payload files in the default storage: sealed, safe on disk before a row names them, removed when none does.
+
+A file is sealed for one organisation and as one thing (`Place`), and opens as nothing else. Names are
+`<folder>/<year>/<month>/<day>/<id of the row ...>`, so that what a dead process left is found.
+"""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from transport.storage.encryption.errors import NotSealed
+
+from .encryption import files
+
+_FORGOTTEN_AFTER = timedelta(hours=1)
+_DAYS_BACK = 2
+_ID_LENGTH = 36
+_MOST_REMEMBERED = 1000
+# Directories whose own entry has been written to disk.
+_safe_directories: set[tuple[Path, int, int]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose a file is, and what: an envelope, a payload, a receipt or a file, by the id of its row."""
+
+    participant: str
+    kind: str
+    key: UUID | None
+
+    @property
+    def binding(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+def dated(folder: str, name: str) -> str:
+    """A file's name in the folder's directory of today."""
+    return f"{folder}/{timezone.now():%Y/%m/%d}/{name}"
+
+
+def store(name: str, content: BinaryIO, place: Place) -> str:
+    """Seal a file and write it so that it survives a power cut; the name that it got.
+
+    That is the name that was asked for, where no file has it.
+    """
+    sealed = files.sealed(content, place.participant, place.binding)
+    stored = default_storage.save(name, File(sealed))
+    path = _path_of(stored)
+    # What is not a local directory is an object store, which keeps what it has acknowledged.
+    if path is not None:
+        _sync(path)
+        _sync_directories(path.parents[:4])
+    return stored
+
+
+def open_stored(name: str, place: Place) -> BinaryIO:
+    """A stored file's content, seekable. Raises `at_rest.errors.Altered`, also while it is read."""
+    source = cast(BinaryIO, default_storage.open(name))
+    try:
+        if files.key_id_of(source) is not None:
+            return files.opened(source, place.participant, place.binding)
+        if settings.SDK_ACCEPT_PLAIN:
+            return source
+    except BaseException:
+        source.close()
+        raise
+    source.close()
+    raise NotSealed(f"a stored {place.kind} is in the clear; see docs/keys.md")
+
+
+def seal_again(name: str, place: Place) -> None:
+    """Seal a file with the key of now, where it stands: one that is in the clear, or under a retired key."""
+    with _in_any_state(name, place) as content:
+        sealed: File[bytes] = File(files.sealed(content, place.participant, place.binding))
+        path = _path_of(name)
+        if path is None:
+            # The storage's own `save` gives a name that is taken another one; an object is replaced whole.
+            default_storage._save(name, sealed)  # type: ignore[attr-defined]
+            return
+        beside = path.with_name(f"{path.name}.sealing")
+        with beside.open("wb") as target:
+            beside.chmod(settings.FILE_UPLOAD_PERMISSIONS)
+            for chunk in sealed.chunks():
+                target.write(chunk)
+        _sync(beside)
+        beside.replace(path)
+        _sync(path.parent)
+
+
+def sealed_with(name: str) -> UUID | None:
+    """Which data key sealed a file; None for one in the clear."""
+    with default_storage.open(name) as source:
+        return files.key_id_of(cast(BinaryIO, source))
+
+
+@contextmanager
+def _in_any_state(name: str, place: Place) -> Generator[BinaryIO, None, None]:
+    with default_storage.open(name) as stored:
+        source = cast(BinaryIO, stored)
+        is_sealed = files.key_id_of(source) is not None
+        yield files.opened(source, place.participant, place.binding) if is_sealed else source
+
+
+@contextmanager
+def removed_on_failure(name: str) -> Generator[None, None, None]:
+    """Remove what was stored if the body fails: the caller's transaction is rolled back then."""
+    try:
+        yield
+    except BaseException:
+        remove(name)
+        raise
+
+
+def remove(name: str) -> None:
+    """Remove a file now, if it is there."""
+    if name:
+        default_storage.delete(name)
+
+
+def remove_on_commit(name: str) -> None:
+    """Remove a file when the transaction that let go of it has been committed."""
+    if name:
+        transaction.on_commit(lambda: default_storage.delete(name))
+
+
+def remove_forgotten(folder: str, held: Callable[[set[UUID]], Iterable[str]]) -> int:
+    """Remove what dead processes left in a folder; how many files.
+
+    File names begin with the id of their row; `held` gives the names that the rows with these ids hold.
+    Files younger than an hour are left alone: their row may not have been committed yet.
+    """
+    now = timezone.now()
+    removed = 0
+    for age in range(_DAYS_BACK + 1):
+        directory = f"{folder}/{now - timedelta(days=age):%Y/%m/%d}"
+        try:
+            names = default_storage.listdir(directory)[1]
+        except FileNotFoundError:
+            continue
+        rows = {f"{directory}/{name}": key for name in names if (key := _row_of(name)) is not None}
+        for name in set(rows) - set(held(set(rows.values()))):
+            if now - default_storage.get_modified_time(name) > _FORGOTTEN_AFTER:
+                default_storage.delete(name)
+                removed += 1
+    return removed
+
+
+def _row_of(name: str) -> UUID | None:
+    try:
+        return UUID(name[:_ID_LENGTH])
+    except ValueError:
+        return None
+
+
+def _path_of(name: str) -> Path | None:
+    """Where a local storage has a file."""
+    try:
+        return Path(default_storage.path(name))
+    except NotImplementedError:
+        return None
+
+
+def _sync_directories(directories: Sequence[Path]) -> None:
+    """Make the entry of a new file safe, and those of its directories where this process has not done so."""
+    _sync(directories[0])
+    for directory, parent in pairwise(directories):
+        status = directory.stat()
+        identity = (directory, status.st_dev, status.st_ino)
+        if identity not in _safe_directories:
+            _sync(parent)
+            if len(_safe_directories) >= _MOST_REMEMBERED:
+                _safe_directories.clear()
+            _safe_directories.add(identity)
+
+
+def _sync(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
