@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,10 +7,6 @@ class MailboxConfig(AppConfig):
     name = "mailbox"
 
     def ready(self) -> None:
-        from transport.certificate_watch import watch
-
-        from .accounts import oidc_requests
-        from .administration import certificates
-
-        oidc_requests.bound_requests()
-        watch.register_recipients(certificates.to_be_warned)
+        """Let the signals of login and logout be heard, and the e-ID library's requests keep our limits."""
+        import_module("mailbox.accounts.sessions")
+        import_module("mailbox.accounts.oidc_requests").bound_requests()

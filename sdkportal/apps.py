@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -5,4 +7,4 @@ class PortalConfig(AppConfig):
     name = "sdkportal"
 
     def ready(self) -> None:
-        from .startup import checks  # noqa: F401 - registers them
+        import_module("sdkportal.startup.checks")

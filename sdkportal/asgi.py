@@ -14,7 +14,7 @@ _pages = get_asgi_application()
 
 from mailbox.live import stream  # noqa: E402 - they need Django set up
 from sdkportal.middleware.bodies import Limits  # noqa: E402
-from sdkportal.startup.hardening import log_confinement  # noqa: E402
+from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
 from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402
 from transport.storage import work_files  # noqa: E402
 

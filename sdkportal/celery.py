@@ -4,7 +4,11 @@ import os
 
 from celery import Celery, signals
 
-from sdkportal.startup.hardening import deny_reading_of_memory
+from transport.storage import work_files
+
+from .postgresql import prepare_statements
+from .startup.hardening import deny_reading_of_memory
+from .startup.memory import leave_alone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 
@@ -21,11 +25,6 @@ app.conf.CELERY_DB_REUSE_MAX = 1_000_000
 @signals.worker_init.connect
 def make_ready(**_: object) -> None:
     """In the worker's first process, which has loaded the tasks and is about to fork."""
-    from sdkportal.startup.memory import leave_alone
-    from transport.storage import work_files
-
-    from .postgresql import prepare_statements
-
     # Children that are forked from it are as it is.
     deny_reading_of_memory()
     prepare_statements()

@@ -483,7 +483,21 @@ if SDK_DROP_DIR:
 SDK_ACCESS_POINT_ADAPTER = env.text(
     "SDK_ACCESS_POINT_ADAPTER", "transport.access_point.adapter.OwnAccessPoint"
 )
+SDK_MESSAGE_SERVICE = env.text(
+    "SDK_MESSAGE_SERVICE", "transport.message_service.own_service.OwnMessageService"
+)
 SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "sdkportal.message_clients.RoutedClients")
+# The message types that are taken, each with its rules; one more of the federation is a name more.
+SDK_MESSAGE_TYPES = (
+    "transport.message_service.message_types.registered.MESSAGE",
+    "transport.message_service.message_types.registered.RECEIPT",
+)
+# Who knows of certificates that this node holds, and whom to tell before one ends.
+SDK_CERTIFICATE_SOURCES = (
+    "transport.access_point.keys.held",
+    "transport.message_service.organisations.publication.held",
+)
+SDK_CERTIFICATE_RECIPIENTS = ("mailbox.administration.certificates.to_be_warned",)
 SDK_MAX_MESSAGE_BYTES = env.number("SDK_MAX_MESSAGE_BYTES", 30 * 1024 * 1024)
 SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "SDK_ACCEPTED_CONTENT_TYPES",

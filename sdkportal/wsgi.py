@@ -10,7 +10,7 @@ deny_reading_of_memory()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 application = get_wsgi_application()
 
-from sdkportal.startup.hardening import log_confinement  # noqa: E402
+from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
 from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402
 from transport.storage import work_files  # noqa: E402 - they need Django set up
 

@@ -1,7 +1,8 @@
 """Where message service and access point meet, and all that they share.
 
-The message service hands over a sealed envelope and is told of its fate; an access point tells of an
-envelope that has arrived. Whose access point it is, is an adapter's matter (SDK_ACCESS_POINT_ADAPTER).
+The message service submits sealed envelopes to the access point and is called back with what became of
+them; the access point calls it with each envelope that arrived. Each side is a Protocol, and the settings
+name the class behind it (`SDK_ACCESS_POINT_ADAPTER`, `SDK_MESSAGE_SERVICE`): either can be somebody else's.
 """
 
 from collections.abc import Collection
@@ -14,7 +15,6 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from django.conf import settings
-from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
 from transport.protocol.identifiers import DocumentType, ParticipantId
@@ -27,36 +27,6 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
     RESENDING = "resending"
     FAILED = "failed"
-
-
-class Cause(StrEnum):
-    """Why something waits or has failed: codes that last, for histories, logs and people's own language.
-
-    The first five are `transport.federation.errors`' codes.
-    """
-
-    PARTICIPANT_UNKNOWN = "participant-unknown"
-    DOCUMENT_TYPE_NOT_SERVED = "document-type-not-served"
-    CERTIFICATE_NOT_PUBLISHED = "certificate-not-published"
-    METADATA_UNTRUSTED = "metadata-untrusted"
-    LOOKUP_UNAVAILABLE = "lookup-unavailable"
-    REVOCATION_UNKNOWN = "revocation-unknown"
-    # The message service's own: the envelope was never sealed.
-    RECIPIENT_CERTIFICATE_UNTRUSTED = "recipient-certificate-untrusted"
-    NO_SIGNING_KEY = "no-signing-key"
-    SCANNER_UNAVAILABLE = "scanner-unavailable"
-    TOO_LARGE_TO_SCAN = "too-large-to-scan"
-    MALWARE_FOUND = "malware-found"
-    CANCELLED = "cancelled"
-    MESSAGE_INVALID = "message-invalid"
-    # The access point's: sending did not succeed.
-    ACCESS_POINT_UNTRUSTED = "access-point-untrusted"
-    UNREACHABLE = "unreachable"
-    RECEIPT_INVALID = "receipt-invalid"
-    RECEIPT_UNTRUSTED = "receipt-untrusted"
-    NOT_SERVICED = "not-serviced"
-    REFUSED = "refused"
-    UNEXPECTED = "unexpected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +96,19 @@ class AccessPoint(Protocol):
         """The transport receipt that an envelope which arrived was answered with."""
 
 
-transfer_changed = Signal()
-"""Sent in the access point's transaction: `reference` (UUID), `outcome` (Outcome), `cause` (Cause or "")."""
+class MessageService(Protocol):
+    """What a message service offers an access point. Every call is part of the access point's transaction."""
 
-envelope_arrived = Signal()
-"""Sent in the transaction that puts a transfer in: `transfer_id` (UUID), `transfer_sender`, `recipient`,
-`document_type`."""
+    def serves(self, participant: ParticipantId, document_type: DocumentType) -> bool:
+        """Whether it takes messages of this type for this participant (C3.2.1 2.5 a)."""
+
+    def envelope_arrived(
+        self, transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId, document_type: DocumentType
+    ) -> None:
+        """An envelope has been stored, in the transaction that stores it."""
+
+    def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
+        """What became of a transfer; `cause` is a `Cause` or empty."""
 
 
 @cache
@@ -145,21 +122,12 @@ def access_point() -> AccessPoint:
     return _adapter(settings.SDK_ACCESS_POINT_ADAPTER)
 
 
-class ServedParticipants(Protocol):
-    """How an access point learns whom it serves (C3.2.1 2.5 a)."""
-
-    def __call__(self, participant: ParticipantId, document_type: DocumentType) -> bool: ...
-
-
-_served: list[ServedParticipants] = []
+@cache
+def _service(path: str) -> MessageService:
+    service: MessageService = import_string(path)()
+    return service
 
 
-def register_served(question: ServedParticipants) -> None:
-    """A message service says which participants and message types it takes."""
-    if question not in _served:
-        _served.append(question)
-
-
-def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
-    """Whether any message service here takes this type for this participant."""
-    return any(question(participant, document_type) for question in _served)
+def message_service() -> MessageService:
+    """The configured message service."""
+    return _service(settings.SDK_MESSAGE_SERVICE)

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Self
 
+from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, models, transaction
 from django.db.models import Q
@@ -161,8 +162,16 @@ def unexpected(error: Exception, **fields: object) -> None:
     logger.error("unexpected", extra={"fields": told})
 
 
+def task_named(name: str, *, countdown: float = 0) -> Callable[[str], object]:
+    """What publishes a task by its name (`transport.message_service.tasks.seal`), after `countdown` seconds.
+
+    By name, so that what orders work need not import what does it.
+    """
+    return lambda key: current_app.send_task(name, args=[key], countdown=countdown or None)
+
+
 def wake(task: Callable[[str], object], key: object) -> None:
-    """Call a task's `delay` after commit. A broker that is away is no failure: the sweeper will find it."""
+    """Publish a task after commit. A broker that is away is no failure: the sweeper will find the row."""
 
     def publish() -> None:
         try:

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from transport.access_point_port import Cause
+from transport.causes import Cause
 from transport.message_service.states import OutgoingState as State
 from transport.message_service.tracking.deliveries import Delivery, DeliveryEvent, RejectionCause
 from transport.message_service.transitions import (

@@ -5,7 +5,7 @@ from uuid import UUID
 from mailbox import events
 from mailbox.conversations import assignment
 from mailbox.models import FAILED, Attachment, ConversationEvent, Message
-from transport.access_point_port import Cause
+from transport.causes import Cause
 from transport.message_service.malware import quarantine
 from transport.message_service.tracking.deliveries import Delivery, state_of
 

@@ -28,6 +28,8 @@ ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
 MOST_UNDO_SECONDS: Final = 600
 
+_SEND_DRAFT: Final = "mailbox.tasks.send_draft"
+
 
 class AnsweredMeanwhile(Exception):
     """Somebody has answered, or a message has come, that whoever wrote the draft has not seen."""
@@ -103,8 +105,6 @@ def order(draft_id: int, looked: LookedThrough, person: Writer) -> Draft:
     Raises `compose.DraftChanged` where it is not, `compose.DraftGone`, `compose.DraftOnItsWay`,
     `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`. The draft stays as it is then.
     """
-    from mailbox.tasks import send_draft
-
     with transaction.atomic():
         _lock_conversation(draft_id)
         draft = composer.locked(draft_id, looked.version, person)
@@ -125,7 +125,7 @@ def order(draft_id: int, looked: LookedThrough, person: Writer) -> Draft:
         draft.save()
         events.announce(draft.mailbox_id)
         if seconds or draft.further_recipients.exists():
-            jobs.wake(lambda key: send_draft.apply_async((key,), countdown=seconds), draft.pk)
+            jobs.wake(jobs.task_named(_SEND_DRAFT, countdown=seconds), draft.pk)
     return draft
 
 
@@ -151,11 +151,9 @@ def send_if_due(draft_id: int) -> None:
 
 def sweep() -> int:
     """Wake workers for what should have been sent; how many drafts."""
-    from mailbox.tasks import send_draft
-
     due = list(_due().order_by("send_at").values_list("pk", flat=True)[:100])
     for key in due:
-        send_draft.delay(str(key))
+        jobs.task_named(_SEND_DRAFT)(str(key))
     return len(due)
 
 

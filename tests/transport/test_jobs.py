@@ -1,14 +1,16 @@
 """Leases: one worker at a time, missed within seconds when it dies, heard only while the row is its own."""
 
+import re
 import threading
 import time
 import uuid
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
-from celery import Celery
+from celery import Celery, current_app
 from celery.fixups.django import DjangoWorkerFixup
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
@@ -23,6 +25,7 @@ from transport.access_point.models import OutboundTransfer
 from transport.jobs import LeaseLost
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def a_row(**changes) -> OutboundTransfer:
@@ -296,3 +299,15 @@ def test_an_unforeseen_error_is_logged_by_type_and_place_and_never_by_its_text(c
     assert record.fields["where"].startswith("test_jobs.py:")
     assert "Karin" not in str(record.fields) + record.getMessage()
     assert record.exc_info is None
+
+
+def test_every_task_that_is_published_by_name_exists():
+    """A name that no worker knows would be an order that nobody carries out."""
+    current_app.loader.import_default_modules()
+    name = re.compile(r'"((?:mailbox|transport|addressbook)[\w.]*\.tasks\.\w+)"')
+    modules = [
+        path for room in ("mailbox", "transport", "addressbook") for path in (PROJECT / room).rglob("*.py")
+    ]
+    named = {found for module in modules for found in name.findall(module.read_text())}
+    assert "transport.message_service.tasks.seal" in named
+    assert named <= set(current_app.tasks)

@@ -9,8 +9,9 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from transport.access_point_port import ArrivedEnvelope, Cause, OutgoingTransfer
-from transport.jobs import wake
+from transport.access_point_port import ArrivedEnvelope, OutgoingTransfer
+from transport.causes import Cause
+from transport.jobs import task_named, wake
 from transport.storage import blobs
 
 from . import transfer_log
@@ -25,8 +26,6 @@ class OwnAccessPoint:
     """Rows in the same database; workers of the same installation."""
 
     def submit(self, transfer: OutgoingTransfer) -> None:
-        from .tasks import send
-
         row = OutboundTransfer.objects.filter(reference=transfer.reference).first()
         if row is None:
             row = OutboundTransfer.objects.create(
@@ -42,7 +41,7 @@ class OwnAccessPoint:
                 due_at=timezone.now(),
             )
 
-        wake(send.delay, row.pk)
+        wake(task_named("transport.access_point.tasks.send"), row.pk)
 
     def unsent(self, references: Collection[UUID]) -> set[UUID]:
         rows = OutboundTransfer.objects.filter(reference__in=references)

@@ -11,11 +11,7 @@ class AccessPointConfig(AppConfig):
     name = "transport.access_point"
 
     def ready(self) -> None:
-        from ..certificate_watch import watch
-        from . import keys
-
         checks.register(log_is_kept)
-        watch.register_source(keys.held)
 
 
 def log_is_kept(**_: Any) -> list[checks.CheckMessage]:

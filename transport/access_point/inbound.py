@@ -175,7 +175,7 @@ class _Reception:
             raise As4Error(VALUE_NOT_RECOGNIZED, "Action is not the test service's")
         if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
             raise As4Error(VALUE_NOT_RECOGNIZED, "Service is not the federation's process")
-        if not access_point_port.is_served(message.final_recipient, document_type_of(message)):
+        if not access_point_port.message_service().serves(message.final_recipient, document_type_of(message)):
             raise As4Error(OTHER, NOT_SERVICED)
 
     def _tested(self, received: ReceivedMessage) -> bytes:
@@ -236,12 +236,11 @@ class _Reception:
             received.signing_certificate,
             received.signature,
         )
-        access_point_port.envelope_arrived.send(
-            sender=InboundTransfer,
-            transfer_id=transfer.pk,
-            transfer_sender=received.user_message.original_sender,
-            recipient=received.user_message.final_recipient,
-            document_type=transfer.document_type,
+        access_point_port.message_service().envelope_arrived(
+            transfer.pk,
+            received.user_message.original_sender,
+            received.user_message.final_recipient,
+            transfer.document_type,
         )
 
     def _receipt(self, transfer: InboundTransfer, received: ReceivedMessage) -> bytes:

@@ -16,8 +16,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from transport import access_point_port
-from transport.access_point_port import Cause, Outcome
+from transport.access_point_port import Outcome
 from transport.bulkhead import NoPlace
+from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
 from transport.jobs import LeaseLost, unexpected
@@ -286,9 +287,7 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
         signature=signal.signature if signal else b"",
         cause=f"{row.cause} {result.detail}".strip(),
     )
-    access_point_port.transfer_changed.send(
-        sender=OutboundTransfer, reference=row.reference, outcome=outcome, cause=row.cause
-    )
+    access_point_port.message_service().transfer_changed(row.reference, outcome, row.cause)
 
 
 def _next_attempt(row: OutboundTransfer) -> datetime | None:

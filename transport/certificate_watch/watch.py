@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -65,26 +66,16 @@ class HeldCertificate:
 
 Source = Callable[[], Iterable[HeldCertificate]]
 Recipients = Callable[[str], Iterable[str]]
-_sources: list[Source] = []
-_recipients: list[Recipients] = []
-
-
-def register_source(source: Source) -> None:
-    """Somebody who holds certificates."""
-    if source not in _sources:
-        _sources.append(source)
-
-
-def register_recipients(recipients: Recipients) -> None:
-    """Somebody who knows whom to tell at an organisation: gives mail addresses for a participant id."""
-    if recipients not in _recipients:
-        _recipients.append(recipients)
 
 
 def held_certificates() -> list[HeldCertificate]:
-    """Every certificate of this node, the one that ends first at the top."""
-    found = [one for source in _sources for one in source()]
-    return sorted(found, key=lambda one: (one.valid_until, one.holder, one.fingerprint))
+    """Every certificate of this node, the one that ends first at the top.
+
+    `SDK_CERTIFICATE_SOURCES` names the functions that know of some.
+    """
+    sources: list[Source] = [import_string(name) for name in settings.SDK_CERTIFICATE_SOURCES]
+    found = [certificate for source in sources for certificate in source()]
+    return sorted(found, key=lambda held: (held.valid_until, held.holder, held.fingerprint))
 
 
 def warn() -> int:
@@ -110,9 +101,14 @@ def _warn_of(held: HeldCertificate, now: datetime) -> bool:
 
 
 def _addresses(participant: str) -> list[str]:
+    """The operator's mail addresses, and for an organisation's certificate those of its administrators.
+
+    `SDK_CERTIFICATE_RECIPIENTS` names the functions that know whom to tell at an organisation.
+    """
     found = set(settings.SDK_OPERATOR_MAIL)
     if participant:
-        found.update(address for recipients in _recipients for address in recipients(participant))
+        recipients: list[Recipients] = [import_string(name) for name in settings.SDK_CERTIFICATE_RECIPIENTS]
+        found.update(address for addresses_of in recipients for address in addresses_of(participant))
     return sorted(found)
 
 

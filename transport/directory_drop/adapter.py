@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from transport.access_point_port import ArrivedEnvelope, OutgoingTransfer
-from transport.jobs import wake
+from transport.jobs import task_named, wake
 from transport.storage import blobs
 
 from ..protocol.identifiers import DocumentType, ParticipantId
@@ -35,9 +35,7 @@ class DirectoryDrop:
                 "due_at": timezone.now(),
             },
         )
-        from .tasks import place
-
-        wake(place.delay, row.pk)
+        wake(task_named("transport.directory_drop.tasks.place"), row.pk)
 
     def unsent(self, references: Collection[UUID]) -> set[UUID]:
         """None: a gateway may have found the files as soon as they are written."""

@@ -1,9 +1,11 @@
 import os
-from typing import Any
+from typing import Any, Final
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+
+_ADAPTER: Final = "transport.directory_drop.adapter.DirectoryDrop"
 
 
 class DirectoryDropConfig(AppConfig):
@@ -15,9 +17,7 @@ class DirectoryDropConfig(AppConfig):
 
 def directory_is_set(**_: Any) -> list[checks.CheckMessage]:
     """The adapter without its directory would keep every message for ever."""
-    from .adapter import DirectoryDrop
-
-    if f"{DirectoryDrop.__module__}.{DirectoryDrop.__name__}" != settings.SDK_ACCESS_POINT_ADAPTER:
+    if settings.SDK_ACCESS_POINT_ADAPTER != _ADAPTER:
         return []
     if not settings.SDK_DROP_DIR:
         return [

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from transport import access_point_port
 from transport.access_point_port import Outcome
+from transport.causes import Cause
 from transport.storage import blobs
 from transport.storage.blobs import Place
 
@@ -57,9 +58,7 @@ def _follow_fate(notice: Path) -> None:
 
 
 def _settle(row: DroppedTransfer, fate: TransferStatus, receipt: bytes | None) -> None:
-    row.cause = (
-        "" if fate.outcome is Outcome.DELIVERED else fate.cause or access_point_port.Cause.REFUSED.value
-    )
+    row.cause = "" if fate.outcome is Outcome.DELIVERED else fate.cause or Cause.REFUSED.value
     if fate.outcome in _SETTLED:
         row.state = _SETTLED[fate.outcome]
         row.settled_at = timezone.now()
@@ -69,15 +68,13 @@ def _settle(row: DroppedTransfer, fate: TransferStatus, receipt: bytes | None) -
     logger.info(
         "transfer %s", fate.outcome.value, extra={"fields": {"reference": row.pk, "cause": row.cause}}
     )
-    access_point_port.transfer_changed.send(
-        sender=DroppedTransfer, reference=row.pk, outcome=fate.outcome, cause=row.cause
-    )
+    access_point_port.message_service().transfer_changed(row.pk, fate.outcome, row.cause)
 
 
 def _follow_arrival(notice: Path) -> None:
     arrival = files.read_arrival(notice)
     if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
-        if not access_point_port.is_served(arrival.recipient, arrival.document_type):
+        if not access_point_port.message_service().serves(arrival.recipient, arrival.document_type):
             raise NoticeWrong("recipient or document type is not served here")
         _take(arrival, notice)
     files.remove(notice, arrival.envelope, arrival.receipt)
@@ -118,10 +115,6 @@ def _put_in(arrival: Arrival, source: BinaryIO, receipt: bytes | None) -> None:
             arrived_at=arrival.arrived_at,
         )
         logger.info("transfer received", extra={"fields": {"transfer_id": arrival.transfer_id}})
-        access_point_port.envelope_arrived.send(
-            sender=FoundTransfer,
-            transfer_id=arrival.transfer_id,
-            transfer_sender=arrival.sender,
-            recipient=arrival.recipient,
-            document_type=arrival.document_type,
+        access_point_port.message_service().envelope_arrived(
+            arrival.transfer_id, arrival.sender, arrival.recipient, arrival.document_type
         )

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
-from transport.access_point_port import Cause
-from transport.jobs import LeaseLost, pause_after, unexpected, wake
+from transport.causes import Cause
+from transport.jobs import LeaseLost, pause_after, task_named, unexpected, wake
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
@@ -35,8 +35,6 @@ def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
 
 def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId) -> None:
     """Note an envelope, in the access point's transaction; one that is noted stays as it is."""
-    from .tasks import validate_inbound
-
     now = timezone.now()
     row = IncomingMessage(
         transfer_id=transfer_id,
@@ -46,7 +44,7 @@ def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: Partic
         due_at=now,
     )
     IncomingMessage.objects.bulk_create([row], ignore_conflicts=True)
-    wake(validate_inbound.delay, row.pk)
+    wake(task_named("transport.message_service.tasks.validate_inbound"), row.pk)
 
 
 def process(incoming_id: object) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from transport import access_point_port
 from transport.access_point_port import ArrivedEnvelope
-from transport.jobs import wake
+from transport.jobs import task_named, wake
 from transport.protocol.certificates import fingerprint
 from transport.storage import blobs
 
@@ -78,8 +78,6 @@ def store_copy(name: str, envelope: BinaryIO, recipient: Organisation, transfer_
 
 def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: UUID, copy: str) -> None:
     """Let the envelope arrive, in the caller's transaction."""
-    from .tasks import validate_inbound
-
     incoming = IncomingMessage.objects.create(
         transfer_id=transfer_id,
         organisation=recipient,
@@ -89,7 +87,7 @@ def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: 
         arrived_at=timezone.now(),
         due_at=timezone.now(),
     )
-    wake(validate_inbound.delay, incoming.pk)
+    wake(task_named("transport.message_service.tasks.validate_inbound"), incoming.pk)
 
 
 def arrivals_of(incoming: IncomingMessage) -> Arrivals:

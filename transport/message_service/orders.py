@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from transport.jobs import wake
+from transport.jobs import task_named, wake
 from transport.protocol.findings import Detail, Finding, Reason
 from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 from transport.protocol.sdk_message.message import Message, write_message
@@ -86,8 +86,6 @@ def order_receipt(
 
 
 def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
-    from .tasks import seal
-
     row.payload_name = blobs.store(
         blobs.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_place
     )
@@ -96,7 +94,7 @@ def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
         row.transport_due_at = deadlines.for_transport_receipt()
     row.save(force_insert=True)
     transitions.record_event(row, OutgoingState.SCHEDULED, actor=actor)
-    wake(seal.delay, row.pk)
+    wake(task_named("transport.message_service.tasks.seal"), row.pk)
 
 
 def _scratch() -> tempfile.SpooledTemporaryFile[bytes]:

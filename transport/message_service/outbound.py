@@ -12,7 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from transport import access_point_port
-from transport.access_point_port import Cause, OutgoingTransfer
+from transport.access_point_port import OutgoingTransfer
+from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import CertificateNotPublished, FederationError
 from transport.jobs import LeaseLost, pause_after, unexpected

@@ -13,7 +13,8 @@ from uuid import UUID
 from django.conf import settings
 from lxml import etree
 
-from transport.access_point_port import ArrivedEnvelope, Cause
+from transport.access_point_port import ArrivedEnvelope
+from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError, ParticipantUnknown
 from transport.message_service.malware.scan import Found

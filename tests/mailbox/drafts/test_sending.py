@@ -73,15 +73,18 @@ def test_a_worker_is_woken_for_the_moment_and_a_sweeper_finds_what_none_took(
     mailbox, function, monkeypatch, django_capture_on_commit_callbacks
 ):
     woken = []
-    monkeypatch.setattr(
-        tasks.send_draft, "apply_async", lambda args, countdown: woken.append((args, countdown))
-    )
-    monkeypatch.setattr(tasks.send_draft, "delay", tasks.send_draft)
+
+    def publish(name: str, args: list[str], countdown: float | None) -> None:
+        woken.append((name, args, countdown))
+        if countdown is None:
+            tasks.send_draft(*args)
+
+    monkeypatch.setattr("transport.jobs.current_app.send_task", publish)
     person = a_member("Karin", mailbox)
     draft = ready(mailbox, function, person)
     with django_capture_on_commit_callbacks(execute=True):
         send_order.order(draft.pk, looked_through(draft), person)
-    assert woken == [((str(draft.pk),), 10)]
+    assert woken == [("mailbox.tasks.send_draft", [str(draft.pk)], 10)]
     tasks.send_due_drafts()
     assert Draft.objects.exists()
     seconds_pass(draft)

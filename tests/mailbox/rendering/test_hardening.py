@@ -9,8 +9,8 @@ import pytest
 from django.conf import settings
 
 from mailbox import rendering
-from sdkportal.startup import hardening
 from sdkportal.startup.checks import files_of_strangers_are_drawn_in_confinement
+from sdkportal.startup.confinement_log import log_confinement
 
 # Root may read everything: both processes are somebody else then.
 NOBODY = 65534 if os.geteuid() == 0 else None
@@ -89,7 +89,7 @@ def test_what_is_not_confined_is_said_by_check_and_log(monkeypatch, caplog):
     assert warning.id == "sdkportal.W002"
     assert "bubblewrap cannot run" in warning.msg
     with caplog.at_level(logging.INFO, logger="sdkportal.startup.hardening"):
-        hardening.log_confinement()
+        log_confinement()
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("WARNING", "rendering_not_confined")
     assert record.fields["bubblewrap"] == 0
@@ -98,6 +98,6 @@ def test_what_is_not_confined_is_said_by_check_and_log(monkeypatch, caplog):
 def test_what_is_confined_is_logged_and_no_fault(caplog):
     assert files_of_strangers_are_drawn_in_confinement() == []
     with caplog.at_level(logging.INFO, logger="sdkportal.startup.hardening"):
-        hardening.log_confinement()
+        log_confinement()
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("INFO", "rendering_confined")

@@ -15,10 +15,10 @@ from testbed.authorities import load_certificate
 from testbed.services import free_port
 from tests.transport.protocol.as4.build import key_identifier
 from tests.world import work_is_clean
-from transport import access_point_port
 from transport.access_point import inbound
 from transport.access_point.models import InboundTransfer, TransferEvent
 from transport.message_service.models import IncomingMessage
+from transport.message_service.own_service import OwnMessageService
 from transport.protocol.as4 import names
 from transport.protocol.as4.messages import ErrorSignal, Receipt
 from transport.protocol.certificates import RevocationUnknown, fingerprint
@@ -84,20 +84,17 @@ def test_half_a_message_leaves_nothing(peer, world, settings):
     assert nothing_is_left(settings)
 
 
-def test_what_cannot_be_committed_gets_no_receipt_and_leaves_nothing(peer, settings):
-    def fail(**_: object) -> None:
+def test_what_cannot_be_committed_gets_no_receipt_and_leaves_nothing(peer, settings, monkeypatch):
+    def fail(*_: object) -> None:
         raise RuntimeError("the message service fails")
 
     message, packed = peer.pack()
-    access_point_port.envelope_arrived.connect(fail)
-    try:
-        with packed:
-            assert peer.post(packed).status_code == 500
-            assert nothing_is_left(settings)
-            access_point_port.envelope_arrived.disconnect(fail)
-            assert isinstance(peer.answer(packed, message), Receipt)
-    finally:
-        access_point_port.envelope_arrived.disconnect(fail)
+    monkeypatch.setattr(OwnMessageService, "envelope_arrived", fail)
+    with packed:
+        assert peer.post(packed).status_code == 500
+        assert nothing_is_left(settings)
+        monkeypatch.undo()
+        assert isinstance(peer.answer(packed, message), Receipt)
     assert InboundTransfer.objects.count() == 1
 
 
@@ -109,40 +106,39 @@ def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(
         if told and told.pop():
             raise OperationalError("the connection is closed")
 
-    def note(**_: object) -> None:
+    arrived = OwnMessageService.envelope_arrived
+
+    def note(service: OwnMessageService, *envelope: object) -> None:
         told.append(True)
+        arrived(service, *envelope)
 
     message, packed = peer.pack(b"<envelope/>")
     monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_and_lose)
-    access_point_port.envelope_arrived.connect(note)
-    try:
-        with packed:
-            assert peer.post(packed).status_code == 500
-            assert isinstance(peer.answer(packed, message), Receipt)
-    finally:
-        access_point_port.envelope_arrived.disconnect(note)
+    monkeypatch.setattr(OwnMessageService, "envelope_arrived", note)
+    with packed:
+        assert peer.post(packed).status_code == 500
+        assert isinstance(peer.answer(packed, message), Receipt)
     transfer = InboundTransfer.objects.get()
     with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
         assert envelope.read() == b"<envelope/>"
 
 
-def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_signed(peer, settings):
-    """Told in the transaction that stores the transfer, by a listener that looks."""
+def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_signed(peer, monkeypatch):
+    """The message service is called in the transaction that stores the transfer."""
     seen = []
+    arrived = OwnMessageService.envelope_arrived
 
-    def look(transfer_id, **_: object) -> None:
+    def look(service: OwnMessageService, transfer_id, *envelope: object) -> None:
         transfer = InboundTransfer.objects.get(pk=transfer_id)
         with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
             stored = envelope.read()
         seen.append((connection.in_atomic_block, stored, transfer.receipt))
+        arrived(service, transfer_id, *envelope)
 
     _, packed = peer.pack(b"<envelope/>")
-    access_point_port.envelope_arrived.connect(look)
-    try:
-        with packed:
-            peer.post(packed)
-    finally:
-        access_point_port.envelope_arrived.disconnect(look)
+    monkeypatch.setattr(OwnMessageService, "envelope_arrived", look)
+    with packed:
+        peer.post(packed)
     assert seen == [(True, b"<envelope/>", None)]
     assert InboundTransfer.objects.get().receipt is not None
 

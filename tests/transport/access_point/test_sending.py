@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from testbed.authorities import load_certificate, load_key
 from tests.world import work_is_clean
-from transport import access_point_port
 from transport.access_point import outbound
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
-from transport.access_point_port import Cause, Outcome
+from transport.access_point_port import Outcome
+from transport.causes import Cause
 from transport.federation.errors import FederationError
 from transport.message_service.models import IncomingMessage
+from transport.message_service.own_service import OwnMessageService
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import SignedReference
 from transport.protocol.certificates import fingerprint
@@ -241,28 +242,25 @@ def test_resends_are_spread_evenly_over_twelve_minutes(world, line):
     assert transfer.state == "FAILED"
 
 
-def test_the_message_service_is_told_of_each_turn_in_the_same_transaction(world, line):
+def test_the_message_service_is_told_of_each_turn_in_the_same_transaction(world, line, monkeypatch):
     told = []
 
-    def listen(reference, outcome, cause, **_):
+    def listen(service, reference, outcome, cause):
         told.append((outcome, cause))
         if len(told) == 1:
             raise RuntimeError("the listener fails")
 
     line.disturbances = [closed_at_once]
     transfer = a_transfer(world)
-    access_point_port.transfer_changed.connect(listen)
-    try:
-        with pytest.raises(RuntimeError):
-            attempt(transfer)
-        transfer.refresh_from_db()
-        # Nothing of the step was kept: the lease runs out, and the attempt is made again.
-        assert transfer.lease is not None
-        assert not TransferEvent.objects.filter(kind="RESENDING").exists()
-        OutboundTransfer.objects.update(lease_until=timezone.now())
-        assert attempt(transfer).state == "DELIVERED"
-    finally:
-        access_point_port.transfer_changed.disconnect(listen)
+    monkeypatch.setattr(OwnMessageService, "transfer_changed", listen)
+    with pytest.raises(RuntimeError):
+        attempt(transfer)
+    transfer.refresh_from_db()
+    # Nothing of the step was kept: the lease runs out, and the attempt is made again.
+    assert transfer.lease is not None
+    assert not TransferEvent.objects.filter(kind="RESENDING").exists()
+    OutboundTransfer.objects.update(lease_until=timezone.now())
+    assert attempt(transfer).state == "DELIVERED"
     assert told == [(Outcome.RESENDING, "unreachable"), (Outcome.DELIVERED, "")]
 
 

@@ -197,10 +197,10 @@ def test_an_envelope_is_removed_only_when_it_is_stored_and_committed(world, drop
     carry(world, drop)
     before = left(drop)
 
-    def fails(**_):
+    def fails(*_):
         raise RuntimeError("the message service cannot take it now")
 
-    monkeypatch.setattr("transport.access_point_port.envelope_arrived.send", fails)
+    monkeypatch.setattr("transport.message_service.own_service.OwnMessageService.envelope_arrived", fails)
     with pytest.raises(RuntimeError):
         inbound.poll_directory()
     assert [name for name in left(drop) if name in before and name.endswith(".xml")]

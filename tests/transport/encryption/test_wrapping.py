@@ -12,10 +12,10 @@ from django.core.management import CommandError, call_command
 
 from transport.storage.encryption import keys
 from transport.storage.encryption.checks import a_wrapping_key_is_configured
+from transport.storage.encryption.configured_keys import wrapping_key
 from transport.storage.encryption.errors import Altered, TokenUnavailable, WrappingKeyMissing
 from transport.storage.encryption.models import DataKey
 from transport.storage.encryption.texts import open_text, seal_text
-from transport.storage.encryption.wrapping import wrapping_key
 
 pytestmark = pytest.mark.django_db
 OURS = "0203:a.se"

@@ -17,7 +17,6 @@ NEW = DocumentType("urn:ny::typ##1")
 
 
 def test_a_new_type_is_served_and_judged_by_its_own_rules(world: World, tmp_path, monkeypatch):
-    monkeypatch.setattr(registry, "_known", dict(registry._known))
     recipient = world.recipient.participant
     assert not inbound.is_served(recipient, NEW)
     seen = []
@@ -26,7 +25,9 @@ def test_a_new_type_is_served_and_judged_by_its_own_rules(world: World, tmp_path
         seen.append((verified.envelope.document_type, findings, row.sender))
         return Discard("by-new-rules")
 
-    registry.register(MessageType("new", NEW, "Q{urn:ny}typ", judge, is_answered=True, is_encrypted=True))
+    new = MessageType("new", NEW, "Q{urn:ny}typ", judge, is_answered=True, is_encrypted=True)
+    types = {**registry.known_types(), NEW: new}
+    monkeypatch.setattr(registry, "known_types", lambda: types)
     assert inbound.is_served(recipient, NEW)
     peer = Peer(world, tmp_path)
     world.federation.change_participant(world.sender.participant.value, access_point=peer.name)

@@ -21,7 +21,7 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
 from transport.bulkhead import NoPlace
-from transport.jobs import LeaseLost, pause_after, unexpected, wake
+from transport.jobs import LeaseLost, pause_after, task_named, unexpected, wake
 from transport.message_api.models import ApiClient, HeldMessage, WebhookNotice
 from transport.outgoing_http import AddressRefused, Client, NoAnswer, Origin, check_url
 from transport.protocol.sdk_message.message import timestamp
@@ -91,8 +91,6 @@ def new_secret() -> str:
 
 def order(held: HeldMessage) -> None:
     """Order that every client that may see the message is told, in the caller's transaction."""
-    from transport.message_api.tasks import send_webhook
-
     clients = ApiClient.objects.filter(organisation=held.organisation, is_active=True).exclude(webhook_url="")
     for client in clients:
         if function_patterns.matches(client.auth_ids, held.own_function):
@@ -104,7 +102,7 @@ def order(held: HeldMessage) -> None:
             notice = WebhookNotice.objects.create(
                 client=client, resource_id=held.resource_id, due_at=timezone.now()
             )
-            wake(send_webhook.delay, notice.pk)
+            wake(task_named("transport.message_api.tasks.send_webhook"), notice.pk)
 
 
 def send(notice_id: object) -> list[object]:

@@ -9,28 +9,21 @@ from transport.protocol.identifiers import (
     SDK_MESSAGE_TYPE_CODE,
 )
 
-from .registry import MessageType, register
+from .registry import MessageType
 
-
-def register_all() -> None:
-    """Register them; again changes nothing."""
-    register(
-        MessageType(
-            kind=OutgoingMessage.Kind.MESSAGE,
-            document_type=SDK_MESSAGE,
-            payload_code=SDK_MESSAGE_TYPE_CODE,
-            judge=validation.judge_message,
-            is_answered=True,
-            is_encrypted=True,
-        )
-    )
-    register(
-        MessageType(
-            kind=OutgoingMessage.Kind.RECEIPT,
-            document_type=MESSAGE_RECEIPT,
-            payload_code=RECEIPT_TYPE_CODE,
-            judge=validation.judge_receipt,
-            is_answered=False,
-            is_encrypted=False,
-        )
-    )
+MESSAGE = MessageType(
+    kind=OutgoingMessage.Kind.MESSAGE,
+    document_type=SDK_MESSAGE,
+    payload_code=SDK_MESSAGE_TYPE_CODE,
+    judge=validation.judge_message,
+    is_answered=True,
+    is_encrypted=True,
+)
+RECEIPT = MessageType(
+    kind=OutgoingMessage.Kind.RECEIPT,
+    document_type=MESSAGE_RECEIPT,
+    payload_code=RECEIPT_TYPE_CODE,
+    judge=validation.judge_receipt,
+    is_answered=False,
+    is_encrypted=False,
+)

@@ -1,13 +1,17 @@
 """The message types that this service takes, each with its rules.
 
-A new type of the federation is a module with a function that judges it, registered here by `register`; what
-takes it further is its judgement (`judging.Judgement`).
+A new type of the federation is a module with a `MessageType` and a function that judges it, named in the
+setting `SDK_MESSAGE_TYPES`; what takes it further is its verdict (`validation.Judgement`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from transport.message_service.models import IncomingMessage
 from transport.protocol.findings import Finding
@@ -36,19 +40,22 @@ class MessageType:
     is_encrypted: bool
 
 
-_known: dict[DocumentType, MessageType] = {}
+@cache
+def _known(names: tuple[str, ...]) -> dict[DocumentType, MessageType]:
+    types: list[MessageType] = [import_string(name) for name in names]
+    return {message_type.document_type: message_type for message_type in types}
 
 
-def register(message_type: MessageType) -> None:
-    """Take messages of this type from now on; the same again changes nothing."""
-    _known[message_type.document_type] = message_type
+def known_types() -> dict[DocumentType, MessageType]:
+    """The types that the settings name (`SDK_MESSAGE_TYPES`)."""
+    return _known(tuple(settings.SDK_MESSAGE_TYPES))
 
 
 def of_kind(kind: str) -> MessageType:
     """The type of a message that leaves here."""
-    return next(one for one in _known.values() if one.kind == kind)
+    return next(message_type for message_type in known_types().values() if message_type.kind == kind)
 
 
 def known(document_type: DocumentType) -> MessageType | None:
     """The type as it is registered; None for one that is not taken."""
-    return _known.get(document_type)
+    return known_types().get(document_type)

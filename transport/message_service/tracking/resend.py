@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from transport import access_point_port
-from transport.access_point_port import Cause
-from transport.jobs import wake
+from transport.causes import Cause
+from transport.jobs import task_named, wake
 from transport.message_service import transitions
 from transport.message_service.models import OutgoingMessage
 from transport.message_service.states import OutgoingState
@@ -63,8 +63,6 @@ def unsent_of(rows: Iterable[OutgoingMessage]) -> set[UUID]:
 
 def send_again(participant: str, message_id: UUID, *, actor: str) -> None:
     """Order the same message, by its id, in a new transfer; it is sealed anew. Raises `CannotBeSentAgain`."""
-    from transport.message_service.tasks import seal
-
     with transaction.atomic():
         row = _locked(participant, message_id)
         if row is None or not may_be_sent_again(row):
@@ -80,7 +78,7 @@ def send_again(participant: str, message_id: UUID, *, actor: str) -> None:
         row.receipt_due_at = row.receipt_missing_at = None
         row.transport_due_at = deadlines.for_transport_receipt()
         transitions.save_and_notify(row)
-        wake(seal.delay, row.pk)
+        wake(task_named("transport.message_service.tasks.seal"), row.pk)
 
 
 def cancel(participant: str, message_id: UUID, *, actor: str) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from transport.jobs import wake
+from transport.jobs import task_named, wake
 from transport.message_service import transitions
 from transport.message_service.models import IncomingMessage
 from transport.message_service.states import IncomingState
@@ -42,8 +42,6 @@ def refuse(key: UUID, *, actor: str) -> None:
 
 
 def _again(key: UUID, actor: str, *, refused_by: str) -> None:
-    from transport.message_service.tasks import validate_inbound
-
     with transaction.atomic():
         row = IncomingMessage.objects.select_for_update().filter(pk=key, state=IncomingState.ERROR).first()
         if row is None:
@@ -52,4 +50,4 @@ def _again(key: UUID, actor: str, *, refused_by: str) -> None:
         row.refused_by, row.failures, row.attempts = refused_by, 0, 0
         row.due_at = timezone.now()
         row.save()
-        wake(validate_inbound.delay, row.pk)
+        wake(task_named("transport.message_service.tasks.validate_inbound"), row.pk)

@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.core import checks
+
+from .checks import a_wrapping_key_is_configured
 
 
 class AtRestConfig(AppConfig):
@@ -7,4 +10,4 @@ class AtRestConfig(AppConfig):
     label = "at_rest"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 - registers them
+        checks.register(a_wrapping_key_is_configured)

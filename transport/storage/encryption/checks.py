@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
+from .configured_keys import wrapping_key
 from .errors import AtRestError
-from .wrapping import wrapping_key
 
 
-@register()
 def a_wrapping_key_is_configured(**_: Any) -> list[CheckMessage]:
     try:
         wrapping_key()

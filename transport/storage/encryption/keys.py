@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection, transaction
 from django.utils import timezone
 
+from .configured_keys import wrapping_key, wrapping_key_named
 from .errors import DataKeyUnknown
 from .models import DataKey
-from .wrapping import wrapping_key, wrapping_key_named
 
 KEY_BYTES: Final = 32
 # So long may a process go on sealing with a key that another has retired: it still opens.

@@ -5,15 +5,13 @@ import binascii
 import hashlib
 import os
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from .errors import Altered, WrappingKeyMissing
+from .errors import Altered
 
 _KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -59,35 +57,3 @@ class EnvironmentKey:
             return AESGCM(self._key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], binding)
         except InvalidTag:
             raise Altered("a wrapped data key is not what was wrapped") from None
-
-
-def wrapping_key() -> WrappingKey:
-    """What wraps now: the token's key where a token is configured, else the environment's."""
-    if settings.SDK_PKCS11_MODULE:
-        return _token_key(settings.SDK_PKCS11_KEY)
-    if not settings.SDK_WRAPPING_KEY:
-        raise WrappingKeyMissing("set SDK_WRAPPING_KEY or SDK_PKCS11_MODULE; see docs/keys.md")
-    return _environment_key(settings.SDK_WRAPPING_KEY)
-
-
-def wrapping_key_named(name: str) -> WrappingKey:
-    """The key that wrapped something earlier."""
-    kind, _, which = name.partition(":")
-    if kind == "pkcs11" and settings.SDK_PKCS11_MODULE:
-        return _token_key(which.rpartition("/")[2])
-    for text in (settings.SDK_WRAPPING_KEY, *settings.SDK_OLD_WRAPPING_KEYS):
-        if text and _environment_key(text).name == name:
-            return _environment_key(text)
-    raise WrappingKeyMissing(f"the wrapping key {name} is not configured; see SDK_OLD_WRAPPING_KEYS")
-
-
-@lru_cache(maxsize=16)
-def _environment_key(text: str) -> EnvironmentKey:
-    return EnvironmentKey.read(text)
-
-
-def _token_key(label: str) -> WrappingKey:
-    # Imported where it is used: it loads the token's library.
-    from .token import TokenKey
-
-    return TokenKey(settings.SDK_PKCS11_MODULE, settings.SDK_PKCS11_TOKEN, settings.SDK_PKCS11_PIN, label)

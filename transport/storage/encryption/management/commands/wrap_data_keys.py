@@ -5,9 +5,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from transport.storage.encryption import keys
+from transport.storage.encryption.configured_keys import wrapping_key
 from transport.storage.encryption.errors import AtRestError
 from transport.storage.encryption.token import TokenKey
-from transport.storage.encryption.wrapping import wrapping_key
 
 
 class Command(BaseCommand):

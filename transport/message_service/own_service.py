@@ -1,0 +1,23 @@
+"""This project's own message service, as an access point meets it."""
+
+from uuid import UUID
+
+from transport.access_point_port import Outcome
+from transport.protocol.identifiers import DocumentType, ParticipantId
+
+from . import inbound, receipts
+
+
+class OwnMessageService:
+    """Rows in the same database; workers of the same installation."""
+
+    def serves(self, participant: ParticipantId, document_type: DocumentType) -> bool:
+        return inbound.is_served(participant, document_type)
+
+    def envelope_arrived(
+        self, transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId, document_type: DocumentType
+    ) -> None:
+        inbound.envelope_arrived(transfer_id, sender, recipient)
+
+    def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
+        receipts.transfer_changed(reference, outcome, cause)
