@@ -33,7 +33,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from transport.message_api.models import ApiClient, FunctionRoute
+from transport.message_api.api import ApiClient, FunctionRoute
 
 from .models import (
     Attachment,

@@ -6,9 +6,14 @@ from django.db.models import QuerySet
 from mailbox import access_log
 from mailbox.access import Viewer, administered_by, unlocked
 from mailbox.models import OrganisationRole, Person
-from transport.certificate_watch.watch import HeldCertificate, held_certificates
-from transport.message_service.models import CertificateRequest, Organisation, OrganisationKey
-from transport.message_service.organisations import certificate_requests
+from transport.message_service.api import (
+    CertificateRequest,
+    HeldCertificate,
+    Organisation,
+    OrganisationKey,
+    certificate_requests,
+    held_certificates,
+)
 
 
 def certificates_seen_by(person: Viewer) -> list[HeldCertificate]:

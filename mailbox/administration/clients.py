@@ -12,10 +12,16 @@ from django.db import transaction
 from addressbook.models import OwnFunction
 from mailbox import access, access_log
 from mailbox.models import FunctionMailbox, Person, Redirection
-from transport.message_api.clients import function_patterns, proposals, registration, routing
-from transport.message_api.clients.proposals import Proposal
-from transport.message_api.models import ApiClient, FunctionRoute
-from transport.message_service.models import Organisation
+from transport.message_api.api import (
+    ApiClient,
+    FunctionRoute,
+    Proposal,
+    function_patterns,
+    proposals,
+    registration,
+    routing,
+)
+from transport.message_service.api import Organisation
 
 from . import four_eyes
 from . import routing as ways

@@ -8,11 +8,9 @@ from django.db.models import QuerySet
 from mailbox import access_log
 from mailbox.access import Viewer, administered_by
 from mailbox.models import Person
-from transport.access_point import ping as pinging
-from transport.access_point.ping import Tried
-from transport.message_service.models import IncomingMessage, Organisation
-from transport.message_service.tracking import set_aside
-from transport.protocol.identifiers import ParticipantId
+from transport.access_point.api import Tried
+from transport.access_point.api import ping as pinging
+from transport.message_service.api import IncomingMessage, Organisation, ParticipantId, set_aside
 
 
 def arrivals_set_aside(person: Viewer) -> QuerySet[IncomingMessage]:

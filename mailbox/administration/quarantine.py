@@ -19,8 +19,7 @@ from mailbox import access_log, fault_isolation
 from mailbox.access import Viewer, administered_by
 from mailbox.models import OrganisationRole, Person
 from transport import mail
-from transport.message_service.malware import quarantine
-from transport.message_service.models import QuarantinedFile, ScannerAlarm
+from transport.message_service.api import QuarantinedFile, ScannerAlarm, quarantine
 
 from .certificates import to_be_warned
 

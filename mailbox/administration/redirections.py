@@ -8,8 +8,8 @@ from addressbook.models import OwnFunction
 from mailbox import access_log
 from mailbox.access import Viewer, administered_by
 from mailbox.models import FunctionMailbox, Person, Redirection
-from transport.message_api.models import FunctionRoute
-from transport.message_service.models import Organisation
+from transport.message_api.api import FunctionRoute
+from transport.message_service.api import Organisation
 
 from . import clients, mailboxes, routing
 from . import functions as administration_functions

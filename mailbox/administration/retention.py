@@ -28,7 +28,7 @@ from mailbox.models import (
     RetentionProtocol,
     RetentionRule,
 )
-from transport.message_service.tracking import erasure
+from transport.message_service.api import erasure
 from transport.storage import blobs
 
 from .alarms import unhandled

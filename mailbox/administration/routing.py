@@ -9,7 +9,7 @@ from django.db import transaction
 from addressbook import register
 from mailbox import access_log
 from mailbox.models import FunctionMailbox, Person, Redirection
-from transport.message_service.models import Organisation
+from transport.message_service.api import Organisation
 
 from . import four_eyes
 

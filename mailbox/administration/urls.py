@@ -2,8 +2,6 @@
 
 from django.urls import path
 
-from mailbox.statistics import views as statistics_views
-
 from .views import (
     access_log_pages,
     certificates,
@@ -53,8 +51,6 @@ urlpatterns = [
         "motparter/<uuid:arrival_id>/beslut", counterparts.decide, name="administration-counterparts-decide"
     ),
     path("vagval", routing.routing, name="administration-routing"),
-    path("statistik", statistics_views.overview, name="administration-statistics"),
-    path("statistik/fil", statistics_views.file, name="administration-statistics-file"),
     path("certifikat/", certificates.certificates, name="administration-certificates"),
     path("certifikat/begar", certificates.begin, name="administration-certificate-begin"),
     path("certifikat/las-in", certificates.take, name="administration-certificate-import"),

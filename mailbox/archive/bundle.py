@@ -15,7 +15,8 @@ from mailbox.attachments.file_names import safe_name
 from mailbox.models import Attachment, Conversation, Message
 from mailbox.rendering import html_pages
 from mailbox.texts import message_text
-from transport.message_service.tracking.evidence import Kind, evidence_of
+from transport.message_service.api import EvidenceKind as Kind
+from transport.message_service.api import evidence_of
 from transport.storage import blobs
 
 from .conversation_record import FORMAT, account_of, as_xml, folder_of, messages_of, moment

@@ -9,7 +9,7 @@ from django.db.models import Prefetch
 from lxml import etree
 
 from mailbox.models import Attachment, Conversation, Document, Message
-from transport.message_service.tracking.deliveries import Delivery, deliveries_of
+from transport.message_service.api import Delivery, deliveries_of
 
 FORMAT: Final = "urn:sdkportal:record-bundle:1"
 _NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

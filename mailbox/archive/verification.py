@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
-from transport.protocol.errors import ProtocolError
-from transport.protocol.message_receipt import read_receipt
-from transport.protocol.xhe.opening import verify_envelope
-from transport.protocol.xml.safe_xml import parse
+from transport.message_service.api import ProtocolError, read_receipt, verify_envelope
+from transport.message_service.api import parse_xml as parse
 
 from .bundle import EVIDENCE_NAMES, MANIFEST, METADATA_JSON, METADATA_XML, PAGE, Kind
 from .conversation_record import FORMAT

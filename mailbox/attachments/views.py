@@ -20,7 +20,8 @@ from mailbox.models import Attachment, Message
 from mailbox.requests import PersonRequest
 from mailbox.streaming import streamed_bytes
 from mailbox.texts import message_text
-from transport.message_service.tracking.evidence import Evidence, Kind, evidence_of
+from transport.message_service.api import Evidence, evidence_of
+from transport.message_service.api import EvidenceKind as Kind
 from transport.storage import blobs
 
 from . import previews, zip_archive

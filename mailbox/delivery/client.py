@@ -4,7 +4,7 @@ from uuid import UUID
 
 from mailbox.administration import routing
 from mailbox.models import FunctionMailbox
-from transport.message_service.client_port import Delivered
+from transport.message_service.api import Delivered
 
 from . import status
 from .inbound import deliver

@@ -12,9 +12,7 @@ from mailbox.attachments import uploads
 from mailbox.conversations import assignment
 from mailbox.models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
 from mailbox.search import index
-from transport.message_service.client_port import Delivered
-from transport.protocol.sdk_message.message import Attention, Party
-from transport.protocol.sdk_message.message import Document as MessageDocument
+from transport.message_service.api import Attention, Delivered, MessageDocument, Party
 
 _LONGEST = 256
 

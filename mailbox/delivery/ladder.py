@@ -8,17 +8,19 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from transport.causes import Cause
-from transport.message_service.states import OutgoingState as State
-from transport.message_service.tracking.deliveries import Delivery, DeliveryEvent, RejectionCause
-from transport.message_service.transitions import (
+from transport.message_service.api import (
     BY_HAND,
     INSIDE,
     RECEIPT_MISSING,
     SYSTEM,
     TRANSPORT_RECEIPT,
     TRANSPORT_RECEIPT_MISSING,
+    Cause,
+    Delivery,
+    DeliveryEvent,
+    RejectionCause,
 )
+from transport.message_service.api import OutgoingState as State
 
 
 @dataclass(frozen=True, slots=True)

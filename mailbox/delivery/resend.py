@@ -7,7 +7,7 @@ from django.db import transaction
 
 from mailbox.conversations import assignment
 from mailbox.models import ConversationEvent, Message, Person
-from transport.message_service.tracking import resend
+from transport.message_service.api import resend
 
 
 def send_again(message: Message, person: Person) -> None:

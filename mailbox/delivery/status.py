@@ -5,9 +5,7 @@ from uuid import UUID
 from mailbox import events
 from mailbox.conversations import assignment
 from mailbox.models import FAILED, Attachment, ConversationEvent, Message
-from transport.causes import Cause
-from transport.message_service.malware import quarantine
-from transport.message_service.tracking.deliveries import Delivery, state_of
+from transport.message_service.api import Cause, Delivery, quarantine, state_of
 
 from .ladder import CANCELLED
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from mailbox import access
 from mailbox.models import Message
 from mailbox.requests import PersonRequest
-from transport.message_service.tracking import resend
+from transport.message_service.api import resend
 
 from . import resend as delivery_resend
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from mailbox.models import Draft, FunctionMailbox, Person, WritingChoices
-from transport.message_service.models import Organisation
+from transport.message_service.api import Organisation
 
 # What may stand in braces in a text.
 PLACEHOLDERS: Final = ("mottagare", "ärende", "ämne", "namn", "funktion", "organisation", "datum")

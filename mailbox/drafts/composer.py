@@ -14,7 +14,7 @@ from mailbox.conversations import assignment
 from mailbox.models import Conversation, Draft, DraftAttachment, DraftRecipient, FunctionMailbox
 from mailbox.models import Message as MessageRow
 from mailbox.models import Person as Writer
-from transport.message_service.malware import quarantine
+from transport.message_service.api import quarantine
 from transport.storage import blobs
 
 from . import message_builder

@@ -17,24 +17,25 @@ from mailbox.models import Attachment, Conversation, Draft, DraftAttachment, Fun
 from mailbox.models import Document as DocumentRow
 from mailbox.models import Message as MessageRow
 from mailbox.models import Person as Writer
-from transport.message_service import orders
-from transport.message_service.models import Organisation
-from transport.names import is_name
-from transport.protocol.identifiers import FUNCTION_ADDRESS_ROOT, PARTICIPANT_SCHEME
-from transport.protocol.sdk_message.message import (
+from transport.message_service.api import (
+    FUNCTION_ADDRESS_ROOT,
+    PARTICIPANT_SCHEME,
     Attention,
     CharacterNotAllowed,
-    Document,
     File,
     Header,
     Identifier,
     Message,
+    Organisation,
     Party,
     Person,
-    Reference,
     SubOrganization,
     can_be_written,
+    orders,
 )
+from transport.message_service.api import MessageDocument as Document
+from transport.message_service.api import MessageReference as Reference
+from transport.names import is_name
 from transport.storage import blobs
 from transport.storage.blobs import Place
 

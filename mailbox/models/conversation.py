@@ -7,7 +7,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.functions import Upper
 
-from transport.message_service.states import OutgoingState as State
+from transport.message_service.api import OutgoingState as State
 from transport.storage.blobs import Place
 from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 

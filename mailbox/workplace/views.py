@@ -20,7 +20,7 @@ from mailbox.drafts import send_order
 from mailbox.models import Conversation, Document, Message
 from mailbox.requests import PersonRequest
 from mailbox.texts import message_text
-from transport.message_service.tracking.deliveries import deliveries_of
+from transport.message_service.api import deliveries_of
 
 from . import inbox, list_query, worklist
 

@@ -12,9 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from mailbox import access
 from mailbox.administration import certificates as administration_certificates
 from mailbox.requests import PersonRequest
-from transport.certificate_watch.watch import WARNING_DAYS
-from transport.message_service.models import Organisation, OrganisationKey
-from transport.message_service.organisations.certificate_requests import CertificateRefused
+from transport.message_service.api import WARNING_DAYS, CertificateRefused, Organisation, OrganisationKey
 
 from .pages import actor, administrator_required, organisations_of, page
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from mailbox import access
 from mailbox.administration import clients
 from mailbox.requests import PersonRequest
-from transport.message_api.models import FunctionRoute
+from transport.message_api.api import FunctionRoute
 
 from .pages import actor, administrator_required, organisations_of, page, refused_signs, tell_of_second
 

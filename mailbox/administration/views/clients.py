@@ -14,9 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from mailbox import access
 from mailbox.administration import clients as administration_clients
 from mailbox.requests import PersonRequest
-from transport.message_api.clients import function_patterns, proposals, registration, webhooks
-from transport.message_api.clients.scopes import Scope
-from transport.message_api.models import ApiClient
+from transport.message_api.api import ApiClient, Scope, function_patterns, proposals, registration, webhooks
 
 from .pages import actor, administrator_required, organisations_of, page, refused_signs
 

@@ -13,9 +13,8 @@ from addressbook.lookup import names_of
 from mailbox import access
 from mailbox.administration import counterparts
 from mailbox.requests import PersonRequest
-from transport.access_point.ping import Step
-from transport.message_service.tracking.set_aside import NotSetAside
-from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
+from transport.access_point.api import Step
+from transport.message_service.api import NotSetAside, ParticipantId, ParticipantIdInvalid
 
 from .pages import actor, administrator_required, organisations_of, page
 

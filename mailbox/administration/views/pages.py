@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from mailbox import access
 from mailbox.models import Membership, OrganisationRole, Person
 from mailbox.requests import PersonRequest
-from transport.message_service.models import Organisation
+from transport.message_service.api import Organisation
 from transport.names import is_name
 
 View = Callable[..., HttpResponseBase]

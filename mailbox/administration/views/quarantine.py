@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from addressbook.lookup import names_of
 from mailbox.administration import quarantine
 from mailbox.requests import PersonRequest
-from transport.message_service.models import QuarantinedFile
+from transport.message_service.api import QuarantinedFile
 
 from .pages import actor, administrator_required, page
 

@@ -10,7 +10,7 @@ from mailbox import access
 from mailbox.administration import mailboxes, redirections
 from mailbox.administration import routing as ways
 from mailbox.requests import PersonRequest
-from transport.message_service.models import Organisation
+from transport.message_service.api import Organisation
 
 from .pages import actor, administrator_required, organisations_of, page, tell_of_second
 

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_http_methods
 from mailbox import access, access_log
 from mailbox.requests import PersonRequest
 from mailbox.streaming import streamed
-from transport.access_point.models import TransferEvent
-from transport.access_point.transfer_search import Question, as_csv, as_json_lines, events
+from transport.access_point.api import TransferEvent, as_csv, as_json_lines
+from transport.access_point.api import TransferQuestion as Question
+from transport.access_point.api import transfer_events as events
 
 from .pages import actor, day_of, log_reader_required, page, period_errors
 

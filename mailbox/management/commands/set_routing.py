@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailbox.administration import routing
 from mailbox.models import FunctionMailbox
-from transport.message_service.models import Organisation
+from transport.message_service.api import Organisation
 
 
 class Command(BaseCommand):

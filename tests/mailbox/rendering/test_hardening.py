@@ -88,7 +88,7 @@ def test_what_is_not_confined_is_said_by_check_and_log(monkeypatch, caplog):
     (warning,) = files_of_strangers_are_drawn_in_confinement()
     assert warning.id == "sdkportal.W002"
     assert "bubblewrap cannot run" in warning.msg
-    with caplog.at_level(logging.INFO, logger="sdkportal.startup.hardening"):
+    with caplog.at_level(logging.INFO, logger="sdkportal.startup.confinement_log"):
         log_confinement()
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("WARNING", "rendering_not_confined")
@@ -97,7 +97,7 @@ def test_what_is_not_confined_is_said_by_check_and_log(monkeypatch, caplog):
 
 def test_what_is_confined_is_logged_and_no_fault(caplog):
     assert files_of_strangers_are_drawn_in_confinement() == []
-    with caplog.at_level(logging.INFO, logger="sdkportal.startup.hardening"):
+    with caplog.at_level(logging.INFO, logger="sdkportal.startup.confinement_log"):
         log_confinement()
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == ("INFO", "rendering_confined")

@@ -1,0 +1,19 @@
+"""What administration uses of the access point: its transfer log."""
+
+from transport.access_point import ping
+from transport.access_point.models import TransferEvent
+from transport.access_point.ping import Step, Tried
+from transport.access_point.transfer_search import Question as TransferQuestion
+from transport.access_point.transfer_search import as_csv, as_json_lines
+from transport.access_point.transfer_search import events as transfer_events
+
+__all__ = [
+    "Step",
+    "TransferEvent",
+    "TransferQuestion",
+    "Tried",
+    "as_csv",
+    "as_json_lines",
+    "ping",
+    "transfer_events",
+]
