@@ -197,7 +197,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         (View.DONE, Order.LATEST),
         (View.INBOX, Order.OLDEST),
         (View.INBOX, Order.DUE),
-        (View.NOBODYS, Order.REMINDER),
+        (View.UNASSIGNED, Order.REMINDER),
     ):
         name = f"mailbox, {view.name.lower()}, {order.name.lower()} first"
         address = f"/brevlada/{boxes[0].pk}/?" + urlencode({"vy": view, "ordning": order})

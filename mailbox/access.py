@@ -43,7 +43,6 @@ from .models import (
     Draft,
     DraftAttachment,
     FunctionMailbox,
-    HandOver,
     Label,
     Mailing,
     Membership,
@@ -52,6 +51,7 @@ from .models import (
     OrganisationLock,
     OrganisationRole,
     Person,
+    Reassignment,
 )
 
 Viewer = Person | AnonymousUser
@@ -97,18 +97,18 @@ def handed_to(mailbox: FunctionMailbox) -> QuerySet[FunctionMailbox]:
     return rows.exclude(pk=mailbox.pk).order_by("name", "pk")
 
 
-def offers_to(person: Viewer) -> QuerySet[HandOver]:
+def offers_to(person: Viewer) -> QuerySet[Reassignment]:
     """Hand-overs that wait for the person: offered to them in a mailbox of theirs, or to one of those."""
     boxes = mailboxes_of(person)
     to_them = Q(to_person_id=person.pk or 0, conversation__mailbox__in=boxes) | Q(to_mailbox__in=boxes)
-    return HandOver.objects.filter(to_them, settled_at=None)
+    return Reassignment.objects.filter(to_them, settled_at=None)
 
 
 def changed_by(person: Viewer) -> QuerySet[Conversation]:
     """Conversations in which the person may take back what they have just done: those that they see, and
     those that were declined for a mailbox of theirs."""
     boxes = mailboxes_of(person)
-    declined = HandOver.objects.filter(to_mailbox__in=boxes, outcome=HandOver.Outcome.DECLINED)
+    declined = Reassignment.objects.filter(to_mailbox__in=boxes, outcome=Reassignment.Outcome.DECLINED)
     return Conversation.objects.filter(Q(mailbox__in=boxes) | Q(pk__in=declined.values("conversation")))
 
 

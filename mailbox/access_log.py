@@ -27,10 +27,10 @@ from .models import (
     Conversation,
     Draft,
     FunctionMailbox,
-    HandOver,
     Message,
     Note,
     Person,
+    Reassignment,
 )
 
 logger = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def _newest_in(conversation: Conversation) -> list[int]:
     """The keys of the message, the note and the hand-over that came last, in one query."""
     newest = [
         Subquery(model.objects.filter(conversation=OuterRef("pk")).order_by("-pk").values("pk")[:1])
-        for model in (Message, Note, HandOver)
+        for model in (Message, Note, Reassignment)
     ]
     return [key or 0 for key in Conversation.objects.values_list(*newest).get(pk=conversation.pk)]
 

@@ -54,7 +54,7 @@ def unhandled() -> QuerySet[Conversation]:
 
 def untaken() -> QuerySet[Conversation]:
     """Those of them that nobody has taken in hand."""
-    return unhandled().filter(holder=None)
+    return unhandled().filter(assignee=None)
 
 
 def unattended(now: datetime) -> list[Unattended]:

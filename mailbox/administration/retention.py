@@ -130,7 +130,7 @@ def hold(actor: Person, conversation: Conversation) -> None:
         assignment.locked_for(conversation.pk, actor)
         _, held = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
         if held:
-            assignment.record_event(conversation, ConversationEvent.What.HELD, actor)
+            assignment.record_event(conversation, ConversationEvent.What.RETENTION_HOLD, actor)
             _note(actor, "retention-held", conversation)
 
 

@@ -20,11 +20,11 @@ from mailbox.models import (
     ConversationEvent,
     Draft,
     FunctionMailbox,
-    HandOver,
     Label,
     Membership,
     Message,
     Person,
+    Reassignment,
 )
 from mailbox.search import index
 
@@ -32,7 +32,7 @@ UNDO_SECONDS: Final = 10
 What = ConversationEvent.What
 State = Conversation.State
 # Lines of a history that change nothing of how the conversation is handled.
-_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.HELD, What.RELEASED)
+_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.RETENTION_HOLD, What.RELEASED)
 
 
 class AlreadyAssigned(Exception):
@@ -62,14 +62,14 @@ class TooLateToUndo(Exception):
 def assign(conversation_id: int, person: Person, *, instead_of: int | None = None) -> ConversationEvent:
     """Take a conversation in hand; from `instead_of`, whom one has seen holding it.
 
-    What its holder was offering to somebody is offered no more. Raises `AlreadyTaken`, `NotAMember`.
+    What its assignee was offering to somebody is offered no more. Raises `AlreadyTaken`, `NotAMember`.
     """
     with transaction.atomic():
         row = locked(conversation_id)
-        if row.holder_id not in {None, instead_of}:
+        if row.assignee_id not in {None, instead_of}:
             raise AlreadyAssigned
         before = snapshot_for_undo(row)
-        settle(row, HandOver.Outcome.WITHDRAWN)
+        settle(row, Reassignment.Outcome.WITHDRAWN)
         hold(row, person)
         return record_event(row, What.TAKEN, person, before=before)
 
@@ -78,10 +78,10 @@ def unassign(conversation_id: int, person: Person) -> ConversationEvent:
     """Let others take it. Raises `NotInHand`, `NotAMember`."""
     with transaction.atomic():
         row = locked_for(conversation_id, person)
-        if row.holder_id != person.pk:
+        if row.assignee_id != person.pk:
             raise NotAssigned
         before = snapshot_for_undo(row)
-        settle(row, HandOver.Outcome.WITHDRAWN)
+        settle(row, Reassignment.Outcome.WITHDRAWN)
         hold(row, None)
         return record_event(row, What.GIVEN_BACK, person, before=before)
 
@@ -154,7 +154,7 @@ def undo(event_id: int, person: Person) -> Conversation:
                 move(row, FunctionMailbox.objects.get(pk=mailbox_id), person)
             except (AlreadyThere, BeingSent):
                 raise TooLateToUndo from None
-        _hold_again(row, before["holder"])
+        _hold_again(row, before["assignee"])
         row.state = before["state"]
         row.remind_at = datetime.fromisoformat(before["remind_at"]) if before["remind_at"] else None
         row.due_on = date.fromisoformat(before["due_on"]) if before.get("due_on") else None
@@ -236,19 +236,21 @@ def unassign_all(person: Person, mailbox: FunctionMailbox) -> None:
     """
     # Taking locks the membership (`hold`): who was about to has it by now, or does not get it.
     list(Membership.objects.select_for_update().filter(person=person, mailbox=mailbox))
-    for key in list(Conversation.objects.filter(mailbox=mailbox, holder=person).values_list("pk", flat=True)):
+    for key in list(
+        Conversation.objects.filter(mailbox=mailbox, assignee=person).values_list("pk", flat=True)
+    ):
         with transaction.atomic():
             row = locked(key)
-            if row.holder_id == person.pk:
-                settle(row, HandOver.Outcome.WITHDRAWN)
+            if row.assignee_id == person.pk:
+                settle(row, Reassignment.Outcome.WITHDRAWN)
                 hold(row, None)
                 record_event(row, What.LEFT, person)
-    offered = HandOver.objects.filter(conversation__mailbox=mailbox, to_person=person, settled_at=None)
+    offered = Reassignment.objects.filter(conversation__mailbox=mailbox, to_person=person, settled_at=None)
     for made in list(offered):
         with transaction.atomic():
             row = locked(made.conversation_id)
-            if row.hand_overs.filter(to_person=person, settled_at=None).exists():
-                settle(row, HandOver.Outcome.DECLINED)
+            if row.reassignments.filter(to_person=person, settled_at=None).exists():
+                settle(row, Reassignment.Outcome.DECLINED)
                 record_event(row, What.LEFT, person)
 
 
@@ -272,7 +274,7 @@ def locked_for(conversation_id: int, person: Person) -> Conversation:
 
 def hold(row: Conversation, person: Person | None) -> None:
     """Let the person have a locked conversation in hand, or nobody. Raises `NotAMember`, `AlreadyTaken`."""
-    if row.holder_id == (person.pk if person else None):
+    if row.assignee_id == (person.pk if person else None):
         return
     now = timezone.now()
     row.assignments.filter(ended_at=None).update(ended_at=now)
@@ -284,13 +286,13 @@ def hold(row: Conversation, person: Person | None) -> None:
                 Assignment.objects.create(conversation=row, person=person, began_at=now)
         except IntegrityError:
             raise AlreadyAssigned from None
-    row.holder = person
-    row.save(update_fields=["holder"])
+    row.assignee = person
+    row.save(update_fields=["assignee"])
 
 
-def settle(row: Conversation, outcome: HandOver.Outcome) -> None:
+def settle(row: Conversation, outcome: Reassignment.Outcome) -> None:
     """End the offer that a locked conversation is in, if it is in one."""
-    row.hand_overs.filter(settled_at=None).update(settled_at=timezone.now(), outcome=outcome)
+    row.reassignments.filter(settled_at=None).update(settled_at=timezone.now(), outcome=outcome)
 
 
 def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
@@ -329,10 +331,10 @@ def snapshot_for_undo(row: Conversation) -> dict[str, Any]:
     return {
         "mailbox": row.mailbox_id,
         "state": row.state,
-        "holder": row.holder_id,
+        "assignee": row.assignee_id,
         "remind_at": row.remind_at.isoformat() if row.remind_at else None,
         "due_on": row.due_on.isoformat() if row.due_on else None,
-        "offer": row.hand_overs.filter(settled_at=None).values_list("pk", flat=True).first(),
+        "offer": row.reassignments.filter(settled_at=None).values_list("pk", flat=True).first(),
         "labels": list(row.labels.values_list("pk", flat=True)),
     }
 
@@ -364,22 +366,22 @@ def _move(
         if state != State.OPEN:
             hold(row, None)
             # What is finished is not on its way to somebody else.
-            settle(row, HandOver.Outcome.WITHDRAWN)
+            settle(row, Reassignment.Outcome.WITHDRAWN)
         return record_event(row, what, person, before=before)
 
 
-def _hold_again(row: Conversation, holder_id: int | None) -> None:
+def _hold_again(row: Conversation, assignee_id: int | None) -> None:
     """Whoever had it before has it again, if they are still a member."""
-    if row.holder_id == holder_id:
+    if row.assignee_id == assignee_id:
         return
-    holder = Person.objects.filter(pk=holder_id).first() if holder_id else None
-    hold(row, holder if holder is not None and stays_member(holder.pk, row.mailbox_id) else None)
+    assignee = Person.objects.filter(pk=assignee_id).first() if assignee_id else None
+    hold(row, assignee if assignee is not None and stays_member(assignee.pk, row.mailbox_id) else None)
 
 
 def _offer_again(row: Conversation, offer_id: int | None) -> None:
     """The offer that there was before stands again, and one that has been made since does not."""
-    stands = row.hand_overs.filter(settled_at=None).first()
+    stands = row.reassignments.filter(settled_at=None).first()
     if stands is not None and stands.pk != offer_id:
-        settle(row, HandOver.Outcome.WITHDRAWN)
+        settle(row, Reassignment.Outcome.WITHDRAWN)
     if offer_id is not None:
-        row.hand_overs.filter(pk=offer_id).update(settled_at=None, outcome="")
+        row.reassignments.filter(pk=offer_id).update(settled_at=None, outcome="")

@@ -39,7 +39,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.CANCELLED: lazy("Sändningen av ett meddelande avbröts av %(who)s"),
     What.SENT_AGAIN: lazy("Ett meddelande skickades igen av %(who)s"),
     What.STOOD_IN: lazy("Kom hit i stället för till %(to)s, som är stängd eller inte finns"),
-    What.HELD: lazy("Undantagen från gallring av %(who)s"),
+    What.RETENTION_HOLD: lazy("Undantagen från gallring av %(who)s"),
     What.RELEASED: lazy("Undantaget från gallring hävt av %(who)s"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
@@ -83,10 +83,10 @@ def milestones_of(conversation: Conversation) -> list[tuple[str, datetime | None
         others = ", ".join(_name(event) for event in opened[1:])
         found.append((_("Öppnad också av %(who)s") % {"who": others}, None))
     since = conversation.assignments.filter(ended_at=None).values_list("began_at", flat=True).first()
-    if conversation.holder is None:
+    if conversation.assignee is None:
         found.append((_("Ingen har den"), None))
     else:
-        found.append((_("Tagen av %(who)s") % {"who": conversation.holder.name}, since))
+        found.append((_("Tagen av %(who)s") % {"who": conversation.assignee.name}, since))
     found.append(_answer(conversation, by_what.get(What.ANSWERED, [])))
     if conversation.state == Conversation.State.DONE:
         found += [_told(done) for done in by_what.get(What.DONE, [])]

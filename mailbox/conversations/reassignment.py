@@ -11,12 +11,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailbox import access, events
-from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, HandOver, Person
+from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, Person, Reassignment
 
 from . import assignment
 
 What = ConversationEvent.What
-Outcome = HandOver.Outcome
+Outcome = Reassignment.Outcome
 
 
 class NotToThem(Exception):
@@ -40,10 +40,10 @@ def offer(
     person: Person,
     *,
     to: Person | FunctionMailbox,
-    is_done: str,
+    done: str,
     remains: str,
     due_on: date | None = None,
-) -> HandOver:
+) -> Reassignment:
     """Offer what one has in hand; what nobody has in hand one takes first, so that it can come back.
 
     Raises `handling.NotInHand`, `AlreadyOffered`, `NotOpen`, `NotToThem`, and `handling.AlreadyThere` where
@@ -53,9 +53,9 @@ def offer(
         row = assignment.locked_for(conversation_id, person)
         if row.state != Conversation.State.OPEN:
             raise NotOpen
-        if row.hand_overs.filter(settled_at=None).exists():
+        if row.reassignments.filter(settled_at=None).exists():
             raise AlreadyOffered
-        if row.holder_id not in {None, person.pk}:
+        if row.assignee_id not in {None, person.pk}:
             raise assignment.NotAssigned
         is_person = isinstance(to, Person)
         receivers = access.members_of(row.mailbox) if is_person else access.handed_to(row.mailbox)
@@ -65,13 +65,13 @@ def offer(
             _check_not_there(row, to)
         before = assignment.snapshot_for_undo(row)
         assignment.hold(row, person)
-        made = HandOver.objects.create(
+        made = Reassignment.objects.create(
             conversation=row,
             made_at=timezone.now(),
             made_by=person,
             to_person=to if isinstance(to, Person) else None,
             to_mailbox=to if isinstance(to, FunctionMailbox) else None,
-            is_done=is_done,
+            done=done,
             remains=remains,
             due_on=due_on,
         )
@@ -80,13 +80,13 @@ def offer(
         return made
 
 
-def accept(hand_over_id: int, person: Person) -> Conversation:
+def accept(reassignment_id: int, person: Person) -> Conversation:
     """Take over what is offered, with the day when it is due; the person has it in hand from now on.
 
     Raises `NoLongerOffered`, `handling.NotAMember`, `handling.AlreadyThere`, `handling.BeingSent`.
     """
     with transaction.atomic():
-        told = _offered_to(hand_over_id, person)
+        told = _offered_to(reassignment_id, person)
         # Before the conversation, in the order in which whoever ends a membership locks the two.
         assignment.stays_member(person.pk, told.to_mailbox_id or told.conversation.mailbox_id)
         row, made = _locked(told, person)
@@ -104,10 +104,10 @@ def accept(hand_over_id: int, person: Person) -> Conversation:
         return row
 
 
-def decline(hand_over_id: int, person: Person) -> ConversationEvent:
+def decline(reassignment_id: int, person: Person) -> ConversationEvent:
     """Let it go back to whoever offered it. Raises `NoLongerOffered`."""
     with transaction.atomic():
-        row, made = _locked(_offered_to(hand_over_id, person), person)
+        row, made = _locked(_offered_to(reassignment_id, person), person)
         before = assignment.snapshot_for_undo(row)
         assignment.settle(row, Outcome.DECLINED)
         _tell(made)
@@ -118,7 +118,7 @@ def withdraw(conversation_id: int, person: Person) -> ConversationEvent:
     """Keep what one has been offering. Raises `NoLongerOffered`, `handling.NotInHand`."""
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
-        if row.holder_id != person.pk:
+        if row.assignee_id != person.pk:
             raise assignment.NotAssigned
         made = offer_in(row)
         if made is None:
@@ -129,28 +129,28 @@ def withdraw(conversation_id: int, person: Person) -> ConversationEvent:
         return assignment.record_event(row, What.WITHDRAWN, person, before=before)
 
 
-def offer_in(conversation: Conversation) -> HandOver | None:
+def offer_in(conversation: Conversation) -> Reassignment | None:
     """The offer that the conversation is in."""
-    rows = HandOver.objects.filter(conversation=conversation, settled_at=None)
+    rows = Reassignment.objects.filter(conversation=conversation, settled_at=None)
     return rows.select_related("conversation__mailbox", "made_by", "to_person", "to_mailbox").first()
 
 
-def taken_over_by(conversation: Conversation) -> HandOver | None:
+def taken_over_by(conversation: Conversation) -> Reassignment | None:
     """What was said when the conversation was last taken over: whoever has it may want to read it again."""
-    rows = HandOver.objects.filter(conversation=conversation, outcome=Outcome.ACCEPTED)
+    rows = Reassignment.objects.filter(conversation=conversation, outcome=Outcome.ACCEPTED)
     rows = rows.select_related("conversation__mailbox", "made_by", "to_person", "to_mailbox")
     return rows.order_by("-settled_at", "-pk").first()
 
 
-def _offered_to(hand_over_id: int, person: Person) -> HandOver:
+def _offered_to(reassignment_id: int, person: Person) -> Reassignment:
     rows = access.offers_to(person).select_related("conversation")
-    made = rows.filter(pk=hand_over_id).first()
+    made = rows.filter(pk=reassignment_id).first()
     if made is None:
         raise NoLongerOffered
     return made
 
 
-def _locked(told: HandOver, person: Person) -> tuple[Conversation, HandOver]:
+def _locked(told: Reassignment, person: Person) -> tuple[Conversation, Reassignment]:
     """The conversation, locked, and the offer as it is then, if it still is one to the person."""
     row = assignment.locked(told.conversation_id)
     made = offer_in(row)
@@ -164,7 +164,7 @@ def _check_not_there(row: Conversation, mailbox: FunctionMailbox) -> None:
         raise assignment.AlreadyThere
 
 
-def _tell(made: HandOver) -> None:
+def _tell(made: Reassignment) -> None:
     """Whoever it is offered to has it on their start page, and it goes from there."""
     if made.to_mailbox_id is not None:
         events.announce(made.to_mailbox_id)

@@ -3,7 +3,7 @@
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient
-from .handling import Assignment, ConversationEvent, HandOver, Presence
+from .handling import Assignment, ConversationEvent, Presence, Reassignment
 from .login_session import LoginSession, UsedLogoutToken
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
@@ -30,7 +30,6 @@ __all__ = [
     "DraftEntry",
     "DraftRecipient",
     "FunctionMailbox",
-    "HandOver",
     "Label",
     "Labelling",
     "ListedRecipient",
@@ -49,6 +48,7 @@ __all__ = [
     "Presence",
     "PushSubscription",
     "ReadMark",
+    "Reassignment",
     "Redirection",
     "RetentionHold",
     "RetentionProtocol",

@@ -46,7 +46,7 @@ class FunctionMailbox(models.Model):
 class Conversation(models.Model):
     """Messages with one ConversationId, as one mailbox has them. What lists show is kept here.
 
-    `holder` repeats the assignment that has not ended, for lists; `mailbox.conversations.assignment` alone
+    `assignee` repeats the assignment that has not ended, for lists; `mailbox.conversations.assignment` alone
     writes it.
     """
 
@@ -70,8 +70,13 @@ class Conversation(models.Model):
     last_activity_at = models.DateTimeField()
     last_arrived_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=5, choices=State, default=State.OPEN, db_default=State.OPEN)
-    holder = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="held"
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="assigned_conversations",
+        db_column="holder_id",
     )
     is_waiting = models.BooleanField(
         default=False, db_default=False, help_text="the last word is ours: for a receipt, or an answer"
@@ -98,14 +103,14 @@ class Conversation(models.Model):
             # What counters ask: answered by the index alone.
             models.Index(
                 fields=["mailbox", "-last_arrived_at", "id"],
-                include=["is_waiting", "holder"],
+                include=["is_waiting", "assignee"],
                 name="conversation_open",
                 condition=models.Q(state="open"),
             ),
             models.Index(
-                fields=["mailbox", "holder", "-last_activity_at", "-id"],
+                fields=["mailbox", "assignee", "-last_activity_at", "-id"],
                 name="conversation_held",
-                condition=models.Q(holder__isnull=False),
+                condition=models.Q(assignee__isnull=False),
             ),
             models.Index(
                 fields=["mailbox", "-last_activity_at", "-id"],

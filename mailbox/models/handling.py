@@ -57,7 +57,7 @@ class ConversationEvent(models.Model):
         CANCELLED = "cancelled"
         SENT_AGAIN = "sent-again"
         STOOD_IN = "stood-in"
-        HELD = "held"
+        RETENTION_HOLD = "held"
         RELEASED = "released"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
@@ -87,13 +87,13 @@ class ConversationEvent(models.Model):
         ]
 
 
-_OF_HAND_OVER: Final[Any] = {
+_OF_REASSIGNMENT: Final[Any] = {
     "organisation": "conversation.mailbox.participant_id",
     "bound_to": ("conversation_id", "made_at"),
 }
 
 
-class HandOver(models.Model):
+class Reassignment(models.Model):
     """A conversation is offered to a person or to another function, who accepts it or lets it go back."""
 
     class Outcome(models.TextChoices):
@@ -101,13 +101,15 @@ class HandOver(models.Model):
         DECLINED = "declined"
         WITHDRAWN = "withdrawn"
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="hand_overs")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="reassignments")
     made_at = models.DateTimeField()
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     to_person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
     to_mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, null=True, related_name="offers")
-    is_done = EncryptedTextField(blank=True, help_text="what has been done", **_OF_HAND_OVER)
-    remains = EncryptedTextField(blank=True, help_text="what remains to be done", **_OF_HAND_OVER)
+    done = EncryptedTextField(
+        blank=True, db_column="is_done", help_text="what has been done", **_OF_REASSIGNMENT
+    )
+    remains = EncryptedTextField(blank=True, help_text="what remains to be done", **_OF_REASSIGNMENT)
     due_on = models.DateField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=9, choices=Outcome, blank=True)
@@ -116,6 +118,7 @@ class HandOver(models.Model):
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
+        db_table = "mailbox_handover"
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation"], name="offered_once", condition=models.Q(settled_at=None)

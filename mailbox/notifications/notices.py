@@ -31,12 +31,12 @@ from mailbox.access import Viewer, lasting, mailboxes_of, members_of
 from mailbox.models import (
     Conversation,
     FunctionMailbox,
-    HandOver,
     Membership,
     Mention,
     NoticeChoice,
     Person,
     PushSubscription,
+    Reassignment,
     Redirection,
 )
 from transport import mail
@@ -51,7 +51,7 @@ _GONE: Final = frozenset({404, 410})
 _MOST_SUBSCRIPTIONS: Final = 10
 # What is meant for somebody is told of while it is new; a choice made later tells of nothing old.
 _MEANT_FOR: Final = timedelta(days=1)
-_Meant = TypeVar("_Meant", Mention, HandOver)
+_Meant = TypeVar("_Meant", Mention, Reassignment)
 # How long ago a push may have been sent for the browser to be told which mailbox it was about.
 _JUST_NOW: Final = timedelta(hours=1)
 
@@ -140,7 +140,7 @@ def _tell_who_is_meant() -> int:
     """Mail whom a note mentions, and to whom a conversation is offered, where they chose mail."""
     since = timezone.now() - _MEANT_FOR
     mentions = Mention.objects.filter(told_at=None, seen_at=None, note__at__gt=since)
-    offers = HandOver.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
+    offers = Reassignment.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
     of_mentions = fault_isolation.count_each(
         partial(_tell_of, mentions), list(mentions.values_list("pk", flat=True))
     )

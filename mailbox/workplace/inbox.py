@@ -41,7 +41,7 @@ class View(StrEnum):
 
     INBOX = "inkorg"
     MINE = "mina"
-    NOBODYS = "ingens"
+    UNASSIGNED = "ingens"
     WAITING = "vantar"
     DONE = "klara"
     SENT = "skickat"
@@ -55,7 +55,7 @@ class Status(StrEnum):
     NEW = "nya"
     OPEN = "oppna"
     TAKEN = "tagna"
-    UNTAKEN = "otagna"
+    UNASSIGNED = "otagna"
     DUE = "forfallna"
     FAILED = "fel"
     DONE = "klara"
@@ -83,14 +83,16 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
     """The person's mailboxes, each with how many conversations are new to them, and drafts."""
     of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
     unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
-    nobodys = counted(Conversation.objects.filter(_in_view(View.NOBODYS, person), mailbox=OuterRef("pk")))
+    unassigned = counted(
+        Conversation.objects.filter(_in_view(View.UNASSIGNED, person), mailbox=OuterRef("pk"))
+    )
     mine = counted(Conversation.objects.filter(_in_view(View.MINE, person), mailbox=OuterRef("pk")))
     drafts = counted(written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))))
     return (
         mailboxes_of(person)
         .annotate(
             unread_count=unread,
-            nobodys_count=nobodys,
+            unassigned_count=unassigned,
             mine_count=mine,
             draft_count=drafts,
         )
@@ -124,7 +126,7 @@ def page_of(
 ) -> Page[Conversation]:
     """A page of a view, by key: its cost does not grow with what lies before it."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _with_unread(rows, person).select_related("holder")
+    rows = _with_unread(rows, person).select_related("assignee")
     latest_out = Message.objects.filter(
         conversation=OuterRef("pk"), direction=Message.Direction.OUT
     ).order_by("-at", "-pk")
@@ -147,7 +149,7 @@ def drafts_of(
 
 def orders_of(view: View) -> tuple[Order, ...]:
     """The orders that a view can have: dates by which something is to be done are of what is not."""
-    is_open = view in {View.INBOX, View.MINE, View.NOBODYS, View.WAITING}
+    is_open = view in {View.INBOX, View.MINE, View.UNASSIGNED, View.WAITING}
     return tuple(Order) if is_open else (Order.LATEST, Order.OLDEST)
 
 
@@ -169,8 +171,8 @@ def mark_seen(conversation: Conversation, person: Viewer) -> None:
 def _in_view(view: View, person: Viewer) -> Q:
     return {
         View.INBOX: _OPEN & Q(is_waiting=False),
-        View.MINE: _OPEN & Q(holder_id=person.pk or 0),
-        View.NOBODYS: _OPEN & Q(is_waiting=False, holder=None),
+        View.MINE: _OPEN & Q(assignee_id=person.pk or 0),
+        View.UNASSIGNED: _OPEN & Q(is_waiting=False, assignee=None),
         View.WAITING: _OPEN & Q(is_waiting=True),
         View.DONE: Q(state=Conversation.State.DONE),
         View.SENT: Q(has_sent=True) & ~Q(state=Conversation.State.TRASH),
@@ -239,8 +241,8 @@ def _midnight(day: date) -> datetime:
 _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.NEW: lambda: Q(is_unread=True),
     Status.OPEN: lambda: _OPEN,
-    Status.TAKEN: lambda: _OPEN & Q(holder__isnull=False),
-    Status.UNTAKEN: lambda: _OPEN & Q(holder=None),
+    Status.TAKEN: lambda: _OPEN & Q(assignee__isnull=False),
+    Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
     # That any message failed is asked first: an index has those.
     Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),

@@ -17,7 +17,7 @@ from .list_order import Order
 NAMES: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy("Inkorg"),
     View.MINE: lazy("Mina"),
-    View.NOBODYS: lazy("Ingens"),
+    View.UNASSIGNED: lazy("Ingens"),
     View.WAITING: lazy("Väntar"),
     View.DONE: lazy("Klara"),
     View.SENT: lazy("Skickat"),
@@ -31,7 +31,7 @@ NOTHING: Final[dict[View, str | Promise]] = {
         "sidan uppdateras av sig själv."
     ),
     View.MINE: lazy("Du har inte tagit någon konversation. Det som ingen har tagit finns under Ingens."),
-    View.NOBODYS: lazy("Allt är taget: ingen konversation väntar på att någon tar hand om den."),
+    View.UNASSIGNED: lazy("Allt är taget: ingen konversation väntar på att någon tar hand om den."),
     View.WAITING: lazy("Inget väntar på kvittens eller svar. Det ni skickar ligger här tills det besvaras."),
     View.DONE: lazy("Ingen konversation är klar än. Det som markeras som klart hamnar här."),
     View.SENT: lazy("Inget har skickats härifrån än."),
@@ -42,7 +42,7 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.NEW: lazy("Nya för dig"),
     Status.OPEN: lazy("Öppna"),
     Status.TAKEN: lazy("Tagna"),
-    Status.UNTAKEN: lazy("Som ingen har tagit"),
+    Status.UNASSIGNED: lazy("Som ingen har tagit"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
     Status.FAILED: lazy("Som inte kom fram"),
     Status.DONE: lazy("Klara"),

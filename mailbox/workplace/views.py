@@ -104,7 +104,7 @@ def mailbox(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 @require_safe
 def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """A conversation: every message in order, with what is known of its delivery, and who does what."""
-    rows = access.conversations_of(request.user).select_related("mailbox", "holder", "retention_hold__by")
+    rows = access.conversations_of(request.user).select_related("mailbox", "assignee", "retention_hold__by")
     talk = get_object_or_404(rows, pk=conversation_id)
     person = request.user
     inbox.mark_seen(talk, request.user)

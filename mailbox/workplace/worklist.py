@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mailbox import access
 from mailbox.conversations import notes
-from mailbox.models import Conversation, ConversationEvent, HandOver, Mention, Person, ReadMark
+from mailbox.models import Conversation, ConversationEvent, Mention, Person, ReadMark, Reassignment
 
 _MOST: Final = 20
 # A reminder that nobody has looked at for so long is one no more; the conversation is still in its inbox.
@@ -22,8 +22,8 @@ _REMINDS_FOR: Final = timedelta(days=90)
 class Waiting:
     """What waits, the most urgent first; at most `_MOST` of each, and whether there is more in hand."""
 
-    offers: Sequence[HandOver]
-    offered: Sequence[HandOver]
+    offers: Sequence[Reassignment]
+    offered: Sequence[Reassignment]
     mentions: Sequence[Mention]
     reminders: Sequence[ConversationEvent]
     held: Sequence[Conversation]
@@ -46,14 +46,14 @@ def waiting_for(person: Person) -> Waiting:
     )
 
 
-def _offers(person: Person) -> QuerySet[HandOver]:
+def _offers(person: Person) -> QuerySet[Reassignment]:
     rows = access.offers_to(person).select_related("conversation__mailbox", "made_by", "to_mailbox")
     return rows.order_by(F("due_on").asc(nulls_last=True), "made_at", "pk")
 
 
-def _offered(person: Person) -> QuerySet[HandOver]:
+def _offered(person: Person) -> QuerySet[Reassignment]:
     """What the person waits for somebody else to accept."""
-    rows = HandOver.objects.filter(
+    rows = Reassignment.objects.filter(
         made_by=person, settled_at=None, conversation__mailbox__in=access.mailboxes_of(person)
     )
     return rows.select_related("conversation__mailbox", "to_person", "to_mailbox").order_by("made_at", "pk")
@@ -76,6 +76,6 @@ def _reminders(person: Person) -> QuerySet[ConversationEvent]:
 
 
 def _held(person: Person) -> QuerySet[Conversation]:
-    rows = access.conversations_of(person).filter(holder=person, state=Conversation.State.OPEN)
+    rows = access.conversations_of(person).filter(assignee=person, state=Conversation.State.OPEN)
     rows = rows.select_related("mailbox")
     return rows.order_by(F("due_on").asc(nulls_last=True), "-last_activity_at", "-pk")

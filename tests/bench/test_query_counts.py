@@ -90,7 +90,7 @@ def more_of_everything(mailbox, person, start: int, count: int) -> None:
     for number in range(start, start + count):
         shape = [
             {},
-            {"holder": person},
+            {"assignee": person},
             {"is_waiting": True, "has_sent": True},
             {"state": "done", "has_sent": True},
             {"state": "trash"},

@@ -143,7 +143,7 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
             "evidence",
             "attachment-show",
             "draft",
-            "hand-over",
+            "reassign",
         },
         "Ahmed Lindqvist": {"mailbox", "administration-mailbox", "administration-statistics"},
         "Eva Holm": {"administration-people", "administration-functions", "administration-retention-rule"},

@@ -130,9 +130,11 @@ def what_is_done_with_it(side: Side) -> dict[str, object]:
     note, _ = notes.write(conversation.pk, manager, f"{side.word}anteckningen", mentioned=[member.pk])
     label = labels.make(side.mailbox, f"{side.word}etiketten", "grey")
     labels.put(conversation.pk, manager, [label.pk], seen=[])
-    said = {"is_done": f"{side.word}gjort", "remains": f"{side.word}kvar"}
+    said = {"done": f"{side.word}gjort", "remains": f"{side.word}kvar"}
     offer = reassignment.offer(conversation.pk, manager, to=member, **said)
-    return {"note_id": note.pk, "label_id": label.pk, "hand_over_id": offer.pk} | what_is_written_with(side)
+    return {"note_id": note.pk, "label_id": label.pk, "reassignment_id": offer.pk} | what_is_written_with(
+        side
+    )
 
 
 def what_is_written_with(side: Side) -> dict[str, object]:

@@ -80,9 +80,9 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "conversation": ("get", MEMBER),
     "act": ("post", MEMBER),
     "undo": ("post", MEMBER),
-    "hand-over": ("get post", MEMBER),
+    "reassign": ("get post", MEMBER),
     # What is offered to a mailbox its members answer, and nobody who sees the conversation.
-    "hand-over-answer": ("post", frozenset({"member of another mailbox"})),
+    "reassignment-answer": ("post", frozenset({"member of another mailbox"})),
     "note": ("get post", MEMBER),
     "note-remove": ("post", frozenset({"member"})),
     "label": ("post", MEMBER),
@@ -226,7 +226,7 @@ def world(settings, tmp_path) -> World:
     deliver(Delivered(HABO, message, "0203:af.se", timezone.now()))
     row = Message.objects.get()
     offer = reassignment.offer(
-        row.conversation_id, people["manager"], to=beside, is_done="Ringt", remains="Svara"
+        row.conversation_id, people["manager"], to=beside, done="Ringt", remains="Svara"
     )
     note, _ = notes.write(row.conversation_id, people["member"], "En anteckning")
     sent = Mailing.objects.create(mailbox=mailbox, at=timezone.now())
@@ -237,7 +237,7 @@ def world(settings, tmp_path) -> World:
             "mailbox_id": mailbox.pk,
             "conversation_id": row.conversation_id,
             "message_id": row.pk,
-            "hand_over_id": offer.pk,
+            "reassignment_id": offer.pk,
             "note_id": note.pk,
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,

@@ -38,7 +38,7 @@ def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
     action = request.POST.get("action", "take")
     try:
         if action == "take":
-            seen = request.POST.get("holder", "")
+            seen = request.POST.get("assignee", "")
             instead_of = int(seen) if seen.isdecimal() and len(seen) < 19 else None
             assignment.assign(talk.pk, person, instead_of=instead_of)
         elif action == "remind":

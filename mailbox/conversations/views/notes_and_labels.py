@@ -39,7 +39,7 @@ def sidebar_context(talk: Conversation, person: Person, *, lines: int | None = N
     is_cut = lines is not None and len(happened) > lines
     offer = reassignment.offer_in(talk)
     is_mine = offer is not None and access.offers_to(person).filter(pk=offer.pk).exists()
-    taken_over = reassignment.taken_over_by(talk) if talk.holder_id == person.pk else None
+    taken_over = reassignment.taken_over_by(talk) if talk.assignee_id == person.pk else None
     put_on = Labelling.objects.filter(label=OuterRef("pk"), conversation=talk)
     choices = list(talk.mailbox.labels.annotate(is_on=Exists(put_on)).order_by("name", "pk"))
     return {

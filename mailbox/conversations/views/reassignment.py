@@ -22,7 +22,7 @@ _LONGEST = 4000
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def hand_over(request: PersonRequest, conversation_id: int) -> HttpResponse:
+def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """The form; POST makes the offer."""
     talk = get_object_or_404(
         access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
@@ -43,14 +43,14 @@ def hand_over(request: PersonRequest, conversation_id: int) -> HttpResponse:
         "longest": _LONGEST,
         "errors": errors,
     }
-    return render(request, "conversations/hand_over.html", context, status=422 if errors else 200)
+    return render(request, "conversations/reassign.html", context, status=422 if errors else 200)
 
 
 @login_required
 @require_POST
-def answer(request: PersonRequest, hand_over_id: int) -> HttpResponse:
+def answer(request: PersonRequest, reassignment_id: int) -> HttpResponse:
     """Accept what is offered, or let it go back."""
-    made = get_object_or_404(access.offers_to(request.user), pk=hand_over_id)
+    made = get_object_or_404(access.offers_to(request.user), pk=reassignment_id)
     person = request.user
     try:
         if request.POST.get("svar") == "ja":
@@ -76,14 +76,14 @@ def answer(request: PersonRequest, hand_over_id: int) -> HttpResponse:
 def _offer(request: PersonRequest, talk: Conversation, person: Person) -> dict[str, str]:
     """Make the offer; for each field what is wrong."""
     given = request.POST
-    is_done, remains = (given.get(name, "").strip() for name in ("gjort", "kvar"))
+    done, remains = (given.get(name, "").strip() for name in ("gjort", "kvar"))
     to = _receiver(talk, given.get("till", ""))
     due_on = _day(given.get("senast", ""))
     errors = {}
     if to is None or to == person:
         errors["till"] = _("Välj vem som ska ta över.")
     for name, text, missing in (
-        ("gjort", is_done, _("Skriv vad som är gjort.")),
+        ("gjort", done, _("Skriv vad som är gjort.")),
         ("kvar", remains, _("Skriv vad som återstår.")),
     ):
         if not text:
@@ -95,7 +95,7 @@ def _offer(request: PersonRequest, talk: Conversation, person: Person) -> dict[s
     if errors or to is None:
         return errors
     try:
-        reassignment.offer(talk.pk, person, to=to, is_done=is_done, remains=remains, due_on=due_on)
+        reassignment.offer(talk.pk, person, to=to, done=done, remains=remains, due_on=due_on)
     except assignment.NotAssigned:
         return {"till": _("Någon annan har tagit konversationen. Ta över den först.")}
     except reassignment.AlreadyOffered:

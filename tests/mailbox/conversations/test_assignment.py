@@ -33,7 +33,7 @@ def seen_in(mailbox, person) -> dict[View, int]:
 def test_a_conversation_goes_through_the_views_as_it_is_taken_care_of(mailbox):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     conversation = arrives(mailbox).conversation
-    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.UNASSIGNED: 1}
     assignment.assign(conversation.pk, karin)
     assert seen_in(mailbox, karin) == {View.INBOX: 1, View.MINE: 1}
     assert seen_in(mailbox, ahmed) == {View.INBOX: 1}
@@ -60,7 +60,7 @@ def test_what_another_has_is_not_taken_but_can_be_taken_over_from_whom_one_saw(m
     with pytest.raises(assignment.AlreadyAssigned):
         assignment.assign(conversation.pk, eva, instead_of=karin.pk)
     conversation.refresh_from_db()
-    assert conversation.holder == ahmed
+    assert conversation.assignee == ahmed
     assert [row.person for row in Assignment.objects.filter(ended_at=None)] == [ahmed]
 
 
@@ -95,7 +95,7 @@ def test_of_those_who_take_at_once_one_gets_it(mailbox):
         thread.join()
     assert sorted(outcome is None for outcome in outcomes) == [False, True, True, True, True]
     conversation.refresh_from_db()
-    assert conversation.holder_id in outcomes
+    assert conversation.assignee_id in outcomes
     assert history(conversation) == ["taken"]
 
 
@@ -108,7 +108,7 @@ def test_a_change_is_undone_within_seconds_by_whoever_made_it(mailbox):
         assignment.undo(done.pk, ahmed)
     assignment.undo(done.pk, karin)
     conversation.refresh_from_db()
-    assert (conversation.state, conversation.holder) == ("open", karin)
+    assert (conversation.state, conversation.assignee) == ("open", karin)
     with pytest.raises(assignment.TooLateToUndo):
         assignment.undo(done.pk, karin)
     assert history(conversation) == ["taken", "done", "undone"]
@@ -127,7 +127,7 @@ def test_what_is_too_old_or_changed_since_is_not_undone(mailbox, why):
     with pytest.raises(assignment.TooLateToUndo):
         assignment.undo(taken.pk, karin)
     conversation.refresh_from_db()
-    assert conversation.holder == karin
+    assert conversation.assignee == karin
 
 
 @pytest.mark.parametrize("how", ["removed", "ended", "locked"])
@@ -144,7 +144,7 @@ def test_who_is_no_member_any_more_gives_back_what_they_held(mailbox, how):
         mailboxes.make_administrator(mailbox.participant_id, eva)
         mailboxes.set_locked(eva, karin, is_locked=True)
     conversation.refresh_from_db()
-    assert conversation.holder is None
+    assert conversation.assignee is None
     assert not Assignment.objects.filter(ended_at=None).exists()
     assert history(conversation) == ["taken", "left"]
 
@@ -155,7 +155,7 @@ def test_a_message_opens_again_what_was_done_or_thrown_away(mailbox, state):
     conversation = arrives(mailbox).conversation
     Conversation.objects.update(state=state)
     arrives(mailbox, conversation=str(conversation.conversation_id))
-    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.UNASSIGNED: 1}
     assert history(conversation) == ["arrived"]
 
 
@@ -168,7 +168,7 @@ def test_a_reminder_brings_up_what_waits_or_is_done(mailbox):
     Conversation.objects.update(remind_at=timezone.now())
     assert assignment.send_due_reminders() == 1
     assert assignment.send_due_reminders() == 0
-    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.UNASSIGNED: 1}
 
 
 def test_who_has_opened_it_is_said_once_and_is_not_handling_it(mailbox, client):
@@ -179,7 +179,7 @@ def test_who_has_opened_it_is_said_once_and_is_not_handling_it(mailbox, client):
         page = client.get(reverse("conversation", args=[conversation.pk]))
     assert "Öppnad första gången av Karin" in page.content.decode()
     assert history(conversation) == ["opened"]
-    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.NOBODYS: 1}
+    assert seen_in(mailbox, karin) == {View.INBOX: 1, View.UNASSIGNED: 1}
 
 
 def test_buttons_do_what_they_say_and_offer_to_undo_it(mailbox, client):
@@ -279,4 +279,4 @@ def test_the_history_costs_no_query_for_each_line(mailbox, client):
 
 def _holder(conversation: Conversation) -> int | None:
     conversation.refresh_from_db()
-    return conversation.holder_id
+    return conversation.assignee_id

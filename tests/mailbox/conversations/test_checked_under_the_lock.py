@@ -46,7 +46,7 @@ ACTS = {
     "note": lambda talk, person, _: notes.write(talk.pk, person, "Hej"),
     "label": lambda talk, person, _: labels.put(talk.pk, person, [], seen=[]),
     "offer": lambda talk, person, _: reassignment.offer(
-        talk.pk, person, to=a_member(talk.mailbox), is_done="a", remains="b"
+        talk.pk, person, to=a_member(talk.mailbox), done="a", remains="b"
     ),
     "withdraw": lambda talk, person, _: reassignment.withdraw(talk.pk, person),
     "answer": lambda _, person, message: composer.begin_answer(message, person),

@@ -179,7 +179,7 @@ def test_the_members_to_whom_a_conversation_is_offered_get_such_a_mail(mailbox, 
         NoticeChoice.objects.create(person=person, mailbox=box, by_mail=True, told_until=timezone.now())
     conversation = arrives(mailbox).conversation
     NoticeChoice.objects.update(told_until=timezone.now())
-    reassignment.offer(conversation.pk, karin, to=school, is_done=WORD, remains=WORD)
+    reassignment.offer(conversation.pk, karin, to=school, done=WORD, remains=WORD)
     assert notices.tell() == 2
     assert notices.tell() == 0
     assert {told.to[0] for told in mail.outbox} == {"Ulla@habo.se", "Ola@habo.se"}

@@ -18,10 +18,10 @@ from mailbox.models import (
     Conversation,
     DraftEntry,
     FunctionMailbox,
-    HandOver,
     Label,
     Membership,
     OrganisationRole,
+    Reassignment,
     SearchEntry,
 )
 from mailbox.search import find, index
@@ -29,7 +29,7 @@ from tests.mailbox.build import a_member, arrives, log_in
 from tests.mailbox.conftest import HERE
 
 pytestmark = pytest.mark.django_db
-SAID = {"is_done": "Ringt vårdcentralen", "remains": "Svara före mötet"}
+SAID = {"done": "Ringt vårdcentralen", "remains": "Svara före mötet"}
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ def held_by(mailbox, person) -> Conversation:
 
 
 def as_now(conversation: Conversation) -> tuple[str, str, str]:
-    """Mailbox, holder and state; the assignment has to say the same."""
+    """Mailbox, assignee and state; the assignment has to say the same."""
     conversation.refresh_from_db()
-    holder = conversation.holder.name if conversation.holder else ""
+    assignee = conversation.assignee.name if conversation.assignee else ""
     assigned = Assignment.objects.filter(conversation=conversation, ended_at=None)
-    assert [row.person.name for row in assigned] == ([holder] if holder else [])
-    return conversation.mailbox.name, holder, conversation.state
+    assert [row.person.name for row in assigned] == ([assignee] if assignee else [])
+    return conversation.mailbox.name, assignee, conversation.state
 
 
 def told(conversation: Conversation) -> list[str]:
@@ -66,7 +66,7 @@ def test_a_colleague_accepts_with_what_is_done_what_remains_and_when_it_is_due(m
     assert as_now(conversation) == ("Mottagning", "Ahmed", "open")
     assert conversation.due_on == due
     said = reassignment.taken_over_by(conversation)
-    assert (said.is_done, said.remains) == ("Ringt vårdcentralen", "Svara före mötet")
+    assert (said.done, said.remains) == ("Ringt vårdcentralen", "Svara före mötet")
     assert told(conversation) == ["taken", "offered", "accepted"]
 
 
@@ -201,7 +201,7 @@ def test_each_change_is_undone_within_seconds_to_what_was_before(mailbox, school
     assignment.undo(assignment.undoable(conversation, who).pk, who)
     assert as_now(conversation) == ("Mottagning", "Karin", "open")
     assert conversation.due_on is None
-    offered = HandOver.objects.filter(settled_at=None)
+    offered = Reassignment.objects.filter(settled_at=None)
     assert list(offered) == ([] if what == "offer" else [made])
     assert told(conversation)[-1] == "undone"
 
@@ -240,7 +240,7 @@ def test_who_is_no_member_any_more_neither_offers_nor_is_offered(mailbox, how, w
     with pytest.raises(reassignment.NoLongerOffered):
         reassignment.accept(made.pk, ahmed)
     assert as_now(conversation) == ("Mottagning", "" if who == "offers" else "Karin", "open")
-    assert not HandOver.objects.filter(settled_at=None).exists()
+    assert not Reassignment.objects.filter(settled_at=None).exists()
     assert told(conversation)[-1] == "left"
 
 
@@ -313,7 +313,7 @@ def test_what_was_declined_for_a_function_is_undone_from_the_start_page(mailbox,
     conversation = held_by(mailbox, karin)
     made = reassignment.offer(conversation.pk, karin, to=school, **SAID)
     log_in(client, ulla)
-    page = client.post(reverse("hand-over-answer", args=[made.pk]), {"svar": "nej"}, follow=True)
+    page = client.post(reverse("reassignment-answer", args=[made.pk]), {"svar": "nej"}, follow=True)
     event = page.context["undoable"]
     assert "Ångra" in page.content.decode()
     undo = reverse("undo", args=[conversation.pk])
@@ -329,14 +329,14 @@ def test_what_was_declined_for_a_function_is_undone_from_the_start_page(mailbox,
 def test_the_form_says_what_is_missing_and_keeps_what_was_written(mailbox, client):
     karin = a_member("Karin", mailbox)
     log_in(client, karin)
-    url = reverse("hand-over", args=[held_by(mailbox, karin).pk])
+    url = reverse("reassign", args=[held_by(mailbox, karin).pk])
     page = client.post(url, {"till": f"person-{karin.pk}", "gjort": "Ringt", "senast": "2020-01-01"})
     assert page.status_code == 422
     assert set(page.context["errors"]) == {"till", "kvar", "senast"}
     text = page.content.decode()
     assert "<title>Fel: Lämna över" in text
     assert ">Ringt</textarea>" in text
-    assert not HandOver.objects.exists()
+    assert not Reassignment.objects.exists()
 
 
 def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
@@ -345,7 +345,7 @@ def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
     log_in(client, karin)
     due = timezone.localdate() + timedelta(days=3)
     form = {"till": f"funktion-{school.pk}", "gjort": "Ringt", "kvar": "Svara", "senast": due.isoformat()}
-    page = client.post(reverse("hand-over", args=[conversation.pk]), form, follow=True).content.decode()
+    page = client.post(reverse("reassign", args=[conversation.pk]), form, follow=True).content.decode()
     assert "Erbjuds till Elevhälsan" in page
     assert "Ta tillbaka erbjudandet" in page
     assert "Du väntar på att någon tar över" in client.get(reverse("start")).content.decode()
@@ -356,7 +356,7 @@ def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
     assert "<dd>Svara</dd>" in page
     assert "Kallelse" not in page, "the subject is for members"
     assert "En konversation erbjuds" in client.get(reverse("mailbox", args=[school.pk])).content.decode()
-    answer = reverse("hand-over-answer", args=[HandOver.objects.get().pk])
+    answer = reverse("reassignment-answer", args=[Reassignment.objects.get().pk])
     page = client.post(answer, {"svar": "ja"}, follow=True).content.decode()
     assert "Du har tagit över konversationen." in page
     assert "Vad Karin skrev när du tog över" in page

@@ -76,7 +76,7 @@ def test_a_start_page_tells_of_everything_and_only_of_what_one_sees(mailbox, cli
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     held_by(mailbox, karin)
     offered = held_by(mailbox, ahmed)
-    reassignment.offer(offered.pk, ahmed, to=karin, is_done="Ringt", remains="Svara")
+    reassignment.offer(offered.pk, ahmed, to=karin, done="Ringt", remains="Svara")
     mentioned = arrives(mailbox).conversation
     notes.write(mentioned.pk, ahmed, "@Karin")
     reminded = arrives(mailbox).conversation
@@ -104,7 +104,7 @@ def test_the_start_page_costs_no_query_for_each_thing_that_waits(mailbox, client
     for _ in range(3):
         held_by(mailbox, karin)
         offered = held_by(mailbox, ahmed)
-        reassignment.offer(offered.pk, ahmed, to=karin, is_done="Ringt", remains="Svara")
+        reassignment.offer(offered.pk, ahmed, to=karin, done="Ringt", remains="Svara")
         notes.write(offered.pk, ahmed, "@Karin")
         assignment.remind(arrives(mailbox).conversation.pk, karin, timezone.now())
         assignment.send_due_reminders()
@@ -120,7 +120,7 @@ def test_opened_taken_answered_and_done_say_who_and_when(mailbox):
     conversation = arrives(mailbox).conversation
 
     def milestones() -> list[str]:
-        row = Conversation.objects.select_related("holder").get(pk=conversation.pk)
+        row = Conversation.objects.select_related("assignee").get(pk=conversation.pk)
         told = history.milestones_of(row)
         assert all(at is not None for what, at in told if what.startswith(("Öppnad första", "Tagen av")))
         return [what for what, _at in told]

@@ -56,6 +56,7 @@ class _Encrypted:
 
     descriptor_class = _OpenedWhenUsed
     name: str
+    column: str
     model: type[models.Model]
 
     def __init__(
@@ -67,9 +68,14 @@ class _Encrypted:
         super().__init__(*args, **kwargs)
 
     def place_of(self, instance: models.Model) -> str:
-        """What a value is bound to: the column and the row."""
+        """What a value is bound to: the table's column and the row.
+
+        A model or a field may get another name; what is sealed opens as long as table and column keep theirs.
+        """
+        meta = instance._meta
+        table = f"{meta.app_label}.{meta.db_table.removeprefix(f'{meta.app_label}_')}"
         names = [str(getattr(instance, name)) for name in self.bound_to]
-        return "|".join((instance._meta.label_lower, self.name, *names))
+        return "|".join((table, self.column, *names))
 
     def opened(self, value: Stored, instance: models.Model, *, accept_plain: bool = False) -> Any:
         if texts.is_sealed(value.text):
