@@ -1,0 +1,92 @@
+"""Fields for what people type and for what stands in addresses: the same limits in every room.
+
+A form of a page tells what is wrong (`first_errors`). An address is another matter: it may be old, cut off or
+typed by hand, so an `AddressForm` leaves out what it cannot understand (`understood`) and the page is shown.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from transport.names import is_name
+
+# Of a database's `bigint`.
+_LARGEST_KEY: Final = 2**63 - 1
+_DIGITS: Final = 19
+FIRST_DAY: Final = date(1900, 1, 1)
+LAST_DAY: Final = date(9998, 12, 31)
+
+
+class KeyField(forms.Field):
+    """The key of a row, as a number; None where nothing is given. It need not exist."""
+
+    default_error_messages = {"invalid": _("Ogiltigt nummer.")}
+
+    def to_python(self, value: Any) -> int | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= _LARGEST_KEY):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return int(text)
+
+
+class KeysField(forms.Field):
+    """Keys of rows that were chosen, without those that are no keys."""
+
+    widget = forms.SelectMultiple
+
+    def to_python(self, value: Any) -> set[int]:
+        texts = [str(text) for text in value or ()]
+        return {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < _DIGITS}
+
+
+class DayField(forms.DateField):
+    """A day in its ISO form, in the years that calculations with days hold."""
+
+    default_error_messages = {"invalid": _("Ogiltigt datum.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(input_formats=["%Y-%m-%d"], **kwargs)
+
+    def to_python(self, value: Any) -> date | None:
+        day = super().to_python(value)
+        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return day
+
+
+class LineField(forms.CharField):
+    """One line of text: a name, a subject, a label. White space around it and in runs is taken away."""
+
+    default_error_messages = {"not_one_line": _("Skriv på en rad, utan styrtecken.")}
+
+    def to_python(self, value: Any) -> str:
+        return " ".join(str(super().to_python(value) or "").split(" ")).strip()
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if value and not is_name(value):
+            raise ValidationError(self.error_messages["not_one_line"], code="not_one_line")
+
+
+class AddressForm(forms.Form):
+    """What an address asks for."""
+
+    def understood(self) -> dict[str, Any]:
+        """Each field's value, or its initial one where nothing is given or it cannot be understood."""
+        self.full_clean()
+        given = self.cleaned_data
+        return {
+            name: field.initial if given.get(name) in field.empty_values else given[name]
+            for name, field in self.fields.items()
+        }
+
+
+def first_errors(form: forms.Form) -> Mapping[str, str]:
+    """The first thing that is wrong with each field, by the field's name."""
+    return {name: str(errors[0]) for name, errors in form.errors.items()}
