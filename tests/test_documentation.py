@@ -74,3 +74,17 @@ def test_every_term_of_the_glossary_is_there_once_and_has_a_meaning():
     assert len(terms) > 100
     assert sorted(terms) == sorted(set(terms))
     assert [term for term, *rest in rows if not all(rest)] == []
+
+
+def test_every_test_that_the_threat_model_names_exists():
+    missing, path, rows = [], "", 0
+    for line in (PROJECT / "docs" / "threat-model.md").read_text().splitlines():
+        for named in re.findall(r"`([\w/.]*::\w+)`", line):
+            rows += 1
+            file, name = named.split("::")
+            path = file or path
+            source = (PROJECT / path).read_text() if (PROJECT / path).is_file() else ""
+            if not re.search(rf"^(async )?def {name}\(", source, re.MULTILINE):
+                missing.append(f"{path}::{name}")
+    assert missing == []
+    assert rows > 50
