@@ -1,7 +1,9 @@
 """The Celery application. Tasks carry an id and nothing else; beat wakes the sweepers."""
 
+import contextlib
 import os
 
+from billiard import util as billiard_util
 from celery import Celery, signals
 
 from transport.storage import work_files
@@ -28,6 +30,10 @@ def make_ready(**_: object) -> None:
     # Children that are forked from it are as it is.
     deny_reading_of_memory()
     prepare_statements()
+    # Where the pool's processes share their counters. It holds nothing of anybody's, lasts as long as the
+    # worker, and would be left in SDK_WORK_DIR by one that is killed.
+    with contextlib.suppress(OSError):
+        billiard_util.get_temp_dir()
     work_files.keep_temporary_files()
     leave_alone()
 

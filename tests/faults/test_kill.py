@@ -13,6 +13,7 @@ import pytest
 
 from testbed.node import Role
 from tests.nodes import NodeUnderTest, TwoNodes, eventually
+from tests.world import work_is_clean
 
 pytestmark = pytest.mark.xdist_group("nodes")
 
@@ -199,4 +200,4 @@ def test_nothing_is_left_in_the_work_directories(two_nodes):
     assert_delivered_once(two_nodes, message_id)
     for one in (two_nodes.habo, two_nodes.arbetsformedlingen):
         work = one.node.directory / "data" / "work"
-        eventually(lambda work=work: not any(work.iterdir()), what="the work directory to be empty")
+        eventually(lambda work=work: work_is_clean(work), what="the work directory to be empty")
