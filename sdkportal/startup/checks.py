@@ -42,7 +42,8 @@ def database_has_room(
         Error(
             f"PostgreSQL has room for {room} connections, and this node may open {needed}.",
             hint="Raise max_connections, or lower SDK_DATABASE_POOL or the numbers of processes "
-            "(SDK_PAGES_PROCESSES, SDK_ACCESS_POINT_PROCESSES, SDK_WORKER_PROCESSES).",
+            "(SDK_PAGES_PROCESSES, SDK_ACCESS_POINT_PROCESSES, SDK_WORKER_PROCESSES, "
+            "SDK_TRANSPORT_PROCESSES, SDK_NOTICE_PROCESSES).",
             id="sdkportal.E001",
         )
     ]
@@ -56,7 +57,8 @@ def connections_needed() -> int:
     access_point = settings.SDK_ACCESS_POINT_PROCESSES * min(
         pool or _ACCESS_POINT_THREADS, _ACCESS_POINT_THREADS
     )
-    return pages + access_point + 2 * settings.SDK_WORKER_PROCESSES + _OTHERS
+    workers = settings.SDK_WORKER_PROCESSES + settings.SDK_TRANSPORT_PROCESSES + settings.SDK_NOTICE_PROCESSES
+    return pages + access_point + 2 * workers + _OTHERS
 
 
 @register(Tags.security, deploy=True)

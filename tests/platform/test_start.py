@@ -1,6 +1,7 @@
 """A node does not start with what is good for one machine only where others are answered."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -134,3 +135,16 @@ def test_the_check_counts_the_connections_of_all_processes(settings):
     (error,) = database_has_room(None, ["default"])
     assert str(connections_needed()) in error.msg
     assert database_has_room(None, []) == []
+
+
+@pytest.mark.parametrize("unit", ["worker", "transport", "notices"])
+def test_the_check_counts_the_workers_of_each_unit_as_its_file_starts_them(settings, unit):
+    """Each worker has a connection of its own, and one for the thread that keeps its lease."""
+    from sdkportal.startup.checks import connections_needed
+
+    text = (PROJECT / "deploy" / "systemd" / f"sdkportal-{unit}.service").read_text()
+    (variable,) = re.findall(r"--concurrency \$\{(SDK_\w+)\}", text)
+    assert f"Environment={variable}={getattr(settings, variable)}\n" in text
+    before = connections_needed()
+    setattr(settings, variable, getattr(settings, variable) + 3)
+    assert connections_needed() == before + 6
