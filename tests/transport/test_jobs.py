@@ -12,9 +12,11 @@ import psycopg
 import pytest
 from celery import Celery, current_app
 from celery.fixups.django import DjangoWorkerFixup
+from celery.signals import before_task_publish
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from kombu import Queue
 from kombu.exceptions import OperationalError
 from psycopg import sql
 
@@ -268,7 +270,7 @@ def test_nobody_waits_for_a_broker_that_is_away(monkeypatch, caplog):
     """kombu would pause and try again, while whoever committed waits: for its receipt, or for its page."""
     pauses: list[float] = []
     monkeypatch.setattr("kombu.utils.functional.sleep", pauses.append)
-    celery = Celery("away")
+    celery = Celery("away", set_as_current=False)
     celery.config_from_object("django.conf:settings", namespace="CELERY")
     celery.conf.broker_url = f"redis://127.0.0.1:{free_port()}/0"
 
@@ -276,9 +278,11 @@ def test_nobody_waits_for_a_broker_that_is_away(monkeypatch, caplog):
     def task(key: str) -> None:
         pass
 
+    monkeypatch.setattr(jobs, "current_app", celery)
     with transaction.atomic():
         jobs.wake(task.delay, a_row().pk)
-    assert "broker away" in caplog.text
+        jobs.wake(jobs.task_named("nothing"), a_row().pk)
+    assert caplog.text.count("broker away") == 2
     assert pauses == []
 
 
@@ -311,3 +315,35 @@ def test_every_task_that_is_published_by_name_exists():
     named = {found for module in modules for found in name.findall(module.read_text())}
     assert "transport.message_service.tasks.seal" in named
     assert named <= set(current_app.tasks)
+
+
+def test_every_task_that_settings_route_or_schedule_exists(settings):
+    current_app.loader.import_default_modules()
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert set(settings.CELERY_TASK_ROUTES) | scheduled <= set(current_app.tasks)
+
+
+@pytest.mark.parametrize(
+    ("name", "queue"),
+    [
+        ("transport.access_point.tasks.send", "transport"),
+        ("transport.message_api.tasks.send_webhook", "notices"),
+        ("transport.message_service.tasks.seal", "celery"),
+        ("transport.message_service.tasks.validate_inbound", "celery"),
+        ("mailbox.tasks.send_draft", "celery"),
+    ],
+)
+def test_a_task_that_is_published_by_name_comes_to_its_queue(name, queue):
+    """What waits for others' servers has queues of its own, whoever publishes it."""
+    published = []
+
+    def note(sender: str, routing_key: str, declare: list[Queue], **_: object) -> None:
+        published.append((sender, routing_key, [declared.name for declared in declare]))
+
+    before_task_publish.connect(note)
+    try:
+        jobs.task_named(name)("no-such-row")
+        app.tasks[name].delay("no-such-row")
+    finally:
+        before_task_publish.disconnect(note)
+    assert published == [(name, queue, [queue])] * 2
