@@ -33,7 +33,6 @@ from transport.protocol.as4.mime import MimeLimits
 from transport.protocol.as4.names import TEST_SERVICE
 from transport.protocol.as4.unpacking import As4Limits, ReceivedMessage, read_user_message
 from transport.protocol.certificates import (
-    Cause,
     CertificateUnreadable,
     CertificateUntrusted,
     Purpose,
@@ -54,8 +53,6 @@ from . import transfer_log
 from .keys import AccessPointKeys, own_keys
 from .models import InboundTransfer
 
-# Said of certificates that a CA of the federation has issued.
-_OF_MEMBERS: Final = frozenset({Cause.KEY_USAGE, Cause.REVOKED, Cause.NO_REVOCATION_SERVICE})
 # What is no fault of a message's: the sender is to try again.
 _OURS: Final = (
     RevocationUnknown,
@@ -139,14 +136,16 @@ class _Reception:
             raise As4Error(INVALID_HEADER, "the message cannot be read") from None
 
     def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
-        """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d)."""
-        self._signer, self._message = signer, message
+        """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d).
+
+        The signature holds, and a CA of the federation has issued the signer's certificate: what is refused
+        from here on, also for an expired or revoked certificate, is refused to a known signer.
+        """
+        self._signer, self._message, self._is_known = signer, message, True
         try:
             trust.check_access_point(signer, Purpose.SIGNING)
         except CertificateUntrusted as error:
-            self._is_known = error.cause in _OF_MEMBERS
             raise As4Error(FAILED_AUTHENTICATION, f"the signer's certificate: {error.cause}") from None
-        self._is_known = True
         if message.sender_party != common_name(signer):
             raise As4Error(VALUE_INCONSISTENT, "From/PartyId is not the CN of the signer's certificate")
         self._check_addressee(message)

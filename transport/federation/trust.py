@@ -25,9 +25,12 @@ def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
 def check_access_point_issuer(certificate: x509.Certificate) -> None:
     """Judge whether one of our CAs has issued an access point's certificate, and ask nobody.
 
-    Raises `CertificateUntrusted`.
+    A certificate whose time is up, or has not come, is judged as of its own time: whose it was is known all
+    the same, and `check_access_point` refuses it. Raises `CertificateUntrusted`.
     """
-    _checker(settings.SDK_ACCESS_POINT_CA_DIR).check_path(certificate, Purpose.SIGNING)
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    moment = min(max(timezone.now(), begin), end)
+    _checker(settings.SDK_ACCESS_POINT_CA_DIR).check_path(certificate, Purpose.SIGNING, at=moment)
 
 
 def check_smp(certificate: x509.Certificate) -> None:

@@ -1,6 +1,8 @@
 """Taking and sending by AS4: receipts, duplicates, refusals, resends."""
 
+import re
 import threading
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
@@ -111,6 +113,31 @@ def test_a_revoked_access_point_is_0101(peer, world):
 def test_an_expired_access_point_is_0101(world, tmp_path):
     code, detail = _refused(Peer(world, tmp_path, validity=Validity(-20, -1)))
     assert (code, "expired" in detail) == ("EBMS:0101", True)
+
+
+def test_an_expired_certificate_of_no_ca_of_the_federation_leaves_no_event(world, tmp_path, settings):
+    """Anybody can make such a certificate, and events are kept for more than a year."""
+    peer = Peer(world, tmp_path, validity=Validity(-20, -1))
+    settings.SDK_ACCESS_POINT_CA_DIR = world.federation.trust_dir / "smp"
+    message, packed = peer.pack()
+    with packed:
+        signal = peer.answer(packed, message)
+    assert isinstance(signal, ErrorSignal)
+    assert signal.errors[0].code == "EBMS:0101"
+    assert not TransferEvent.objects.exists()
+
+
+def test_an_expired_certificate_with_another_s_signature_leaves_no_event(world, tmp_path):
+    """Certificates are public: whoever shows one has to sign with its key before an event is kept."""
+    peer = Peer(world, tmp_path, validity=Validity(-20, -1))
+    _, packed = peer.pack()
+    with packed:
+        body = re.sub(
+            rb"(SignatureValue[^>]*>)[^<]+", rb"\1" + b64encode(bytes(256)), b"".join(packed.chunks())
+        )
+    answer = requests.post(world.url, data=body, headers={"Content-Type": packed.content_type}, timeout=10)
+    assert b"EBMS:0101" in answer.content
+    assert not TransferEvent.objects.exists()
 
 
 def test_what_is_no_as4_message_is_415(world):
