@@ -116,7 +116,9 @@ def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(
     monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_and_lose)
     monkeypatch.setattr(OwnMessageService, "envelope_arrived", note)
     with packed:
-        assert peer.post(packed).status_code == 500
+        answer = peer.post(packed)
+        assert answer.status_code == 503
+        assert "Retry-After" in answer.headers
         assert isinstance(peer.answer(packed, message), Receipt)
     transfer = InboundTransfer.objects.get()
     with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:

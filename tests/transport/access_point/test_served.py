@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("federation")
 
 @pytest.fixture
 def served(world, federation, settings):
-    """The endpoint's URL; what SMP says of this access point leads there."""
+    """The endpoint's URL; what SMP says of this access point leads there. Its log is `log_of`."""
     port = free_port()
     database = urlsplit(os.environ["SDK_DATABASE_URL"])
     environment = {
@@ -39,11 +40,14 @@ def served(world, federation, settings):
     }
     arguments = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "4"]
     arguments += ["--no-control-socket", "--log-level", "warning"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "sdkportal.wsgi_access_point:application", *arguments],
-        cwd=PROJECT,
-        env=environment,
-    )
+    with log_of(settings).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "sdkportal.wsgi_access_point:application", *arguments],
+            cwd=PROJECT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
     url = f"http://localhost:{port}"
     try:
         wait_for(f"{url}/halsa/", process)
@@ -52,6 +56,11 @@ def served(world, federation, settings):
     finally:
         process.terminate()
         process.wait(15)
+
+
+def log_of(settings) -> Path:
+    """What the served endpoint writes."""
+    return Path(settings.MEDIA_ROOT.parent / "access-point.log")
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
