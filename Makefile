@@ -60,7 +60,7 @@ lock: $(VENV)/.installed
 	@scripts/lock $(ARGS)
 
 types: $(VENV)/.installed
-	SDK_DEMO=1 $(RUN)/mypy sdkportal mailbox addressbook transport testbed
+	SDK_DEMO=1 $(RUN)/mypy sdkportal mailbox addressbook transport testbed benchmarks scripts
 
 imports: $(VENV)/.installed
 	SDK_DEMO=1 $(RUN)/lint-imports

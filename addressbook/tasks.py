@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 
 from . import synchronisation
+from .book import BookUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ def synchronise() -> None:
     try:
         synchronisation.synchronise(settings.SDK_ADDRESS_BOOK_URL)
     except (
-        synchronisation.BookUnavailable,
+        BookUnavailable,
         synchronisation.CopyRefused,
         synchronisation.CopyFailed,
         synchronisation.AlreadyRunning,

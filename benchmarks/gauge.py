@@ -60,7 +60,7 @@ def listening_at(url: str) -> int:
     server = next(
         psutil.Process(line.pid)
         for line in psutil.net_connections("tcp")
-        if line.status == psutil.CONN_LISTEN and line.laddr.port == port and line.pid
+        if line.status == psutil.CONN_LISTEN and line.laddr and line.laddr.port == port and line.pid
     )
     while (parent := server.parent()) is not None and parent.cmdline() == server.cmdline():
         server = parent

@@ -180,7 +180,9 @@ def _as_json(
     exchanges: Sequence[Exchange], node: Throughput | None, goals: list[dict[str, Any]]
 ) -> dict[str, Any]:
     def side(cost: Cost | None, count: int) -> dict[str, float] | None:
-        return cost and {"cpu_seconds_a_message": cost.cpu / count, "peak_memory_bytes": cost.memory}
+        if cost is None:
+            return None
+        return {"cpu_seconds_a_message": cost.cpu / count, "peak_memory_bytes": cost.memory}
 
     return {
         "exchanges": [

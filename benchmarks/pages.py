@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -191,7 +192,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         yield (
             f"mailbox, {view.name.lower()}",
             PAGE,
-            lambda number, view=view: few.get(f"/brevlada/{boxes[number % 5].pk}/?vy={view}"),
+            partial(lambda view, number: few.get(f"/brevlada/{boxes[number % 5].pk}/?vy={view}"), view),
         )
     for view, order in (
         (View.DONE, Order.LATEST),
@@ -201,21 +202,28 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
     ):
         name = f"mailbox, {view.name.lower()}, {order.name.lower()} first"
         address = f"/brevlada/{boxes[0].pk}/?" + urlencode({"vy": view, "ordning": order})
-        yield name, PAGE, lambda number, address=address: few.get(address)
+        yield name, PAGE, partial(lambda address, number: few.get(address), address)
         deep = _keys_of_pages(boxes[0], person, view, order)
         yield (
             f"{name}, further pages",
             PAGE,
-            lambda number, address=address, deep=deep: few.get(
-                f"{address}&{urlencode({'efter': deep[number % len(deep)]})}"
+            partial(
+                lambda address, deep, number: few.get(
+                    f"{address}&{urlencode({'efter': deep[number % len(deep)]})}"
+                ),
+                address,
+                deep,
             ),
         )
     for status in Status:
         yield (
             f"mailbox, sent, {status.name.lower()}",
             PAGE,
-            lambda number, status=status: few.get(
-                f"/brevlada/{boxes[number % 5].pk}/?{urlencode({'vy': View.SENT, 'lage': status})}"
+            partial(
+                lambda status, number: few.get(
+                    f"/brevlada/{boxes[number % 5].pk}/?{urlencode({'vy': View.SENT, 'lage': status})}"
+                ),
+                status,
             ),
         )
     written_to = list(Message.objects.filter(conversation__mailbox=boxes[0]).order_by("?")[:100])
@@ -243,8 +251,11 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         yield (
             f"mailbox, by {name}",
             PAGE,
-            lambda number, chosen=chosen: few.get(
-                f"/brevlada/{boxes[0].pk}/", {"vy": View.DONE, **chosen(number)}
+            partial(
+                lambda chosen, number: few.get(
+                    f"/brevlada/{boxes[0].pk}/", {"vy": View.DONE, **chosen(number)}
+                ),
+                chosen,
             ),
         )
     short, long = one_of("short"), one_of("long")
@@ -280,7 +291,11 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
     )
     administers, audits = _client("administers"), _client("audits")
     for name, address in _ADMINISTRATION.items():
-        yield f"administration, {name}", PAGE, lambda number, address=address: administers.get(address)
+        yield (
+            f"administration, {name}",
+            PAGE,
+            partial(lambda address, number: administers.get(address), address),
+        )
     # A month of a million messages is added up: nothing was asked of it.
     yield (
         "statistics of a month, all mailboxes",
@@ -299,15 +314,22 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         yield (
             name,
             PAGE,
-            lambda number, narrowing=narrowing: audits.get("/administration/atkomstlogg", narrowing(number)),
+            partial(
+                lambda narrowing, number: audits.get("/administration/atkomstlogg", narrowing(number)),
+                narrowing,
+            ),
         )
     for name, question in QUESTIONS.items():
         for seen, client in (("five", few), ("all", everywhere)):
             yield (
                 f"search in {seen}: {name}",
                 SEARCH,
-                lambda number, question=question, client=client: client.post(
-                    "/sok", {"fraga": question}, headers={"HX-Request": "true"}
+                partial(
+                    lambda question, client, number: client.post(
+                        "/sok", {"fraga": question}, headers={"HX-Request": "true"}
+                    ),
+                    question,
+                    client,
                 ),
             )
 

@@ -216,7 +216,7 @@ def libxmlsec1(keys: Keys, payload: bytes, _: Path) -> Way:
 
     def sealing() -> None:
         root = etree.fromstring(write_envelope(ENVELOPE, payload), PARSER)
-        (element,) = root.find(".//{*}PayloadContent")
+        element = _found(root, ".//{*}PayloadContent")[0]
         data = xmlsec.template.encrypted_data_create(
             root, xmlsec.constants.TransformAes256Cbc, type=xmlsec.constants.TypeEncElement, ns="xenc"
         )
@@ -249,12 +249,18 @@ def libxmlsec1(keys: Keys, payload: bytes, _: Path) -> Way:
     return Way(sealing, opening, lambda: state["sealed"], lambda: state["opened"])
 
 
+def _found(root: etree._Element, path: str) -> etree._Element:
+    element = root.find(path)
+    assert element is not None, path
+    return element
+
+
 def opened_by_libxmlsec1(keys: Keys, document: bytes) -> bytes:
     root = etree.fromstring(document, PARSER)
     verification = xmlsec.SignatureContext()
     verification.key = keys.xmlsec_public
-    verification.verify(root.find(DS + "Signature"))
-    decrypted = xmlsec.EncryptionContext(keys.decrypting).decrypt(root.find(f".//{XENC}EncryptedData"))
+    verification.verify(_found(root, DS + "Signature"))
+    decrypted = xmlsec.EncryptionContext(keys.decrypting).decrypt(_found(root, f".//{XENC}EncryptedData"))
     return etree.tostring(decrypted)
 
 

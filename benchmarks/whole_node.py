@@ -124,7 +124,7 @@ def _run(orders: _Orders, connection: psycopg.Connection, count: int) -> float:
     """Order messages and wait until every receipt is there; the seconds it took."""
 
     def counted(query: str) -> int:
-        found = connection.execute(query).fetchone()  # type: ignore[call-overload]
+        found = connection.execute(query).fetchone()
         return int(found[0]) if found else 0
 
     goals = {query: counted(query) + count for query in (_SETTLED, _RECEIPTS_DELIVERED)}

@@ -139,7 +139,7 @@ def _best(gaps: list[Gap], start: int, end: int, indent: int) -> Gap | None:
     fitting = [gap for gap in within if gap.start - start <= LONGEST]
     if not fitting:
         better = [gap for gap in within if gap.kind not in ("bracket", "tight")]
-        return (better or within or [None])[0]
+        return next(iter(better or within), None)
     for kind in _KINDS:
         of_kind = [gap for gap in fitting if gap.kind == kind and gap.start - start >= _SHORT]
         if of_kind:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Error, list_to_scope, scope_to_list
+from authlib.oauth2.rfc6749 import ClientMixin, OAuth2Error, scope_to_list
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core import OpenIDCode, UserInfo
@@ -57,7 +57,7 @@ class _Client(ClientMixin):
         return None
 
     def get_allowed_scope(self, scope: str) -> str:
-        return list_to_scope([item for item in scope_to_list(scope) or [] if item])
+        return " ".join(item for item in scope_to_list(scope) or [] if item)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri.startswith(("http://localhost:", "http://127.0.0.1:"))
@@ -81,9 +81,9 @@ class _Code:
     def __init__(self, code: str, asked: Any, login: Login) -> None:
         self.code = code
         self.login = login
-        self.redirect_uri = asked.payload.redirect_uri
-        self.scope = asked.payload.scope
-        self.nonce = asked.payload.data.get("nonce")
+        self.redirect_uri: str = asked.payload.redirect_uri
+        self.scope: str = asked.payload.scope
+        self.nonce: str | None = asked.payload.data.get("nonce")
         self.code_challenge = asked.payload.data.get("code_challenge")
         self.code_challenge_method = asked.payload.data.get("code_challenge_method")
         self.auth_time = int(time.time())

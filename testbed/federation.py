@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from flask import Flask, Response, abort, request
@@ -57,7 +58,7 @@ class Federation:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._register = Register(directory / "register.json")
-        self._servers: list = []
+        self._servers: list[Any] = []
         self._authorities: dict[str, Authority] = {}
 
     @property

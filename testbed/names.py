@@ -1,6 +1,6 @@
 """The SML: NAPTR records for the participants that are registered."""
 
-from dnslib import NAPTR, QTYPE, RCODE, RR
+from dnslib import NAPTR, QTYPE, RCODE, RR, DNSRecord
 from dnslib.server import BaseResolver, DNSHandler, DNSLogger, DNSServer
 
 from transport.protocol.discovery import bdxl_name
@@ -18,7 +18,7 @@ class SmlResolver(BaseResolver):
         self._register = register
         self._smp_url = smp_url
 
-    def resolve(self, request, handler: DNSHandler):
+    def resolve(self, request: DNSRecord, handler: DNSHandler) -> DNSRecord:
         reply = request.reply()
         wanted = str(request.q.qname).rstrip(".").lower()
         published = {

@@ -4,6 +4,7 @@ python -m testbed.sample_conversations 0203:habo.se
 """
 
 import sys
+from typing import Any
 
 import django
 
@@ -20,7 +21,7 @@ def main(participant_id: str) -> int:
 
 _HABO = "sdk:socialtjanst-mottagning:0203:habo.se"
 _TRAINING = "sdk:arbetstraning:0203:arbetsformedlingen.se"
-_LETTERS: dict = {
+_LETTERS: dict[str, tuple[dict[str, Any], ...]] = {
     "0203:habo.se": (
         {
             "from": _HABO,

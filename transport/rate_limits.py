@@ -8,7 +8,7 @@ tells none, and everybody would be counted as one: then the proxy alone counts (
 import ipaddress
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -49,7 +49,8 @@ def limited(
             response.headers["Cache-Control"] = "no-store"
             return response
 
-        return counted
+        # With `extra_checks` mypy tells the positional request of `wraps` from that of the view.
+        return cast(Callable[Concatenate[_Request, _Given], _Answer | HttpResponse], counted)
 
     return decorate
 

@@ -51,8 +51,8 @@ class NotALogoutToken(Exception):
 def is_over(session: SessionBase) -> bool:
     """Whether the login of this session has lasted too long, or nobody has been there for too long."""
     now = time.time()
-    begun = session.get(BEGUN, 0.0)
-    is_idle = now - session.get(SEEN, begun) > settings.SDK_SESSION_IDLE_SECONDS
+    begun: float = session.get(BEGUN, 0.0)
+    is_idle: bool = now - session.get(SEEN, begun) > settings.SDK_SESSION_IDLE_SECONDS
     return is_idle or now - begun > settings.SESSION_COOKIE_AGE
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
+from transport.message_service.api import EvidenceKind as Kind
 from transport.message_service.api import ProtocolError, read_receipt, verify_envelope
 from transport.message_service.api import parse_xml as parse
 
-from .bundle import EVIDENCE_NAMES, MANIFEST, METADATA_JSON, METADATA_XML, PAGE, Kind
+from .bundle import EVIDENCE_NAMES, MANIFEST, METADATA_JSON, METADATA_XML, PAGE
 from .conversation_record import FORMAT
 
 _CHUNK: Final = 64 * 1024

@@ -1,7 +1,7 @@
 """Writing: drafts that are shared and never overwritten unseen, and sending what was written, once."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
@@ -256,7 +256,7 @@ def remove_recipient(draft_id: int, version: int, person: Writer, key: int = 0) 
         return draft
 
 
-def attach(draft: Draft, upload: UploadedFile) -> DraftAttachment:
+def attach(draft: Draft, upload: UploadedFile[Any]) -> DraftAttachment:
     """Store a file with the draft. Raises `files.FileRefused`, `DraftGone`, `DraftOnItsWay`."""
     room = uploads.room_for_files()
     try:

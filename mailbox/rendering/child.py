@@ -10,6 +10,7 @@ import json
 import resource
 import runpy
 import sys
+from collections.abc import Callable
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
@@ -47,7 +48,7 @@ def filter_system_calls(instructions: bytes) -> None:
         _call(libc.prctl, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)
 
 
-def _call(function, *arguments) -> None:
+def _call(function: Callable[..., int], *arguments: object) -> None:
     if function(*arguments) != 0:
         raise OSError(ctypes.get_errno(), "the process could not be confined")
 

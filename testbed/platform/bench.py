@@ -384,7 +384,9 @@ class Bench:
         return found
 
     def _encryption_certificate(self) -> x509.Certificate:
-        return self._metadata(self.target.participant, SDK_MESSAGE).encryption_certificates[0]
+        metadata = self._metadata(self.target.participant, SDK_MESSAGE)
+        certificate: x509.Certificate = metadata.encryption_certificates[0]
+        return certificate
 
     def _metadata(self, participant: ParticipantId, document_type: DocumentType) -> Any:
         """Dynamic discovery: DNS, then SMP."""

@@ -266,7 +266,8 @@ class Peer:
             raise AssertionError(f"{self.kind} does not answer:\n{self._log_tail()}") from None
         if not line:
             raise AssertionError(f"{self.kind} has ended:\n{self._log_tail()}")
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def _log_tail(self) -> str:
         return self._log.read_text(errors="replace")[-3000:]

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
+from transport.outgoing_http import NoAnswer
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import As4Error
 from transport.protocol.as4.messages import PartInfo, Receipt, UserMessage
@@ -25,7 +26,7 @@ from transport.protocol.identifiers import SDK_MESSAGE, DocumentType, Participan
 from transport.protocol.service_metadata import Endpoint
 from transport.storage.work_files import workspace
 
-from .http_client import Answer, NoAnswer, post
+from .http_client import Answer, post
 from .keys import AccessPointKeys, own_keys
 
 _CONTENT = b'<?xml version="1.0" encoding="UTF-8"?><test/>'

@@ -40,7 +40,7 @@ class Flag(serializers.BooleanField):
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
-        return data
+        return data is True
 
 
 class Problem(serializers.Serializer[Any]):

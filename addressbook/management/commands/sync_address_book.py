@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from addressbook.synchronisation import AlreadyRunning, BookUnavailable, CopyFailed, CopyRefused, synchronise
+from addressbook.book import BookUnavailable
+from addressbook.synchronisation import AlreadyRunning, CopyFailed, CopyRefused, synchronise
 
 
 class Command(BaseCommand):

@@ -47,12 +47,13 @@ def token_response(request: HttpRequest) -> HttpResponse:
     """The answer to a request for a token (RFC 6749 4.4)."""
     server = _Server(audiences=audiences(request))
     try:
-        return server.create_token_response(request)
+        response: HttpResponse = server.create_token_response(request)
     except OAuth2Error as error:
         # What is wrong before the request is looked at: it came without TLS.
-        return server.handle_error_response(request, error)
+        response = server.handle_error_response(request, error)
     except UNREADABLE:
-        return server.handle_error_response(request, InvalidRequestError())
+        response = server.handle_error_response(request, InvalidRequestError())
+    return response
 
 
 def audiences(request: HttpRequest) -> list[str]:
@@ -75,7 +76,7 @@ class _Client(ClientMixin):
         self.row = row
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type == ClientCredentialsGrant.GRANT_TYPE
+        return bool(grant_type == ClientCredentialsGrant.GRANT_TYPE)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return method == _METHOD

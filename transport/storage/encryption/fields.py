@@ -111,7 +111,7 @@ class _Encrypted:
         raise NotImplementedError
 
 
-class EncryptedTextField(_Encrypted, models.TextField):  # type: ignore[misc]
+class EncryptedTextField(_Encrypted, models.TextField):  # type: ignore[misc, type-arg]
     """A text. `max_length` is for forms and says nothing of the column."""
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
@@ -127,7 +127,7 @@ class EncryptedTextField(_Encrypted, models.TextField):  # type: ignore[misc]
     def read(self, text: str) -> str:
         return text
 
-    def write(self, value: Any) -> str | None:
+    def write(self, value: str | None) -> str | None:
         return value
 
     def is_empty(self, text: str) -> bool:
