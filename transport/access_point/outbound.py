@@ -59,7 +59,7 @@ class _Result:
     detail: str = ""
     may_pass: bool = False
     receipt: bytes | None = None
-    signal: Receipt | None = None
+    signal: Receipt | ErrorSignal | None = None
     endpoint: Endpoint | None = None
 
 
@@ -163,7 +163,8 @@ def _answered(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *,
     except (CertificateUntrusted, RevocationUnknown, _AnotherSigner) as error:
         return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
     if isinstance(signal, ErrorSignal):
-        return _refused(signal, answer, was_posted=was_posted)
+        is_proven = _is_proven(signal, transfer, endpoint)
+        return _refused(signal, answer, was_posted=was_posted, is_proven=is_proven)
     return _Result(is_delivered=True, receipt=answer.body, signal=signal)
 
 
@@ -177,7 +178,7 @@ def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> R
                 answer.body,
                 sent_references=[_from_json(item) for item in references],
                 sent_message_id=transfer.as4_message_id,
-                check_signer=lambda signer: _check_receipt_signer(signer, endpoint),
+                check_signer=lambda signer: _check_signer(signer, endpoint),
                 known_signers=(endpoint.certificate,),
             )
         except As4Error as error:
@@ -185,21 +186,39 @@ def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> R
     raise refusal
 
 
-def _refused(signal: ErrorSignal, answer: Answer, *, was_posted: bool) -> _Result:
-    """What a peer's error means for us."""
+def _is_proven(signal: ErrorSignal, transfer: OutboundTransfer, endpoint: Endpoint) -> bool:
+    """Whether the access point that was sent to has signed the error, and for this transfer."""
+    if signal.signer is None or signal.ref_to_message_id != transfer.as4_message_id:
+        return False
+    try:
+        _check_signer(signal.signer, endpoint)
+    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner):
+        return False
+    return True
+
+
+def _refused(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_proven: bool) -> _Result:
+    """What a peer's error means for us.
+
+    Errors may come unsigned, from whatever answers at the address (as4-wire-notes). One that is not proven
+    settles nothing: the transfer is sent again for as long as it would be after no answer at all.
+    """
     first = signal.errors[0] if signal.errors else None
     code = first.code if first is not None else ""
     detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
-    if was_posted and _says_it_was_taken(signal):
-        # It has taken this message before: the receipt of that attempt was lost on its way.
-        return _Result(is_delivered=True, detail=detail, receipt=answer.body)
+    if was_posted and _reports_duplicate(signal):
+        if not is_proven:
+            return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=detail, may_pass=True)
+        # It has accepted this message before: the receipt of that attempt was lost on its way.
+        return _Result(is_delivered=True, detail=detail, receipt=answer.body, signal=signal)
     if any(NOT_SERVICED in error.detail for error in signal.errors):
-        return _Result(cause=Cause.NOT_SERVICED, detail=detail)
-    return _Result(cause=Cause.REFUSED, detail=detail, may_pass=code in _PASSING_CODES)
+        return _Result(cause=Cause.NOT_SERVICED, detail=detail, may_pass=not is_proven)
+    may_pass = code in _PASSING_CODES or not is_proven
+    return _Result(cause=Cause.REFUSED, detail=detail, may_pass=may_pass)
 
 
-def _says_it_was_taken(signal: ErrorSignal) -> bool:
-    """Whether a peer answers that it has taken the message before."""
+def _reports_duplicate(signal: ErrorSignal) -> bool:
+    """Whether a peer's error says that it has accepted the message before."""
     return any(
         error.code == DUPLICATE_CODE or (error.code == OTHER.code and DUPLICATE_WORDS in error.detail)
         for error in signal.errors[:1]
@@ -222,11 +241,11 @@ def _judged_anew(transfer: OutboundTransfer, result: _Result) -> _Result:
 
 
 class _AnotherSigner(Exception):
-    """The receipt is signed by another access point than the one that was asked."""
+    """The answer is signed by another access point than the one that was sent to."""
 
 
-def _check_receipt_signer(signer: x509.Certificate, endpoint: Endpoint) -> None:
-    """The receiving access point signs: the one that metadata names, by certificate or, renewed, by CN."""
+def _check_signer(signer: x509.Certificate, endpoint: Endpoint) -> None:
+    """Check who signed an answer: the access point that metadata names, by certificate or, renewed, by CN."""
     trust.check_access_point(signer, Purpose.SIGNING)
     if signer != endpoint.certificate and common_name(signer) != common_name(endpoint.certificate):
         raise _AnotherSigner("the receipt is signed by another access point")
@@ -283,7 +302,7 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
         row,
         keys.party_id,
         peer=_party(endpoint) if endpoint else "",
-        certificate=signal.signer if signal else certificate,
+        certificate=signal.signer or certificate if signal else certificate,
         signature=signal.signature if signal else b"",
         cause=f"{row.cause} {result.detail}".strip(),
     )

@@ -15,11 +15,12 @@ from django.db import connections
 from django.utils import timezone
 from werkzeug.serving import make_server
 
-from testbed.authorities import Validity, load_certificate, load_key
+from testbed.authorities import KeyFiles, Validity, load_certificate, load_key
 from tests.transport.protocol.as4.build import named_by, with_soap
 from tests.world import Party, World
 from transport.access_point.models import OutboundTransfer
 from transport.protocol.as4 import signals
+from transport.protocol.as4.errors import As4Error, Kind
 from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, UserMessage
 from transport.protocol.as4.packing import PackedMessage, write_user_message
 from transport.protocol.identifiers import SDK_MESSAGE
@@ -228,6 +229,18 @@ def signalling(code: str, detail: str = "") -> Disturbance:
         "</eb:SignalMessage></eb:Messaging></env:Header><env:Body/></env:Envelope>"
     )
     return answering("200 OK", "application/soap+xml; charset=UTF-8", body.encode())
+
+
+def signed_error(signer: KeyFiles, ref_to_message_id: str, code: str, detail: str = "") -> Disturbance:
+    """A peer that answers with an error signal that it has signed."""
+    body = signals.write_error(
+        As4Error(Kind(code, "Error", "Content"), detail, ref_to_message_id),
+        message_id="error@peer",
+        timestamp=timezone.now(),
+        signing_key=load_key(signer.key),
+        signing_certificate=load_certificate(signer.certificate),
+    )
+    return answering("200 OK", "application/soap+xml; charset=UTF-8", body)
 
 
 class FirstReceiptAgain:

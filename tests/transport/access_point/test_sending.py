@@ -8,8 +8,8 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from testbed.authorities import load_certificate, load_key
-from tests.world import work_is_clean
+from testbed.authorities import KeyFiles, load_certificate, load_key
+from tests.world import World, work_is_clean
 from transport.access_point import outbound
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
 from transport.access_point_port import Outcome
@@ -32,6 +32,7 @@ from .build import (
     closed_at_once,
     closed_in_the_middle,
     signalling,
+    signed_error,
 )
 
 pytestmark = pytest.mark.xdist_group("federation")
@@ -43,6 +44,11 @@ def attempt(transfer: OutboundTransfer) -> OutboundTransfer:
     outbound.send(transfer.pk)
     transfer.refresh_from_db()
     return transfer
+
+
+def peer_of(world: World, line: Line) -> KeyFiles:
+    """The key of the access point that our transfers are sent to."""
+    return world.federation.add_access_point(world.access_point, line.url)
 
 
 def died_after_posting(transfer: OutboundTransfer, line: Line) -> None:
@@ -147,22 +153,59 @@ def test_a_peer_that_repeats_its_first_receipt_is_believed(world, line):
     ],
 )
 def test_duplicate_from_a_peer_counts_as_delivered_when_the_message_was_sent(world, line, answer):
-    line.disturbances = [answer_lost, signalling(*answer)]
     transfer = a_transfer(world)
+    line.disturbances = [answer_lost, signed_error(peer_of(world, line), transfer.as4_message_id, *answer)]
     attempt(transfer)
     assert (attempt(transfer).state, transfer.cause) == ("DELIVERED", "")
     assert transfer.receipt
+    event = TransferEvent.objects.get(kind="DELIVERED")
+    assert event.certificate == fingerprint(load_certificate(peer_of(world, line).certificate))
+    assert event.signature
+
+
+def test_an_unsigned_duplicate_delivers_nothing_and_the_receipt_still_does(world, line):
+    """Whatever answers at the address can say so: only who was sent to knows."""
+    transfer = a_transfer(world)
+    line.disturbances = [answer_lost, signalling("EBMS:4001")]
+    attempt(transfer)
+    assert (attempt(transfer).state, transfer.cause) == ("PENDING", "receipt-untrusted")
+    assert transfer.receipt is None
+    assert (attempt(transfer).state, transfer.cause) == ("DELIVERED", "")
+
+
+def test_a_duplicate_that_another_access_point_signed_delivers_nothing(world, line):
+    other = world.federation.add_access_point("AP-NAGON-ANNAN-TEST", "https://localhost:9/as4")
+    transfer = a_transfer(world)
+    line.disturbances = [answer_lost, signed_error(other, transfer.as4_message_id, "EBMS:4001")]
+    attempt(transfer)
+    assert (attempt(transfer).state, transfer.cause) == ("PENDING", "receipt-untrusted")
+
+
+def test_a_duplicate_that_was_signed_for_another_message_delivers_nothing(world, line):
+    transfer = a_transfer(world)
+    line.disturbances = [answer_lost, signed_error(peer_of(world, line), "another@ap", "EBMS:4001")]
+    attempt(transfer)
+    assert (attempt(transfer).state, transfer.cause) == ("PENDING", "receipt-untrusted")
+
+
+def test_an_unsigned_duplicate_to_the_end_is_a_failure_that_says_why(world, line):
+    line.disturbances = [answer_lost, *[signalling("EBMS:4001")] * 4]
+    transfer = a_transfer(world)
+    while attempt(transfer).due_at is not None:
+        pass
+    assert (transfer.state, transfer.cause) == ("FAILED", "receipt-untrusted")
 
 
 def test_duplicate_for_a_message_that_was_never_sent_is_a_refusal(world, line):
-    line.disturbances = [signalling("EBMS:4001")]
-    assert (attempt(a_transfer(world)).state, OutboundTransfer.objects.get().cause) == ("FAILED", "refused")
+    transfer = a_transfer(world)
+    line.disturbances = [signed_error(peer_of(world, line), transfer.as4_message_id, "EBMS:4001")]
+    assert (attempt(transfer).state, transfer.cause) == ("FAILED", "refused")
 
 
 def test_a_worker_that_died_after_posting_leaves_enough_to_understand_the_next_answer(world, line):
     transfer = a_transfer(world)
     died_after_posting(transfer, line)
-    line.disturbances = [signalling("EBMS:4001")]
+    line.disturbances = [signed_error(peer_of(world, line), transfer.as4_message_id, "EBMS:4001")]
     assert (attempt(transfer).state, transfer.cause) == ("DELIVERED", "")
 
 
@@ -180,11 +223,26 @@ def test_a_worker_s_death_counts_as_an_attempt_and_too_many_end_it(world, line, 
     [("EBMS:0004", "PENDING"), ("EBMS:0202", "PENDING"), ("EBMS:0101", "FAILED"), ("EBMS:0009", "FAILED")],
 )
 def test_a_peer_s_error_passes_or_does_not(world, line, code, state):
-    line.disturbances = [signalling(code, "said by the peer")]
     transfer = a_transfer(world)
+    line.disturbances = [
+        signed_error(peer_of(world, line), transfer.as4_message_id, code, "said by the peer")
+    ]
     assert (attempt(transfer).state, transfer.cause) == (state, "refused")
     told = TransferEvent.objects.filter(as4_message_id=transfer.as4_message_id).latest("pk")
     assert told.cause == f"refused {code} said by the peer"
+
+
+@pytest.mark.parametrize(
+    ("code", "detail", "cause"),
+    [("EBMS:0101", "", "refused"), ("EBMS:0004", "NOT_SERVICED", "not-serviced")],
+)
+def test_an_unsigned_error_settles_nothing_before_the_last_attempt(world, line, code, detail, cause):
+    line.disturbances = [signalling(code, detail)] * 5
+    transfer = a_transfer(world)
+    assert (attempt(transfer).state, transfer.cause) == ("PENDING", cause)
+    while attempt(transfer).due_at is not None:
+        pass
+    assert (transfer.state, transfer.cause, line.requests) == ("FAILED", cause, 5)
 
 
 def test_a_refusal_by_the_endpoint_that_was_is_not_the_last_word(world, line):
@@ -196,7 +254,9 @@ def test_a_refusal_by_the_endpoint_that_was_is_not_the_last_word(world, line):
         attempt(transfer)
         outbound.lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
         world.federation.add_access_point(world.access_point, line.url)
-        former.disturbances = [signalling("EBMS:0004", "NOT_SERVICED")]
+        former.disturbances = [
+            signed_error(peer_of(world, line), transfer.as4_message_id, "EBMS:0004", "NOT_SERVICED")
+        ]
         assert (attempt(transfer).state, transfer.cause) == ("PENDING", "not-serviced")
     assert attempt(transfer).state == "DELIVERED"
 

@@ -93,8 +93,13 @@ class ReportedError:
 
 @dataclass(frozen=True, slots=True)
 class ErrorSignal:
-    """An error signal. It may be unsigned, so it is told, not believed."""
+    """An error signal. It may be unsigned: `signer` is None then, and anybody may have written it.
+
+    `ref_to_message_id` is the message that it is about, as the signal or its first error says.
+    """
 
     message_id: str | None
     ref_to_message_id: str | None
     errors: tuple[ReportedError, ...]
+    signer: x509.Certificate | None = field(default=None, compare=False)
+    signature: bytes = field(default=b"", compare=False)

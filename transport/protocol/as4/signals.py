@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
@@ -97,8 +98,11 @@ def read_signal(
 
     A receipt is returned only when its signature holds, its signer passes `check_signer` and it covers
     everything that was sent. Raises `As4Error` EBMS:0302 for one that does not, EBMS:0009 for what is no
-    signal; what `check_signer` raises goes through. `known_signers` are certificates that a receipt may
+    signal; what `check_signer` raises goes through. `known_signers` are certificates that a signal may
     name without including them.
+
+    An error signal is returned whether it is signed or not (as4-wire-notes: many are not). Its `signer` is
+    the one whose signature holds, and has not been checked.
     """
     root = _signal_root(content_type, body)
     messaging, _, _ = soap.header_of(root)
@@ -106,7 +110,7 @@ def read_signal(
     if signal is None:
         raise As4Error(INVALID_HEADER, "the answer is no signal message")
     if signal.find(names.EB + "Error") is not None:
-        return error_signal(signal)
+        return _read_error(root, signal, known_signers)
     receipt = signal.find(names.EB + "Receipt")
     if receipt is None:
         raise As4Error(INVALID_HEADER, "the answer is neither a receipt nor an error")
@@ -122,6 +126,17 @@ def read_signal(
     _check_coverage(receipt, sent_references, sent_message_id)
     identity = (text_at(signal, f"{names.EB}MessageInfo/{names.EB}MessageId") or "").strip()
     return Receipt(identity, ref, soap.moment_of(signal), verified.certificate, verified.value)
+
+
+def _read_error(
+    root: etree._Element, signal: etree._Element, known_signers: Iterable[x509.Certificate]
+) -> ErrorSignal:
+    try:
+        verified = verify_signal(root, PROFILE, known_signers)
+    except As4Error:
+        return error_signal(signal)
+    remove_unread(root)
+    return replace(error_signal(signal), signer=verified.certificate, signature=verified.value)
 
 
 def verify_signal(
@@ -146,6 +161,9 @@ def error_signal(signal: etree._Element) -> ErrorSignal:
     info = signal.find(names.EB + "MessageInfo")
     identity = text_at(info, names.EB + "MessageId") if info is not None else None
     ref = text_at(info, names.EB + "RefToMessageId") if info is not None else None
+    reported = signal.findall(names.EB + "Error")[:_MAX_ERRORS]
+    if not ref and reported:
+        ref = reported[0].get("refToMessageInError")
     errors = [
         ReportedError(
             _short(error.get("errorCode")),
@@ -154,7 +172,7 @@ def error_signal(signal: etree._Element) -> ErrorSignal:
             # An element in the schema of ebMS 3.0; C3.2.1 2.5 c speaks of an attribute, and some write one.
             _short(text_at(error, names.EB + "ErrorDetail") or error.get("errorDetail")),
         )
-        for error in signal.findall(names.EB + "Error")[:_MAX_ERRORS]
+        for error in reported
     ]
     return ErrorSignal(_short(identity) or None, _short(ref) or None, tuple(errors))
 

@@ -89,6 +89,7 @@ def test_an_error_says_its_code_and_detail(exchange):
     signal = _read(exchange, body)
     assert isinstance(signal, ErrorSignal)
     assert signal.ref_to_message_id == exchange[0]
+    assert (signal.signer, len(signal.signature)) == (certificate("ap2"), 256)
     assert b"<eb:ErrorDetail>NOT_SERVICED</eb:ErrorDetail>" in body
     assert [(e.code, e.severity, e.detail) for e in signal.errors] == [
         ("EBMS:0004", "failure", "NOT_SERVICED")
@@ -102,7 +103,44 @@ def test_an_unsigned_error_with_a_soap_fault_is_read(exchange):
       <eb:MessageId>x</eb:MessageId></eb:MessageInfo><eb:Error errorCode="EBMS:4001" severity="failure"
       shortDescription="Duplicate"/></eb:SignalMessage></eb:Messaging></S:Header>
       <S:Body><S:Fault><S:Code><S:Value>S:Receiver</S:Value></S:Code></S:Fault></S:Body></S:Envelope>"""
-    assert _read(exchange, body).errors[0].code == "EBMS:4001"
+    signal = _read(exchange, body)
+    assert signal.errors[0].code == "EBMS:4001"
+    assert signal.signer is None
+
+
+def test_an_error_that_was_changed_after_signing_has_no_signer(exchange):
+    body = signals.write_error(
+        As4Error(OTHER, NOT_SERVICED, exchange[0]),
+        message_id="e@ap2",
+        timestamp=NOON,
+        signing_key=key("ap2"),
+        signing_certificate=certificate("ap2"),
+    )
+    signal = _read(exchange, body.replace(b"EBMS:0004", b"EBMS:4001"))
+    assert signal.errors[0].code == "EBMS:4001"
+    assert signal.signer is None
+
+
+def test_what_a_signed_error_says_is_not_cut_by_a_comment(exchange):
+    """Comments are not signed: they may not change what is read."""
+    body = signals.write_error(
+        As4Error(OTHER, "was already handled", exchange[0]),
+        message_id="e@ap2",
+        timestamp=NOON,
+        signing_key=key("ap2"),
+        signing_certificate=certificate("ap2"),
+    )
+    signal = _read(exchange, body.replace(b"was already", b"was<!-- --> already"))
+    assert signal.signer == certificate("ap2")
+    assert signal.errors[0].detail == "was already handled"
+
+
+def test_an_error_may_name_its_message_beside_the_error_alone(exchange):
+    body = b"""<S:Envelope xmlns:S="http://www.w3.org/2003/05/soap-envelope"
+      xmlns:eb="http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/"><S:Header><eb:Messaging>
+      <eb:SignalMessage><eb:Error errorCode="EBMS:0004" severity="failure" refToMessageInError="m@ap1"/>
+      </eb:SignalMessage></eb:Messaging></S:Header><S:Body/></S:Envelope>"""
+    assert _read(exchange, body).ref_to_message_id == "m@ap1"
 
 
 def test_what_is_wrong_is_read_from_an_attribute_too(exchange):
