@@ -130,12 +130,12 @@ def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_sign
     seen = []
     arrived = OwnMessageService.envelope_arrived
 
-    def look(service: OwnMessageService, transfer_id, *envelope: object) -> None:
+    def look(service: OwnMessageService, transfer_id, *arguments: object) -> None:
         transfer = InboundTransfer.objects.get(pk=transfer_id)
         with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
             stored = envelope.read()
         seen.append((connection.in_atomic_block, stored, transfer.receipt))
-        arrived(service, transfer_id, *envelope)
+        arrived(service, transfer_id, *arguments)
 
     _, packed = peer.pack(b"<envelope/>")
     monkeypatch.setattr(OwnMessageService, "envelope_arrived", look)

@@ -93,14 +93,14 @@ def test_sending_a_hundred_megabytes_takes_bounded_memory(world, served, setting
     program = (
         "import sys, django; django.setup()\n"
         "from pathlib import Path\n"
-        "from transport.access_point import sending\n"
+        "from transport.access_point import outbound\n"
         "def field(name):\n"
         "    lines = Path('/proc/self/status').read_text().splitlines()\n"
         "    return int([line for line in lines if line.startswith(name)][0].split()[1]) * 1024\n"
-        "sending.send(sys.argv[1])\n"
+        "outbound.send(sys.argv[1])\n"
         "Path('/proc/self/clear_refs').write_text('5')\n"
         "idle = field('VmRSS')\n"
-        "sending.send(sys.argv[2])\n"
+        "outbound.send(sys.argv[2])\n"
         "sys.stdout.write(str(field('VmHWM') - idle))\n"
     )
     done = subprocess.run(
