@@ -1,12 +1,13 @@
 """Two nodes and a browser."""
 
+import re
 from collections.abc import Callable, Generator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.journeys.browser import Caseworker, chromium
-from tests.nodes import NodeUnderTest, two_nodes
+from tests.nodes import NodeUnderTest, TwoNodes, two_nodes
 
 __all__ = ["two_nodes"]
 
@@ -31,3 +32,21 @@ def caseworker(browser: Browser) -> Generator[Callable[[NodeUnderTest, str], Cas
     yield log_in
     for person in opened:
         person.close()
+
+
+@pytest.fixture
+def second_administrator(
+    two_nodes: TwoNodes, caseworker: Callable[[NodeUnderTest, str], Caseworker]
+) -> Generator[Caseworker, None, None]:
+    """Ahmed, whom Eva makes one for as long as the test lasts."""
+    eva = caseworker(two_nodes.habo, "Eva Holm")
+    page = eva.page
+    page.goto(f"{eva.url}/administration/personer")
+    row = page.get_by_role("row").filter(has_text="Ahmed Lindqvist")
+    row.locator("summary").click()
+    row.get_by_role("button", name="Ge rollen").click()
+    expect(row.get_by_role("button", name=re.compile("^Ta bort"))).to_be_visible()
+    yield caseworker(two_nodes.habo, "Ahmed Lindqvist")
+    page.goto(f"{eva.url}/administration/personer")
+    row.get_by_role("button", name=re.compile("^Ta bort")).click()
+    expect(row.get_by_role("button", name=re.compile("^Ta bort"))).to_have_count(0)

@@ -12,22 +12,6 @@ pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 ELDERLY = "sdk:bistandshandlaggning:0203:habo.se"
 
 
-@pytest.fixture
-def second_administrator(two_nodes, caseworker):
-    """Ahmed, whom Eva makes one for as long as the test lasts."""
-    eva = caseworker(two_nodes.habo, "Eva Holm")
-    page = eva.page
-    page.goto(f"{eva.url}/administration/personer")
-    row = page.get_by_role("row").filter(has_text="Ahmed Lindqvist")
-    row.locator("summary").click()
-    row.get_by_role("button", name="Ge rollen").click()
-    expect(row.get_by_role("button", name=re.compile("^Ta bort"))).to_be_visible()
-    yield caseworker(two_nodes.habo, "Ahmed Lindqvist")
-    page.goto(f"{eva.url}/administration/personer")
-    row.get_by_role("button", name=re.compile("^Ta bort")).click()
-    expect(row.get_by_role("button", name=re.compile("^Ta bort"))).to_have_count(0)
-
-
 def test_a_client_is_registered_by_one_confirmed_by_another_and_comes_in(
     two_nodes, caseworker, second_administrator
 ):

@@ -107,7 +107,7 @@ def test_malicious_code_is_stopped_and_the_administrator_sees_to_it(two_nodes, c
     expect(page.get_by_role("region", name="Skadlig kod")).to_have_count(0)
 
 
-def test_a_catch_all_takes_what_nobody_serves_and_says_so(two_nodes, caseworker):
+def test_a_catch_all_takes_what_nobody_serves_and_says_so(two_nodes, caseworker, second_administrator):
     habo = two_nodes.habo
     eva, karin = caseworker(habo, "Eva Holm"), caseworker(habo, "Karin Svensson")
     page = eva.page
@@ -130,7 +130,19 @@ def test_a_catch_all_takes_what_nobody_serves_and_says_so(two_nodes, caseworker)
     karin.page.goto(f"{karin.url}/konversation/{conversation}/")
     expect(karin.page.get_by_text(f"Skickat till funktionsadressen {SCHOOL_ADDRESS}")).to_be_visible()
     karin.check_accessibility()
+    # Eva reads what comes to the mailbox that she opens: another administrator confirms it.
     page.get_by_role("button", name="Öppna brevlådan").click()
+    expect(page.get_by_text("gäller det först när en annan administratör har bekräftat")).to_be_visible()
+    expect(page.get_by_role("button", name="Öppna brevlådan")).to_be_visible()
+    page.goto(f"{eva.url}/administration/")
+    expect(page.get_by_text("Föreslaget av Eva Holm")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^Bekräfta"))).to_have_count(0)
+    eva.check_accessibility()
+    second = second_administrator.page
+    second.goto(f"{second_administrator.url}/administration/")
+    second.get_by_role("button", name=re.compile("^Bekräfta")).click()
+    expect(second.get_by_text("Det är bekräftat och gäller nu.")).to_be_visible()
+    page.get_by_role("link", name=re.compile("Elevhälsa")).click()
     expect(page.get_by_role("button", name="Stäng för nya meddelanden")).to_be_visible()
     page.get_by_role("link", name="Vägval").click()
     page.get_by_label("Uppsamlingsbrevlåda").select_option("")

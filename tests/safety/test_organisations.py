@@ -37,7 +37,14 @@ from mailbox.models import (
     RetentionRule,
     WritingChoices,
 )
-from tests.safety.test_reach import ELSEWHERE_TESTED, KNOWN_BY_TOKEN, TABLE, is_login, patterns
+from tests.safety.test_reach import (
+    ELSEWHERE_TESTED,
+    KNOWN_BY_TOKEN,
+    TABLE,
+    a_redirection,
+    is_login,
+    patterns,
+)
 from tests.transport.protocol.build import a_message
 from transport.access_point.models import TransferEvent
 from transport.message_api.clients import proposals, registration, routing
@@ -206,6 +213,7 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
         "draft_id": draft.pk,
         "function_id": own.pk,
         "rule_id": rule.pk,
+        "redirection_id": a_redirection(side.mailbox, side.people["manager"]).pk,
         "request_id": request.pk,
         "file_id": found.pk,
         "arrival_id": set_aside.pk,

@@ -32,6 +32,7 @@ from mailbox.models import (
     Message,
     OrganisationRole,
     Person,
+    Redirection,
 )
 from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
@@ -142,6 +143,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-function": ("get post", ADMINISTRATOR),
     "administration-function-close": ("post", ADMINISTRATOR),
     "administration-routing": ("get", ADMINISTRATORS),
+    "administration-redirection": ("post", ADMINISTRATOR),
     "administration-retention": ("get", ADMINISTRATORS),
     "administration-retention-file": ("get", ADMINISTRATORS),
     "administration-retention-rule": ("get post", ADMINISTRATOR),
@@ -251,6 +253,7 @@ def world(settings, tmp_path) -> World:
             "organisation_id": BookOrganisation.objects.get().pk,
             "category_id": Category.objects.create(name="Vård", function_count=0).pk,
             "rule_id": rule.pk,
+            "redirection_id": a_redirection(mailbox, people["manager"]).pk,
             "mailing_id": sent.pk,
             "text_id": CannedText.objects.create(mailbox=mailbox, name="Kallelse", text="Hej").pk,
             "list_id": DistributionList.objects.create(mailbox=mailbox, name="Alla").pk,
@@ -270,6 +273,17 @@ def function_id() -> int:
         pk=own.pk, book_id="1", organisation=organisation, identifier="x", name="X"
     )
     return own.pk
+
+
+def a_redirection(mailbox: FunctionMailbox, person: Person) -> Redirection:
+    """A change of where messages go, which waits for a second administrator."""
+    return Redirection.objects.create(
+        participant_id=mailbox.participant_id,
+        kind=Redirection.Kind.CATCH_ALL,
+        target=mailbox,
+        value={"mailbox": mailbox.pk},
+        by=person,
+    )
 
 
 def a_certificate_request() -> CertificateRequest:
