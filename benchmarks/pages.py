@@ -94,9 +94,9 @@ def main() -> int:
             django.setup()
             _fill(options.messages, directory / "made")
             # As the server does when it starts.
-            from sdkportal.startup.memory import keep_what_is_loaded
+            from sdkportal.startup.garbage_collection import freeze_loaded_code
 
-            keep_what_is_loaded()
+            freeze_loaded_code()
             figures = list(_figures(options.requests, options.only))
             # What else the machine did makes figures larger: the load is this program's own below two.
             print("load of the machine, 1, 5 and 15 minutes:", *(f"{one:.1f}" for one in os.getloadavg()))

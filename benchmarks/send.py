@@ -15,7 +15,7 @@ import django
 def main() -> int:
     django.setup()
     from sdkportal.postgresql import prepare_statements
-    from sdkportal.startup.memory import leave_alone
+    from sdkportal.startup.garbage_collection import freeze_objects
 
     prepare_statements()
     from transport.access_point import outbound
@@ -23,7 +23,7 @@ def main() -> int:
     from transport.access_point.models import OutboundTransfer
 
     own_keys()
-    leave_alone()
+    freeze_objects()
     print("ready", flush=True)
     keys: list[str] = []
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""The node put together: settings, URLs, Celery, health."""
+"""The node as a whole: settings, URLs, servers, Celery, startup, monitoring."""
 
 from .celery import app as celery_app
 

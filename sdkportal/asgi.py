@@ -1,5 +1,5 @@
-"""The pages: served by an ASGI server. Streams of events do not go through Django's middleware, which would
-hold a thread and a connection to the database for each."""
+"""The pages by ASGI. Event streams bypass Django's middleware, which would hold a thread and a database
+connection for each."""
 
 import os
 from typing import Any
@@ -13,18 +13,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 _pages = get_asgi_application()
 
 from mailbox.live import stream  # noqa: E402 - they need Django set up
-from sdkportal.middleware.bodies import Limits  # noqa: E402
+from sdkportal.middleware.body_limits import BodyLimits  # noqa: E402
 from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
-from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402
+from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402
 from transport.storage import work_files  # noqa: E402
 
 from .postgresql import pool_connections  # noqa: E402
 
 pool_connections()
 work_files.keep_temporary_files()
-keep_what_is_loaded()
+freeze_loaded_code()
 log_confinement()
-_limited_pages = Limits(_pages)
+_limited_pages = BodyLimits(_pages)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

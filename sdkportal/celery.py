@@ -9,8 +9,8 @@ from celery import Celery, signals
 from transport.storage import work_files
 
 from .postgresql import prepare_statements
+from .startup.garbage_collection import freeze_objects
 from .startup.hardening import deny_reading_of_memory
-from .startup.memory import leave_alone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 
@@ -25,9 +25,9 @@ app.conf.CELERY_DB_REUSE_MAX = 1_000_000
 
 
 @signals.worker_init.connect
-def make_ready(**_: object) -> None:
-    """In the worker's first process, which has loaded the tasks and is about to fork."""
-    # Children that are forked from it are as it is.
+def prepare_worker(**_: object) -> None:
+    """In the worker's first process, before it forks its children."""
+    # Forked children inherit it.
     deny_reading_of_memory()
     prepare_statements()
     # Where the pool's processes share their counters. It holds nothing of anybody's, lasts as long as the
@@ -35,17 +35,17 @@ def make_ready(**_: object) -> None:
     with contextlib.suppress(OSError):
         billiard_util.get_temp_dir()
     work_files.keep_temporary_files()
-    leave_alone()
+    freeze_objects()
 
 
 @signals.beat_init.connect
-def make_beat_ready(**_: object) -> None:
+def prepare_beat(**_: object) -> None:
     deny_reading_of_memory()
 
 
 @signals.task_prerun.connect
 @signals.task_postrun.connect
-def keep_only_connections_that_work(**_: object) -> None:
+def close_unusable_connections(**_: object) -> None:
     from django.db import close_old_connections
 
     close_old_connections()

@@ -17,7 +17,7 @@ _CREDENTIAL: Final = "secrets_"
 
 
 def _value(name: str) -> str:
-    """What the variable, or the file in its place, says; empty when there is neither."""
+    """The value of the variable or of its file; empty without either."""
     value = os.environ.get(name, "").strip()
     source = _file_of(name)
     if source is None:

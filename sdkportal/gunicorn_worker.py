@@ -1,4 +1,4 @@
-"""gunicorn's worker for the access point: no thread of it waits for ever for a request to begin."""
+"""gunicorn's worker for the access point, with a time limit for TLS handshake and request head."""
 
 import contextlib
 import socket
@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-# A TLS handshake and the head of a request have to be there in so long; a body has limits of its own.
+# For the TLS handshake and the request head together; a body has limits of its own.
 HEAD_SECONDS: Final = 10.0
 
 
-class PatientWorker(ThreadWorker):
-    """Threads, as gunicorn has them. One that a slow sender has got is its own again after HEAD_SECONDS."""
+class RequestHeadTimeoutWorker(ThreadWorker):
+    """gunicorn's threaded worker; closes a connection whose request head takes longer than HEAD_SECONDS."""
 
     def handle(self, conn: TConn) -> Any:
-        end = threading.Timer(HEAD_SECONDS, _cut_off, [conn])
+        end = threading.Timer(HEAD_SECONDS, _close_for_reading, [conn])
         end.daemon = True
         conn.head_end = end
         end.start()
@@ -29,8 +29,8 @@ class PatientWorker(ThreadWorker):
         return super().handle_request(req, conn)
 
 
-def _cut_off(conn: TConn) -> None:
-    """Let whoever waits for the sender find its end."""
+def _close_for_reading(conn: TConn) -> None:
+    """End the wait of the thread that reads from the connection."""
     with contextlib.suppress(OSError):
-        # The method of the class: that of a TLS socket would forget that it speaks TLS.
+        # The method of the class: a TLS socket's own would go on without TLS.
         socket.socket.shutdown(conn.sock, socket.SHUT_RD)

@@ -1,4 +1,4 @@
-"""The message clients of this node together: the built-in one and external ones, as functions are routed."""
+"""The message clients of this node: the built-in one and external ones, by each function's routing."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -10,7 +10,7 @@ from transport.message_service.client_port import Delivered
 
 
 class RoutedClients:
-    """Asks and tells those that a function belongs to."""
+    """Forwards each call of the message service to the clients that a function is routed to."""
 
     def __init__(self) -> None:
         self.built_in = BuiltInClient()
@@ -22,7 +22,7 @@ class RoutedClients:
         )
 
     def stand_ins(self, participant: str, function_address: str) -> Iterable[str]:
-        """As the built-in client's register has them; whoever a stand-in belongs to may take the message."""
+        """Stand-ins of a function, as the built-in client has them; they may be routed to any client."""
         return self.built_in.stand_ins(participant, function_address)
 
     def deliver(self, delivered: Delivered) -> None:

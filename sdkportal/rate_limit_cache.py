@@ -1,6 +1,6 @@
-"""Where calls are counted: the broker's Valkey, which all processes share.
+"""The cache that counts calls for rate limits: the broker's Valkey, which all processes share.
 
-Nothing else hangs on it: while it is away nobody is counted, and everybody is let in.
+While it is unavailable no calls are counted, and none are refused.
 """
 
 import logging
@@ -12,21 +12,21 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 
-class RateCache(RedisCache):
-    """Django's, but for what the counting uses: that is told `None` while the server is away."""
+class RateLimitCache(RedisCache):
+    """Django's Redis cache; `add` and `incr` give None while the server is unavailable."""
 
     def add(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().add(*args, **kwargs)
         except RedisError as error:
-            return _away(error)
+            return _unavailable(error)
 
     def incr(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().incr(*args, **kwargs)
         except RedisError as error:
-            return _away(error)
+            return _unavailable(error)
 
 
-def _away(error: RedisError) -> None:
-    logger.warning("calls not counted", extra={"fields": {"error": type(error).__name__}})
+def _unavailable(error: RedisError) -> None:
+    logger.warning("rate_limit_cache_unavailable", extra={"fields": {"error": type(error).__name__}})

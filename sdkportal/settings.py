@@ -7,11 +7,12 @@ needed for security has to be set.
 import contextlib
 from pathlib import Path
 
-from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 from . import environment as env
+from .browser_policies import content_security_policy, permissions_policy
+from .schedule import Interval, beat_schedule
 from .startup import unsafe_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -46,12 +47,12 @@ INSTALLED_APPS = [
 ]
 
 if DEMO:
-    # Its commands; nothing that runs in production imports it.
+    # For its management commands; nothing in production imports it.
     INSTALLED_APPS.append("testbed")
 
 MIDDLEWARE = [
-    "sdkportal.middleware.connections.GiveBackMiddleware",
-    "sdkportal.middleware.bodies.BodyLimitMiddleware",
+    "sdkportal.middleware.connections.ReleaseConnectionMiddleware",
+    "sdkportal.middleware.body_limits.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -187,103 +188,19 @@ SDK_NOTICE_SECONDS = env.number("SDK_NOTICE_SECONDS", 60)
 SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)
 SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
-CELERY_BEAT_SCHEDULE = {
-    "certificates: see whether CertPub has what is awaited": {
-        "task": "transport.message_service.tasks.poll_certpub",
-        "schedule": SDK_CERTIFICATE_SECONDS,
-        "options": {"expires": SDK_CERTIFICATE_SECONDS},
+# Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
+SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
+CELERY_BEAT_SCHEDULE = beat_schedule(
+    {
+        Interval.SWEEP: SDK_SWEEP_SECONDS,
+        Interval.NOTICES: SDK_NOTICE_SECONDS,
+        Interval.WATCH: SDK_WATCH_SECONDS,
+        Interval.CLEAN_UP: SDK_TIDY_SECONDS,
+        Interval.CERTIFICATES: SDK_CERTIFICATE_SECONDS,
+        Interval.ADDRESS_BOOK: SDK_ADDRESS_BOOK_SYNC_SECONDS,
     },
-    "certificates: warn before one ends": {
-        "task": "transport.certificate_watch.tasks.warn",
-        "schedule": SDK_CERTIFICATE_SECONDS,
-        "options": {"expires": SDK_CERTIFICATE_SECONDS},
-    },
-    "access point: resume what no worker holds": {
-        "task": "transport.access_point.tasks.sweep",
-        "schedule": SDK_SWEEP_SECONDS,
-        "options": {"expires": SDK_SWEEP_SECONDS},
-    },
-    "message service: resume what no worker holds": {
-        "task": "transport.message_service.tasks.sweep",
-        "schedule": SDK_SWEEP_SECONDS,
-        "options": {"expires": SDK_SWEEP_SECONDS},
-    },
-    "access point: remove files that no transfer holds": {
-        "task": "transport.access_point.tasks.remove_orphaned_files",
-        "schedule": SDK_TIDY_SECONDS,
-        "options": {"expires": SDK_TIDY_SECONDS},
-    },
-    "message service: remove files that no message holds": {
-        "task": "transport.message_service.tasks.remove_orphaned_files",
-        "schedule": SDK_TIDY_SECONDS,
-        "options": {"expires": SDK_TIDY_SECONDS},
-    },
-    "message API: tell external clients that there is something to fetch": {
-        "task": "transport.message_api.tasks.sweep",
-        "schedule": SDK_SWEEP_SECONDS,
-        "options": {"expires": SDK_SWEEP_SECONDS},
-    },
-    "message API: remove files that no message holds": {
-        "task": "transport.message_api.tasks.remove_expired",
-        "schedule": SDK_TIDY_SECONDS,
-        "options": {"expires": SDK_TIDY_SECONDS},
-    },
-    "message client: remove files that no message holds": {
-        "task": "mailbox.tasks.remove_orphaned_files",
-        "schedule": SDK_TIDY_SECONDS,
-        "options": {"expires": SDK_TIDY_SECONDS},
-    },
-    "message client: end memberships whose time is up": {
-        "task": "mailbox.tasks.end_memberships",
-        "schedule": SDK_SWEEP_SECONDS * 12,
-        "options": {"expires": SDK_SWEEP_SECONDS * 12},
-    },
-    "message client: send what no worker has sent": {
-        "task": "mailbox.tasks.send_due_drafts",
-        "schedule": SDK_SWEEP_SECONDS,
-        "options": {"expires": SDK_SWEEP_SECONDS},
-    },
-    "message client: bring up what somebody wanted to be reminded of": {
-        "task": "mailbox.tasks.send_due_reminders",
-        "schedule": SDK_SWEEP_SECONDS * 12,
-        "options": {"expires": SDK_SWEEP_SECONDS * 12},
-    },
-    "message client: tell of what has arrived": {
-        "task": "mailbox.tasks.send_notices",
-        "schedule": SDK_NOTICE_SECONDS,
-        "options": {"expires": SDK_NOTICE_SECONDS},
-    },
-    "message client: delete what is kept no longer": {
-        "task": "mailbox.tasks.delete_expired",
-        "schedule": SDK_TIDY_SECONDS,
-        "options": {"expires": SDK_TIDY_SECONDS},
-    },
-    "message client: look for mailboxes that nobody attends to": {
-        "task": "mailbox.tasks.send_unattended_alarms",
-        "schedule": SDK_WATCH_SECONDS,
-        "options": {"expires": SDK_WATCH_SECONDS},
-    },
-    "message client: tell of malicious code, and of a scanner that is away": {
-        "task": "mailbox.tasks.send_malware_alarms",
-        "schedule": SDK_NOTICE_SECONDS,
-        "options": {"expires": SDK_NOTICE_SECONDS},
-    },
-    "message client: index what was missed lately": {
-        "task": "mailbox.tasks.index_missing",
-        "schedule": SDK_SWEEP_SECONDS * 6,
-        "options": {"expires": SDK_SWEEP_SECONDS * 6},
-    },
-    "message client: index all that was missed": {
-        "task": "mailbox.tasks.index_all_missing",
-        "schedule": SDK_TIDY_SECONDS,
-        "options": {"expires": SDK_TIDY_SECONDS},
-    },
-    "address book: fetch what has changed": {
-        "task": "addressbook.tasks.synchronise",
-        "schedule": SDK_ADDRESS_BOOK_SYNC_SECONDS,
-        "options": {"expires": SDK_ADDRESS_BOOK_SYNC_SECONDS},
-    },
-}
+    has_directory_drop=bool(SDK_DROP_DIR),
+)
 
 # --- Language and time -----------------------------------------------------------------------
 
@@ -355,35 +272,8 @@ CSRF_COOKIE_NAME = env.text("SDK_COOKIE_PREFIX", "sdk") + "_csrf"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Nothing inline, nothing from elsewhere. Where a view has set a policy of its own, that one stands.
-_SELF = [SELF]
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": _SELF,
-        "style-src": _SELF,
-        "img-src": [SELF, "data:"],
-        "font-src": _SELF,
-        "connect-src": _SELF,
-        "frame-src": _SELF,
-        # Logging out is a form that leads on to the e-ID provider.
-        "form-action": [SELF, *env.origins(OIDC_OP_LOGOUT_ENDPOINT)],
-        "frame-ancestors": [NONE],
-        "base-uri": [NONE],
-        "manifest-src": _SELF,
-    }
-}
-
-# What no page needs of a browser, it may not use: not in a frame or by a script that got in either.
-PERMISSIONS_POLICY: dict[str, list[str]] = {
-    feature: []
-    for feature in (
-        *("accelerometer", "autoplay", "bluetooth", "camera", "display-capture", "encrypted-media"),
-        *("geolocation", "gyroscope", "hid", "idle-detection", "magnetometer", "microphone", "midi"),
-        *("payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial"),
-        *("usb", "xr-spatial-tracking"),
-    )
-}
+CONTENT_SECURITY_POLICY = content_security_policy(logout_endpoint=OIDC_OP_LOGOUT_ENDPOINT)
+PERMISSIONS_POLICY = permissions_policy()
 if not DEMO:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = env.number("SDK_HSTS_SECONDS", 31536000)
@@ -395,7 +285,7 @@ if not DEMO:
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "rates": {
-        "BACKEND": "sdkportal.rate_limit_cache.RateCache",
+        "BACKEND": "sdkportal.rate_limit_cache.RateLimitCache",
         "LOCATION": CELERY_BROKER_URL,
         "KEY_PREFIX": "sdk-rates",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
@@ -463,22 +353,6 @@ SDK_AS4_SLOWEST_BYTES = env.number("SDK_AS4_SLOWEST_BYTES", 256 * 1024)
 # A sender that is silent for so long, or that has not sent everything in so long, is cut off.
 SDK_AS4_SILENCE_SECONDS = env.number("SDK_AS4_SILENCE_SECONDS", 30)
 SDK_AS4_RECEIVE_SECONDS = env.number("SDK_AS4_RECEIVE_SECONDS", 900)
-
-# Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
-SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
-if SDK_DROP_DIR:
-    CELERY_BEAT_SCHEDULE |= {
-        "directory: follow what the gateway tells": {
-            "task": "transport.directory_drop.tasks.poll_directory",
-            "schedule": SDK_SWEEP_SECONDS,
-            "options": {"expires": SDK_SWEEP_SECONDS},
-        },
-        "directory: remove files that no transfer holds": {
-            "task": "transport.directory_drop.tasks.remove_orphaned_files",
-            "schedule": SDK_TIDY_SECONDS,
-            "options": {"expires": SDK_TIDY_SECONDS},
-        },
-    }
 
 # --- Message service -------------------------------------------------------------------------
 
@@ -574,8 +448,8 @@ SDK_PKCS11_MODULE = env.text("SDK_PKCS11_MODULE", "")
 SDK_PKCS11_TOKEN = env.text("SDK_PKCS11_TOKEN", "")
 SDK_PKCS11_PIN = env.text("SDK_PKCS11_PIN", "")
 SDK_PKCS11_KEY = env.text("SDK_PKCS11_KEY", "sdkportal")
-DEFAULT_EXCEPTION_REPORTER_FILTER = "sdkportal.security.ErrorReportFilter"
-DEFAULT_EXCEPTION_REPORTER = "sdkportal.security.ErrorReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sdkportal.error_reports.ErrorReportFilter"
+DEFAULT_EXCEPTION_REPORTER = "sdkportal.error_reports.ErrorReporter"
 # Takes what is stored in the clear, from before there was encryption, until `seal_at_rest` has sealed it.
 SDK_ACCEPT_PLAIN = env.flag("SDK_ACCEPT_PLAIN")
 # Opens private keys that were stored before SDK_WRAPPING_KEY; `seal_at_rest` makes it needless.
@@ -601,9 +475,9 @@ LOGGING = {
     },
 }
 
-# --- What a node does not start with ---------------------------------------------------------
+# --- Unsafe settings, with which a node does not start ------------------------------------
 
-if wrong := unsafe_settings.found(
+if unsafe := unsafe_settings.problems(
     hosts=ALLOWED_HOSTS,
     is_demo=DEMO,
     is_debug=DEBUG,
@@ -611,4 +485,4 @@ if wrong := unsafe_settings.found(
     person_key=SDK_PERSON_KEY,
     wrapping_keys=[SDK_WRAPPING_KEY, *SDK_OLD_WRAPPING_KEYS],
 ):
-    raise ImproperlyConfigured(" ".join(wrong))
+    raise ImproperlyConfigured(" ".join(unsafe))

@@ -15,4 +15,4 @@ urlpatterns = [
     path("", include("addressbook.urls")),
 ]
 
-handler500 = "sdkportal.middleware.connections.error_answer"
+handler500 = "sdkportal.middleware.connections.server_error_or_unavailable"

@@ -9,4 +9,4 @@ urlpatterns = [
     path("", include("transport.access_point.urls")),
 ]
 
-handler500 = "sdkportal.middleware.connections.error_answer"
+handler500 = "sdkportal.middleware.connections.server_error_or_unavailable"

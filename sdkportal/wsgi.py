@@ -11,9 +11,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 application = get_wsgi_application()
 
 from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
-from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402
+from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402
 from transport.storage import work_files  # noqa: E402 - they need Django set up
 
 work_files.keep_temporary_files()
-keep_what_is_loaded()
+freeze_loaded_code()
 log_confinement()

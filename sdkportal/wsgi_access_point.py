@@ -13,12 +13,12 @@ deny_reading_of_memory()
 application = get_wsgi_application()
 
 from sdkportal.postgresql import pool_connections, prepare_statements  # noqa: E402
-from sdkportal.startup.memory import keep_what_is_loaded  # noqa: E402 - they need Django set up
+from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402 - they need Django set up
 from transport.storage import work_files  # noqa: E402
 
 prepare_statements()
 pool_connections()
-keep_what_is_loaded()
+freeze_loaded_code()
 
 # What the process before this one left, if it was killed while it read.
 work_files.remove_stale()

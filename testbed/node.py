@@ -195,7 +195,7 @@ class Node:
                 return [
                     *(sys.executable, "-m", "gunicorn", "sdkportal.wsgi_access_point:application"),
                     *("--bind", f"127.0.0.1:{self.ports.access_point}", "--worker-class"),
-                    "sdkportal.gunicorn_worker.PatientWorker",
+                    "sdkportal.gunicorn_worker.RequestHeadTimeoutWorker",
                     *("--workers", str(self._receivers), "--threads", "64"),
                     *("--graceful-timeout", "5", "--no-control-socket"),
                     *("--keyfile", str(key), "--certfile", str(certificate), "--log-level", "warning"),

@@ -85,7 +85,7 @@ def room_for_files() -> int:
     return (settings.SDK_MAX_MESSAGE_BYTES - _MESSAGE_ROOM) * 3 // 4
 
 
-def store_upload(upload: UploadedFile[Any], directory: str, participant: str, *, room: int) -> StoredFile:
+def store_upload(upload: "UploadedFile[Any]", directory: str, participant: str, *, room: int) -> StoredFile:
     """Check and store an upload. Raises `FileRefused`."""
     name = safe_name(upload.name or "")
     content_type = _BY_SUFFIX.get(PurePath(name).suffix.lower(), "")

@@ -256,7 +256,7 @@ def remove_recipient(draft_id: int, version: int, person: Writer, key: int = 0) 
         return draft
 
 
-def attach(draft: Draft, upload: UploadedFile[Any]) -> DraftAttachment:
+def attach(draft: Draft, upload: "UploadedFile[Any]") -> DraftAttachment:
     """Store a file with the draft. Raises `files.FileRefused`, `DraftGone`, `DraftOnItsWay`."""
     room = uploads.room_for_files()
     try:

@@ -1,1 +1,1 @@
-"""What every request goes through: limits of its body, its connection to the database, its language."""
+"""Middleware: limits of request bodies, the connection to the database, the language."""

@@ -1,4 +1,4 @@
-"""Requests' connections to the database: given back early, and an honest answer where there is none."""
+"""A request's connection to the database: released early; 503 when there is none."""
 
 import random
 import sys
@@ -21,8 +21,8 @@ _RETRY_SECONDS: Final = (2, 10)
 _random = random.SystemRandom()
 
 
-class GiveBackMiddleware:
-    """Gives the connection back when the answer is made: sending it may take as long as its reader likes."""
+class ReleaseConnectionMiddleware:
+    """Releases the connection when the response is made: a slow reader must not hold it."""
 
     sync_capable = True
     async_capable = True
@@ -45,10 +45,10 @@ class GiveBackMiddleware:
         return response
 
 
-def error_answer(request: HttpRequest) -> HttpResponse:
+def server_error_or_unavailable(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`: 503 with Retry-After where the database was away or had no connection free.
 
-    Every sender of ours and of others takes 503 for "try again"; 500 would say that something is wrong.
+    Access points, API clients and browsers try again after 503, and give up after 500.
     """
     if any(isinstance(error, OperationalError | InterfaceError) for error in _causes(sys.exc_info()[1])):
         return unavailable(request)
@@ -56,7 +56,7 @@ def error_answer(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
-    """ "Come again in a moment": a page, or what the API's contract has."""
+    """503 with Retry-After: a page, or the problem document of the API."""
     if request.path.startswith(_API):
         response = problems.unavailable()
     elif settings.ROOT_URLCONF == _ACCESS_POINT:

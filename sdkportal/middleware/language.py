@@ -1,4 +1,4 @@
-"""Which language the pages are in: Swedish, until somebody chooses another by the switch in the footer."""
+"""The language of the pages: Swedish, unless another is chosen in the footer."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -9,8 +9,7 @@ _KNOWN = {code for code, _ in settings.LANGUAGES}
 
 
 class ChosenLanguageMiddleware(LocaleMiddleware):
-    """As Django's, but what the browser is set to decides nothing: a shared computer's setting is
-    nobody's choice."""
+    """Django's, without the browser's Accept-Language: on a shared computer nobody has chosen it."""
 
     def process_request(self, request: HttpRequest) -> None:
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")

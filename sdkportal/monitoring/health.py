@@ -1,4 +1,4 @@
-"""Is this process alive, and is what it needs within reach."""
+"""Health checks: whether this process answers, and whether it reaches database and broker."""
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -9,13 +9,13 @@ from redis import Redis, RedisError
 
 @require_safe
 def liveness(request: HttpRequest) -> HttpResponse:
-    """200 as soon as the process answers."""
+    """200 when the process answers."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 def readiness(request: HttpRequest) -> JsonResponse:
-    """503 without the database; a broker that is away is told but tolerated: it only wakes workers."""
+    """503 without the database. Without the broker 200, and `broker` is false: it only wakes workers."""
     parts = {"database": _database_answers(), "broker": _broker_answers()}
     return JsonResponse(parts, status=200 if parts["database"] else 503)
 

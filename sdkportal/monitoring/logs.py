@@ -1,8 +1,8 @@
 """Log lines as fields: `time level logger event key=value ...`.
 
 Log an event's name and its fields in `extra={"fields": {...}}`; never content, subjects, names of
-persons or personal numbers. Of an error only its type and where it rose are written: what an error says
-may repeat what it was about, a message or a key.
+persons or personal numbers. Of an error only its type and the line that raised it are written: its text may
+repeat a message or a key. An event's name is in `snake_case`, so that it can be searched for.
 """
 
 import logging
@@ -31,7 +31,7 @@ class FieldFormatter(logging.Formatter):
 
 
 def _event(record: logging.LogRecord) -> list[str]:
-    """What happened. Celery's own words of a task that failed repeat the error: it is named instead."""
+    """The event. Celery's own text about a failed task repeats the error: the task is named instead."""
     task = getattr(record, "data", None)
     if record.name.startswith("celery") and isinstance(task, dict) and "name" in task:
         return ["task", f"task={_quoted(task['name'])}", f"id={_quoted(task.get('id', ''))}"]
@@ -39,17 +39,17 @@ def _event(record: logging.LogRecord) -> list[str]:
 
 
 def _of_error(record: logging.LogRecord) -> dict[str, object]:
-    """The error that a record carries: its type, that of what it came from, and where it rose."""
+    """Fields of a record's error: its type, the type of its cause, the lines that raised it."""
     error = record.exc_info[1] if record.exc_info else None
     if error is None:
         return {}
-    told: dict[str, object] = {"error": type(error).__name__}
+    fields: dict[str, object] = {"error": type(error).__name__}
     cause = error.__cause__ or error.__context__
     if cause is not None:
-        told["because"] = type(cause).__name__
+        fields["because"] = type(cause).__name__
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    told["where"] = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-    return told
+    fields["where"] = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+    return fields
 
 
 def _quoted(value: object) -> str:

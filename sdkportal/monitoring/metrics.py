@@ -1,4 +1,4 @@
-"""/halsa/matt: figures for monitoring in Prometheus' text form, for those who may read them.
+"""/halsa/matt: metrics in Prometheus' text format, for permitted networks and holders of the token.
 
 Counts and times only. Certificates are told apart by use and the beginning of their fingerprint.
 """
@@ -19,20 +19,20 @@ from transport.certificate_watch.watch import held_certificates
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """404 for whoever may not read them."""
+    """The metrics; 404 without permission to read them."""
     if not _may_read(request):
         raise Http404
     registry = CollectorRegistry()
-    registry.register(_Figures())
+    registry.register(_Collector())
     return HttpResponse(generate_latest(registry), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-class _Figures:
-    """Asked for when they are read; nothing is kept in the process."""
+class _Collector:
+    """Reads the figures from the database for each request."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         unattended = GaugeMetricFamily(
-            "sdk_unattended_mailboxes", "Open mailboxes that nobody attends to.", labels=["reason"]
+            "sdk_unattended_mailboxes", "Open mailboxes that are unattended.", labels=["reason"]
         )
         for reason, count in alarms.counts().items():
             unattended.add_metric([reason], count)
@@ -40,17 +40,17 @@ class _Figures:
         malware = quarantine.counts()
         yield GaugeMetricFamily(
             "sdk_quarantined_files",
-            "Files and texts with malicious code that nobody has dealt with.",
+            "Quarantined files and texts that no administrator has dealt with.",
             value=malware["found"],
         )
         yield GaugeMetricFamily(
             "sdk_messages_waiting_for_scanner",
-            "Messages that wait since the scanner does not answer.",
+            "Messages that wait because the malware scanner does not answer.",
             value=malware["waiting"],
         )
         yield GaugeMetricFamily(
             "sdk_arrivals_set_aside",
-            "Messages that arrived and could not be judged: an administrator has to decide.",
+            "Inbound messages that could not be validated and wait for an administrator.",
             value=counterparts.count_set_aside(),
         )
         ends = GaugeMetricFamily(
@@ -58,13 +58,14 @@ class _Figures:
             "When a certificate of this node ends, in seconds since 1970.",
             labels=["holder", "use", "fingerprint"],
         )
-        for one in held_certificates():
-            ends.add_metric([one.holder, one.use, one.fingerprint[:16]], one.valid_until.timestamp())
+        for certificate in held_certificates():
+            labels = [certificate.holder, certificate.use, certificate.fingerprint[:16]]
+            ends.add_metric(labels, certificate.valid_until.timestamp())
         yield ends
 
 
 def _may_read(request: HttpRequest) -> bool:
-    """By token; by address only without a proxy between, since a proxy's address says nothing of who asks."""
+    """By token; by address only without a proxy, whose address says nothing about the caller."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     expected = settings.SDK_METRICS_TOKEN
     if expected and scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), expected.encode()):

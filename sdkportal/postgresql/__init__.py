@@ -4,12 +4,12 @@ from typing import Final, cast
 
 from django.conf import settings
 
-# A request waits so long for a connection; then whoever asked is told to come again.
+# A request waits so long for a connection; then it is answered with 503.
 _WAIT_SECONDS: Final = 10.0
-# A server that is away is tried for so long, then at the next request: a pool that only waited longer
-# each time would stay away for as long again as the server was.
+# Reconnecting is tried for so long, then again at the next request: with the pool's own growing pauses it
+# would take as long again as the server was unavailable.
 _RECONNECT_SECONDS: Final = 4.0
-# So many may wait at once; more are told to come again at once.
+# The most requests that may wait at once; further ones are answered with 503.
 _MOST_WAITING: Final = 512
 
 

@@ -1,1 +1,1 @@
-"""What a process does and checks when it starts."""
+"""What a process does when it starts, and the system checks of a node."""

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of this node's settings, besides what Django looks at."""
+"""System checks of a node for `manage.py check`, beside Django's own."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ _SHORTEST_TOKEN: Final = 32
 
 
 @register(Tags.database)
-def database_has_room(
+def check_database_connections(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Whether PostgreSQL lets in as many connections as all processes may open."""
+    """Checks that PostgreSQL accepts as many connections as all processes may open."""
     if "default" not in (databases or ()):
         return []
     with connections["default"].cursor() as cursor:
@@ -50,8 +50,8 @@ def database_has_room(
 
 
 def connections_needed() -> int:
-    """At most so many connections are open at once: the pools, a listener for each process of the pages, and
-    for each worker its own and that of the thread that keeps its lease."""
+    """The most connections that are open at once: the pools, a listener for each process of the pages, and
+    for each worker its own and that of the thread that renews its lease."""
     pool = settings.SDK_DATABASE_POOL
     pages = settings.SDK_PAGES_PROCESSES * (pool + 1)
     access_point = settings.SDK_ACCESS_POINT_PROCESSES * min(
@@ -62,13 +62,13 @@ def connections_needed() -> int:
 
 
 @register(Tags.security, deploy=True)
-def node_is_complete(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """What a node in production lacks, or has set so that it should not: each with the variable to set."""
-    errors = [Error(text, id="sdkportal.E002") for text in _missing()]
-    return [*errors, *(Warning(text, id="sdkportal.W001") for text in _doubtful())]
+def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Settings that production needs and lacks, or that are risky there: each names the variable."""
+    errors = [Error(text, id="sdkportal.E002") for text in _missing_settings()]
+    return [*errors, *(Warning(text, id="sdkportal.W001") for text in _risky_settings())]
 
 
-def _missing() -> Iterator[str]:
+def _missing_settings() -> Iterator[str]:
     if not settings.ALLOWED_HOSTS:
         yield "SDK_ALLOWED_HOSTS is not set: no host name is answered to."
     if settings.DEMO or settings.DEBUG:
@@ -84,7 +84,7 @@ def _missing() -> Iterator[str]:
     if not Path(settings.SDK_WORK_DIR).is_dir():
         yield "SDK_WORK_DIR cannot be made."
     if not settings.SDK_DROP_DIR:
-        yield from _missing_of_the_access_point()
+        yield from _missing_access_point_settings()
     for name in ("ACCESS_POINT", "SMP", "ORGANISATION"):
         directory = Path(getattr(settings, f"SDK_{name}_CA_DIR"))
         if not any(path.is_file() for path in directory.rglob("*")):
@@ -93,7 +93,7 @@ def _missing() -> Iterator[str]:
         yield "SDK_API_ISSUER is set without SDK_API_JWKS_URL."
 
 
-def _missing_of_the_access_point() -> Iterator[str]:
+def _missing_access_point_settings() -> Iterator[str]:
     for name in (
         "SDK_ACCESS_POINT_KEY",
         "SDK_ACCESS_POINT_CERTIFICATE",
@@ -106,7 +106,7 @@ def _missing_of_the_access_point() -> Iterator[str]:
         yield "SDK_TLS_CLIENT_HEADER is not set: messages are taken from whoever shows no TLS certificate."
 
 
-def _doubtful() -> Iterator[str]:
+def _risky_settings() -> Iterator[str]:
     if urlsplit(settings.SDK_PUBLIC_URL).scheme != "https":
         yield "SDK_PUBLIC_URL is no https address: links in mail lead nowhere."
     if not settings.SDK_ADDRESS_BOOK_URL:
@@ -132,7 +132,7 @@ def _doubtful() -> Iterator[str]:
 
 
 @register()
-def files_of_strangers_are_drawn_in_confinement(**_: Any) -> list[CheckMessage]:
+def check_rendering_confinement(**_: Any) -> list[CheckMessage]:
     used = rendering.strongest()
     if used.is_full:
         return []

@@ -1,4 +1,4 @@
-"""Says in the log how a process draws files of strangers."""
+"""Logs how a process is confined that renders untrusted files."""
 
 import logging
 
@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 
 
 def log_confinement() -> None:
-    """Log how files of strangers are drawn by this process; a warning where that is not fully confined."""
+    """Log the confinement of rendering at the start of a process; as a warning where it is not complete."""
     used = rendering.strongest()
     level = logging.INFO if used.is_full else logging.WARNING
     event = "rendering_confined" if used.is_full else "rendering_not_confined"

@@ -1,4 +1,4 @@
-"""What a server process does at its start so that no other process of its user can read its secrets."""
+"""Keeps other processes of the same user from reading the secrets of a server process."""
 
 import ctypes
 import os

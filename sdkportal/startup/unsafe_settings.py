@@ -1,4 +1,4 @@
-"""Settings that a node does not start with: what is good for one machine, told to a network."""
+"""Settings that are safe on one machine only, and with which no node on a network starts."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -13,7 +13,7 @@ _FEWEST_SIGNS: Final = 5
 _WELL_KNOWN: Final = ("django-insecure-", DEMO_SECRET)
 
 
-def found(
+def problems(
     *,
     hosts: Sequence[str],
     is_demo: bool,
@@ -22,23 +22,23 @@ def found(
     person_key: str,
     wrapping_keys: Sequence[str],
 ) -> list[str]:
-    """What is wrong, in words for whoever starts the node; nothing where only this machine is answered."""
+    """A sentence for each unsafe setting; none where only requests to this machine are answered."""
     if all(is_loopback(host) for host in hosts):
         return []
-    wrong = []
+    found = []
     if is_demo:
-        wrong.append("SDK_DEMO is set: its keys are known to everybody.")
+        found.append("SDK_DEMO is set: its keys are known to everybody.")
     if is_debug:
-        wrong.append("SDK_DEBUG is set: errors would show settings and code.")
+        found.append("SDK_DEBUG is set: errors would show settings and code.")
     if "*" in hosts:
-        wrong.append("SDK_ALLOWED_HOSTS has *: name the hosts.")
+        found.append("SDK_ALLOWED_HOSTS has *: name the hosts.")
     if _is_weak(secret_key, _SHORTEST_SECRET):
-        wrong.append(f"SDK_SECRET_KEY is known or short: {_SHORTEST_SECRET} random characters.")
+        found.append(f"SDK_SECRET_KEY is known or short: {_SHORTEST_SECRET} random characters.")
     if _is_weak(person_key, _SHORTEST_PERSON_KEY):
-        wrong.append(f"SDK_PERSON_KEY is known or short: {_SHORTEST_PERSON_KEY} random characters at least.")
+        found.append(f"SDK_PERSON_KEY is known or short: {_SHORTEST_PERSON_KEY} random characters at least.")
     if DEMO_WRAPPING_KEY in wrapping_keys:
-        wrong.append("SDK_WRAPPING_KEY is the demo's: openssl rand -base64 32 makes another.")
-    return wrong
+        found.append("SDK_WRAPPING_KEY is the demo's: openssl rand -base64 32 makes another.")
+    return found
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import requests
 
-from sdkportal.middleware.bodies import FROM_NOBODY, ORDINARY, limit_of
+from sdkportal.middleware.body_limits import ANONYMOUS_LIMIT, FORM_LIMIT, limit_of
 from tests.faults.pages import Pages
 from tests.nodes import eventually
 
@@ -41,7 +41,7 @@ def test_a_long_body_from_nobody_is_refused_before_it_is_sent(pages, path, cooki
 
 def test_a_body_that_does_not_say_its_length_is_cut_off_where_it_is_too_long(pages):
     with begun(pages, "/logga-in", "Transfer-Encoding: chunked") as line:
-        piece = b"x" * FROM_NOBODY
+        piece = b"x" * ANONYMOUS_LIMIT
         for _ in range(2):
             line.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         assert line.recv(100).split(b" ")[1] == b"413"
@@ -88,15 +88,16 @@ def eventually_open(server: psutil.Process) -> list[str]:
 
 
 def test_limits_are_of_the_path_and_of_who_sends(settings):
-    assert limit_of("/logga-in", is_known=False) == FROM_NOBODY
-    assert limit_of("/sok", is_known=True) == ORDINARY
+    assert limit_of("/logga-in", is_authenticated=False) == ANONYMOUS_LIMIT
+    assert limit_of("/sok", is_authenticated=True) == FORM_LIMIT
     for path in ("/utkast/7/", "/utkast/7/bilagor", "/utkast/7/granska", "/v1/sdk/messages"):
-        assert limit_of(path, is_known=True) > settings.SDK_MAX_MESSAGE_BYTES
-        assert limit_of(path, is_known=False) == FROM_NOBODY
-    assert limit_of("/utkast/7/bilagor/x", is_known=True) == ORDINARY
+        assert limit_of(path, is_authenticated=True) > settings.SDK_MAX_MESSAGE_BYTES
+        assert limit_of(path, is_authenticated=False) == ANONYMOUS_LIMIT
+    assert limit_of("/utkast/7/bilagor/x", is_authenticated=True) == FORM_LIMIT
 
 
 def test_django_alone_refuses_by_the_head_too(client):
     assert (
-        client.post("/logga-in", data=b"x" * (FROM_NOBODY + 1), content_type="text/plain").status_code == 413
+        client.post("/logga-in", data=b"x" * (ANONYMOUS_LIMIT + 1), content_type="text/plain").status_code
+        == 413
     )

@@ -50,7 +50,7 @@ def started(**variables: str) -> subprocess.CompletedProcess[str]:
 )
 @pytest.mark.parametrize("hosts", [["sdk.kommun.example"], ["localhost", "10.0.0.7"], ["localhost.example"]])
 def test_what_is_known_or_short_is_refused_where_others_are_answered(changes, named, hosts):
-    (wrong,) = unsafe_settings.found(**{**GOOD, "hosts": hosts, **changes})
+    (wrong,) = unsafe_settings.problems(**{**GOOD, "hosts": hosts, **changes})
     assert named in wrong
 
 
@@ -59,11 +59,11 @@ def test_what_is_known_or_short_is_refused_where_others_are_answered(changes, na
 )
 def test_on_one_machine_the_demo_goes_on(hosts):
     demo = {"is_demo": True, "is_debug": True, "secret_key": unsafe_settings.DEMO_SECRET, "person_key": "x"}
-    assert unsafe_settings.found(**{**GOOD, **demo, "hosts": hosts}) == []
+    assert unsafe_settings.problems(**{**GOOD, **demo, "hosts": hosts}) == []
 
 
 def test_a_node_with_secrets_of_its_own_starts():
-    assert unsafe_settings.found(**GOOD) == []
+    assert unsafe_settings.problems(**GOOD) == []
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_the_check_before_deployment_names_all_that_is_missing(tmp_path):
 
 @pytest.mark.django_db
 def test_the_check_counts_the_connections_of_all_processes(settings):
-    from sdkportal.startup.checks import connections_needed, database_has_room
+    from sdkportal.startup.checks import check_database_connections, connections_needed
 
-    assert database_has_room(None, ["default"]) == []
+    assert check_database_connections(None, ["default"]) == []
     settings.SDK_PAGES_PROCESSES = 200
-    (error,) = database_has_room(None, ["default"])
+    (error,) = check_database_connections(None, ["default"])
     assert str(connections_needed()) in error.msg
-    assert database_has_room(None, []) == []
+    assert check_database_connections(None, []) == []
 
 
 @pytest.mark.parametrize("unit", ["worker", "transport", "notices"])

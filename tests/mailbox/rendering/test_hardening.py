@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from mailbox import rendering
-from sdkportal.startup.checks import files_of_strangers_are_drawn_in_confinement
+from sdkportal.startup.checks import check_rendering_confinement
 from sdkportal.startup.confinement_log import log_confinement
 
 # Root may read everything: both processes are somebody else then.
@@ -85,7 +85,7 @@ def test_every_server_process_closes_itself(process):
 
 def test_what_is_not_confined_is_said_by_check_and_log(monkeypatch, caplog):
     monkeypatch.setattr(rendering, "strongest", lambda: rendering.Confinement())
-    (warning,) = files_of_strangers_are_drawn_in_confinement()
+    (warning,) = check_rendering_confinement()
     assert warning.id == "sdkportal.W002"
     assert "bubblewrap cannot run" in warning.msg
     with caplog.at_level(logging.INFO, logger="sdkportal.startup.confinement_log"):
@@ -96,7 +96,7 @@ def test_what_is_not_confined_is_said_by_check_and_log(monkeypatch, caplog):
 
 
 def test_what_is_confined_is_logged_and_no_fault(caplog):
-    assert files_of_strangers_are_drawn_in_confinement() == []
+    assert check_rendering_confinement() == []
     with caplog.at_level(logging.INFO, logger="sdkportal.startup.confinement_log"):
         log_confinement()
     (record,) = caplog.records

@@ -1,4 +1,4 @@
-"""What an error report leaves out."""
+"""Django's error reports without content, keys or passwords."""
 
 import re
 from typing import Any
@@ -9,8 +9,7 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 
 class ErrorReportFilter(SafeExceptionReporterFilter):
-    """What Django's error report leaves out, besides what it knows: a token's PIN, a broker's password, and
-    every variable. What a step works on is keys and messages: a report says where it failed, not on what."""
+    """Also hides PINs, the broker's password, all posted values and all local variables."""
 
     hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|PIN|BROKER", re.I)
 
@@ -22,7 +21,7 @@ class ErrorReportFilter(SafeExceptionReporterFilter):
 
 
 class ErrorReporter(ExceptionReporter):
-    """Django's error report without what the error says: that may repeat what it was about."""
+    """Django's error report without the error's text, which may repeat content."""
 
     def get_traceback_data(self) -> dict[str, Any]:
         data = super().get_traceback_data()

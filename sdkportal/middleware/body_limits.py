@@ -1,6 +1,6 @@
-"""How much of a request's body is taken, and of whom: decided before any of it is read.
+"""Limits for the length of request bodies, checked before a body is read.
 
-Django reads a body whole, into a file where it is long, before it asks who sent it. `Limits` stands in
+Django reads a body whole, into a file where it is long, before it asks who sent it. `BodyLimits` stands in
 front of Django and refuses by what the head says; `BodyLimitMiddleware` does so behind servers that know
 Django only.
 """
@@ -21,36 +21,36 @@ from mailbox.live.open_pages import Look, Page, Seen, look
 from transport.message_api.clients import tokens
 
 _MEGABYTE: Final = 1024 * 1024
-# Of somebody who shows no login: a logout token, a request for an access token, a choice of language.
-FROM_NOBODY: Final = 64 * 1024
+# Without a login: a logout token, a request for an access token, a choice of language.
+ANONYMOUS_LIMIT: Final = 64 * 1024
 # Forms without files; what Django holds in memory.
-ORDINARY: Final = 5 * _MEGABYTE // 2
-_REGISTER: Final = 6 * _MEGABYTE
-# Fields and boundaries around files, and what base64 and JSON add.
-_ROOM: Final = _MEGABYTE
+FORM_LIMIT: Final = 5 * _MEGABYTE // 2
+_REGISTER_LIMIT: Final = 6 * _MEGABYTE
+# Form fields and boundaries around files; base64 and JSON around attachments.
+_FORM_OVERHEAD: Final = _MEGABYTE
 _WITH_FILES: Final = re.compile(r"/utkast/\d+/(bilagor|granska)?\Z")
 _API_MESSAGES: Final = "/v1/sdk/messages"
 _API: Final = "/v1/"
-_TAKES_A_REGISTER: Final = re.compile(r"/administration/funktioner/las-in\Z")
-# A sender that is silent for so long is not waited for.
+_REGISTER_IMPORT: Final = re.compile(r"/administration/funktioner/las-in\Z")
+# A sender that has sent nothing for so long is disconnected.
 _SILENCE_SECONDS: Final = 60.0
-# What is refused is read for so long and thrown away, so that its sender hears the answer.
+# A refused body is read and discarded for so long, so that its sender receives the response.
 _DRAIN_SECONDS: Final = 10.0
 
 
-def limit_of(path: str, *, is_known: bool) -> int:
-    """Bytes that a body may have, sent there by somebody who has shown a login, or by nobody."""
-    if not is_known:
-        return FROM_NOBODY
+def limit_of(path: str, *, is_authenticated: bool) -> int:
+    """The longest body, in bytes, that the path accepts from a person or client, or without a login."""
+    if not is_authenticated:
+        return ANONYMOUS_LIMIT
     if _WITH_FILES.match(path) or path == _API_MESSAGES:
-        return int(settings.SDK_MAX_MESSAGE_BYTES * 1.2) + _ROOM
-    if _TAKES_A_REGISTER.match(path):
-        return _REGISTER
-    return ORDINARY
+        return int(settings.SDK_MAX_MESSAGE_BYTES * 1.2) + _FORM_OVERHEAD
+    if _REGISTER_IMPORT.match(path):
+        return _REGISTER_LIMIT
+    return FORM_LIMIT
 
 
 class BodyLimitMiddleware:
-    """413 for a body that says it is too long; who shows any session or token counts as known."""
+    """Answers 413 when Content-Length is too large; any session cookie counts as a login."""
 
     sync_capable = True
     async_capable = True
@@ -73,51 +73,55 @@ async def _later(response: HttpResponse) -> HttpResponse:
 
 def _is_too_long(request: HttpRequest) -> bool:
     if settings.ROOT_URLCONF != "sdkportal.urls" or request.path == _API_MESSAGES:
-        # The access point and the API read bodies as they come, and have limits of their own.
+        # The access point and the API read bodies as streams, with limits of their own.
         return False
-    said = request.headers.get("Content-Length") or "0"
-    is_known = settings.SESSION_COOKIE_NAME in request.COOKIES
-    return not said.isdecimal() or int(said) > limit_of(request.path, is_known=is_known)
+    content_length = request.headers.get("Content-Length") or "0"
+    is_authenticated = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return not (content_length.isascii() and content_length.isdecimal()) or int(content_length) > limit_of(
+        request.path, is_authenticated=is_authenticated
+    )
 
 
 class _TooLong(Exception):
-    """More has come than is taken."""
+    """The body is longer than its limit."""
 
 
-class Limits:
+class BodyLimits:
     """An ASGI application in front of another: refuses bodies that are too long, before they are read.
 
-    What is longer than nobody may send is taken from people who are logged in now and from clients with a
-    token, which is looked up first.
+    Bodies longer than ANONYMOUS_LIMIT are accepted from people who are logged in and from clients with a
+    valid token; both are looked up first.
     """
 
     def __init__(self, application: Any) -> None:
         self._application = application
         self._looks: Batches[Look, Seen] = Batches(look)
-        self._tokens: Batches[str, bool] = Batches(_are_tokens)
+        self._tokens: Batches[str, bool] = Batches(_are_valid_tokens)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        said = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
-        announced = int(said) if said.isascii() and said.isdecimal() else None
-        # Nobody is asked after for what anybody may send.
-        is_short = announced is not None and announced <= FROM_NOBODY
-        limit = limit_of(scope["path"], is_known=not is_short and await self._is_known(headers))
+        content_length = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
+        announced = int(content_length) if content_length.isascii() and content_length.isdecimal() else None
+        # No login is looked up for a body that needs none.
+        is_short = announced is not None and announced <= ANONYMOUS_LIMIT
+        limit = limit_of(
+            scope["path"], is_authenticated=not is_short and await self._is_authenticated(headers)
+        )
         if announced is not None and announced > limit:
             await _refuse(scope["path"], receive, send)
             return
-        counted = _Counted(receive, limit)
-        answering = _Answering(send)
+        counted = _CountedBody(receive, limit)
+        response_start = _ResponseStart(send)
         try:
-            await self._application(scope, counted, answering)
+            await self._application(scope, counted, response_start)
         except _TooLong:
-            if not answering.has_begun:
+            if not response_start.has_begun:
                 await _refuse(scope["path"], receive, send)
 
-    async def _is_known(self, headers: dict[str, str]) -> bool:
+    async def _is_authenticated(self, headers: dict[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         session_key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
         try:
@@ -126,13 +130,13 @@ class Limits:
             if session_key:
                 return (await self._looks.ask(Look(Page(session_key)))).sight is not None
         except DatabaseError:
-            # Let Django say so: it answers 503.
+            # Django answers 503.
             return True
         return False
 
 
-class _Counted:
-    """What has come of a body, counted; the end of a sender that is silent."""
+class _CountedBody:
+    """Counts the bytes of a body as they arrive, and disconnects a sender that is silent."""
 
     def __init__(self, receive: Any, limit: int) -> None:
         self._receive = receive
@@ -153,8 +157,8 @@ class _Counted:
         return message
 
 
-class _Answering:
-    """Whether an answer has begun."""
+class _ResponseStart:
+    """Remembers whether a response has begun."""
 
     def __init__(self, send: Any) -> None:
         self._send = send
@@ -165,17 +169,17 @@ class _Answering:
         await self._send(message)
 
 
-def _are_tokens(shown: Sequence[str]) -> list[bool]:
-    return [_is_token(token) for token in shown]
+def _are_valid_tokens(values: Sequence[str]) -> list[bool]:
+    return [_is_valid_token(token) for token in values]
 
 
-def _is_token(token: str) -> bool:
+def _is_valid_token(token: str) -> bool:
     try:
         tokens.caller_of(token)
     except tokens.TokenRefused:
         return False
     except tokens.ServerAway:
-        # The API itself says so.
+        # The API answers 503 itself.
         return True
     return True
 
