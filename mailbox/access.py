@@ -1,7 +1,9 @@
 """The one place that decides what a person may see, and whom they may let in.
 
 - A person sees a function mailbox as its member, while the membership lasts, and in no other way.
-- Conversations, messages, attachments and drafts are seen by those who see their mailbox.
+- Conversations, messages, attachments and drafts are seen by those who see their mailbox. A draft is written
+  by its owner; a colleague who wants to write in it takes it over first. One that somebody has begun and not
+  written in is seen by them alone.
 - A conversation is handed over within its organisation: to a member of its mailbox, or to another mailbox
   that is open. Whoever it is offered to sees what was written to them about it, and who the other side is;
   the conversation itself they see as members of its mailbox, or once they have accepted it.
@@ -78,7 +80,9 @@ def attachments_of(person: Viewer) -> QuerySet[Attachment]:
 
 
 def drafts_of(person: Viewer) -> QuerySet[Draft]:
-    return Draft.objects.filter(mailbox__in=mailboxes_of(person))
+    return Draft.objects.filter(
+        Q(is_untouched=False) | Q(owner_id=person.pk or 0), mailbox__in=mailboxes_of(person)
+    )
 
 
 def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:

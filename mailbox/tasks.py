@@ -7,7 +7,7 @@ from .accounts import sessions
 from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
 from .conversations import assignment, presence
-from .drafts import send_order
+from .drafts import composer, send_order
 from .notifications import notices
 from .search import index
 
@@ -18,6 +18,7 @@ def remove_orphaned_files() -> None:
     sessions.forget_ended()
     access_log.note_heads()
     presence.forget()
+    composer.remove_untouched()
 
 
 @shared_task

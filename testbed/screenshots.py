@@ -50,13 +50,13 @@ def _looked_through(page: Page, url: str) -> None:
     page.get_by_role("button", name="Skriv meddelande").click()
     page.wait_for_load_state("load")
     page.get_by_label(re.compile("^Till: sök")).press_sequentially("arbetsträning")
-    page.get_by_role("radio", name=re.compile("Avdelningen för arbetsträning")).check()
+    page.get_by_role("option", name=re.compile("Avdelningen för arbetsträning")).click()
     page.get_by_label("Ämne", exact=True).fill("Kallelse till planeringsmöte")
     page.get_by_label("Meddelande", exact=True).fill(
         "Vi kallar till **möte** om den fortsatta planeringen:\n\n* måndag 10.00\n* tisdag 13.00"
     )
     page.get_by_label("Omfattas av sekretess").check()
-    page.get_by_label("Sorts beteckning", exact=True).select_option("Diarienummer")
+    page.get_by_label("Typ av beteckning", exact=True).select_option("Diarienummer")
     page.get_by_label("Beteckning", exact=True).fill("SN 2026/0117")
     page.get_by_role("button", name="Granska och skicka").click()
     page.wait_for_url("**/granska")

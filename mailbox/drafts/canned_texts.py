@@ -26,6 +26,11 @@ def unknown_in(text: str) -> list[str]:
     return list(dict.fromkeys(f"{{{name}}}" for name in found))
 
 
+def placeholder_names() -> str:
+    """The placeholders as they are written, for people to read."""
+    return ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+
+
 def filled(text: str, draft: Draft, person: Person) -> str:
     """A text for a draft. What is not known yet stays in its braces, and is pointed out before it is sent."""
     mailbox = draft.mailbox
@@ -43,7 +48,7 @@ def filled(text: str, draft: Draft, person: Person) -> str:
         "organisation": own.first() or "",
         "datum": date_format(timezone.localdate(), "j F Y"),
     }
-    return _BRACED.sub(lambda match: values.get(match[1]) or match[0], text)
+    return _BRACED.sub(lambda match: values.get(match[1]) or match[0], text.replace("\r\n", "\n"))
 
 
 def signature_of(mailbox: FunctionMailbox) -> str:

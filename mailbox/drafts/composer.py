@@ -1,113 +1,83 @@
-"""Writing: drafts that are shared and never overwritten unseen, and sending what was written, once."""
+"""Drafts from their beginning to their end: begun, saved, thrown away. Sending one is `send_order`."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
 
-from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
-from addressbook.models import FunctionAddress
-from mailbox import access, events
-from mailbox.attachments import uploads
+from mailbox import events
 from mailbox.conversations import assignment
-from mailbox.models import Conversation, Draft, DraftAttachment, DraftRecipient, FunctionMailbox
-from mailbox.models import Message as MessageRow
-from mailbox.models import Person as Writer
-from transport.message_service.api import quarantine
+from mailbox.models import Conversation, Draft, DraftAttachment, FunctionMailbox, Message, Person
 from transport.storage import blobs
 
-from . import message_builder
-from .message_builder import REFERENCE_KINDS, DraftIncomplete
-
-__all__ = ["REFERENCE_KINDS", "Content", "DraftChanged", "DraftGone", "DraftIncomplete", "DraftOnItsWay"]
-
-# References and persons that a form has room for; the format sets no limit (B1.3.3 4.3.2.3: 0..*).
-MOST_REFERENCES: Final = 5
-MOST_RECIPIENTS: Final = 100
-
-_EDITABLE: Final = (
-    "subject",
-    "text",
-    "is_confidential",
-    "reference_kind",
-    "reference",
-    "person_name",
-    "further_references",
-    "further_persons",
+from . import ownership
+from .draft_lock import (
+    EDITABLE,
+    DraftChanged,
+    DraftGone,
+    DraftOnItsWay,
+    DraftTakenOver,
+    locked,
+    locked_for_reader,
+    save_changed,
 )
+from .message_check import REFERENCE_KINDS, DraftIncomplete
+
+__all__ = [
+    "REFERENCE_KINDS",
+    "Content",
+    "DraftChanged",
+    "DraftGone",
+    "DraftIncomplete",
+    "DraftOnItsWay",
+    "DraftTakenOver",
+]
+
+# How long a draft in which nothing has been written is kept for who began it.
+_KEPT_UNTOUCHED: Final = timedelta(days=1)
 
 
-class DraftChanged(Exception):
-    """Somebody else has changed the draft since it was read: nothing has been saved."""
+class Kind(StrEnum):
+    """What a draft is going to be."""
+
+    NEW = "new"
+    ANSWER = "answer"
+    SUPPLEMENT = "supplement"
+    FORWARD = "forward"
 
 
-class DraftGone(Exception):
-    """The draft has been sent or thrown away."""
-
-
-class DraftOnItsWay(Exception):
-    """The draft is being sent: it has to be taken back before it is changed."""
-
-
-class TooManyRecipients(Exception):
-    """More than `MOST_RECIPIENTS`."""
-
-
-@dataclass
+@dataclass(frozen=True)
 class Content:
-    """What a person may write in a draft."""
+    """What a person writes in a draft: values by the draft's fields. What is left out stays as it is."""
 
     values: dict[str, object] = field(default_factory=dict)
 
-    @classmethod
-    def from_form(cls, data: dict[str, str]) -> "Content":
-        """What a form holds; lengths are checked when it is sent, so that nothing typed is lost.
 
-        Further references and persons have numbered names, `reference-2` and so on: what is left of them
-        when the empty ones are taken away moves up. A form without those fields leaves them as they are.
-        """
-        references = [_reference(data, suffix) for suffix in _suffixes(data, "reference")]
-        references = [one for one in references if any(one.values())]
-        first = references[0] if references else {"root": "", "value": ""}
-        persons = [data[f"person_name{suffix}"].strip()[:256] for suffix in _suffixes(data, "person_name")]
-        persons = [name for name in persons if name]
-        values: dict[str, object] = {
-            "subject": data.get("subject", "").strip()[:256],
-            "text": data.get("text", ""),
-            "is_confidential": data.get("is_confidential") == "on",
-            "reference_kind": first["root"],
-            "reference": first["value"],
-            "person_name": persons[0] if persons else "",
-        }
-        if any(name.startswith("reference-") for name in data):
-            values["further_references"] = references[1:]
-        if any(name.startswith("person_name-") for name in data):
-            values["further_persons"] = persons[1:]
-        return cls(values)
+def kind_of(draft: Draft) -> Kind:
+    """What the draft is going to be."""
+    if draft.answers is not None:
+        is_ours = draft.answers.direction == Message.Direction.OUT
+        return Kind.SUPPLEMENT if is_ours else Kind.ANSWER
+    return Kind.FORWARD if draft.forwards_id is not None else Kind.NEW
 
 
-def _suffixes(data: dict[str, str], name: str) -> list[str]:
-    suffixes = ["", *(f"-{number}" for number in range(2, MOST_REFERENCES + 1))]
-    return [suffix for suffix in suffixes if f"{name}{suffix}" in data]
-
-
-def _reference(data: dict[str, str], suffix: str) -> dict[str, str]:
-    kind = data.get(f"reference_kind{suffix}", "")
-    return {
-        "root": kind if kind in REFERENCE_KINDS else "",
-        "value": data.get(f"reference{suffix}", "").strip()[:256],
-    }
-
-
-def begin(mailbox: FunctionMailbox, person: Writer) -> Draft:
-    """An empty draft; one that the person left empty before is taken up again."""
-    left = written_drafts(Draft.objects.filter(mailbox=mailbox, created_by=person), is_written=False).first()
-    return left or Draft.objects.create(mailbox=mailbox, created_by=person, changed_by=person)
+def begin(mailbox: FunctionMailbox, person: Person) -> Draft:
+    """An empty draft; one that the person left empty before is used again."""
+    own = Draft.objects.filter(
+        Q(owner=None) | Q(owner=person), mailbox=mailbox, created_by=person, answers=None, forwards=None
+    )
+    empty = written_drafts(own, is_written=False).first()
+    return empty or Draft.objects.create(
+        mailbox=mailbox, created_by=person, changed_by=person, owner=person, is_untouched=True
+    )
 
 
 def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> QuerySet[Draft]:
-    """Drafts that hold anything, or those that hold nothing."""
+    """Drafts that hold anything that somebody has written, or those that hold nothing at all."""
     empty = Q(
         recipient_address="",
         subject="",
@@ -118,37 +88,40 @@ def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> Query
         further_persons=[],
     )
     has_file = Exists(DraftAttachment.objects.filter(draft=OuterRef("pk")))
-    return drafts.filter(~empty | has_file if is_written else empty & ~has_file)
+    if is_written:
+        return drafts.filter(~empty | has_file, is_untouched=False)
+    return drafts.filter(empty & ~has_file)
 
 
-def begin_answer(message: MessageRow, person: Writer, *, seen: int | None = None) -> Draft:
-    """A draft that answers a message, to whom it came from; an answer that was begun is gone on with.
+def begin_answer(message: Message, person: Person, *, seen: int | None = None, is_own: bool = False) -> Draft:
+    """A draft that answers a message, or supplements one of our own.
 
-    `seen` is the newest message of the conversation that the person has been shown; without it, the newest.
-    Raises `handling.NotAMember`.
+    The person's own draft is gone on with. Where a colleague has written one, that is given, to be read or
+    taken over; with `is_own` the person gets one of their own beside it. `seen` is the newest message of the
+    conversation that the person has been shown; without it, the newest. Raises `assignment.NotAMember`.
     """
     with transaction.atomic():
         conversation = assignment.locked_for(message.conversation_id, person)
-        return _begun_answer(message, conversation, person, seen)
+        mailbox = conversation.mailbox
+        newest = newest_in(conversation)
+        seen = newest if seen is None or newest is None else min(seen, newest)
+        drafts = Draft.objects.filter(answers=message, mailbox=mailbox)
+        own = drafts.filter(Q(owner=person) | Q(owner=None)).order_by("is_untouched", "pk").first()
+        if own is not None:
+            # Only what the person wrote themselves was written with what they have now seen in mind.
+            Draft.objects.filter(pk=own.pk, changed_by=person, seen_message__lt=seen or 0).update(
+                seen_message=seen
+            )
+            return own
+        others = None if is_own else drafts.filter(is_untouched=False).order_by("-changed_at").first()
+        return others or _new_answer(message, mailbox, person, seen)
 
 
-def _begun_answer(message: MessageRow, conversation: Conversation, person: Writer, seen: int | None) -> Draft:
-    mailbox = conversation.mailbox
-    existing = Draft.objects.filter(answers=message, mailbox=mailbox).first()
-    newest = newest_in(conversation)
-    seen = newest if seen is None or newest is None else min(seen, newest)
-    if existing is not None:
-        # Only what the person wrote themselves was written with what they have now seen in mind.
-        Draft.objects.filter(pk=existing.pk, changed_by=person, seen_message__lt=seen or 0).update(
-            seen_message=seen
-        )
-        return existing
+def _new_answer(message: Message, mailbox: FunctionMailbox, person: Person, seen: int | None) -> Draft:
     subject = message.subject
-    own = (
-        message.recipient_references
-        if message.direction == MessageRow.Direction.IN
-        else message.sender_references
-    )
+    is_answer = message.direction == Message.Direction.IN
+    references = message.recipient_references if is_answer else message.sender_references
+    own = [item for item in references[:1] if item["root"] in REFERENCE_KINDS]
     return Draft.objects.create(
         mailbox=mailbox,
         answers=message,
@@ -157,13 +130,34 @@ def _begun_answer(message: MessageRow, conversation: Conversation, person: Write
         recipient_organisation=message.counterpart_organisation,
         recipient_address=message.counterpart_address,
         recipient_function=message.counterpart_function,
-        subject=subject if subject.lower().startswith("sv:") else f"Sv: {subject}"[:256],
+        subject=f"Sv: {subject}"[:256] if is_answer and not subject.lower().startswith("sv:") else subject,
         is_confidential=message.is_confidential,
-        reference_kind=own[0]["root"] if own and own[0]["root"] in REFERENCE_KINDS else "",
-        reference=own[0]["value"][:256] if own and own[0]["root"] in REFERENCE_KINDS else "",
+        reference_kind=own[0]["root"] if own else "",
+        reference=own[0]["value"][:256] if own else "",
+        owner=person,
         created_by=person,
         changed_by=person,
+        is_untouched=True,
     )
+
+
+def begin_own(draft: Draft, content: Content, person: Person) -> Draft:
+    """A draft of the person's own beside a colleague's, with what they had written.
+
+    Raises `assignment.NotAMember`.
+    """
+    if draft.answers is not None:
+        own = begin_answer(draft.answers, person, seen=draft.seen_message, is_own=True)
+    else:
+        own = begin(draft.mailbox, person)
+    return save(own.pk, own.version, content, person) if any(content.values.values()) else own
+
+
+def drafts_in(conversation: Conversation) -> QuerySet[Draft]:
+    """What is being written in a conversation, the oldest first."""
+    rows = Draft.objects.filter(answers__conversation=conversation, mailbox=conversation.mailbox_id)
+    rows = rows.filter(is_untouched=False, send_at=None).select_related("mailbox", "owner")
+    return rows.order_by("pk")
 
 
 def newest_in(conversation: Conversation) -> int | None:
@@ -171,146 +165,31 @@ def newest_in(conversation: Conversation) -> int | None:
     return conversation.messages.order_by("-pk").values_list("pk", flat=True).first()
 
 
-def save(draft_id: int, version: int, content: Content, person: Writer) -> Draft:
-    """Save what was written, if nobody else did meanwhile.
+def save(draft_id: int, version: int, content: Content, person: Person) -> Draft:
+    """Save what its owner wrote, if nobody else did meanwhile.
 
-    Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
+    Raises `DraftTakenOver`, `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
     with transaction.atomic():
         draft = locked(draft_id, version, person)
-        _write(draft, content, person)
-        return draft
-
-
-def choose_recipient(draft_id: int, version: int, function: FunctionAddress, person: Writer) -> Draft:
-    """Set whom it is for; one more, where it is for somebody already. Raises `TooManyRecipients`."""
-    return add_recipients(draft_id, version, [recipient_in(function)], person)
-
-
-def recipient_in(function: FunctionAddress) -> message_builder.Recipient:
-    """A function in the address book as a recipient."""
-    organisation = function.organisation
-    return message_builder.Recipient(
-        0, organisation.participant_id, organisation.name, function.identifier, function.name
-    )
-
-
-def add_recipients(
-    draft_id: int, version: int, recipients: list[message_builder.Recipient], person: Writer
-) -> Draft:
-    """Add recipients; who is among them already is not added again. Raises `TooManyRecipients`."""
-    with transaction.atomic():
-        draft = locked(draft_id, version, person)
-        if draft.answers_id is not None:
+        changed = {
+            name: value
+            for name, value in content.values.items()
+            if name in EDITABLE and getattr(draft, name) != value
+        }
+        if not changed:
             return draft
-        if draft.is_inside:
-            draft.is_inside, draft.recipient_address = False, ""
-        known = {(one.participant, one.address) for one in message_builder.recipients_of(draft)}
-        new = {(one.participant, one.address): one for one in recipients}
-        added = [one for key, one in new.items() if key not in known]
-        if len(known) + len(added) > MOST_RECIPIENTS:
-            raise TooManyRecipients
-        DraftRecipient.objects.bulk_create(
-            DraftRecipient(
-                draft=draft,
-                participant=one.participant,
-                organisation=one.organisation,
-                address=one.address,
-                function=one.function,
-            )
-            for one in added
-        )
-        if not draft.recipient_address:
-            message_builder.promote_next(draft)
-        _bump(draft, person)
+        if "text" in changed and ownership.loses_much(draft.text, str(changed["text"])):
+            ownership.keep_version(draft)
+        for name, value in changed.items():
+            setattr(draft, name, value)
+        save_changed(draft, person)
         return draft
 
 
-def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person: Writer) -> Draft:
-    """Let it be for another mailbox of the same organisation, and nobody else."""
-    with transaction.atomic():
-        draft = locked(draft_id, version, person)
-        if draft.answers_id is not None or mailbox.participant_id != draft.mailbox.participant_id:
-            return draft
-        draft.further_recipients.all().delete()
-        draft.is_inside = True
-        draft.recipient_participant = mailbox.participant_id
-        draft.recipient_organisation = message_builder.own_name(mailbox)
-        draft.recipient_address, draft.recipient_function = mailbox.address, mailbox.name
-        _bump(draft, person)
-        return draft
-
-
-def remove_recipient(draft_id: int, version: int, person: Writer, key: int = 0) -> Draft:
-    """Take a recipient away: the first, or the further one with the key."""
-    with transaction.atomic():
-        draft = locked(draft_id, version, person)
-        if draft.answers_id is not None:
-            return draft
-        if key:
-            draft.further_recipients.filter(pk=key).delete()
-        else:
-            draft.is_inside = False
-            message_builder.promote_next(draft)
-        _bump(draft, person)
-        return draft
-
-
-def attach(draft: Draft, upload: "UploadedFile[Any]") -> DraftAttachment:
-    """Store a file with the draft. Raises `files.FileRefused`, `DraftGone`, `DraftOnItsWay`."""
-    room = uploads.room_for_files()
-    try:
-        stored = uploads.store_upload(
-            upload, "drafts", draft.mailbox.participant_id, room=room - _size_of_files(draft)
-        )
-    except uploads.FileRefused as refused:
-        if refused.signature:
-            quarantine.note_refused(
-                draft.mailbox.participant_id, draft.mailbox.address, refused.signature, upload.size or 0
-            )
-        raise
-    return keep_file(draft, stored, room=room)
-
-
-def keep_file(draft: Draft, stored: uploads.StoredFile, *, room: int | None = None) -> DraftAttachment:
-    """Let a stored file be the draft's, with the others in no more than so much room.
-
-    Raises `DraftGone`, also where it has been moved since it was read, `DraftOnItsWay`, `files.FileRefused`;
-    the file is removed then.
-    """
-    try:
-        with transaction.atomic():
-            if locked_anyhow(draft.pk).mailbox_id != draft.mailbox_id:
-                raise DraftGone
-            # Others may have been stored while this one was.
-            if room is not None and _size_of_files(draft) + stored.size > room:
-                raise uploads.FileRefused("size")
-            return DraftAttachment.objects.create(
-                draft=draft,
-                name=stored.name,
-                content_type=stored.content_type,
-                size=stored.size,
-                sha256=stored.sha256,
-                file_name=stored.file_name,
-                file_key=stored.file_key,
-            )
-    except (DraftGone, DraftOnItsWay, uploads.FileRefused):
-        blobs.remove(stored.file_name)
-        raise
-
-
-def _size_of_files(draft: Draft) -> int:
-    return draft.attachments.aggregate(total=Sum("size"))["total"] or 0
-
-
-def detach(attachment: DraftAttachment) -> None:
-    """Take a file out of a draft. Raises `DraftGone`, `DraftOnItsWay`."""
-    with transaction.atomic():
-        if locked_anyhow(attachment.draft_id).mailbox_id != attachment.draft.mailbox_id:
-            raise DraftGone
-        name = attachment.file_name
-        attachment.delete()
-        blobs.remove_on_commit(name)
+def keep(draft: Draft) -> None:
+    """Keep a draft that the person has chosen to save, although nothing is written in it."""
+    Draft.objects.filter(pk=draft.pk, is_untouched=True).update(is_untouched=False)
 
 
 def discard(draft: Draft, version: int) -> None:
@@ -319,75 +198,30 @@ def discard(draft: Draft, version: int) -> None:
     Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
     with transaction.atomic():
-        row = locked(draft.pk, version)
+        row = locked_for_reader(draft.pk, version)
         if row.mailbox_id != draft.mailbox_id:
             raise DraftGone
-        for attachment in row.attachments.all():
-            detach(attachment)
-        row.delete()
+        _delete(row)
         events.announce(draft.mailbox_id)
 
 
-def send(draft_id: int, version: int, content: Content, person: Writer) -> Conversation:
-    """Send a draft to its only recipient, at once: the message, the order to send it and the end of the draft
-    in one transaction.
+def leave_untouched(draft_id: int, person: Person) -> None:
+    """The person closes what they only looked at: nothing of it stays."""
+    _delete_all(Draft.objects.filter(pk=draft_id, owner=person, is_untouched=True))
 
-    The draft's row is locked in the query that checks it, so two who press at once send once. Raises
-    `DraftChanged`, `DraftGone`, `DraftIncomplete` (what was written has then been saved).
-    """
-    draft = save(draft_id, version, content, person)
+
+def remove_untouched() -> None:
+    """Remove drafts that were only looked at, a day ago or more."""
+    _delete_all(Draft.objects.filter(is_untouched=True, changed_at__lt=timezone.now() - _KEPT_UNTOUCHED))
+
+
+def _delete_all(drafts: QuerySet[Draft]) -> None:
     with transaction.atomic():
-        draft = locked(draft_id, draft.version, person)
-        message_builder.check(draft)
-        row = message_builder.send_to_first(draft, person)
-        events.announce(draft.mailbox_id)
-    return row.conversation
+        for row in drafts.select_for_update(skip_locked=True):
+            _delete(row)
 
 
-def locked(draft_id: int, version: int, person: Writer | None = None) -> Draft:
-    """The draft as it is, for a change that the person makes in this transaction.
-
-    An answer moves with its conversation: a draft that has come to a mailbox that the person does not see is
-    gone for them.
-
-    Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
-    """
-    draft = locked_anyhow(draft_id)
-    if person is not None:
-        check_seen(draft, person)
-    if draft.version != version:
-        raise DraftChanged
-    return draft
-
-
-def locked_anyhow(draft_id: int) -> Draft:
-    """The draft, whatever version it has. Raises `DraftGone`, `DraftOnItsWay`."""
-    draft = Draft.objects.select_for_update().filter(pk=draft_id).first()
-    if draft is None:
-        raise DraftGone
-    if draft.send_at is not None:
-        raise DraftOnItsWay
-    return draft
-
-
-def check_seen(draft: Draft, person: Writer) -> None:
-    """Raises `DraftGone` where the person does not see a locked draft."""
-    if not access.mailboxes_of(person).filter(pk=draft.mailbox_id).exists():
-        raise DraftGone
-
-
-def _write(draft: Draft, content: Content, person: Writer) -> None:
-    changed = {name: value for name, value in content.values.items() if getattr(draft, name) != value}
-    if not changed:
-        return
-    for name, value in changed.items():
-        if name in _EDITABLE:
-            setattr(draft, name, value)
-    _bump(draft, person)
-
-
-def _bump(draft: Draft, person: Writer) -> None:
-    draft.version += 1
-    draft.changed_by = person
-    draft.trouble = ""
-    draft.save()
+def _delete(draft: Draft) -> None:
+    for attachment in draft.attachments.all():
+        blobs.remove_on_commit(attachment.file_name)
+    draft.delete()

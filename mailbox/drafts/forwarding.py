@@ -13,43 +13,54 @@ from mailbox.conversations import assignment
 from mailbox.models import Attachment, Draft, Message, Person
 from mailbox.texts import message_text
 
-from . import canned_texts, composer, message_builder
+from . import canned_texts, draft_files
+from .recipients import own_name
 
 
 def begin(message: Message, person: Person) -> Draft:
-    """A draft that forwards a message; to whom is chosen in it: somebody else's function, or one's own.
+    """A draft that forwards a message; its recipient is chosen in it.
 
-    Raises `handling.NotAMember`.
+    One that the person has begun and written nothing in is used again.
+
+    Raises `assignment.NotAMember`.
     """
     subject = message.subject
     with transaction.atomic():
         conversation = assignment.locked_for(message.conversation_id, person)
         mailbox = conversation.mailbox
+        untouched = Draft.objects.filter(
+            forwards=message, mailbox=mailbox, owner=person, is_untouched=True
+        ).first()
+        if untouched is not None:
+            return untouched
         draft = Draft.objects.create(
             mailbox=mailbox,
             forwards=message,
             subject=subject if subject.lower().startswith("vb:") else f"Vb: {subject}"[:256],
             is_confidential=message.is_confidential,
+            owner=person,
             created_by=person,
             changed_by=person,
+            is_untouched=True,
         )
         whole = "".join(message_text.whole_text(message))
         text, is_cut = message_text.beginning_of(whole)
         texts = [text] if text else []
         if is_cut:
             texts.append(_("Texten är lång: den är bifogad i sin helhet."))
-        draft.text = f"{canned_texts.signed(draft, person)}\n\n{_told(message, texts)}"
+        draft.text = f"{canned_texts.signed(draft, person)}\n\n{_quoted(message, texts)}"
         draft.save(update_fields=["text"])
         rows = Attachment.objects.filter(document__message=message, is_blocked=False).order_by(
             "document__position", "pk"
         )
         for attachment in rows:
-            composer.keep_file(draft, uploads.copied(attachment, "drafts", mailbox.participant_id))
+            draft_files.keep_file(
+                draft, uploads.copied(attachment, "drafts", mailbox.participant_id), is_written=False
+            )
         if is_cut:
             name, source = f"meddelandetext-{message.message_id}.txt", BytesIO(whole.encode())
-            composer.keep_file(
-                draft, uploads.store(source, name, "text/plain", "drafts", mailbox.participant_id)
-            )
+            stored = uploads.store(source, name, "text/plain", "drafts", mailbox.participant_id)
+            draft_files.keep_file(draft, stored, is_written=False)
         access_log.note(
             person,
             "message-forwarded",
@@ -61,10 +72,10 @@ def begin(message: Message, person: Person) -> Draft:
     return draft
 
 
-def _told(message: Message, texts: list[str]) -> str:
+def _quoted(message: Message, texts: list[str]) -> str:
     """Who wrote what to whom, and when, in Markdown."""
     mailbox = message.conversation.mailbox
-    ours = f"{mailbox.name}, {message_builder.own_name(mailbox)}"
+    ours = f"{mailbox.name}, {own_name(mailbox)}"
     theirs = f"{message.counterpart_function}, {message.counterpart_organisation}"
     sender, recipient = (theirs, ours) if message.direction == Message.Direction.IN else (ours, theirs)
     lines = [
@@ -74,4 +85,4 @@ def _told(message: Message, texts: list[str]) -> str:
         f"{_('Datum')}: {date_format(timezone.localtime(message.at), 'j F Y H:i')}",
         f"{_('Ämne')}: {message.subject}",
     ]
-    return "\n\n".join(["  \n".join(lines), *texts])
+    return "\n\n".join(["\n".join(lines), *texts])

@@ -20,10 +20,12 @@ from mailbox.models import Conversation, Draft, FunctionMailbox, Mailing, Messag
 from mailbox.models import Person as Writer
 from transport import jobs
 
-from . import composer, message_builder
-from .message_builder import DraftIncomplete, Recipient, recipients_of
+from . import composer, message_check, sent_copy
+from .draft_lock import DraftChanged, locked, locked_at_any_version
+from .message_check import DraftIncomplete
+from .recipients import Recipient, recipients_of
 
-# Besides those of `outgoing`, what stands in `Draft.trouble`.
+# Besides those of `message_check`, what stands in `Draft.trouble`.
 ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
 MOST_UNDO_SECONDS: Final = 600
@@ -44,11 +46,11 @@ class TooLateToUndo(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class LookedThrough:
-    """What somebody was shown of a draft before it was sent, and said to it.
+class Reviewed:
+    """What the sender was shown of a draft before it was sent, and confirmed.
 
     `attachments` are the keys of its files. `seen` is the newest message of the conversation that they were
-    shown; None where nothing was said of it. `is_confirmed` tells that they were asked about new recipients.
+    shown, or None. `is_confirmed` tells that they confirmed recipients that the mailbox has not written to.
     """
 
     version: int
@@ -85,11 +87,10 @@ def asks_once_more(draft: Draft) -> list[Recipient]:
 def note_seen(draft_id: int, seen: int, person: Writer) -> None:
     """Whoever writes has been shown the conversation up to a message.
 
-    Raises `compose.DraftGone`, `compose.DraftOnItsWay`.
+    Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`.
     """
     with transaction.atomic():
-        draft = composer.locked_anyhow(draft_id)
-        composer.check_seen(draft, person)
+        draft = locked_at_any_version(draft_id, person)
         if draft.answers is not None and (draft.seen_message or 0) < seen:
             newest = composer.newest_in(draft.answers.conversation)
             draft.seen_message = min(seen, newest or 0)
@@ -97,27 +98,28 @@ def note_seen(draft_id: int, seen: int, person: Writer) -> None:
             draft.save(update_fields=["seen_message", "trouble"])
 
 
-def order(draft_id: int, looked: LookedThrough, person: Writer) -> Draft:
-    """Order a draft to be sent when its seconds are over; what it says is as it was looked through.
+def order(draft_id: int, reviewed: Reviewed, person: Writer, *, seconds: int | None = None) -> Draft:
+    """Order a draft to be sent when it can be undone no more; it says what its sender has reviewed.
 
-    With no seconds and one recipient nobody is woken: the caller sends it (`send_if_due`).
+    `seconds` is how long it can be undone; without it, the mailbox's own choice. With 0 and one recipient no
+    worker is woken: the caller sends it (`send_if_due`).
 
-    Raises `compose.DraftChanged` where it is not, `compose.DraftGone`, `compose.DraftOnItsWay`,
+    Raises `DraftChanged` where it says something else, `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`,
     `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`. The draft stays as it is then.
     """
     with transaction.atomic():
         _lock_conversation(draft_id)
-        draft = composer.locked(draft_id, looked.version, person)
-        if frozenset(draft.attachments.values_list("pk", flat=True)) != looked.attachments:
-            raise composer.DraftChanged
-        message_builder.check(draft)
-        if draft.answers is not None and looked.seen is not None:
-            draft.seen_message = max(draft.seen_message or 0, looked.seen)
+        draft = locked(draft_id, reviewed.version, person)
+        if frozenset(draft.attachments.values_list("pk", flat=True)) != reviewed.attachments:
+            raise DraftChanged
+        message_check.check(draft)
+        if draft.answers is not None and reviewed.seen is not None:
+            draft.seen_message = max(draft.seen_message or 0, reviewed.seen)
         if unseen_messages(draft).exists():
             raise AnsweredMeanwhile
-        if not looked.is_confirmed and asks_once_more(draft):
+        if not reviewed.is_confirmed and asks_once_more(draft):
             raise NotConfirmed
-        seconds = undo_seconds(draft.mailbox)
+        seconds = undo_seconds(draft.mailbox) if seconds is None else seconds
         draft.send_at = timezone.now() + timedelta(seconds=seconds)
         draft.send_by = person
         draft.trouble = ""
@@ -184,12 +186,12 @@ def _send_to_next(draft_id: int) -> bool:
             with transaction.atomic():
                 if person is None or unseen_messages(draft).exists():
                     raise AnsweredMeanwhile
-                message_builder.check(draft)
+                message_check.check(draft)
                 if draft.mailing is None and draft.further_recipients.exists():
                     draft.mailing = Mailing.objects.create(
                         mailbox=draft.mailbox, at=timezone.now(), written_by=person
                     )
-                message_builder.send_to_first(draft, person)
+                sent_copy.send_to_first(draft, person)
         except AnsweredMeanwhile:
             trouble = ANSWERED_MEANWHILE
         except DraftIncomplete as error:

@@ -2,7 +2,7 @@
 
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
-from .draft import Draft, DraftAttachment, DraftRecipient
+from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
 from .login_session import LoginSession, UsedLogoutToken
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
@@ -29,6 +29,7 @@ __all__ = [
     "DraftAttachment",
     "DraftEntry",
     "DraftRecipient",
+    "DraftVersion",
     "FunctionMailbox",
     "Label",
     "Labelling",

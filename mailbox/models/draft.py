@@ -1,4 +1,4 @@
-"""Messages that are being written: shared in the mailbox."""
+"""Messages that are being written: seen by the whole mailbox, written by one person at a time."""
 
 import uuid
 from typing import Any, ClassVar, Final, Self
@@ -16,13 +16,25 @@ _OF_DRAFT: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": (
 
 
 class Draft(models.Model):
-    """A draft. `version` grows with every change, so that nobody overwrites another's unseen."""
+    """A draft. Its owner writes in it; colleagues read it until one of them takes it over.
+
+    `version` grows with every change, so that nobody overwrites another's unseen.
+    """
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="drafts")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     answers = models.ForeignKey(Message, models.PROTECT, null=True, blank=True, related_name="+")
     forwards = models.ForeignKey(
-        Message, models.SET_NULL, null=True, blank=True, related_name="+", help_text="what it was begun with"
+        Message, models.SET_NULL, null=True, blank=True, related_name="+", help_text="what it forwards"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", help_text="who writes in it"
+    )
+    taken_over_at = models.DateTimeField(null=True, blank=True, help_text="when its owner took it over")
+    is_untouched = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="only looked at, nothing written yet: nobody else sees it, and it is removed by itself",
     )
     recipient_participant = models.CharField(max_length=260, blank=True)
     recipient_organisation = models.CharField(max_length=256, blank=True)
@@ -82,6 +94,27 @@ class Draft(models.Model):
     @property
     def persons(self) -> list[str]:
         return [name for name in (self.person_name, *self.further_persons) if name]
+
+
+class DraftVersion(models.Model):
+    """What a draft said before it was taken over, restored, or shortened by much."""
+
+    draft = models.ForeignKey(Draft, models.CASCADE, related_name="versions")
+    key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
+    content = EncryptedJSONField(
+        default=dict,
+        db_default={},
+        help_text="{field: value} of what a person writes",
+        organisation="draft.mailbox.participant_id",
+        bound_to=("key",),
+    )
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    written_at = models.DateTimeField(help_text="when it was last changed")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["-pk"]
 
 
 class DraftRecipient(models.Model):

@@ -15,13 +15,19 @@ _BY_KEY: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": ("k
 
 
 class WritingChoices(models.Model):
-    """A mailbox's signature, and how long what is sent from it can be undone."""
+    """A mailbox's signature, how long what is sent from it can be undone, and whether answering assigns."""
 
     mailbox = models.OneToOneField(FunctionMailbox, models.CASCADE, related_name="writing_choices")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
     signature = EncryptedTextField(blank=True, **_BY_KEY)
     undo_seconds = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="0 sends at once; nothing means the node's own"
+        null=True, blank=True, help_text="0 sends at once; empty means the node's own"
+    )
+
+    assigns_on_answer = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="whoever answers a conversation that nobody is responsible for becomes its assignee",
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()

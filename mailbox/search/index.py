@@ -91,7 +91,8 @@ def _add_all(rows: QuerySet[Any]) -> int:
 
 def _add_drafts(drafts: QuerySet[Draft]) -> None:
     """Half a word that somebody is writing is a word of no vocabulary, so nothing is learned of drafts."""
-    rows = drafts.select_related("mailbox").prefetch_related("attachments", "further_recipients")
+    rows = drafts.filter(is_untouched=False).select_related("mailbox")
+    rows = rows.prefetch_related("attachments", "further_recipients")
     for draft in rows.order_by("pk").iterator(chunk_size=_BATCH):
         content = written(_texts_of_draft(draft), (value for _, value in draft.references))
         words = _hashed(search_key(draft.mailbox.participant_id), content, roots_of(content.words))

@@ -1,7 +1,8 @@
 """Markdown for people: exactly the codes that B1.3.3 4.3.3.2 lists, then sanitised.
 
 Headers, bold, italic, bullets, numbers, paragraphs and line breaks; nothing else has a meaning, so a
-stranger's text can neither link nor load anything.
+stranger's text can neither link nor load anything. A single line end is shown as one, whoever wrote it; what
+we send has the two spaces before it that make it one in everybody's Markdown (`with_hard_breaks`).
 """
 
 import re
@@ -21,7 +22,7 @@ _TAGS: Final = {"h3", "h4", "h5", "h6", "p", "strong", "em", "ul", "ol", "li", "
 _HEADING: Final = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+", re.MULTILINE)
 _EMPHASIS: Final = re.compile(r"(\*{1,3})(?=[^\s*])([^*\n]+)(?<=\S)\1")
 
-_parser = MarkdownIt("zero", {"breaks": False, "html": False}).enable(list(_RULES))
+_parser = MarkdownIt("zero", {"breaks": True, "html": False}).enable(list(_RULES))
 
 
 def render(text: str) -> SafeString:
@@ -33,6 +34,15 @@ def render(text: str) -> SafeString:
             token.tag = f"h{level}"
     html = _parser.renderer.render(tokens, _parser.options, {})
     return mark_safe(nh3.clean(html, tags=_TAGS, attributes={"ol": {"start"}}, link_rel=None))  # noqa: S308
+
+
+def with_hard_breaks(text: str) -> str:
+    """The text with each line end in a paragraph as B1.3.3 4.3.3.2 has it: two spaces, then return."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(
+        f"{line.rstrip()}  " if line.strip() and following.strip() else line
+        for line, following in zip(lines, [*lines[1:], ""], strict=True)
+    )
 
 
 def without_marks(text: str) -> str:

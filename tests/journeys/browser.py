@@ -41,7 +41,7 @@ def start(playwright: Playwright) -> Browser:
 
 def send(page: Page) -> None:
     page.get_by_role("button", name="Granska och skicka").click()
-    expect(page.get_by_role("heading", level=1, name="Granska och skicka")).to_be_visible()
+    expect(page.get_by_role("heading", name="Granska och skicka")).to_be_visible()
     if page.get_by_label("Ja, uppgifterna ska dit").count():
         page.get_by_label("Ja, uppgifterna ska dit").check()
     page.get_by_role("button", name="Skicka", exact=True).click()

@@ -18,7 +18,7 @@ SCHOOL_ADDRESS = "sdk:elevhalsa:0203:habo.se"
 def write(page: Page, subject: str, organisation: str, function: str) -> None:
     page.get_by_role("button", name="Skriv meddelande").click()
     page.get_by_label(re.compile("^Till: sök")).press_sequentially(organisation)
-    page.get_by_role("radio", name=re.compile(function)).check()
+    page.get_by_role("option", name=re.compile(function)).click()
     page.get_by_label("Ämne", exact=True).fill(subject)
     page.get_by_label("Meddelande", exact=True).fill("Hej")
 

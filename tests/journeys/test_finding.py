@@ -29,7 +29,7 @@ def written(karin: Caseworker, subject: str, text: str) -> None:
     karin.open_mailbox(RECEPTION)
     page.get_by_role("button", name="Skriv meddelande").click()
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
-    page.get_by_role("radio", name=re.compile(TRAINING)).check()
+    page.get_by_role("option", name=re.compile(TRAINING)).click()
     page.get_by_label("Ämne", exact=True).fill(subject)
     page.get_by_label("Meddelande", exact=True).fill(text)
     karin.send()

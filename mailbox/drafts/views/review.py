@@ -1,4 +1,4 @@
-"""Looking a draft through before it is sent, the seconds in which that can be undone, and where it went."""
+"""Reviewing a draft before it is sent, the seconds in which that can be undone, and where it went."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,54 +11,90 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mailbox import access, access_log
 from mailbox.conversations import presence
-from mailbox.drafts import canned_texts, composer, message_builder, send_order
+from mailbox.drafts import canned_texts, draft_lock, message_builder, message_check, recipients, send_order
+from mailbox.drafts.composer import DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay, DraftTakenOver
+from mailbox.drafts.forms import ReviewForm
 from mailbox.models import Draft
 from mailbox.requests import PersonRequest
 from mailbox.texts.message_text import rendered_beginning
 
-from .draft_form import form, number, unseen_shown
+from .draft_form import assignee_context, form, heading_context, unseen_messages
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def check(request: PersonRequest, draft_id: int) -> HttpResponse:
     """The whole message as it would be sent; POST sends it."""
-    rows = access.drafts_of(request.user).select_related("mailbox", "answers__conversation__mailbox")
+    rows = access.drafts_of(request.user).select_related("mailbox", "owner", "answers__conversation__mailbox")
     row = rows.filter(pk=draft_id).first()
     if row is None:
         return redirect_missing_draft(request, draft_id)
     if row.send_at is not None:
         return redirect("draft", row.pk)
+    if not draft_lock.may_write(row, request.user):
+        return form(request, row, status=409) if request.method == "POST" else redirect("draft", row.pk)
     if request.method != "POST":
         try:
-            message_builder.check(row)
-        except composer.DraftIncomplete as incomplete:
+            message_check.check(row)
+        except DraftIncomplete as incomplete:
             # What is missing is told in the form, where it can be filled in.
             return form(request, row, errors=incomplete.errors)
         presence.note_page(request.user, presence.of_draft(row))
-        return _page(request, row)
+        return review_page(request, row)
     try:
-        send_order.order(row.pk, _looked_through(request), request.user)
-    except composer.DraftIncomplete as incomplete:
+        send_order.order(row.pk, _reviewed(request), request.user)
+    except DraftIncomplete as incomplete:
         return form(request, row, errors=incomplete.errors, status=422)
-    except composer.DraftChanged:
+    except DraftTakenOver:
         row.refresh_from_db()
-        return _page(request, row, has_changed=True, status=409)
+        return form(request, row, status=409)
+    except DraftChanged:
+        row.refresh_from_db()
+        return review_page(request, row, has_changed=True, status=409)
     except send_order.AnsweredMeanwhile:
-        return _page(request, row, status=409)
+        return review_page(request, row, status=409)
     except send_order.NotConfirmed:
         error = _("Bekräfta att uppgifterna ska till mottagaren.")
-        return _page(request, row, errors={"confirmed": error}, status=422)
-    except composer.DraftOnItsWay:
+        return review_page(request, row, errors={"confirmed": error}, status=422)
+    except DraftOnItsWay:
         return redirect("draft", row.pk)
-    except composer.DraftGone:
+    except DraftGone:
         return redirect_missing_draft(request, draft_id)
     presence.stop_writing(request.user, presence.of_draft(row))
+    if request.htmx and row.answers is not None:
+        return _sent_in_thread(request, row)
     if not send_order.undo_seconds(row.mailbox) and not row.further_recipients.exists():
         send_order.send_if_due(row.pk)
         if send_order.sent_from(row.pk).exists():
             messages.success(request, _("Meddelandet skickas."))
     return redirect("draft", row.pk)
+
+
+def _sent_in_thread(request: PersonRequest, row: Draft) -> HttpResponse:
+    """What stands in the thread after sending: that it can be undone, or that it is sent."""
+    if not send_order.undo_seconds(row.mailbox):
+        send_order.send_if_due(row.pk)
+    row = Draft.objects.filter(pk=row.pk).first() or row
+    is_sent = send_order.sent_from(row.pk).exists()
+    if not is_sent and row.send_at is None:
+        return form(request, row, errors=send_errors(row))
+    context = {"draft": row, "is_sent": is_sent, "seconds": _seconds_left(row)}
+    return render(request, "drafts/_composer_sent.html", context)
+
+
+def send_errors(row: Draft) -> dict[str, str]:
+    """Why a draft that came back cannot be sent, where that is still so."""
+    if row.trouble not in {message_check.RECIPIENT_GONE, message_check.INVALID}:
+        return {}
+    try:
+        message_check.check(row)
+    except DraftIncomplete as incomplete:
+        return incomplete.errors
+    return {}
+
+
+def _seconds_left(row: Draft) -> int:
+    return max(0, round((row.send_at - timezone.now()).total_seconds())) if row.send_at else 0
 
 
 @login_required
@@ -71,7 +107,8 @@ def undo(request: PersonRequest, draft_id: int) -> HttpResponse:
     except send_order.TooLateToUndo:
         messages.error(request, _("Det gick inte att ångra: meddelandet hann skickas."))
     else:
-        messages.success(request, _("Sändningen är ångrad. Utkastet är kvar, och inget mer skickas."))
+        if not request.htmx:
+            messages.success(request, _("Sändningen är ångrad. Utkastet är kvar, och inget mer skickas."))
     return redirect("draft", draft_id)
 
 
@@ -85,12 +122,11 @@ def on_its_way(request: PersonRequest, row: Draft) -> HttpResponse:
         return redirect("draft", row.pk)
     if request.htmx:
         return HttpResponse(status=204)
-    seconds = (row.send_at - timezone.now()).total_seconds() if row.send_at else 0
     context = {
         "draft": row,
         "mailbox": row.mailbox,
-        "recipients": message_builder.recipients_of(row),
-        "seconds": max(0, round(seconds)),
+        "recipients": recipients.recipients_of(row),
+        "seconds": _seconds_left(row),
     }
     return render(request, "drafts/draft_on_its_way.html", context)
 
@@ -116,17 +152,20 @@ def redirect_missing_draft(request: PersonRequest, draft_id: int) -> HttpRespons
     return redirect(url)
 
 
-def _looked_through(request: PersonRequest) -> send_order.LookedThrough:
-    told = request.POST
-    return send_order.LookedThrough(
-        version=number(told.get("version", "")) or -1,
-        attachments=frozenset(number(key) for key in told.get("attachments", "").split(",") if key),
-        seen=number(told.get("seen", "")) or None,
-        is_confirmed=told.get("confirmed") == "on",
+def _reviewed(request: PersonRequest) -> send_order.Reviewed:
+    form = ReviewForm(request.POST)
+    form.full_clean()
+    shown = form.cleaned_data
+    version = shown["version"]
+    return send_order.Reviewed(
+        version=-1 if version is None else version,
+        attachments=shown["attachments"],
+        seen=shown["seen"],
+        is_confirmed=shown["confirmed"],
     )
 
 
-def _page(
+def review_page(
     request: PersonRequest,
     row: Draft,
     *,
@@ -135,32 +174,34 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     person = request.user
-    unseen = unseen_shown(row)
-    if unseen and row.answers is not None:
-        access_log.note_opened(person, row.answers.conversation, is_by_itself=True)
+    unseen = unseen_messages(request, row)
     attachments = list(row.attachments.all())
     access_log.note_draft_opened(request.user, row)
     rendered, is_text_cut = rendered_beginning(row.text)
     context = {
         "draft": row,
         "mailbox": row.mailbox,
-        "organisation": message_builder.own_name(row.mailbox),
-        "recipients": message_builder.recipients_of(row),
+        "organisation": recipients.own_name(row.mailbox),
+        "recipients": recipients.recipients_of(row),
         "references": [
-            (_(message_builder.REFERENCE_KINDS.get(root, root)), value) for root, value in row.references
+            (_(message_check.REFERENCE_KINDS.get(root, root)), value) for root, value in row.references
         ],
         "returned": message_builder.returned_references(row.answers),
         "rendered": rendered,
         "is_text_cut": is_text_cut,
         "attachments": attachments,
-        "attachment_keys": ",".join(str(one.pk) for one in attachments),
-        "left": canned_texts.placeholders_in(row.text),
-        "asks": send_order.asks_once_more(row),
+        "attachment_keys": ",".join(str(attachment.pk) for attachment in attachments),
+        "unfilled": canned_texts.placeholders_in(row.text),
+        "to_confirm": send_order.asks_once_more(row),
         "unseen": unseen,
         "newest": unseen[-1].pk if unseen else "",
         "seconds": send_order.undo_seconds(row.mailbox),
         "errors": errors or {},
         "has_changed": has_changed,
         "person": person,
+        **heading_context(row),
+        **assignee_context(row, person),
     }
-    return render(request, "drafts/check.html", context, status=status)
+    in_thread = request.htmx and row.answers_id is not None
+    template = "drafts/_composer_review.html" if in_thread else "drafts/check.html"
+    return render(request, template, context, status=status)

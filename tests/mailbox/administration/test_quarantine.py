@@ -13,9 +13,11 @@ from django.utils import timezone
 from mailbox.administration import quarantine
 from mailbox.archive.bundle import write_bundle
 from mailbox.delivery.client import BuiltInClient
-from mailbox.drafts import composer
+from mailbox.drafts import composer, draft_files, recipients
+from mailbox.drafts.forms import DraftForm
 from mailbox.models import AccessLogEntry, Attachment, FunctionMailbox, Message
 from testbed.clamav import EICAR
+from tests.mailbox.build import send_now
 from transport.message_service.malware.quarantine import kept_apart
 from transport.message_service.malware.scan import Found
 from transport.message_service.models import (
@@ -224,10 +226,10 @@ def test_an_attachment_in_which_something_was_found_when_it_was_sent_cannot_be_o
     person = a_member(mailbox)
     draft = composer.begin(mailbox, person)
     for name, content in (("bra.pdf", b"%PDF-1"), ("faktura.pdf", BAD)):
-        composer.attach(draft, SimpleUploadedFile(name, content, "application/pdf"))
-    draft = composer.choose_recipient(draft.pk, draft.version, function_of_af, person)
-    content = composer.Content.from_form({"subject": "Ämne", "text": "Hej"})
-    conversation = composer.send(draft.pk, draft.version, content, person)
+        draft_files.attach(draft, SimpleUploadedFile(name, content, "application/pdf"))
+    draft = recipients.choose_recipient(draft.pk, draft.version, function_of_af, person)
+    content = DraftForm.content_of({"subject": "Ämne", "text": "Hej"})
+    conversation = send_now(draft.pk, draft.version, content, person)
     settings.SDK_CLAMD = address
     row = OutgoingMessage.objects.get()
     (kept,) = kept_apart(

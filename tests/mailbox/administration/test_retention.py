@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from mailbox.administration import retention
 from mailbox.conversations import assignment
-from mailbox.drafts import composer
+from mailbox.drafts import composer, recipients
+from mailbox.drafts.forms import DraftForm
 from mailbox.models import (
     AccessLogEntry,
     Attachment,
@@ -23,6 +24,7 @@ from mailbox.models import (
     RetentionRule,
     SearchEntry,
 )
+from tests.mailbox.build import send_now
 from tests.world import federation, world
 from transport.access_point.models import InboundTransfer
 from transport.message_service import orders
@@ -184,9 +186,9 @@ def test_envelopes_and_payloads_go_on_both_sides_and_receipts_stay(
         book_id="1", organisation=organisation, identifier=world.recipient.mailbox.address, name="Praktik"
     )
     draft = composer.begin(world.sender.mailbox, person)
-    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
-    written = composer.Content.from_form({"subject": "Ämne", "text": "Text"})
-    composer.send(draft.pk, draft.version, written, person)
+    draft = recipients.choose_recipient(draft.pk, draft.version, function, person)
+    written = DraftForm.content_of({"subject": "Ämne", "text": "Text"})
+    send_now(draft.pk, draft.version, written, person)
     world.pump()
     sent = OutgoingMessage.objects.get(kind=OutgoingMessage.Kind.MESSAGE)
     arrived = InboundTransfer.objects.get(document_id__contains="MessageWithAttachments")

@@ -19,8 +19,10 @@ from addressbook.models import FunctionAddress, Organisation
 from mailbox import rendering
 from mailbox.archive import check_bundle
 from mailbox.archive.conversation_record import as_xml
-from mailbox.drafts import composer
+from mailbox.drafts import composer, draft_files, recipients
+from mailbox.drafts.forms import DraftForm
 from mailbox.models import AccessLogEntry, Conversation, Membership, Person
+from tests.mailbox.build import send_now
 from tests.world import federation, world
 
 __all__ = ["federation", "world"]
@@ -44,14 +46,14 @@ def conversations(world) -> tuple[Conversation, Conversation]:
         book_id="1", organisation=organisation, identifier=world.recipient.mailbox.address, name="Praktik"
     )
     draft = composer.begin(world.sender.mailbox, person)
-    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
-    composer.attach(draft, SimpleUploadedFile("plan – å.pdf", PDF))
+    draft = recipients.choose_recipient(draft.pk, draft.version, function, person)
+    draft_files.attach(draft, SimpleUploadedFile("plan – å.pdf", PDF))
     attachment = draft.attachments.get()
     attachment.name = ODD_NAME
     attachment.save()
     values = {"subject": "Planering", "text": TEXT, "is_confidential": "1"}
     draft.refresh_from_db()
-    composer.send(draft.pk, draft.version, composer.Content.from_form(values), person)
+    send_now(draft.pk, draft.version, DraftForm.content_of(values), person)
     world.pump()
     sent = Conversation.objects.get(mailbox=world.sender.mailbox)
     return sent, Conversation.objects.get(mailbox=world.recipient.mailbox)

@@ -12,7 +12,7 @@ from mailbox.administration import retention
 from mailbox.attachments import uploads
 from mailbox.conversations import assignment, labels, notes, reassignment
 from mailbox.delivery import resend
-from mailbox.drafts import composer, forwarding
+from mailbox.drafts import composer, draft_files, forwarding, recipients
 from mailbox.models import Conversation, Draft, FunctionMailbox, Label, Note, Person
 from tests.mailbox.administration.build import HERE, a_member, a_message_in, log_in
 from transport.message_api.clients import function_patterns
@@ -87,13 +87,13 @@ def test_an_answer_that_has_moved_is_gone_for_who_does_not_see_it_any_more(mailb
     message = a_message_in(mailbox)
     draft = composer.begin_answer(message, person)
     draft.mailbox = Draft.objects.select_related("mailbox").get(pk=draft.pk).mailbox
-    attachment = composer.attach(draft, SimpleUploadedFile("a.pdf", PDF, "application/pdf"))
+    attachment = draft_files.attach(draft, SimpleUploadedFile("a.pdf", PDF, "application/pdf"))
     moved(message.conversation, other)
     for change in (
         lambda: composer.save(draft.pk, draft.version, composer.Content({"text": "Hej"}), person),
-        lambda: composer.remove_recipient(draft.pk, draft.version, person, 0),
-        lambda: composer.attach(draft, SimpleUploadedFile("b.pdf", PDF, "application/pdf")),
-        lambda: composer.detach(attachment),
+        lambda: recipients.remove_recipient(draft.pk, draft.version, person, 0),
+        lambda: draft_files.attach(draft, SimpleUploadedFile("b.pdf", PDF, "application/pdf")),
+        lambda: draft_files.detach(attachment),
         lambda: composer.discard(draft, draft.version),
     ):
         with pytest.raises(composer.DraftGone):
@@ -137,7 +137,7 @@ def test_files_that_are_stored_at_once_stay_within_the_message_s_room(mailbox, m
     content = PDF + b"x" * (40 - len(PDF))
     told = at_once(
         6,
-        lambda number: composer.attach(
+        lambda number: draft_files.attach(
             Draft.objects.select_related("mailbox").get(pk=draft.pk),
             SimpleUploadedFile(f"{number}.pdf", content, "application/pdf"),
         ),

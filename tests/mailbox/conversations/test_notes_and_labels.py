@@ -28,7 +28,7 @@ from mailbox.models import (
 )
 from mailbox.notifications import notices
 from mailbox.search import Filters, find
-from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.build import a_member, arrives, log_in, send_now
 from tests.mailbox.conftest import HERE
 from transport.message_service.models import OutgoingMessage
 
@@ -122,7 +122,7 @@ def test_notes_are_sealed_sent_to_nobody_and_left_out_of_record_bundles(mailbox,
     draft = composer.begin_answer(message, karin)
     content = composer.Content({"text": "Svar"})
     draft = composer.save(draft.pk, draft.version, content, karin)
-    composer.send(draft.pk, draft.version, content, karin)
+    send_now(draft.pk, draft.version, content, karin)
     target = io.BytesIO()
     write_bundle(conversation, target, made_by="Karin", made_at=timezone.now())
     with zipfile.ZipFile(target) as bundle:

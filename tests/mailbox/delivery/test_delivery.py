@@ -4,9 +4,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox.drafts import composer
+from mailbox.drafts import composer, recipients
+from mailbox.drafts.forms import DraftForm
 from mailbox.models import Message
-from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.build import a_member, arrives, log_in, send_now
 from transport.message_service.models import OutgoingMessage
 
 pytestmark = pytest.mark.django_db
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.django_db
 def sent(mailbox, function) -> Message:
     person = a_member("Karin", mailbox)
     draft = composer.begin(mailbox, person)
-    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
-    content = composer.Content.from_form({"subject": "Ämne", "text": "Hej"})
-    composer.send(draft.pk, draft.version, content, person)
+    draft = recipients.choose_recipient(draft.pk, draft.version, function, person)
+    content = DraftForm.content_of({"subject": "Ämne", "text": "Hej"})
+    send_now(draft.pk, draft.version, content, person)
     return Message.objects.get()
 
 

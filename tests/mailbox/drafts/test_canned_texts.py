@@ -6,9 +6,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from mailbox.drafts import composer, forwarding, send_order
+from mailbox.drafts import composer, forwarding, recipients, send_order
+from mailbox.drafts.forms import DraftForm
 from mailbox.models import CannedText, Draft, FunctionMailbox, Membership, Message, WritingChoices
-from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.build import a_member, arrives, log_in, send_now
 
 from .test_sending import ready
 
@@ -24,7 +25,7 @@ def test_a_canned_text_is_filled_in_and_put_before_the_signature(mailbox, functi
     draft = composer.begin(mailbox, person)
     page = client.get(reverse("draft", args=[draft.pk]))
     assert "Karin Svensson\nMottagning, Håbo kommun</textarea>" in page.content.decode()
-    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
+    draft = recipients.choose_recipient(draft.pk, draft.version, function, person)
     form = {
         "action": "canned",
         "canned": canned.pk,
@@ -131,7 +132,7 @@ def test_several_references_and_persons_are_sent_and_kept(mailbox, function):
         "person_name-2": "Eva",
     }
     draft = ready(mailbox, function, person, **form)
-    composer.send(draft.pk, draft.version, composer.Content({}), person)
+    send_now(draft.pk, draft.version, composer.Content({}), person)
     sent = Message.objects.get()
     assert [(one["root"], one["value"]) for one in sent.sender_references] == [
         ("dnr", "SN 1"),
@@ -145,7 +146,7 @@ def test_a_further_reference_without_its_kind_is_told(mailbox, function):
     form = {"reference_kind": "dnr", "reference": "SN 1", "reference_kind-2": "", "reference-2": "SN 2"}
     draft = ready(mailbox, function, person, **form)
     with pytest.raises(composer.DraftIncomplete) as incomplete:
-        composer.send(draft.pk, draft.version, composer.Content({}), person)
+        send_now(draft.pk, draft.version, composer.Content({}), person)
     assert set(incomplete.value.errors) == {"reference_kind"}
 
 
@@ -167,7 +168,7 @@ def test_a_form_without_further_rows_leaves_them_as_they_are(mailbox, function):
     saved = composer.save(
         further.pk,
         further.version,
-        composer.Content.from_form({"reference_kind": "dnr", "reference": "SN 3"}),
+        DraftForm.content_of({"reference_kind": "dnr", "reference": "SN 3"}),
         person,
     )
     assert saved.references == [("dnr", "SN 3"), ("dnr", "SN 2")]

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from mailbox.drafts import composer
+from mailbox.drafts import composer, draft_files, ownership
 from mailbox.models import Draft, WritingChoices
 from tests.mailbox.build import a_member, log_in
 
@@ -53,7 +53,7 @@ def test_what_was_written_is_shown_and_saved_and_goes_when_it_is_confirmed(mailb
 def test_a_file_is_asked_for_too_and_the_check_step_changes_nothing(mailbox, karin, pressed):
     draft = composer.begin(mailbox, karin)
     draft = composer.save(draft.pk, draft.version, composer.Content({"subject": "Plan"}), karin)
-    composer.attach(draft, SimpleUploadedFile("plan.pdf", b"%PDF-1.7"))
+    draft_files.attach(draft, SimpleUploadedFile("plan.pdf", b"%PDF-1.7"))
     draft.refresh_from_db()
     asked = pressed(draft, "discard", None).content.decode()
     assert "plan.pdf" in asked
@@ -72,7 +72,8 @@ def test_what_somebody_has_written_since_is_not_thrown_away_unseen(mailbox, kari
     draft = composer.begin(mailbox, karin)
     draft = composer.save(draft.pk, draft.version, composer.Content({"text": "Karins"}), karin)
     ahmed = a_member("Ahmed", mailbox)
-    composer.save(draft.pk, draft.version, composer.Content({"text": "Ahmeds tillägg"}), ahmed)
+    taken = ownership.take_over(draft.pk, draft.version, ahmed)
+    composer.save(taken.pk, taken.version, composer.Content({"text": "Ahmeds tillägg"}), ahmed)
     told = pressed(draft, "discard-now", None)
     assert told.status_code == 409
     assert "Ahmeds tillägg" in told.content.decode()

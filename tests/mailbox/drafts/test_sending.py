@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from addressbook.models import FunctionAddress
 from mailbox import tasks
-from mailbox.drafts import composer, send_order
-from mailbox.drafts.send_order import LookedThrough
+from mailbox.drafts import composer, draft_files, recipients, send_order
+from mailbox.drafts.forms import DraftForm
+from mailbox.drafts.send_order import Reviewed
 from mailbox.models import Draft, FunctionMailbox, Message, Person, WritingChoices
-from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.build import a_member, arrives, log_in, send_now
 from transport.message_service import orders
 from transport.message_service.models import OutgoingMessage
 
@@ -23,9 +24,9 @@ pytestmark = pytest.mark.django_db
 
 def ready(mailbox: FunctionMailbox, function: FunctionAddress, person: Person, **form: str) -> Draft:
     draft = composer.begin(mailbox, person)
-    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
+    draft = recipients.choose_recipient(draft.pk, draft.version, function, person)
     values = {"subject": "Kallelse till möte", "text": "Välkommen.", **form}
-    return composer.save(draft.pk, draft.version, composer.Content.from_form(values), person)
+    return composer.save(draft.pk, draft.version, DraftForm.content_of(values), person)
 
 
 def an_answer(message: Message, person: Person, text: str = "Svar") -> Draft:
@@ -35,9 +36,9 @@ def an_answer(message: Message, person: Person, text: str = "Svar") -> Draft:
     )
 
 
-def looked_through(draft: Draft, **said) -> LookedThrough:
+def looked_through(draft: Draft, **said) -> Reviewed:
     keys = frozenset(draft.attachments.values_list("pk", flat=True))
-    return LookedThrough(draft.version, keys, **said)
+    return Reviewed(draft.version, keys, **said)
 
 
 def seconds_pass(draft: Draft) -> None:
@@ -105,7 +106,7 @@ def test_a_worker_that_dies_halfway_has_sent_nothing_and_the_next_sends_it(mailb
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr("mailbox.drafts.message_builder.personal.note_used", die)
+        dying.setattr("mailbox.drafts.sent_copy.personal.note_used", die)
         with pytest.raises(Killed):
             send_order.send_if_due(draft.pk)
     assert not OutgoingMessage.objects.exists()
@@ -117,7 +118,7 @@ def test_a_worker_that_dies_halfway_has_sent_nothing_and_the_next_sends_it(mailb
 def test_undo_brings_the_draft_back_with_all_that_it_said(mailbox, function, client):
     person = a_member("Karin", mailbox)
     draft = ready(mailbox, function, person)
-    composer.attach(draft, SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
+    draft_files.attach(draft, SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
     log_in(client, person)
     client.post(reverse("check", args=[draft.pk]), form_of(draft))
     assert page_of(client, draft).templates[0].name == "drafts/draft_on_its_way.html"
@@ -150,15 +151,15 @@ def test_too_late_to_undo_says_so_and_shows_what_was_sent(mailbox, function, cli
 def test_nothing_of_a_draft_on_its_way_can_be_changed(mailbox, function, client):
     person = a_member("Karin", mailbox)
     draft = ready(mailbox, function, person)
-    attachment = composer.attach(draft, SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
+    attachment = draft_files.attach(draft, SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
     ordered = send_order.order(draft.pk, looked_through(draft), person)
     content = composer.Content({"text": "Något annat"})
     for change in (
         lambda: composer.save(draft.pk, ordered.version, content, person),
-        lambda: composer.attach(draft, SimpleUploadedFile("b.pdf", b"%PDF-1.7")),
-        lambda: composer.detach(attachment),
+        lambda: draft_files.attach(draft, SimpleUploadedFile("b.pdf", b"%PDF-1.7")),
+        lambda: draft_files.detach(attachment),
         lambda: composer.discard(draft, ordered.version),
-        lambda: composer.remove_recipient(draft.pk, ordered.version, person),
+        lambda: recipients.remove_recipient(draft.pk, ordered.version, person),
         lambda: send_order.order(draft.pk, looked_through(ordered), person),
     ):
         with pytest.raises(composer.DraftOnItsWay):
@@ -240,7 +241,7 @@ def test_the_check_shows_the_whole_message(mailbox, function, client):
     form = {"reference_kind": "dnr", "reference": "SN 2026/0117", "person_name": "Nils Åberg"}
     more = {"reference_kind-2": "dnr", "reference-2": "SN 2026/0118", "person_name-2": "Eva Holm"}
     draft = ready(mailbox, function, person, is_confidential="on", **form, **more)
-    composer.attach(draft, SimpleUploadedFile("vårdplan.pdf", b"%PDF-1.7"))
+    draft_files.attach(draft, SimpleUploadedFile("vårdplan.pdf", b"%PDF-1.7"))
     log_in(client, person)
     saved = client.post(
         reverse("draft", args=[draft.pk]), {"action": "check", "version": draft.version, "text": ""}
@@ -252,7 +253,7 @@ def test_the_check_shows_the_whole_message(mailbox, function, client):
     draft = composer.save(
         draft.pk,
         draft.version,
-        composer.Content.from_form(
+        DraftForm.content_of(
             {
                 "subject": "Kallelse till möte",
                 "text": "**Välkommen**",
@@ -284,7 +285,7 @@ def test_what_was_not_looked_through_is_not_sent(mailbox, function, client):
     draft = ready(mailbox, function, person)
     log_in(client, person)
     seen = form_of(draft)
-    composer.attach(draft, SimpleUploadedFile("fel-fil.pdf", b"%PDF-1.7"))
+    draft_files.attach(draft, SimpleUploadedFile("fel-fil.pdf", b"%PDF-1.7"))
     response = client.post(reverse("check", args=[draft.pk]), seen)
     assert response.status_code == 409
     assert "Utkastet har ändrats sedan du granskade det" in response.content.decode()
@@ -318,8 +319,9 @@ def test_what_is_not_confidential_or_in_another_mailbox_s_past_is_judged_so(mail
     beside = FunctionMailbox.objects.create(
         participant_id=mailbox.participant_id, address="b", name="Ekonomi"
     )
-    draft = ready(beside, function, a_member("Nils", beside))
-    composer.send(draft.pk, draft.version, composer.Content({}), person)
+    nils = a_member("Nils", beside)
+    draft = ready(beside, function, nils)
+    send_now(draft.pk, draft.version, composer.Content({}), nils)
     plain = ready(mailbox, function, person)
     assert send_order.asks_once_more(plain) == []
     secret = composer.save(plain.pk, plain.version, composer.Content({"is_confidential": True}), person)
@@ -356,7 +358,7 @@ def test_a_colleague_s_answer_stops_one_s_own_and_can_be_read_and_gone_on_from(m
     first = arrives(mailbox)
     second = arrives(mailbox, conversation=str(first.conversation.conversation_id))
     mine, theirs = an_answer(first, karin, "Karins svar"), an_answer(second, ahmed, "Ahmed har svarat")
-    composer.send(theirs.pk, theirs.version, composer.Content({}), ahmed)
+    send_now(theirs.pk, theirs.version, composer.Content({}), ahmed)
     log_in(client, karin)
     page = page_of(client, mine).content.decode()
     assert "Ahmed har svarat" in page

@@ -7,7 +7,16 @@ from django.utils import timezone
 
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import access
-from mailbox.drafts import composer, distribution_lists, forwarding, message_builder, send_order
+from mailbox.drafts import (
+    composer,
+    distribution_lists,
+    draft_files,
+    forwarding,
+    mailings,
+    recipients,
+    send_order,
+    sent_copy,
+)
 from mailbox.models import (
     AccessLogEntry,
     Attachment,
@@ -17,7 +26,7 @@ from mailbox.models import (
     Mailing,
     Message,
 )
-from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.build import a_member, arrives, log_in, send_now
 from transport.message_service.models import OutgoingMessage
 from transport.protocol.sdk_message.message import BytesContent, File
 from transport.storage import blobs
@@ -43,8 +52,8 @@ def functions(function) -> list[FunctionAddress]:
 
 def to_all(mailbox, functions, person) -> Draft:
     draft = ready(mailbox, functions[0], person)
-    told = [composer.recipient_in(function) for function in functions]
-    return composer.add_recipients(draft.pk, draft.version, told, person)
+    told = [recipients.recipient_in(function) for function in functions]
+    return recipients.add_recipients(draft.pk, draft.version, told, person)
 
 
 def content_of(attachment: Attachment) -> bytes:
@@ -55,7 +64,7 @@ def content_of(attachment: Attachment) -> bytes:
 def test_each_of_several_gets_a_message_and_files_of_its_own(mailbox, functions):
     person = a_member("Karin", mailbox)
     draft = to_all(mailbox, functions, person)
-    composer.attach(draft, SimpleUploadedFile("plan.pdf", PDF))
+    draft_files.attach(draft, SimpleUploadedFile("plan.pdf", PDF))
     send_order.order(draft.pk, looked_through(draft), person)
     seconds_pass(draft)
     send_order.send_if_due(draft.pk)
@@ -88,7 +97,7 @@ def test_a_worker_that_dies_between_recipients_writes_to_nobody_twice(mailbox, f
     class Killed(BaseException):
         pass
 
-    keep, calls = message_builder._keep, []
+    keep, calls = sent_copy._store, []
 
     def die_the_second_time(*args, **kwargs):
         calls.append(1)
@@ -96,7 +105,7 @@ def test_a_worker_that_dies_between_recipients_writes_to_nobody_twice(mailbox, f
             raise Killed
         return keep(*args, **kwargs)
 
-    monkeypatch.setattr(message_builder, "_keep", die_the_second_time)
+    monkeypatch.setattr(sent_copy, "_store", die_the_second_time)
     with pytest.raises(Killed):
         send_order.send_if_due(draft.pk)
     assert Message.objects.count() == OutgoingMessage.objects.count() == 1
@@ -116,7 +125,7 @@ def test_who_cannot_be_reached_is_left_in_the_draft_and_the_overview_says_so(mai
     send_order.send_if_due(draft.pk)
     draft.refresh_from_db()
     assert draft.trouble == "recipient"
-    assert [one.address for one in message_builder.recipients_of(draft)] == ["sdk:mv0", "sdk:mv1"]
+    assert [one.address for one in recipients.recipients_of(draft)] == ["sdk:mv0", "sdk:mv1"]
     log_in(client, person)
     assert "Bosättning" in client.get(reverse("draft", args=[draft.pk])).content.decode()
     overview = client.get(reverse("mailing", args=[Mailing.objects.get().pk])).content.decode()
@@ -135,7 +144,7 @@ def test_the_overview_tells_who_has_received_and_answered(mailbox, functions, cl
     Message.objects.filter(pk=third.pk).update(delivery_state="MESSAGE_EXCHANGE_ERROR")
     arrives(mailbox, conversation=str(first.conversation.conversation_id))
     mailing = Mailing.objects.get()
-    lines = distribution_lists.lines_of(mailing)
+    lines = mailings.deliveries_of(mailing)
     assert [line.is_received for line in lines] == [True, True, False]
     assert [line.is_answered for line in lines] == [True, False, False]
     assert [line.has_failed for line in lines] == [False, False, True]
@@ -161,14 +170,14 @@ def test_recipients_are_added_once_taken_away_and_counted(mailbox, functions, cl
         said = {"action": action, "version": draft.version, "subject": "Ämne", "text": "Text", **form}
         response = client.post(reverse("draft", args=[draft.pk]), said)
         draft.refresh_from_db()
-        return response, [one.address for one in message_builder.recipients_of(draft)]
+        return response, [one.address for one in recipients.recipients_of(draft)]
 
     assert press("add", recipient=functions[1].pk)[1] == ["sdk:af", "sdk:mv0"]
     assert press("add", recipient=functions[1].pk)[1] == ["sdk:af", "sdk:mv0"]
     assert press("clear:0")[1] == ["sdk:mv0"]
     assert press("add", recipient=functions[2].pk)[1] == ["sdk:mv0", "sdk:mv1"]
     assert press(f"clear:{draft.further_recipients.get().pk}")[1] == ["sdk:mv0"]
-    monkeypatch.setattr(composer, "MOST_RECIPIENTS", 1)
+    monkeypatch.setattr(recipients, "MOST_RECIPIENTS", 1)
     response, told = press("add", recipient=functions[2].pk)
     assert (response.status_code, told) == (422, ["sdk:mv0"])
     assert draft.text == "Text"
@@ -193,7 +202,7 @@ def test_a_distribution_list_is_made_kept_and_written_to(mailbox, functions, cli
     form = {"action": "add-list", "distribution_list": listed.pk, "version": draft.version}
     response = client.post(reverse("draft", args=[draft.pk]), form, follow=True)
     draft.refresh_from_db()
-    assert [one.address for one in message_builder.recipients_of(draft)] == ["sdk:mv0"]
+    assert [one.address for one in recipients.recipients_of(draft)] == ["sdk:mv0"]
     assert "lades inte till: Arbetsträning, AF" in response.content.decode()
     client.post(url, {"action": "rename", "name": "Samverkan vuxna"})
     assert DistributionList.objects.get().name == "Samverkan vuxna"
@@ -204,14 +213,14 @@ def test_a_distribution_list_is_made_kept_and_written_to(mailbox, functions, cli
 def test_another_mailbox_s_list_cannot_be_written_to(mailbox, functions, client):
     beside = FunctionMailbox.objects.create(participant_id="0203:annan.se", address="b", name="Deras")
     person, other = a_member("Karin", mailbox), a_member("Nils", beside)
-    theirs = distribution_lists.make(beside, "Deras", other)
+    theirs = distribution_lists.create(beside, "Deras", other)
     distribution_lists.add(theirs, functions[0], other)
     assert not access.distribution_lists_of(person).exists()
     draft = composer.begin(mailbox, person)
     log_in(client, person)
     form = {"action": "add-list", "distribution_list": theirs.pk, "version": draft.version}
     assert client.post(reverse("draft", args=[draft.pk]), form).status_code == 404
-    assert not message_builder.recipients_of(draft)
+    assert not recipients.recipients_of(draft)
 
 
 def test_a_forwarded_message_has_the_original_s_texts_and_copies_of_its_files(mailbox, function, client):
@@ -227,8 +236,8 @@ def test_a_forwarded_message_has_the_original_s_texts_and_copies_of_its_files(ma
     assert "Det som ska vidare" in draft.text
     assert original.counterpart_function in draft.text
     assert AccessLogEntry.objects.filter(what="message-forwarded", actor=person).count() == 1
-    draft = composer.choose_recipient(draft.pk, draft.version, function, person)
-    sent = composer.send(draft.pk, draft.version, composer.Content({}), person)
+    draft = recipients.choose_recipient(draft.pk, draft.version, function, person)
+    sent = send_now(draft.pk, draft.version, composer.Content({}), person)
     assert sent != original.conversation
     copy = Attachment.objects.get(document__message__conversation=sent)
     assert copy.name == "a.pdf"
@@ -271,7 +280,7 @@ def test_a_mailbox_that_closes_takes_nothing_from_inside(mailbox):
     person = a_member("Karin", mailbox)
     draft = composer.begin(mailbox, person)
     draft = composer.save(draft.pk, draft.version, composer.Content({"subject": "Ä", "text": "T"}), person)
-    draft = composer.choose_inside(draft.pk, draft.version, economy, person)
+    draft = recipients.choose_inside(draft.pk, draft.version, economy, person)
     FunctionMailbox.objects.filter(pk=economy.pk).update(is_open=False)
     with pytest.raises(composer.DraftIncomplete):
         send_order.order(draft.pk, looked_through(draft), person)
@@ -284,5 +293,5 @@ def test_a_mailbox_of_another_organisation_is_not_inside(mailbox, client):
     log_in(client, person)
     form = {"action": "inside", "inside": theirs.pk, "version": draft.version}
     assert client.post(reverse("draft", args=[draft.pk]), form).status_code == 404
-    unchanged = composer.choose_inside(draft.pk, draft.version, theirs, person)
+    unchanged = recipients.choose_inside(draft.pk, draft.version, theirs, person)
     assert (unchanged.is_inside, unchanged.recipient_address) == (False, "")

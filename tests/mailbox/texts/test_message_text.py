@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.conf import settings
 
-from mailbox.drafts import forwarding
+from mailbox.drafts import composer, forwarding
 from mailbox.models import AccessLogEntry
 from mailbox.search import views as search_views
 from mailbox.search.highlight import LONGEST
@@ -107,7 +107,6 @@ def test_a_long_text_is_forwarded_in_part_with_the_whole_as_a_file(mailbox, kari
 
 @pytest.mark.django_db
 def test_what_one_writes_is_previewed_in_part(client, mailbox, karin, parsed):
-    from mailbox.drafts import composer
 
     draft = composer.begin(mailbox, karin)
     page = client.post(f"/utkast/{draft.pk}/forhandsvisning", {"text": LONG}).content.decode()

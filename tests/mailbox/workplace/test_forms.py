@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailbox.drafts import composer, message_builder
+from mailbox.drafts import composer, message_check, sent_copy
 from mailbox.models import Draft, Message
 from tests.mailbox.build import a_member
 from tests.mailbox.drafts.test_sending import ready
@@ -13,7 +13,7 @@ from transport.message_service.models import OutgoingMessage
 pytestmark = pytest.mark.django_db
 # A browser sends text as UTF-8, which has no halves of characters.
 _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=300)
-_KINDS = st.sampled_from(["", *message_builder.REFERENCE_KINDS, "no-such-kind"])
+_KINDS = st.sampled_from(["", *message_check.REFERENCE_KINDS, "no-such-kind"])
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ _KINDS = st.sampled_from(["", *message_builder.REFERENCE_KINDS, "no-such-kind"])
 def test_a_character_that_cannot_be_sent_is_told_at_its_field(mailbox, function, field, form):
     draft = ready(mailbox, function, a_member("Karin", mailbox), **form)
     with pytest.raises(composer.DraftIncomplete) as incomplete:
-        message_builder.check(draft)
+        message_check.check(draft)
     assert set(incomplete.value.errors) == {field}
     assert "osynligt tecken" in incomplete.value.errors[field]
 
@@ -64,7 +64,7 @@ def test_what_passes_the_check_is_ordered_without_a_rule_in_the_way(mailbox, fun
         assert told <= {"subject", "text", "reference_kind", "reference", "person_name"}
         composer.discard(draft, draft.version)
         return
-    message_builder.send_to_first(draft, person)
+    sent_copy.send_to_first(draft, person)
     assert OutgoingMessage.objects.count() == before + 1
     assert Message.objects.latest("pk").subject == form["subject"].strip()[:256]
     assert not Draft.objects.filter(pk=draft.pk).exists()
@@ -73,7 +73,7 @@ def test_what_passes_the_check_is_ordered_without_a_rule_in_the_way(mailbox, fun
 def _told(draft: Draft) -> set[str]:
     """The fields that have to be mended before it can be sent."""
     try:
-        message_builder.check(draft)
+        message_check.check(draft)
     except composer.DraftIncomplete as incomplete:
         return set(incomplete.errors)
     return set()

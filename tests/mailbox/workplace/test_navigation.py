@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox.drafts import composer
+from mailbox.drafts import recipients
 from mailbox.models import Conversation, Draft, Membership, OrganisationRole
 from mailbox.texts.markdown import without_marks
 from mailbox.workplace import list_query
@@ -86,7 +86,7 @@ def test_what_is_looked_through_says_for_each_recipient_which_function_of_which_
     draft = to_all(mailbox, functions, person)
     log_in(client, person)
     shown = client.get(reverse("check", args=[draft.pk])).content.decode()
-    told = [composer.recipient_in(function) for function in functions]
+    told = [recipients.recipient_in(function) for function in functions]
     for number, one in enumerate(told, start=1):
         line = shown[shown.index(f"<dt>Mottagare {number} av 3</dt>") :]
         line = line[: line.index("</dd>")]

@@ -22,8 +22,10 @@ from moto.server import ThreadedMotoServer
 
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import tasks as mailbox_tasks
-from mailbox.drafts import composer
+from mailbox.drafts import composer, draft_files, recipients
+from mailbox.drafts.forms import DraftForm
 from mailbox.models import Attachment, Draft, Membership, Message, Person
+from tests.mailbox.build import send_now
 from transport.access_point import tasks as access_point_tasks
 from transport.access_point.models import InboundTransfer
 from transport.message_service import tasks as message_service_tasks
@@ -56,7 +58,7 @@ def in_the_address_book(party) -> FunctionAddress:
 
 
 def written(draft: Draft, person: Person) -> composer.Content:
-    return composer.Content.from_form(
+    return DraftForm.content_of(
         {
             "subject": "Vildsvinsutredning",
             "text": "Kom på blåbärspaj. " * 20,
@@ -73,11 +75,11 @@ def tell_the_story(world) -> Client:
     function = in_the_address_book(world.recipient)
     for is_sent in (True, False):
         draft = composer.begin(world.sender.mailbox, writer)
-        draft = composer.choose_recipient(draft.pk, draft.version, function, writer)
-        composer.attach(draft, SimpleUploadedFile("lekplatsolycka.pdf", CONTENT, "application/pdf"))
+        draft = recipients.choose_recipient(draft.pk, draft.version, function, writer)
+        draft_files.attach(draft, SimpleUploadedFile("lekplatsolycka.pdf", CONTENT, "application/pdf"))
         draft = composer.save(draft.pk, draft.version, written(draft, writer), writer)
         if is_sent:
-            composer.send(draft.pk, draft.version, written(draft, writer), writer)
+            send_now(draft.pk, draft.version, written(draft, writer), writer)
     world.pump()
     browser = Client()
     browser.force_login(reader, backend="mailbox.accounts.login.EidBackend")

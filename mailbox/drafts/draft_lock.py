@@ -1,0 +1,108 @@
+"""A draft locked for a change, if the person may make it and has seen what they change."""
+
+from typing import Final
+
+from mailbox import access
+from mailbox.models import Draft, Person
+
+# What a person writes in a draft.
+EDITABLE: Final = (
+    "subject",
+    "text",
+    "is_confidential",
+    "reference_kind",
+    "reference",
+    "person_name",
+    "further_references",
+    "further_persons",
+)
+
+
+class DraftChanged(Exception):
+    """The draft has been changed since it was read: nothing has been saved."""
+
+
+class DraftTakenOver(DraftChanged):
+    """Somebody else is the draft's owner: nothing has been saved."""
+
+
+class DraftGone(Exception):
+    """The draft has been sent or thrown away, or the person does not see its mailbox any more."""
+
+
+class DraftOnItsWay(Exception):
+    """The draft is being sent: that has to be undone before it is changed."""
+
+
+def locked(draft_id: int, version: int, person: Person) -> Draft:
+    """The draft as it is, for a change that the person makes in this transaction.
+
+    An answer moves with its conversation: a draft that has come to a mailbox that the person does not see is
+    gone for them.
+
+    Raises `DraftTakenOver`, `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
+    """
+    draft = _unsent(draft_id)
+    check_seen(draft, person)
+    check_owner(draft, person)
+    if draft.version != version:
+        raise DraftChanged
+    return draft
+
+
+def locked_for_reader(draft_id: int, version: int, person: Person | None = None) -> Draft:
+    """The draft as it is, for a change that does not take its owner: taking it over, throwing it away.
+
+    Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
+    """
+    draft = _unsent(draft_id)
+    if person is not None:
+        check_seen(draft, person)
+    if draft.version != version:
+        raise DraftChanged
+    return draft
+
+
+def locked_at_any_version(draft_id: int, person: Person | None = None) -> Draft:
+    """The draft, whatever version it has. Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`."""
+    draft = _unsent(draft_id)
+    if person is not None:
+        check_seen(draft, person)
+        check_owner(draft, person)
+    return draft
+
+
+def check_seen(draft: Draft, person: Person) -> None:
+    """Raises `DraftGone` where the person does not see a locked draft."""
+    if not access.mailboxes_of(person).filter(pk=draft.mailbox_id).exists():
+        raise DraftGone
+
+
+def check_owner(draft: Draft, person: Person) -> None:
+    """Raises `DraftTakenOver` where somebody else owns a locked draft."""
+    if not may_write(draft, person):
+        raise DraftTakenOver
+
+
+def may_write(draft: Draft, person: Person) -> bool:
+    """Whether the person may write in the draft: its owner, or anybody where it has none."""
+    return draft.owner_id in {None, person.pk}
+
+
+def save_changed(draft: Draft, person: Person) -> None:
+    """Save a locked draft that the person has changed, as its next version."""
+    draft.version += 1
+    draft.changed_by = person
+    draft.owner = draft.owner or person
+    draft.is_untouched = False
+    draft.trouble = ""
+    draft.save()
+
+
+def _unsent(draft_id: int) -> Draft:
+    draft = Draft.objects.select_for_update().filter(pk=draft_id).first()
+    if draft is None:
+        raise DraftGone
+    if draft.send_at is not None:
+        raise DraftOnItsWay
+    return draft
