@@ -17,6 +17,7 @@ from mailbox.delivery.inbound import deliver
 from mailbox.models import AccessLogEntry, FunctionMailbox, Message, OrganisationRole
 from tests.mailbox.build import a_member, log_in
 from tests.mailbox.conftest import HERE
+from tests.pages import in_one_line
 from tests.transport.protocol.build import a_message
 from transport.message_service.client_port import Delivered
 from transport.message_service.models import Organisation
@@ -136,7 +137,7 @@ def test_an_administrator_chooses_both_and_it_is_logged_once(mailbox, administra
         ("catch-all-set", administrator),
         ("routing-changed", administrator),
     ]
-    page = client.get(url).content.decode()
+    page = in_one_line(client.get(url).content.decode())
     assert f'<option value="{mailbox.pk}" selected>' in page
     client.post(url, {"organisation": HERE, "catch_all": "", "way": "inside"})
     assert routing.catch_all_of(HERE) is None

@@ -11,6 +11,7 @@ from mailbox import access_log
 from mailbox.attachments import previews
 from mailbox.models import AccessLogEntry, Attachment, Message
 from tests.mailbox.build import a_member, arrives, log_in
+from tests.pages import in_one_line
 from transport.protocol.sdk_message.message import BytesContent, File
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,7 @@ def test_the_page_tells_name_kind_and_size_and_offers_to_show_or_take(client, ma
         a_file("a.odt", "application/x-a", b"x"),
     )
     message = arrives(mailbox, files=files)
-    page = client.get(f"/konversation/{message.conversation_id}/").content.decode()
+    page = in_one_line(client.get(f"/konversation/{message.conversation_id}/").content.decode())
     pdf, other = Attachment.objects.order_by("pk")
     assert "PDF-dokument, 4,9" in page
     assert f'href="/bilaga/{pdf.pk}/visa"' in page

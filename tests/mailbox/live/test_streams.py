@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from mailbox import events
 from mailbox.accounts import sessions
+from mailbox.accounts.session_store import SessionStore
 from mailbox.live import open_pages
 from mailbox.live import stream as stream_view
 from mailbox.models import Conversation, FunctionMailbox, Membership, Person
@@ -37,7 +38,7 @@ def logged_in(number: int, *mailboxes: FunctionMailbox) -> tuple[Person, str]:
     person, _ = Person.add(str(number), f"Person {number}")
     for box in mailboxes:
         Membership.objects.create(person=person, mailbox=box)
-    session = sessions._store("")
+    session = SessionStore()
     session[SESSION_KEY] = str(person.pk)
     session[BACKEND_SESSION_KEY] = "mailbox.accounts.login.EidBackend"
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
