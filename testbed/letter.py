@@ -9,6 +9,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
+from contextlib import suppress
 from uuid import UUID
 
 import django
@@ -26,7 +27,12 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
     mailbox = FunctionMailbox.objects.get(participant_id=participant_id, address=address)
     person = mailbox.memberships.select_related("person").order_by("pk")[0].person
     function = FunctionAddress.objects.get(identifier=recipient)
-    draft = _draft_to(function, mailbox, person)
+    # An empty draft of the person's is taken up again, so two that begin at once may take the same.
+    draft = None
+    while draft is None:
+        begun = composer.begin(mailbox, person)
+        with suppress(composer.DraftChanged, composer.DraftGone):
+            draft = recipients.choose_recipient(begun.pk, begun.version, function, person)
     if file:
         draft_files.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
     draft = composer.save(draft.pk, draft.version, DraftForm.content_of(form), person)
@@ -35,16 +41,6 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
     send_order.order(draft.pk, reviewed, person, seconds=0)
     send_order.send_if_due(draft.pk)
     return str(send_order.sent_from(draft.pk).get().message_id)
-
-
-def _draft_to(function: FunctionAddress, mailbox: FunctionMailbox, person: Person) -> Draft:
-    """An empty draft of the person's is taken up again, so two that begin at once may take the same."""
-    while True:
-        begun = composer.begin(mailbox, person)
-        try:
-            return recipients.choose_recipient(begun.pk, begun.version, function, person)
-        except (composer.DraftChanged, composer.DraftGone):
-            continue
 
 
 def a_pdf(title: str) -> bytes:
