@@ -122,7 +122,7 @@ class ReviewForm(forms.Form):
     """What the sender of a draft has been shown of it."""
 
     version = LenientKeyField()
-    attachments = forms.CharField(required=False)
+    attachments = TypedField()
     seen = LenientKeyField()
     confirmed = forms.BooleanField(required=False)
 
