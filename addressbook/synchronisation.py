@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DataError, connection, transaction
 from django.utils import timezone
 
-from transport.jobs import unexpected
+from transport.jobs import log_unexpected
 
 from .book import Book, BookUnavailable, FunctionEntry, OrganisationEntry, read_book
 from .categories import refresh_categories
@@ -70,7 +70,7 @@ def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
         run.error = f"{type(error).__name__}: {error}"[:300]
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the run says that it failed
-        unexpected(error, sync_run=run.pk)
+        log_unexpected(error, sync_run=run.pk)
         run.error = f"CopyFailed: {type(error).__name__}"
         raise CopyFailed(type(error).__name__) from None
     finally:

@@ -201,7 +201,7 @@ class AccessPoints:
         from transport.access_point.models import OutboundTransfer
         from transport.protocol.identifiers import SDK_MESSAGE
         from transport.storage import blobs
-        from transport.storage.blobs import Place
+        from transport.storage.blobs import BlobBinding
 
         reference = uuid.uuid4()
         row = OutboundTransfer.objects.create(
@@ -215,7 +215,7 @@ class AccessPoints:
             envelope_name=blobs.store(
                 f"bench/{reference}",
                 io.BytesIO(content),
-                Place(self.world.sender.participant.value, "envelope", reference),
+                BlobBinding(self.world.sender.participant.value, "envelope", reference),
             ),
             envelope_id=str(uuid.uuid4()),
             due_at=timezone.now(),

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 
-from transport.database import give_back_connection
+from transport.database import release_connection
 
 _AT_A_TIME: Final = 500
 
@@ -46,7 +46,7 @@ async def _bytes_asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]
 def _next(pieces: Iterator[bytes]) -> bytes | None:
     """A reader may be slow: between pieces no connection to the database is held for them."""
     piece = next(pieces, None)
-    give_back_connection()
+    release_connection()
     return piece
 
 

@@ -359,9 +359,7 @@ SDK_AS4_RECEIVE_SECONDS = env.number("SDK_AS4_RECEIVE_SECONDS", 900)
 SDK_ACCESS_POINT_ADAPTER = env.text(
     "SDK_ACCESS_POINT_ADAPTER", "transport.access_point.adapter.OwnAccessPoint"
 )
-SDK_MESSAGE_SERVICE = env.text(
-    "SDK_MESSAGE_SERVICE", "transport.message_service.own_service.OwnMessageService"
-)
+SDK_MESSAGE_SERVICE = env.text("SDK_MESSAGE_SERVICE", "transport.message_service.adapter.OwnMessageService")
 SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "sdkportal.message_clients.RoutedClients")
 # The message types that are taken, each with its rules; one more of the federation is a name more.
 SDK_MESSAGE_TYPES = (
@@ -370,8 +368,8 @@ SDK_MESSAGE_TYPES = (
 )
 # Who knows of certificates that this node holds, and whom to tell before one ends.
 SDK_CERTIFICATE_SOURCES = (
-    "transport.access_point.keys.held",
-    "transport.message_service.organisations.publication.held",
+    "transport.access_point.keys.held_certificates",
+    "transport.message_service.organisations.publication.held_certificates",
 )
 SDK_CERTIFICATE_RECIPIENTS = ("mailbox.administration.certificates.to_be_warned",)
 SDK_MAX_MESSAGE_BYTES = env.number("SDK_MAX_MESSAGE_BYTES", 30 * 1024 * 1024)

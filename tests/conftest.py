@@ -44,5 +44,5 @@ def _nothing_remembered():
     from transport.access_point import transfer_log
     from transport.storage.encryption import keys
 
-    keys.forget()
-    transfer_log.forget()
+    keys.drop_cached()
+    transfer_log.forget_stored_certificates()

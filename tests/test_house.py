@@ -71,6 +71,53 @@ def test_every_room_can_be_looked_over():
     assert count[PROJECT / "mailbox"] <= 12
 
 
+def calls_and_assignments(path: Path) -> set[str]:
+    """Names of functions that a module calls, and of attributes that it assigns (`.state =`, `state=`)."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            found.add(name)
+            if name in ("update", "change", "finish", "create", "bulk_create", "setattr"):
+                found |= {f".{keyword.arg}" for keyword in node.keywords}
+                found |= {f".{item.value}" for item in node.args if isinstance(item, ast.Constant)}
+        elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [part for target in targets for part in ast.walk(target)]
+            found |= {f".{part.attr}" for part in parts if isinstance(part, ast.Attribute)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("room", "writers"),
+    [
+        ("transport/message_service", {"transitions.py"}),
+        ("transport/access_point", {"outbound.py"}),
+        ("transport/directory_drop", {"outbound.py"}),
+    ],
+)
+def test_a_state_has_one_writer_in_its_room(room, writers):
+    assigning = {
+        path.name
+        for path in (PROJECT / room).rglob("*.py")
+        if "migrations" not in path.parts and ".state" in calls_and_assignments(path)
+    }
+    assert assigning == writers
+
+
+def test_each_direction_has_one_module_that_makes_its_transitions():
+    callers = {}
+    for name, path in MODULES.items():
+        for function in {"transition_to", "acknowledge", "transition_incoming"} & calls_and_assignments(path):
+            callers.setdefault(function, set()).add(name)
+    assert callers == {
+        "transition_to": {"transport.message_service.outbound"},
+        "acknowledge": {"transport.message_service.outbound"},
+        "transition_incoming": {"transport.message_service.inbound"},
+    }
+
+
 def test_views_have_a_typed_request_and_rows_carry_no_values_of_a_page():
     text = "\n".join(path.read_text() for path in MODULES.values())
     assert "cast(Person" not in text

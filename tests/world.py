@@ -33,7 +33,7 @@ from transport.protocol.xhe.opening import verify_envelope
 from transport.protocol.xhe.sealing import seal
 from transport.protocol.xml.safe_xml import parse
 from transport.storage import blobs
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 
 def point_at(federation: Federation, settings) -> None:
@@ -196,7 +196,7 @@ class World:
         """
         reference = reference or uuid.uuid4()
         participant = (sender or self.sender).participant
-        place = Place(participant.value, "envelope", reference)
+        place = BlobBinding(participant.value, "envelope", reference)
         name = blobs.store(f"test/{reference}", io.BytesIO(envelope), place)
         access_point_port.access_point().submit(
             OutgoingTransfer(
@@ -222,7 +222,7 @@ class World:
         )
         if row is None:
             return None
-        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
             out = io.BytesIO()
             verify_envelope(envelope).write_payload(out)
             return read_receipt(parse(out.getvalue()))

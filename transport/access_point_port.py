@@ -1,7 +1,7 @@
-"""Where message service and access point meet, and all that they share.
+"""The interface between message service and access point, and all that they share.
 
-The message service submits sealed envelopes to the access point and is called back with what became of
-them; the access point calls it with each envelope that arrived. Each side is a Protocol, and the settings
+The message service submits sealed envelopes to the access point, which calls back with the status of each
+transfer, and with each envelope that arrived. Each side is a Protocol, and the settings
 name the class behind it (`SDK_ACCESS_POINT_ADAPTER`, `SDK_MESSAGE_SERVICE`): either can be somebody else's.
 """
 
@@ -18,11 +18,11 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from transport.protocol.identifiers import DocumentType, ParticipantId
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 
 class Outcome(StrEnum):
-    """The fate of a transfer."""
+    """What has become of a transfer so far: resending may be reported several times, the others once."""
 
     DELIVERED = "delivered"
     RESENDING = "resending"
@@ -45,13 +45,16 @@ class OutgoingTransfer:
     conversation_id: str
 
     @property
-    def envelope_place(self) -> Place:
-        return Place(self.sender.value, "envelope", self.reference)
+    def envelope_binding(self) -> BlobBinding:
+        return BlobBinding(self.sender.value, "envelope", self.reference)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivedEnvelope:
-    """An envelope that an access point has taken, and what its AS4 header said."""
+    """An envelope that an access point has received, and what its AS4 header says.
+
+    `sending_access_point` is the party id, the CN of the certificate that signed the AS4 message.
+    """
 
     transfer_id: UUID
     sender: ParticipantId
@@ -63,28 +66,29 @@ class ArrivedEnvelope:
 
 
 class AccessPoint(Protocol):
-    """What an adapter offers the message service."""
+    """What an access point offers the message service."""
 
     def submit(self, transfer: OutgoingTransfer) -> None:
-        """Take a transfer, in the caller's transaction; the same reference again changes nothing."""
+        """Accept a transfer, in the caller's transaction; the same reference again changes nothing."""
 
-    def unsent(self, references: Collection[UUID]) -> set[UUID]:
-        """Those of our transfers that can be taken back now: nothing of them has ever been on its way."""
+    def cancellable(self, references: Collection[UUID]) -> set[UUID]:
+        """Those of these transfers that can be cancelled now: nothing of them has ever been sent."""
 
-    def take_back(self, reference: UUID) -> bool:
-        """Send a transfer no more, in the caller's transaction; False where it may have been on its way.
+    def cancel(self, reference: UUID) -> bool:
+        """Send a transfer no more, in the caller's transaction; False where it may have been sent already.
 
-        Locks the transfer: who holds the lock of what it is a transfer of must not call this.
+        Locks the transfer: the caller must not have locked the message that it carries.
         """
 
-    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
-        """What is known of an envelope that arrived."""
+    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
+        """What is known of an envelope that arrived, besides its bytes."""
 
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
         """Its bytes, as a seekable file."""
 
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
-        """Delete its bytes and log why, in the caller's transaction: it was not taken (C3.4.6 3.2.1, 3.2.2).
+        """Delete its bytes and log why, in the caller's transaction: it was not accepted (C3.4.6 3.2.1,
+        3.2.2).
 
         `envelope_id` is empty where it could not be read; `cause` is a code without content.
         """
@@ -100,7 +104,7 @@ class MessageService(Protocol):
     """What a message service offers an access point. Every call is part of the access point's transaction."""
 
     def serves(self, participant: ParticipantId, document_type: DocumentType) -> bool:
-        """Whether it takes messages of this type for this participant (C3.2.1 2.5 a)."""
+        """Whether it accepts messages of this type for this participant (C3.2.1 2.5 a)."""
 
     def envelope_arrived(
         self, transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId, document_type: DocumentType
@@ -108,7 +112,7 @@ class MessageService(Protocol):
         """An envelope has been stored, in the transaction that stores it."""
 
     def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
-        """What became of a transfer; `cause` is a `Cause` or empty."""
+        """The status of a transfer has changed; `cause` is a `Cause` or empty."""
 
 
 @cache

@@ -3,7 +3,7 @@
 from django.db import connection
 
 
-def give_back_connection() -> None:
+def release_connection() -> None:
     """Give this thread's connection back to the pool, if it has one from there and no transaction is open.
 
     For work that goes on without the database, such as an answer that a slow reader takes: the next query

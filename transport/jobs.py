@@ -1,9 +1,9 @@
-"""Work that survives its worker: rows with a lease, taken one at a time, found again by a sweeper.
+"""Work that survives its worker: rows with a lease, claimed one at a time, found again by a sweeper.
 
-A row is due when `due_at` has come and nobody's lease on it runs. Taking it sets the lease in a
+A row is due when `due_at` has come and no lease on it is running. Claiming it sets the lease in a
 transaction of its own; the step's own transaction locks the row, checks that the lease is still its
-own, and clears it. A worker that dies leaves a lease that ends by itself: whoever takes the row next
-finds the dead worker's lease in `expired_lease`, and may clear away what was left under that name.
+own, and clears it. A worker that dies leaves a lease that ends by itself: whoever claims the row next
+finds the dead worker's lease in `expired_lease`, and may remove files that were stored under that name.
 """
 
 import logging
@@ -26,19 +26,19 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
-    """Another worker has the row now: this one's result is dropped."""
+    """Another worker has the row now: this one's result is not used."""
 
 
 class LeasedJob(models.Model):
-    """A row that workers take. `due_at` None means that there is nothing to do."""
+    """A row that workers claim. `due_at` None means that there is nothing to do."""
 
     due_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0, help_text="how often it has been taken")
+    attempts = models.PositiveIntegerField(default=0, help_text="how often it has been claimed")
     lease = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 
     expired_lease: uuid.UUID | None = None
-    # What is fetched with a row that is locked for a step.
+    # Related rows that are fetched with a row that is locked for a step.
     joined: ClassVar[tuple[str, ...]] = ()
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
@@ -48,25 +48,25 @@ class LeasedJob(models.Model):
 
     @classmethod
     def due(cls) -> models.QuerySet[Self]:
-        """Rows that somebody should take now, the longest waiting first."""
+        """Rows that somebody should claim now, the longest waiting first."""
         now = timezone.now()
         free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
         return cls.objects.filter(free, due_at__lte=now).order_by("due_at")
 
     @classmethod
     def claim(cls, key: object) -> Self | None:
-        """Take the row, unless it is not due, taken or gone. One statement: every step begins with it.
+        """Claim the row; None where it is not due, claimed or gone. One statement: every step begins with it.
 
-        The disk is not waited for: a lease that a crash of the database undoes is one that nobody has.
+        There is no waiting for the disk: a lease that a crash of the database undoes is one that nobody has.
         """
         now = timezone.now()
-        # Inside a transaction of the caller's it would be that one which is not waited for.
-        at_once = (
+        # Inside a transaction of the caller's the setting would hold for that transaction.
+        without_disk = (
             "" if connection.in_atomic_block else "AND set_config('synchronous_commit', 'off', true) = 'off'"
         )
         table = connection.ops.quote_name(cls._meta.db_table)
         key_column = connection.ops.quote_name(str(cls._meta.pk.column))
-        taken = cls.objects.raw(
+        claimed = cls.objects.raw(
             f"""
             WITH due AS (
                 SELECT {key_column} AS due_key, lease AS expired_lease FROM {table}
@@ -74,18 +74,18 @@ class LeasedJob(models.Model):
                 FOR UPDATE SKIP LOCKED
             )
             UPDATE {table} SET attempts = attempts + 1, lease = %s, lease_until = %s
-            FROM due WHERE {key_column} = due_key {at_once}
+            FROM due WHERE {key_column} = due_key {without_disk}
             RETURNING {table}.*, expired_lease
             """,  # noqa: S608 - names of the model's own
             [key, now, now, uuid.uuid4(), now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],
         )
-        return next(iter(taken), None)
+        return next(iter(claimed), None)
 
     def change(self, **values: object) -> None:
         """Change columns of the row and of this instance, in one statement; raises `LeaseLost`.
 
-        For rows that nobody changes but who holds the lease, or who takes it away: what was read when the
-        row was taken still holds.
+        For rows that only the lease's owner changes, or whoever ends the lease: what was read when the row
+        was claimed is still true.
         """
         if not type(self).objects.filter(pk=self.pk, lease=self.lease).update(**values):
             raise LeaseLost(str(self.pk))
@@ -118,13 +118,13 @@ class LeasedJob(models.Model):
         The lease itself stays short, so that a worker that dies is missed within seconds.
         """
         done = threading.Event()
-        keeper = threading.Thread(target=self._renew, args=(done,), daemon=True)
-        keeper.start()
+        renewer = threading.Thread(target=self._renew, args=(done,), daemon=True)
+        renewer.start()
         try:
             yield
         finally:
             done.set()
-            keeper.join()
+            renewer.join()
 
     def _renew(self, done: threading.Event) -> None:
         interval = settings.SDK_LEASE_SECONDS / 3
@@ -135,14 +135,14 @@ class LeasedJob(models.Model):
                     type(self).objects.filter(pk=self.pk, lease=self.lease).update(lease_until=until)
                 except DatabaseError as error:
                     # The lease may end meanwhile; then the step's own check drops the result.
-                    logger.warning("lease not renewed", extra={"fields": {"error": type(error).__name__}})
+                    logger.warning("lease_not_renewed", extra={"fields": {"error": type(error).__name__}})
                 close_old_connections()
         finally:
             connection.close()
 
 
 def run_due(model: type[LeasedJob], task: Callable[[str], object], *, limit: int = 100) -> int:
-    """Wake a worker for every due row, by a task's `delay`; how many there were. What a sweeper does."""
+    """Wake a worker for each due row, by a task's `delay`, at most `limit`; how many there were."""
     keys = list(model.due().values_list("pk", flat=True)[:limit])
     for key in keys:
         task(str(key))
@@ -150,33 +150,34 @@ def run_due(model: type[LeasedJob], task: Callable[[str], object], *, limit: int
 
 
 def pause_after(attempts: int, *, first: int = 30, longest: int = 600) -> timedelta:
-    """How long to wait before the next attempt: twice as long each time, from `first` seconds."""
+    """How long to wait before the next attempt: doubled each time, from `first` to `longest` seconds."""
     return timedelta(seconds=min(first * 2 ** min(max(attempts - 1, 0), 16), longest))
 
 
-def unexpected(error: Exception, **fields: object) -> None:
-    """Log an error that nobody foresaw: its type and where it rose, not its text, which may hold content."""
+def log_unexpected(error: Exception, **fields: object) -> None:
+    """Log an unforeseen error: its type and where it was raised, not its text, which may hold content."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-    told = {**fields, "error": type(error).__name__, "where": where}
-    logger.error("unexpected", extra={"fields": told})
+    all_fields = {**fields, "error": type(error).__name__, "where": where}
+    logger.error("unexpected_error", extra={"fields": all_fields})
 
 
 def task_named(name: str, *, countdown: float = 0) -> Callable[[str], object]:
-    """What publishes a task by its name (`transport.message_service.tasks.seal`), after `countdown` seconds.
+    """A function that publishes the named task (`transport.message_service.tasks.seal`) for a key.
 
-    By name, so that what orders work need not import what does it.
+    It runs after `countdown` seconds. By name, so that what orders work need not import what does it.
     """
     return lambda key: current_app.send_task(name, args=[key], countdown=countdown or None)
 
 
 def wake(task: Callable[[str], object], key: object) -> None:
-    """Publish a task after commit. A broker that is away is no failure: the sweeper will find the row."""
+    """Publish a task after commit. A broker that does not answer is logged only: the sweeper finds the
+    row."""
 
     def publish() -> None:
         try:
             task(str(key))
         except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
-            logger.warning("broker away", extra={"fields": {"error": type(error).__name__}})
+            logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
 
     transaction.on_commit(publish)

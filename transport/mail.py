@@ -1,4 +1,4 @@
-"""Mail to several, each apart from the others: an address that cannot be sent to stops nobody else's."""
+"""Mail to several people, each a mail of their own: an address that fails stops nobody else's."""
 
 import logging
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def send_each(addresses: Iterable[str], subject: str, text: str) -> int:
         try:
             message.send()
         except (OSError, ValueError) as error:
-            logger.warning("mail not sent", extra={"fields": {"error": type(error).__name__}})
+            logger.warning("mail_not_sent", extra={"fields": {"error": type(error).__name__}})
         else:
             count += 1
     return count

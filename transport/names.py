@@ -1,27 +1,29 @@
-"""What a name, a label or a subject may be: one line of text that paints over nothing else."""
+"""Which texts may be names, labels or subjects: one line, without characters that disturb the text around
+it."""
 
 import unicodedata
 from typing import Final
 
-# Controls, surrogates, line and paragraph separators; and what turns the direction of the text around it.
+# Controls, surrogates, line and paragraph separators; and characters that change the direction of text
+# around them.
 _CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_DIRECTION_CHANGES: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def is_name(text: str) -> bool:
     """Whether a text can stand as a name."""
-    return not any(_is_refused(sign) for sign in text)
+    return not any(_is_refused(character) for character in text)
 
 
 def is_text(text: str) -> bool:
     """Whether a text of several lines can be stored and shown."""
-    return all(sign in "\n\r\t" or not _is_refused(sign) for sign in text)
+    return all(character in "\n\r\t" or not _is_refused(character) for character in text)
 
 
 def as_one_line(text: str) -> str:
-    """A text that was stored before names were looked at, as one line: for mail's headers."""
-    return " ".join("".join(" " if _is_refused(sign) else sign for sign in text).split())
+    """A text that was stored before names were checked, as one line: for headers of mail."""
+    return " ".join("".join(" " if _is_refused(character) else character for character in text).split())
 
 
-def _is_refused(sign: str) -> bool:
-    return unicodedata.category(sign) in _CATEGORIES or sign in _TURNING
+def _is_refused(character: str) -> bool:
+    return unicodedata.category(character) in _CATEGORIES or character in _DIRECTION_CHANGES

@@ -1,8 +1,8 @@
-"""How often the same person or address may do what costs much, or is worth guessing at: HTTP 429 beyond it.
+"""Rate limits: how often one person or address may do what is costly, or could be guessed: then HTTP 429.
 
-A person is counted by who they are logged in as, others by their address: the one that the proxy tells in
+A person is counted by who they are logged in as, others by their address: the one that the proxy names in
 `SDK_CLIENT_ADDRESS_HEADER`, else the connection's. Where that is this machine's own, a proxy is between that
-tells none, and everybody would be counted as one: then the proxy alone counts (`limit_req` in deploy/nginx).
+names none, and everybody would be counted as one: then the proxy alone counts (`limit_req` in deploy/nginx).
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ Refusal = Callable[[Any], HttpResponse]
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """What a person is told."""
+    """The page that a person gets (HTTP 429)."""
     return render(request, "429.html", status=429)
 
 
@@ -76,9 +76,9 @@ def _caller(request: HttpRequest) -> str:
     if user is not None and user.is_authenticated:
         return f"person {user.pk}"
     header = settings.SDK_CLIENT_ADDRESS_HEADER
-    told = request.headers.get(header, "") if header else request.META.get("REMOTE_ADDR", "")
+    text = request.headers.get(header, "") if header else request.META.get("REMOTE_ADDR", "")
     try:
-        address = ipaddress.ip_address(told.strip())
+        address = ipaddress.ip_address(text.strip())
     except ValueError:
         return ""
     if address.is_loopback and not header:

@@ -10,30 +10,30 @@ from mailbox.access import Viewer, administered_by
 from mailbox.models import Person
 from transport.access_point.api import Tried
 from transport.access_point.api import ping as pinging
-from transport.message_service.api import IncomingMessage, Organisation, ParticipantId, set_aside
+from transport.message_service.api import IncomingMessage, Organisation, ParticipantId, dead_letters
 
 
 def arrivals_set_aside(person: Viewer) -> QuerySet[IncomingMessage]:
     """Those of the organisations that the person administers."""
-    return set_aside.arrivals(administered_by(person))
+    return dead_letters.dead_letters(administered_by(person))
 
 
 def count_set_aside() -> int:
     """How many wait in the whole node: for monitoring."""
-    return set_aside.arrivals().count()
+    return dead_letters.dead_letters().count()
 
 
 def retry(actor: Person, row: IncomingMessage) -> None:
-    """Have an arrival judged once more; in the access log. Raises `set_aside.NotSetAside`."""
+    """Have an arrival judged once more; in the access log. Raises `dead_letters.NotDeadLetter`."""
     with transaction.atomic():
-        set_aside.retry(row.pk, actor=actor.name)
+        dead_letters.retry(row.pk, actor=actor.name)
         _note(actor, "arrival-retried", row.pk, row.organisation.participant_id)
 
 
 def refuse(actor: Person, row: IncomingMessage) -> None:
-    """Have an arrival refused; in the access log. Raises `set_aside.NotSetAside`."""
+    """Have an arrival refused; in the access log. Raises `dead_letters.NotDeadLetter`."""
     with transaction.atomic():
-        set_aside.refuse(row.pk, actor=actor.name)
+        dead_letters.reject(row.pk, actor=actor.name)
         _note(actor, "arrival-refused", row.pk, row.organisation.participant_id)
 
 

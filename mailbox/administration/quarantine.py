@@ -30,19 +30,19 @@ _TELL_AGAIN: Final = timedelta(days=1)
 
 def seen_by(person: Viewer) -> QuerySet[QuarantinedFile]:
     """What was found at the organisations that the person administers."""
-    return quarantine.kept(administered_by(person))
+    return quarantine.quarantined(administered_by(person))
 
 
 def unremoved(person: Viewer) -> int:
     """How much of it nobody has dealt with yet."""
     own = administered_by(person)
-    return quarantine.kept(own).filter(removed_at=None).count() if own else 0
+    return quarantine.quarantined(own).filter(removed_at=None).count() if own else 0
 
 
 def waiting_for_scanner(person: Viewer) -> tuple[int, datetime | None]:
     """How many of those organisations' messages wait for the scanner, and since when."""
     own = administered_by(person)
-    return quarantine.waiting(own) if own else (0, None)
+    return quarantine.awaiting_scan(own) if own else (0, None)
 
 
 def remove(actor: Person, row: QuarantinedFile) -> None:
@@ -64,7 +64,7 @@ def look() -> None:
 def counts() -> dict[str, int]:
     """Figures for monitoring: what was found and nobody has dealt with, and what waits for the scanner."""
     found = QuarantinedFile.objects.filter(removed_at=None)
-    return {"found": found.count(), "waiting": quarantine.waiting()[0]}
+    return {"found": found.count(), "waiting": quarantine.awaiting_scan()[0]}
 
 
 def _organisations_with_new() -> QuerySet[QuarantinedFile, str]:
@@ -83,7 +83,7 @@ def _tell_of_files(organisation: str) -> int:
 
 
 def _tell_of_scanner(now: datetime) -> int:
-    count, since = quarantine.waiting()
+    count, since = quarantine.awaiting_scan()
     if since is None:
         ScannerAlarm.objects.all().delete()
         return 0

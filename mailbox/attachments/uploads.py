@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from mailbox.models import Attachment, DraftAttachment
 from transport.storage import blobs, malware
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 from .file_names import safe_name
 
@@ -134,7 +134,7 @@ def store(source: BinaryIO, name: str, content_type: str, directory: str, partic
         size += len(chunk)
     source.seek(0)
     key = uuid.uuid4()
-    file_name = blobs.store(blobs.dated(directory, str(key)), source, Place(participant, "file", key))
+    file_name = blobs.store(blobs.dated(directory, str(key)), source, BlobBinding(participant, "file", key))
     return StoredFile(name, content_type, size, digest.hexdigest(), file_name, key)
 
 
@@ -152,7 +152,7 @@ def accepted_suffixes() -> list[str]:
 
 def remove_forgotten() -> int:
     """Remove files that no message and no draft holds: a transaction that stored them came to nothing."""
-    return sum(blobs.remove_forgotten(folder, _held) for folder in FOLDERS)
+    return sum(blobs.remove_orphaned(folder, _held) for folder in FOLDERS)
 
 
 def _held(keys: set[uuid.UUID]) -> list[str]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from transport.message_service.api import (
     BY_HAND,
-    INSIDE,
+    LOCAL,
     RECEIPT_MISSING,
     SYSTEM,
     TRANSPORT_RECEIPT,
@@ -225,7 +225,7 @@ def ladder_of(delivery: Delivery) -> Ladder:
             delivery.message_receipt_at,
         ),
     )
-    is_inside = any(event.cause == INSIDE for event in delivery.events)
+    is_inside = any(event.cause == LOCAL for event in delivery.events)
     words = {**_EVENTS, **_EVENTS_INSIDE} if is_inside else _EVENTS
     return Ladder(
         rungs,

@@ -26,7 +26,7 @@ def attach(draft: Draft, upload: "UploadedFile[Any]", person: Person | None = No
         )
     except uploads.FileRefused as refused:
         if refused.signature:
-            quarantine.note_refused(
+            quarantine.record_refused_upload(
                 draft.mailbox.participant_id, draft.mailbox.address, refused.signature, upload.size or 0
             )
         raise

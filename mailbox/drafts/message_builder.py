@@ -25,7 +25,7 @@ from transport.message_service.api import (
 from transport.message_service.api import MessageDocument as Document
 from transport.message_service.api import MessageReference as Reference
 from transport.storage import blobs
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 from .message_check import REFERENCE_KINDS
 from .recipients import own_name
@@ -109,7 +109,7 @@ def _party(
 @dataclass(frozen=True)
 class _StoredContent:
     file_name: str
-    place: Place
+    place: BlobBinding
     size: int
 
     def open(self) -> BinaryIO:

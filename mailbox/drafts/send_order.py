@@ -200,7 +200,7 @@ def _send_to_next(draft_id: int) -> bool:
             # Nothing is wrong with the draft: it is tried again.
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the draft must not be tried for ever
-            jobs.unexpected(error, draft=draft_id)
+            jobs.log_unexpected(error, draft=draft_id)
             trouble = FAILED
         else:
             events.announce(mailbox_id)

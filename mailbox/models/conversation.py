@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Upper
 
 from transport.message_service.api import OutgoingState as State
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 
 
@@ -251,8 +251,8 @@ class Attachment(models.Model):
         ordering = ["id"]
 
     @property
-    def place(self) -> Place:
-        return Place(self.document.message.conversation.mailbox.participant_id, "file", self.file_key)
+    def place(self) -> BlobBinding:
+        return BlobBinding(self.document.message.conversation.mailbox.participant_id, "file", self.file_key)
 
 
 class ReadMark(models.Model):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 
 from .conversation import FunctionMailbox, Message
@@ -155,5 +155,5 @@ class DraftAttachment(models.Model):
         ordering = ["id"]
 
     @property
-    def place(self) -> Place:
-        return Place(self.draft.mailbox.participant_id, "file", self.file_key)
+    def place(self) -> BlobBinding:
+        return BlobBinding(self.draft.mailbox.participant_id, "file", self.file_key)

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.defaults import server_error
 
-from transport.database import give_back_connection
+from transport.database import release_connection
 from transport.message_api import problems
 
 _API: Final = "/v1/"
@@ -36,12 +36,12 @@ class ReleaseConnectionMiddleware:
         if iscoroutinefunction(self):
             return self._call_async(request)
         response = self.get_response(request)
-        give_back_connection()
+        release_connection()
         return response
 
     async def _call_async(self, request: HttpRequest) -> HttpResponse:
         response: HttpResponse = await self.get_response(request)
-        await sync_to_async(give_back_connection)()
+        await sync_to_async(release_connection)()
         return response
 
 

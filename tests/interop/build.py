@@ -27,7 +27,7 @@ from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import ErrorSignal
 from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
 from transport.storage import blobs as payloads
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Pair:
     def transfer(self, content: bytes | Path, **changes: Any) -> OutboundTransfer:
         """An envelope of ours for the peer's participant, due."""
         reference = uuid.uuid4()
-        place = Place(self.world.sender.participant.value, "envelope", reference)
+        place = BlobBinding(self.world.sender.participant.value, "envelope", reference)
         values = {
             "reference": reference,
             "as4_message_id": f"{uuid.uuid4()}@{self.served.name}",
@@ -145,7 +145,7 @@ class Pair:
         }
         return OutboundTransfer.objects.create(**values)
 
-    def _stored(self, content: bytes | Path, place: Place) -> str:
+    def _stored(self, content: bytes | Path, place: BlobBinding) -> str:
         name = f"test/{uuid.uuid4()}"
         if isinstance(content, bytes):
             return payloads.store(name, BytesIO(content), place)
@@ -162,7 +162,7 @@ class Pair:
     def arrived(self) -> tuple[InboundTransfer, bytes]:
         """The one transfer that has arrived here, and its envelope."""
         transfer = InboundTransfer.objects.get()
-        with payloads.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+        with payloads.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
             return transfer, envelope.read()
 
     def nothing_arrived(self) -> bool:

@@ -67,7 +67,7 @@ def test_what_phase4_sends_arrives_byte_for_byte_and_phase4_believes_the_receipt
     sent = neighbours.from_phase4(Payload(envelope.path, is_compressed=is_compressed))
     assert sent.is_delivered, sent
     transfer = InboundTransfer.objects.get()
-    with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as stored:
+    with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as stored:
         assert hashlib.file_digest(stored, "sha256").hexdigest() == envelope.digest
     assert (transfer.size, transfer.envelope_digest) == (size, envelope.digest)
     assert work_is_clean(neighbours.served.work)

@@ -167,7 +167,7 @@ def test_several_messages_of_a_peer_s_at_once_all_arrive(pair: Pair):
     assert {row.as4_message_id for row in rows} == {one.message_id for one in sent}
     assert len(rows) == AT_ONCE
     for row in rows:
-        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
             assert envelope.read() == content
 
 

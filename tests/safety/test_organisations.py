@@ -62,7 +62,7 @@ from transport.message_service.tracking.evidence import evidence_of
 from transport.protocol.identifiers import ParticipantId
 from transport.protocol.sdk_message.message import BytesContent, File
 from transport.storage import blobs
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 pytestmark = pytest.mark.django_db
 ROLES = ("member", "manager", "administrator", "auditor")
@@ -233,7 +233,7 @@ def a_message_client(side: Side, organisation: Organisation) -> ApiClient:
 def an_envelope(side: Side, organisation: Organisation) -> None:
     """What the message came in, as evidence has it."""
     transfer_id = uuid.uuid4()
-    place = Place(side.participant, "envelope", transfer_id)
+    place = BlobBinding(side.participant, "envelope", transfer_id)
     content = io.BytesIO(f"<x>{side.word}</x>".encode())
     sent = OutgoingMessage.objects.create(
         organisation=organisation,
@@ -243,7 +243,7 @@ def an_envelope(side: Side, organisation: Organisation) -> None:
     )
     IncomingMessage.objects.create(
         transfer_id=transfer_id,
-        came_from=sent,
+        sent_as=sent,
         envelope_name=blobs.store(f"{transfer_id}.envelope", content, place),
         organisation=organisation,
         sender="0203:af.se",

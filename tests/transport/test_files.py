@@ -31,7 +31,7 @@ def directories(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "payloads"
 
 
-PLACE = blobs.Place("0203:a.se", "envelope", uuid.UUID(int=1))
+PLACE = blobs.BlobBinding("0203:a.se", "envelope", uuid.UUID(int=1))
 
 
 def a_file(name: str, content: bytes) -> str:
@@ -181,9 +181,9 @@ def test_of_a_message_s_files_only_those_that_it_names_are_kept():
 def test_yesterday_s_files_are_looked_at_too():
     yesterday = timezone.now() - timedelta(days=1)
     name = a_file(f"inbound/{yesterday:%Y/%m/%d}/{uuid.uuid4()}", b"x")
-    assert blobs.remove_forgotten("inbound", lambda keys: [name]) == 0
+    assert blobs.remove_orphaned("inbound", lambda keys: [name]) == 0
     aged(name, 24)
-    assert blobs.remove_forgotten("inbound", lambda keys: []) == 1
+    assert blobs.remove_orphaned("inbound", lambda keys: []) == 1
 
 
 @pytest.mark.django_db

@@ -1,65 +1,31 @@
-"""This project's own access point, as the message service meets it."""
+"""This project's own access point, as the message service calls it (`access_point_port.AccessPoint`)."""
 
-import uuid
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import BinaryIO
 from uuid import UUID
 
-from django.db.models import Q
-from django.utils import timezone
-
 from transport.access_point_port import ArrivedEnvelope, OutgoingTransfer
-from transport.causes import Cause
-from transport.jobs import task_named, wake
 from transport.storage import blobs
 
-from . import transfer_log
+from . import outbound, transfer_log
 from .keys import own_keys
 from .models import InboundTransfer, OutboundTransfer
-
-# Before a message is posted it is written down what was signed, each time.
-_IS_UNSENT = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
 
 class OwnAccessPoint:
     """Rows in the same database; workers of the same installation."""
 
     def submit(self, transfer: OutgoingTransfer) -> None:
-        row = OutboundTransfer.objects.filter(reference=transfer.reference).first()
-        if row is None:
-            row = OutboundTransfer.objects.create(
-                reference=transfer.reference,
-                as4_message_id=f"{uuid.uuid4()}@{own_keys().party_id}",
-                conversation_id=transfer.conversation_id,
-                envelope_id=transfer.envelope_id,
-                sender=transfer.sender.value,
-                recipient=transfer.recipient.value,
-                document_id=transfer.document_type.identifier,
-                document_scheme=transfer.document_type.scheme,
-                envelope_name=transfer.envelope_name,
-                due_at=timezone.now(),
-            )
+        outbound.submit(transfer)
 
-        wake(task_named("transport.access_point.tasks.send"), row.pk)
+    def cancellable(self, references: Collection[UUID]) -> set[UUID]:
+        return outbound.cancellable(references)
 
-    def unsent(self, references: Collection[UUID]) -> set[UUID]:
-        rows = OutboundTransfer.objects.filter(reference__in=references)
-        return set(rows.filter(_IS_UNSENT).values_list("reference", flat=True))
+    def cancel(self, reference: UUID) -> bool:
+        return outbound.cancel(reference)
 
-    def take_back(self, reference: UUID) -> bool:
-        """What is about to be posted is committed first (`sending`): a worker that has not come as far finds
-        its lease gone, and one that has is waited for here."""
-        row = OutboundTransfer.objects.select_for_update().filter(reference=reference).first()
-        if row is None or row.state != row.State.PENDING or row.sent_references:
-            return False
-        row.state, row.cause, row.settled_at = row.State.FAILED, Cause.CANCELLED, timezone.now()
-        row.due_at = row.lease = row.lease_until = None
-        row.save()
-        transfer_log.outbound(transfer_log.Kind.FAILED, row, own_keys().party_id, cause=Cause.CANCELLED)
-        return True
-
-    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
         row = InboundTransfer.objects.get(pk=transfer_id)
         return ArrivedEnvelope(
             row.pk,
@@ -74,7 +40,7 @@ class OwnAccessPoint:
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
         row = InboundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
-        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
             yield envelope
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:

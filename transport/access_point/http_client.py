@@ -38,7 +38,7 @@ def post(packed: PackedMessage, url: str) -> Answer:
     SDK_AS4_SLOWEST_BYTES a second.
     """
     try:
-        answer = _lines.client().request(
+        answer = _connections.client().request(
             "POST",
             url,
             seconds=settings.SDK_AS4_TIMEOUT_SECONDS + packed.content_length / settings.SDK_AS4_SLOWEST_BYTES,
@@ -55,11 +55,11 @@ def post(packed: PackedMessage, url: str) -> Answer:
     return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.body)
 
 
-class _Lines(threading.local):
+class _Connections(threading.local):
     """The connections of a thread: under load, most of what a small message costs would be a TLS handshake.
 
-    One is used again only right after it was used. Later the other side may be about to close it, which would
-    look like a message whose fate is not known.
+    One is used again only right after it was used. Later the other side may be about to close it, and nobody
+    would know whether the message arrived.
     """
 
     def __init__(self) -> None:
@@ -80,4 +80,4 @@ class _Lines(threading.local):
         return self._client
 
 
-_lines = _Lines()
+_connections = _Connections()

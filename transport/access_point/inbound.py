@@ -1,4 +1,5 @@
-"""Taking a message from another access point: check, store, commit, and only then sign the receipt."""
+"""Inbound transfers: check a message from another access point, store, commit, and only then sign the
+receipt."""
 
 import hashlib
 import uuid
@@ -17,7 +18,7 @@ from django.utils import timezone
 from transport import access_point_port
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError, LookupUnavailable
-from transport.jobs import unexpected
+from transport.jobs import log_unexpected
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import (
     FAILED_AUTHENTICATION,
@@ -53,7 +54,7 @@ from . import transfer_log
 from .keys import AccessPointKeys, own_keys
 from .models import InboundTransfer
 
-# What is no fault of a message's: the sender is to try again.
+# Errors that are not the message's: the sender is to try again.
 _OURS: Final = (
     RevocationUnknown,
     FederationError,
@@ -66,10 +67,10 @@ _OURS: Final = (
 
 
 def receive(content_type: str, body: BinaryIO) -> bytes:
-    """Take a message and give the signed signal that answers it: its receipt, or an error.
+    """Receive a message; the result is the signed signal that answers it: its receipt, or an error.
 
-    `RevocationUnknown`, `LookupUnavailable` and failures of storage or database go through: the sender
-    will try again.
+    Raises `RevocationUnknown`, `LookupUnavailable` and what storage and database raise: the sender is to try
+    again.
     """
     return _Reception(own_keys()).answer(content_type, body)
 
@@ -81,7 +82,7 @@ def document_type_of(message: UserMessage) -> DocumentType:
 
 
 class _Reception:
-    """One message on its way in, and what has been learnt of it."""
+    """The reception of one message, and what has been learnt about it."""
 
     def __init__(self, keys: AccessPointKeys) -> None:
         self._keys = keys
@@ -96,10 +97,12 @@ class _Reception:
                 received = self._read(
                     content_type, body, directory, As4Limits(MimeLimits(max_total=most), most)
                 )
-                return self._tested(received) if received.user_message.is_test else self._take(received)
+                return (
+                    self._answer_test(received) if received.user_message.is_test else self._accept(received)
+                )
         except As4Error as error:
-            note = transfer_log.refused if self._is_known else transfer_log.refused_unknown
-            note(
+            log = transfer_log.refused if self._is_known else transfer_log.refused_unknown
+            log(
                 self._keys.party_id,
                 str(error),
                 as4_message_id=error.ref_to_message_id or "",
@@ -109,7 +112,8 @@ class _Reception:
             return signals.write_error(error, **_signing(self._keys))
 
     def _check_issuer(self, signer: x509.Certificate) -> None:
-        """Nothing that costs anything is done for whoever no CA of the federation knows."""
+        """Refuse early, before anything costly, a signer whose certificate no CA of the federation has
+        issued."""
         self._signer = signer
         try:
             trust.check_access_point_issuer(signer)
@@ -132,7 +136,7 @@ class _Reception:
         except (As4Error, *_OURS):
             raise
         except Exception as error:  # noqa: BLE001 - a value that nobody thought of is the message's
-            unexpected(error)
+            log_unexpected(error)
             raise As4Error(INVALID_HEADER, "the message cannot be read") from None
 
     def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
@@ -177,14 +181,14 @@ class _Reception:
         if not access_point_port.message_service().serves(message.final_recipient, document_type_of(message)):
             raise As4Error(OTHER, NOT_SERVICED)
 
-    def _tested(self, received: ReceivedMessage) -> bytes:
+    def _answer_test(self, received: ReceivedMessage) -> bytes:
         """Answer the test service (eDelivery AS4 1.15 1.4.4.3): everything was checked as in any other
         message, and nothing of it is kept or delivered."""
         message = received.user_message
         transfer_log.tested(self._keys.party_id, message, received.signing_certificate, received.signature)
         return signals.write_receipt(message.message_id, received.references, **_signing(self._keys))
 
-    def _take(self, received: ReceivedMessage) -> bytes:
+    def _accept(self, received: ReceivedMessage) -> bytes:
         (part,) = received.parts
         with part.path.open("rb") as envelope:
             digest = hashlib.file_digest(envelope, "sha256").hexdigest()
@@ -193,7 +197,7 @@ class _Reception:
         if known.envelope_digest not in {digest, ""}:
             raise As4Error(
                 VALUE_INCONSISTENT,
-                "a message by this MessageId has been taken, with another payload",
+                "a message by this MessageId has been accepted, with another payload",
                 known.as4_message_id,
             )
         if not is_new:
@@ -209,25 +213,27 @@ class _Reception:
     def _store(
         self, received: ReceivedMessage, envelope: BinaryIO, digest: str
     ) -> tuple[InboundTransfer, bool]:
-        """Put the envelope on disk and commit; False where the message has been taken before.
+        """Store the envelope and commit; False where the message has been accepted before.
 
-        The row says so: it does not go in. Another connection that is about to put it in is waited for.
+        The unique constraint tells. Another connection that is about to commit the same message is waited
+        for.
         """
         try:
             with transaction.atomic():
-                transfer = _put_in(received, digest)
-                # A commit whose answer is lost may have been one: what it leaves is the sweep's.
+                transfer = _create_transfer(received, digest)
+                # A commit whose answer is lost may have succeeded: then the file stays, and a sweep removes
+                # it if not.
                 with blobs.removed_on_failure(transfer.envelope_name):
-                    blobs.store(transfer.envelope_name, envelope, transfer.envelope_place)
-                    self._tell(transfer, received)
+                    blobs.store(transfer.envelope_name, envelope, transfer.envelope_binding)
+                    self._report(transfer, received)
             return transfer, True
         except IntegrityError:
-            known = _known(received.user_message)
+            known = _earlier_transfer(received.user_message)
             if known is None:
                 raise
             return known, False
 
-    def _tell(self, transfer: InboundTransfer, received: ReceivedMessage) -> None:
+    def _report(self, transfer: InboundTransfer, received: ReceivedMessage) -> None:
         transfer_log.inbound(
             transfer_log.Kind.RECEIVED,
             transfer,
@@ -243,26 +249,26 @@ class _Reception:
         )
 
     def _receipt(self, transfer: InboundTransfer, received: ReceivedMessage) -> bytes:
-        """The receipt that was first given.
+        """The receipt that was given first.
 
         A resend that was signed anew gets a receipt for what it signed: many senders compare.
         """
         if _as_json(received.references) != transfer.signed_references:
-            return self._signed(transfer, received.references)
+            return self._write_receipt(transfer, received.references)
         if transfer.receipt is not None:
             return bytes(transfer.receipt)
-        receipt = self._signed(transfer, received.references)
+        receipt = self._write_receipt(transfer, received.references)
         rows = InboundTransfer.objects.filter(pk=transfer.pk)
         if rows.filter(receipt=None).update(receipt=receipt):
             return receipt
         # Another connection was faster.
         return bytes(rows.values_list("receipt", flat=True).get() or receipt)
 
-    def _signed(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
+    def _write_receipt(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
         return signals.write_receipt(transfer.as4_message_id, references, **_signing(self._keys))
 
 
-def _put_in(received: ReceivedMessage, digest: str) -> InboundTransfer:
+def _create_transfer(received: ReceivedMessage, digest: str) -> InboundTransfer:
     message = received.user_message
     document_type = document_type_of(message)
     transfer_id = uuid.uuid4()
@@ -283,7 +289,7 @@ def _put_in(received: ReceivedMessage, digest: str) -> InboundTransfer:
     )
 
 
-def _known(message: UserMessage) -> InboundTransfer | None:
+def _earlier_transfer(message: UserMessage) -> InboundTransfer | None:
     return InboundTransfer.objects.filter(
         sending_access_point=message.sender_party, as4_message_id=message.message_id
     ).first()

@@ -36,7 +36,7 @@ def own_keys() -> AccessPointKeys:
     )
 
 
-def held() -> list[HeldCertificate]:
+def held_certificates() -> list[HeldCertificate]:
     """The access point's certificates and the one that it shows as a TLS client, for whoever watches them."""
     files = [(Holder.ACCESS_POINT, Use.SIGNS_AND_OPENS, settings.SDK_ACCESS_POINT_CERTIFICATE)]
     files += [(Holder.ACCESS_POINT, Use.STILL_OPENS, path) for path in settings.SDK_ACCESS_POINT_OLD_KEYS]

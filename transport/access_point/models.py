@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 from ..bulkhead import Bulkheaded
 from ..protocol.identifiers import DocumentType, ParticipantId
@@ -40,8 +40,8 @@ class Transfer(models.Model):
         return ParticipantId(self.recipient)
 
     @property
-    def envelope_place(self) -> Place:
-        """Sealed for whose it is here: the sender's on its way out, the recipient's on its way in."""
+    def envelope_binding(self) -> BlobBinding:
+        """Bound to the organisation that it belongs to here: the sender outbound, the recipient inbound."""
         raise NotImplementedError
 
 
@@ -53,7 +53,7 @@ class OutboundTransfer(Transfer, Bulkheaded):
         DELIVERED = "DELIVERED"
         FAILED = "FAILED"
 
-    reference = models.UUIDField(unique=True, help_text="the handing-over side's own")
+    reference = models.UUIDField(unique=True, help_text="the message service's own")
     envelope_id = models.CharField(max_length=255)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     cause = models.CharField(max_length=100, blank=True)
@@ -76,12 +76,12 @@ class OutboundTransfer(Transfer, Bulkheaded):
         ]
 
     @property
-    def envelope_place(self) -> Place:
-        return Place(self.sender, "envelope", self.reference)
+    def envelope_binding(self) -> BlobBinding:
+        return BlobBinding(self.sender, "envelope", self.reference)
 
 
 class InboundTransfer(Transfer):
-    """An envelope that has been taken: on disk and committed before its receipt is signed."""
+    """An envelope that has been received: on disk and committed before its receipt is signed."""
 
     sending_access_point = models.CharField(max_length=200, help_text="party id, the certificate's CN")
     signing_certificate = models.TextField(blank=True, help_text="PEM")
@@ -91,7 +91,7 @@ class InboundTransfer(Transfer):
     receipt = models.BinaryField(null=True, help_text="the transport receipt as it was first answered")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"envelope_name": "envelope_place"}
+    stored_files: ClassVar = {"envelope_name": "envelope_binding"}
 
     class Meta:
         constraints = [
@@ -99,8 +99,8 @@ class InboundTransfer(Transfer):
         ]
 
     @property
-    def envelope_place(self) -> Place:
-        return Place(self.recipient, "envelope", self.pk)
+    def envelope_binding(self) -> BlobBinding:
+        return BlobBinding(self.recipient, "envelope", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
@@ -116,7 +116,7 @@ class LoggedCertificate(models.Model):
 
 
 class TransferEvent(models.Model):
-    """The log of C3.4.6 3.4.1: an event a row, never content, kept apart from what it tells of."""
+    """The log of C3.4.6 3.4.1: an event a row, never content, kept when the transfer is gone."""
 
     class Kind(models.TextChoices):
         SENT = "SENT"

@@ -1,27 +1,31 @@
-"""Sending an envelope: find the endpoint, judge it, pack, post, verify the receipt, keep it as evidence.
+"""Outbound transfers: find the endpoint, check it, pack, post, verify the receipt, keep it as evidence.
 
 What is needed to understand an answer is committed before the message is posted, so that a worker may
-die at any point: the next attempt knows that the peer may have the message already.
+die at any point: the next attempt knows that the peer may have the message already. Every change of an
+`OutboundTransfer`'s state is made here.
 """
 
 import logging
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from cryptography import x509
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from transport import access_point_port
-from transport.access_point_port import Outcome
-from transport.bulkhead import NoPlace
+from transport.access_point_port import Outcome, OutgoingTransfer
+from transport.bulkhead import NoFreeSlot
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
-from transport.jobs import LeaseLost, unexpected
+from transport.jobs import LeaseLost, log_unexpected, task_named, wake
 from transport.outgoing_http import NoAnswer
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import (
@@ -48,6 +52,8 @@ logger = logging.getLogger(__name__)
 # Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
 # does not; nor do those that say what is wrong with the message itself.
 _PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
+# What was signed is committed before a message is posted, each time.
+_NEVER_POSTED = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,53 @@ class _Result:
     endpoint: Endpoint | None = None
 
 
+def submit(transfer: OutgoingTransfer) -> None:
+    """Order that an envelope be sent, in the caller's transaction; the same reference again changes
+    nothing."""
+    row = OutboundTransfer.objects.filter(reference=transfer.reference).first()
+    if row is None:
+        row = OutboundTransfer.objects.create(
+            reference=transfer.reference,
+            as4_message_id=f"{uuid.uuid4()}@{own_keys().party_id}",
+            conversation_id=transfer.conversation_id,
+            envelope_id=transfer.envelope_id,
+            sender=transfer.sender.value,
+            recipient=transfer.recipient.value,
+            document_id=transfer.document_type.identifier,
+            document_scheme=transfer.document_type.scheme,
+            envelope_name=transfer.envelope_name,
+            due_at=timezone.now(),
+        )
+    wake(task_named("transport.access_point.tasks.send"), row.pk)
+
+
+def cancellable(references: Collection[UUID]) -> set[UUID]:
+    """Those of these transfers that have never been posted."""
+    rows = OutboundTransfer.objects.filter(_NEVER_POSTED, reference__in=references)
+    return set(rows.values_list("reference", flat=True))
+
+
+def cancel(reference: UUID) -> bool:
+    """Send a transfer no more, in the caller's transaction; False where it may have been posted already.
+
+    That a message is about to be posted is committed first: a worker that has not come as far finds its lease
+    gone, and one that has is waited for here.
+    """
+    row = OutboundTransfer.objects.select_for_update().filter(reference=reference).first()
+    if row is None or row.state != row.State.PENDING or row.sent_references:
+        return False
+    row.state, row.cause, row.settled_at = row.State.FAILED, Cause.CANCELLED, timezone.now()
+    row.due_at = row.lease = row.lease_until = None
+    row.save()
+    transfer_log.outbound(transfer_log.Kind.FAILED, row, own_keys().party_id, cause=Cause.CANCELLED)
+    return True
+
+
 def send(transfer_id: object) -> list[object]:
     """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next.
 
-    Gives the key of a transfer that can go now that this one has left its place at the other access point.
+    The result is the key of the transfer that can be sent next to the same access point, now that a slot
+    there is free; or nothing.
     """
     keys = own_keys()
     transfer = OutboundTransfer.claim(transfer_id)
@@ -78,36 +127,36 @@ def send(transfer_id: object) -> list[object]:
         with transaction.atomic():
             _settle(transfer, result, keys)
     except LeaseLost:
-        logger.warning("lease lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
-    except NoPlace:
+        logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
+    except NoFreeSlot:
         return []
     return OutboundTransfer.waiting_for(transfer.counterpart)
 
 
 def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
-    """Everything that needs others."""
+    """Make the attempt: everything that needs others."""
     if transfer.attempts > settings.SDK_RESEND_LIMIT + 1:
-        # The workers that made the attempts before this one died of it.
+        # The workers that made the attempts before this one died because of it.
         return _Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
     try:
-        return _judged_anew(transfer, _sent(transfer, keys))
-    except (LeaseLost, NoPlace):
+        return _recheck_metadata(transfer, _send(transfer, keys))
+    except (LeaseLost, NoFreeSlot):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost of it
-        unexpected(error, as4_message_id=transfer.as4_message_id)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost because of it
+        log_unexpected(error, as4_message_id=transfer.as4_message_id)
         return _Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
 
 
-def _sent(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
+def _send(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
     endpoint: Endpoint | None = None
     try:
         endpoint = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
         trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
-        transfer.enter(_party(endpoint) or endpoint.url)
-        with workspace("sending") as directory, _packed(transfer, keys, endpoint, directory) as packed:
+        transfer.occupy_slot(_party(endpoint) or endpoint.url)
+        with workspace("sending") as directory, _pack(transfer, keys, endpoint, directory) as packed:
             was_posted = bool(transfer.sent_references)
-            _about_to_post(transfer, packed, keys, endpoint)
-            result = _answered(transfer, post(packed, endpoint.url), endpoint, was_posted=was_posted)
+            _record_post(transfer, packed, keys, endpoint)
+            result = _read_answer(transfer, post(packed, endpoint.url), endpoint, was_posted=was_posted)
     except FederationError as error:
         result = _Result(cause=Cause(error.code), may_pass=error.may_pass)
     except (CertificateUntrusted, RecipientKeyUnusable) as error:
@@ -119,10 +168,10 @@ def _sent(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
     return replace(result, endpoint=endpoint)
 
 
-def _packed(
+def _pack(
     transfer: OutboundTransfer, keys: AccessPointKeys, endpoint: Endpoint, directory: Path
 ) -> PackedMessage:
-    with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+    with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
         return write_user_message(
             _user_message(transfer, keys, _party(endpoint)),
             [envelope],
@@ -133,7 +182,7 @@ def _packed(
         )
 
 
-def _about_to_post(
+def _record_post(
     transfer: OutboundTransfer, packed: PackedMessage, keys: AccessPointKeys, endpoint: Endpoint
 ) -> None:
     """Commit that the message may be with the peer from now on, and what a receipt for it must repeat."""
@@ -152,24 +201,26 @@ def _about_to_post(
         )
 
 
-def _answered(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool) -> _Result:
+def _read_answer(
+    transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool
+) -> _Result:
     """What the answer means. A receipt may be for any of the attempts: peers repeat their first one."""
     if not answer.is_signal:
         return _Result(cause=Cause.UNREACHABLE, detail=f"HTTP {answer.status}", may_pass=True)
     try:
-        signal = _signal(transfer, answer, endpoint)
+        signal = _read_signal(transfer, answer, endpoint)
     except As4Error as error:
         return _Result(cause=Cause.RECEIPT_INVALID, detail=error.detail, may_pass=True)
     except (CertificateUntrusted, RevocationUnknown, _AnotherSigner) as error:
         return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
     if isinstance(signal, ErrorSignal):
         is_proven = _is_proven(signal, transfer, endpoint)
-        return _refused(signal, answer, was_posted=was_posted, is_proven=is_proven)
+        return _read_error(signal, answer, was_posted=was_posted, is_proven=is_proven)
     return _Result(is_delivered=True, receipt=answer.body, signal=signal)
 
 
-def _signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
-    """The answer, verified; raises `As4Error` and what judging its signer raises."""
+def _read_signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
+    """The answer as a verified signal. Raises `As4Error`, and what checking its signer raises."""
     refusal = As4Error(INVALID_RECEIPT, "nothing was sent")
     for references in reversed(transfer.sent_references):
         try:
@@ -197,7 +248,7 @@ def _is_proven(signal: ErrorSignal, transfer: OutboundTransfer, endpoint: Endpoi
     return True
 
 
-def _refused(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_proven: bool) -> _Result:
+def _read_error(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_proven: bool) -> _Result:
     """What a peer's error means for us.
 
     Errors may come unsigned, from whatever answers at the address (as4-wire-notes). One that is not proven
@@ -225,11 +276,11 @@ def _reports_duplicate(signal: ErrorSignal) -> bool:
     )
 
 
-def _judged_anew(transfer: OutboundTransfer, result: _Result) -> _Result:
-    """What failed is not repeated with old metadata; and a refusal by yesterday's endpoint may pass."""
+def _recheck_metadata(transfer: OutboundTransfer, result: _Result) -> _Result:
+    """Fetch metadata anew after a failure; a refusal by an endpoint that has been replaced may pass."""
     if result.is_delivered:
         return result
-    lookup.forget(transfer.recipient_id, transfer.document_type)
+    lookup.drop_cached(transfer.recipient_id, transfer.document_type)
     if result.may_pass or result.endpoint is None:
         return result
     try:
@@ -286,8 +337,8 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     if result.is_delivered:
         changes |= {"state": row.State.DELIVERED, "receipt": result.receipt}
         outcome, kind = Outcome.DELIVERED, transfer_log.Kind.DELIVERED
-    elif result.may_pass and (again := _next_attempt(row)) is not None:
-        changes["due_at"] = again
+    elif result.may_pass and (next_attempt := _next_attempt(row)) is not None:
+        changes["due_at"] = next_attempt
         outcome, kind = Outcome.RESENDING, transfer_log.Kind.RESENDING
     else:
         changes["state"] = row.State.FAILED

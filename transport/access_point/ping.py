@@ -1,4 +1,4 @@
-"""Trying the way to a counterpart, step by step: DNS, SMP, its certificate, TLS, AS4.
+"""The test of a counterpart, step by step: DNS, SMP, its certificate, TLS, AS4.
 
 What is sent is a message of the test service (eDelivery AS4 1.15 1.4.2.4): the other access point checks and
 answers it as any other message, and delivers it to nobody.
@@ -33,7 +33,7 @@ _CONTENT = b'<?xml version="1.0" encoding="UTF-8"?><test/>'
 
 
 class Step(StrEnum):
-    """What has to work, in this order."""
+    """The steps, in the order in which they are tried."""
 
     DNS = "DNS"
     SMP = "SMP"
@@ -44,7 +44,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """How a step went: what was found, or the fact that stands in the way."""
+    """The result of a step: `told` is what was found, or what is wrong."""
 
     step: Step
     works: bool
@@ -54,8 +54,11 @@ class Tried:
 def ping(
     sender: ParticipantId, recipient: ParticipantId, document_type: DocumentType = SDK_MESSAGE
 ) -> Iterator[Tried]:
-    """Try the steps one after the other, up to the first that does not work. Metadata is asked for anew."""
-    lookup.forget(recipient, document_type)
+    """Try the steps one after the other, up to the first that does not work. Metadata is fetched anew.
+
+    A generator: each step is tried when its result is asked for.
+    """
+    lookup.drop_cached(recipient, document_type)
     try:
         yield Tried(Step.DNS, True, lookup.smp_address_of(recipient))
     except FederationError as error:
@@ -74,10 +77,10 @@ def ping(
         return
     until = endpoint.certificate.not_valid_after_utc
     yield Tried(Step.CERTIFICATE, True, f"{until:%Y-%m-%d}")
-    yield from _posted(sender, recipient, endpoint)
+    yield from _post_test(sender, recipient, endpoint)
 
 
-def _posted(sender: ParticipantId, recipient: ParticipantId, endpoint: Endpoint) -> Iterator[Tried]:
+def _post_test(sender: ParticipantId, recipient: ParticipantId, endpoint: Endpoint) -> Iterator[Tried]:
     keys = own_keys()
     message = _message(sender, recipient, keys, common_name(endpoint.certificate) or "")
     with workspace("pinging") as directory:
@@ -142,8 +145,8 @@ def _answered(message: UserMessage, packed: PackedMessage, answer: Answer, endpo
     except (As4Error, CertificateUntrusted, RevocationUnknown) as error:
         return Tried(Step.AS4, False, str(error))
     if not isinstance(signal, Receipt):
-        told = "; ".join(f"{error.code} {error.detail or error.short_description}" for error in signal.errors)
-        return Tried(Step.AS4, False, told or "an error without a code")
-    if any(common_name(one) != message.recipient_party for one in signers):
+        errors = [f"{error.code} {error.detail or error.short_description}" for error in signal.errors]
+        return Tried(Step.AS4, False, "; ".join(errors) or "an error without a code")
+    if any(common_name(signer) != message.recipient_party for signer in signers):
         return Tried(Step.AS4, False, "the receipt is signed by another access point")
     return Tried(Step.AS4, True, signal.message_id)

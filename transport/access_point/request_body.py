@@ -13,7 +13,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
 
-from transport.database import give_back_connection
+from transport.database import release_connection
 
 
 class SenderTooSlow(UnreadablePostError):
@@ -35,7 +35,7 @@ class Body:
 
     def __enter__(self) -> Self:
         # However long the sender takes, no connection to the database waits with it.
-        give_back_connection()
+        release_connection()
         if self._line is not None:
             self._line.settimeout(settings.SDK_AS4_SILENCE_SECONDS)
             self._end.start()

@@ -19,7 +19,7 @@ def send(transfer_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Wake workers for transfers that no worker holds; clear what dead processes left."""
+    """Wake workers for due transfers that no worker has claimed; remove what dead processes left."""
     jobs.run_due(OutboundTransfer, send.delay)
     work_files.remove_stale()
     cache.remove_expired()
@@ -28,5 +28,5 @@ def sweep() -> None:
 @shared_task
 def remove_orphaned_files() -> None:
     """Remove envelopes that were stored and never committed, and events that have been kept long enough."""
-    blobs.remove_forgotten("inbound", InboundTransfer.files_of)
+    blobs.remove_orphaned("inbound", InboundTransfer.files_of)
     transfer_log.remove_older_than(settings.SDK_TRANSFER_LOG_DAYS)

@@ -19,8 +19,8 @@ from .models import InboundTransfer, LoggedCertificate, OutboundTransfer, Transf
 
 logger = logging.getLogger(__name__)
 Kind = TransferEvent.Kind
-# Certificates that this process has kept of late, and until when it does not ask again. That is much shorter
-# than what `remove_older_than` lets stay: what is known here is still there.
+# Certificates that this process has stored of late, and until when it does not store them again. That is much
+# shorter than what `remove_older_than` keeps: what is known here is still stored.
 _known: dict[str, float] = {}
 _KNOWN_SECONDS: Final = 3600
 _MOST_KNOWN: Final = 1_000
@@ -36,7 +36,7 @@ def outbound(
     signature: bytes = b"",
     cause: str = "",
 ) -> None:
-    """An event of a transfer that leaves here; `signature` is that of the receipt for it."""
+    """Log an event of an outbound transfer; `signature` is that of the receipt for it."""
     _write(
         kind,
         as4_message_id=transfer.as4_message_id,
@@ -47,7 +47,7 @@ def outbound(
         document_id=transfer.document_id,
         sending_access_point=own_party,
         receiving_access_point=peer,
-        certificate=_kept(certificate),
+        certificate=_store_certificate(certificate),
         signature=_base64(signature),
         cause=cause,
     )
@@ -60,7 +60,7 @@ def inbound(
     certificate: x509.Certificate,
     signature: bytes,
 ) -> None:
-    """An event of a transfer that has been taken here."""
+    """Log an event of an inbound transfer."""
     _write(
         kind,
         as4_message_id=transfer.as4_message_id,
@@ -70,13 +70,13 @@ def inbound(
         document_id=transfer.document_id,
         sending_access_point=transfer.sending_access_point,
         receiving_access_point=own_party,
-        certificate=_kept(certificate),
+        certificate=_store_certificate(certificate),
         signature=_base64(signature),
     )
 
 
 def discarded(transfer: InboundTransfer, own_party: str, envelope_id: str, cause: str) -> None:
-    """A transfer whose envelope was found not to conform, and deleted (C3.4.6 3.2.1 and 3.2.2)."""
+    """Log that a transfer's envelope did not conform, and was deleted (C3.4.6 3.2.1 and 3.2.2)."""
     _write(
         Kind.DISCARDED,
         as4_message_id=transfer.as4_message_id,
@@ -99,12 +99,12 @@ def refused(
     message: UserMessage | None = None,
     certificate: x509.Certificate | None = None,
 ) -> None:
-    """A message of a known signer that was not taken, with as much as was known of it when it was refused."""
+    """Log that a message of a known signer was refused, with as much as was known of it then."""
     _write(
         Kind.REFUSED,
-        certificate=_kept(certificate),
+        certificate=_store_certificate(certificate),
         cause=cause,
-        **_of_refused(own_party, as4_message_id, message),
+        **_message_fields(own_party, as4_message_id, message),
     )
 
 
@@ -116,63 +116,64 @@ def refused_unknown(
     message: UserMessage | None = None,
     certificate: x509.Certificate | None = None,
 ) -> None:
-    """As `refused`, of whom nothing shows that they are in the federation: a log line, and nothing is kept.
+    """As `refused`, for a sender that is not known to be in the federation: a log line, and nothing is
+    stored.
 
     Anybody can make such events, and what is kept here is kept for more than a year.
     """
-    told = _of_refused(own_party, as4_message_id, message)
+    fields = _message_fields(own_party, as4_message_id, message)
     if certificate is not None:
-        told["certificate"] = fingerprint(certificate)
-    _tell(Kind.REFUSED, cause=cause, **told)
+        fields["certificate"] = fingerprint(certificate)
+    _log(Kind.REFUSED, cause=cause, **fields)
 
 
 def tested(own_party: str, message: UserMessage, certificate: x509.Certificate, signature: bytes) -> None:
-    """A message of the test service, which was answered and not delivered."""
+    """Log a message of the test service, which was answered and not delivered."""
     _write(
         Kind.TESTED,
-        certificate=_kept(certificate),
+        certificate=_store_certificate(certificate),
         signature=_base64(signature),
-        **_of_refused(own_party, message.message_id, message),
+        **_message_fields(own_party, message.message_id, message),
     )
 
 
-def _of_refused(own_party: str, as4_message_id: str, message: UserMessage | None) -> dict[str, str]:
-    """What an event tells of a message that was not put in; `message` where the signature over it holds."""
-    told: dict[str, str] = {}
+def _message_fields(own_party: str, as4_message_id: str, message: UserMessage | None) -> dict[str, str]:
+    """The fields of an event of a message that was not stored; `message` where its signature is valid."""
+    fields: dict[str, str] = {}
     if message is not None:
-        told = {
+        fields = {
             "conversation_id": message.conversation_id,
             "sender": message.original_sender.value,
             "recipient": message.final_recipient.value,
             "document_id": message.action.partition("::")[2][:500],
             "sending_access_point": message.sender_party[:200],
         }
-    return {"as4_message_id": as4_message_id[:255], "receiving_access_point": own_party, **told}
+    return {"as4_message_id": as4_message_id[:255], "receiving_access_point": own_party, **fields}
 
 
 def remove_older_than(days: int) -> int:
-    """Remove events of more than so many days ago; how many."""
-    forget()
+    """Remove events that are older than so many days; how many."""
+    forget_stored_certificates()
     removed, _ = TransferEvent.objects.filter(at__lt=timezone.now() - timedelta(days=days)).delete()
     named = TransferEvent.objects.exclude(certificate="").values("certificate")
     LoggedCertificate.objects.exclude(fingerprint__in=named).delete()
     return removed
 
 
-def forget() -> None:
-    """Forget which certificates are kept."""
+def forget_stored_certificates() -> None:
+    """Empty this process's memory of which certificates are stored."""
     _known.clear()
 
 
-def _kept(certificate: x509.Certificate | None) -> str:
-    """The fingerprint by which the log names a certificate that it keeps."""
+def _store_certificate(certificate: x509.Certificate | None) -> str:
+    """Store a certificate once; its fingerprint, by which the log names it."""
     if certificate is None:
         return ""
     name = fingerprint(certificate)
     if time.monotonic() > _known.get(name, 0):
         pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        kept = LoggedCertificate(fingerprint=name, certificate=pem)
-        LoggedCertificate.objects.bulk_create([kept], ignore_conflicts=True)
+        row = LoggedCertificate(fingerprint=name, certificate=pem)
+        LoggedCertificate.objects.bulk_create([row], ignore_conflicts=True)
         transaction.on_commit(partial(_remember, name))
     return name
 
@@ -189,9 +190,9 @@ def _base64(signature: bytes) -> str:
 
 def _write(kind: Kind, *, cause: str = "", **fields: str) -> None:
     TransferEvent.objects.create(kind=kind, cause=cause[:600], **fields)
-    _tell(kind, cause=cause, **fields)
+    _log(kind, cause=cause, **fields)
 
 
-def _tell(kind: Kind, **fields: str) -> None:
-    told = {name: value for name, value in fields.items() if value and name != "signature"}
-    logger.info("transfer %s", kind.lower(), extra={"fields": told})
+def _log(kind: Kind, **fields: str) -> None:
+    shown = {name: value for name, value in fields.items() if value and name != "signature"}
+    logger.info("transfer_%s", kind.lower(), extra={"fields": shown})

@@ -26,13 +26,13 @@ _CHUNK: Final = 64 * 1024
 @csrf_exempt
 @require_POST
 def as4(request: HttpRequest) -> HttpResponse:
-    """Take one message; the answer is its signed receipt or an error signal, both with status 200.
+    """Receive one message; the answer is its signed receipt or an error signal, both with status 200.
 
     403 where the proxy has to pass a client certificate and did not, 408 for a message that does not come to
-    an end, 413 for one that says it is too large, 415 for what is no AS4 message, 503 where this access
-    point could not judge it now: the sender is to try again.
+    an end, 413 for one that announces to be too large, 415 for what is no AS4 message, 503 where this access
+    point cannot check it now: the sender is to try again.
     """
-    if not _has_shown_a_certificate(request):
+    if not _has_client_certificate(request):
         transfer_log.refused_unknown(own_keys().party_id, "no TLS client certificate")
         return HttpResponse(status=403)
     content_type = request.headers.get("Content-Type", "")
@@ -41,11 +41,11 @@ def as4(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=415)
     announced = request.headers.get("Content-Length") or "0"
     if not announced.isdecimal() or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
-        transfer_log.refused_unknown(own_keys().party_id, "larger than is taken")
+        transfer_log.refused_unknown(own_keys().party_id, "too large")
         return HttpResponse(status=413)
     try:
         with Body(request) as body:
-            answer = _taken(content_type, body)
+            answer = _receive(content_type, body)
             _read_to_end(body)
             return answer
     except SenderTooSlow:
@@ -56,16 +56,16 @@ def as4(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=400)
 
 
-def _taken(content_type: str, body: Body) -> HttpResponse:
+def _receive(content_type: str, body: Body) -> HttpResponse:
     try:
         signal = inbound.receive(content_type, cast(BinaryIO, body))
     except (RevocationUnknown, LookupUnavailable) as error:
-        logger.warning("not judged now", extra={"fields": {"why": error}})
+        logger.warning("as4_deferred", extra={"fields": {"reason": error}})
         return HttpResponse(status=503, headers={"Retry-After": "60"})
     return HttpResponse(signal, content_type=CONTENT_TYPE)
 
 
-def _has_shown_a_certificate(request: HttpRequest) -> bool:
+def _has_client_certificate(request: HttpRequest) -> bool:
     """Whether the proxy passed the client certificate that it has verified. Who it is goes to the log line;
     who may send is decided by the message's own signature."""
     if not settings.SDK_TLS_CLIENT_HEADER:
@@ -75,13 +75,14 @@ def _has_shown_a_certificate(request: HttpRequest) -> bool:
         certificate = x509.load_pem_x509_certificate(pem.encode())
     except ValueError:
         return False
-    logger.info("TLS client", extra={"fields": {"certificate": fingerprint(certificate)}})
+    logger.info("tls_client", extra={"fields": {"certificate": fingerprint(certificate)}})
     return True
 
 
 def _read_to_end(body: Body) -> None:
-    """Let a sender finish: one that is refused early would find its connection broken, not our answer."""
-    left = settings.SDK_MAX_TRANSFER_BYTES
+    """Read the rest of the body: a sender that is refused early would see a broken connection, not our
+    answer."""
+    remaining = settings.SDK_MAX_TRANSFER_BYTES
     with contextlib.suppress(UnreadablePostError):
-        while left > 0 and (chunk := body.read(_CHUNK)):
-            left -= len(chunk)
+        while remaining > 0 and (chunk := body.read(_CHUNK)):
+            remaining -= len(chunk)

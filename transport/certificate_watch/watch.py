@@ -81,7 +81,7 @@ def held_certificates() -> list[HeldCertificate]:
 def warn() -> int:
     """Send the warnings that are due, each once; how many."""
     now = timezone.now()
-    return sum(_warn_of(one, now) for one in held_certificates() if one.is_needed)
+    return sum(_warn_of(certificate, now) for certificate in held_certificates() if certificate.is_needed)
 
 
 def _warn_of(held: HeldCertificate, now: datetime) -> bool:

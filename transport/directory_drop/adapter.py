@@ -1,4 +1,4 @@
-"""Another operator's access point, as the message service meets it."""
+"""Another operator's access point, as the message service calls it (`access_point_port.AccessPoint`)."""
 
 import logging
 from collections.abc import Collection, Generator
@@ -37,14 +37,14 @@ class DirectoryDrop:
         )
         wake(task_named("transport.directory_drop.tasks.place"), row.pk)
 
-    def unsent(self, references: Collection[UUID]) -> set[UUID]:
+    def cancellable(self, references: Collection[UUID]) -> set[UUID]:
         """None: a gateway may have found the files as soon as they are written."""
         return set()
 
-    def take_back(self, reference: UUID) -> bool:
+    def cancel(self, reference: UUID) -> bool:
         return False
 
-    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
         row = FoundTransfer.objects.get(pk=transfer_id)
         return ArrivedEnvelope(
             row.pk,
@@ -59,7 +59,7 @@ class DirectoryDrop:
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
         row = FoundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
-        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
             yield envelope
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
@@ -75,5 +75,5 @@ class DirectoryDrop:
         blobs.remove_on_commit(row.envelope_name)
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
-        told = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
-        logger.info("transfer discarded", extra={"fields": told})
+        fields = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
+        logger.info("transfer_discarded", extra={"fields": fields})

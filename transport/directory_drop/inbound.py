@@ -1,106 +1,89 @@
-"""Reading what the gateway has put into the directory: what became of transfers, and what has arrived.
+"""What the gateway has written to the directory: the status of transfers, and envelopes that have arrived.
 
-A notice is followed in one transaction, and taken away after it. Whoever dies between the two leaves a
-notice that has been followed already, and following it again changes nothing.
+A notice is processed in one transaction, and removed after it. A worker that dies between the two leaves a
+notice that has been processed already, and processing it again changes nothing.
 """
 
 import logging
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from transport import access_point_port
-from transport.access_point_port import Outcome
-from transport.causes import Cause
 from transport.storage import blobs
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
-from . import files
-from .files import Arrival, NoticeWrong, TransferStatus
+from . import files, outbound
+from .files import Arrival, NoticeInvalid
 from .models import DroppedTransfer, FoundTransfer
 
 logger = logging.getLogger(__name__)
-_SETTLED: Final = {
-    Outcome.DELIVERED: DroppedTransfer.State.DELIVERED,
-    Outcome.FAILED: DroppedTransfer.State.FAILED,
-}
 
 
 def poll_directory() -> int:
-    """Follow every notice that lies there; how many were followed."""
-    followed = 0
-    for where, follow in ((files.TOLD, _follow_fate), (files.IN, _follow_arrival)):
-        for notice in files.notices(where):
+    """Process every notice in the directory; how many were processed."""
+    count = 0
+    for name, process in (
+        (files.STATUS, _process_status),
+        (files.FORMER_STATUS, _process_status),
+        (files.IN, _process_arrival),
+    ):
+        for notice in files.notices(name):
             try:
-                follow(notice)
+                process(notice)
             except FileNotFoundError:
-                continue  # Another worker has taken it.
-            except NoticeWrong as wrong:
-                logger.error("notice set aside", extra={"fields": {"where": where, "reason": wrong.reason}})
-                files.set_aside(notice, wrong.reason)
+                continue  # Another worker has processed it.
+            except NoticeInvalid as error:
+                logger.error("notice_rejected", extra={"fields": {"directory": name, "reason": error.reason}})
+                files.reject(notice, error.reason)
             else:
-                followed += 1
-    return followed
+                count += 1
+    return count
 
 
-def _follow_fate(notice: Path) -> None:
-    fate = files.read_status(notice)
+def _process_status(notice: Path) -> None:
+    status = files.read_status(notice)
     with transaction.atomic():
-        row = DroppedTransfer.objects.select_for_update().filter(pk=fate.reference).first()
+        row = DroppedTransfer.objects.select_for_update().filter(pk=status.reference).first()
         if row is None:
-            raise NoticeWrong("no transfer has this reference")
+            raise NoticeInvalid("no transfer has this reference")
         if row.settled_at is None:
-            _settle(row, fate, files.receipt_beside(notice, fate.receipt))
-    files.remove(notice, fate.receipt)
+            outbound.apply_status(row, status, files.receipt_beside(notice, status.receipt))
+    files.remove(notice, status.receipt)
 
 
-def _settle(row: DroppedTransfer, fate: TransferStatus, receipt: bytes | None) -> None:
-    row.cause = "" if fate.outcome is Outcome.DELIVERED else fate.cause or Cause.REFUSED.value
-    if fate.outcome in _SETTLED:
-        row.state = _SETTLED[fate.outcome]
-        row.settled_at = timezone.now()
-        row.due_at = None
-        row.receipt = receipt
-    row.save()
-    logger.info(
-        "transfer %s", fate.outcome.value, extra={"fields": {"reference": row.pk, "cause": row.cause}}
-    )
-    access_point_port.message_service().transfer_changed(row.pk, fate.outcome, row.cause)
-
-
-def _follow_arrival(notice: Path) -> None:
+def _process_arrival(notice: Path) -> None:
     arrival = files.read_arrival(notice)
     if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
         if not access_point_port.message_service().serves(arrival.recipient, arrival.document_type):
-            raise NoticeWrong("recipient or document type is not served here")
-        _take(arrival, notice)
+            raise NoticeInvalid("recipient or document type is not served here")
+        _receive(arrival, notice)
     files.remove(notice, arrival.envelope, arrival.receipt)
 
 
-def _take(arrival: Arrival, notice: Path) -> None:
+def _receive(arrival: Arrival, notice: Path) -> None:
     if arrival.size > settings.SDK_MAX_TRANSFER_BYTES:
-        raise NoticeWrong("the envelope is too large")
+        raise NoticeInvalid("the envelope is too large")
     receipt = files.receipt_beside(notice, arrival.receipt)
     with files.open_beside(notice, arrival.envelope) as source:
         if files.measured(source, arrival.size) != (arrival.size, arrival.sha256):
-            raise NoticeWrong("the envelope is not what the notice says")
+            raise NoticeInvalid("the envelope is not what the notice says")
         source.seek(0)
         try:
             with transaction.atomic():
-                _put_in(arrival, source, receipt)
+                _create_transfer(arrival, source, receipt)
         except IntegrityError:
             if not FoundTransfer.objects.filter(pk=arrival.transfer_id).exists():
                 raise
 
 
-def _put_in(arrival: Arrival, source: BinaryIO, receipt: bytes | None) -> None:
-    """Store the envelope and its row. A commit whose answer is lost may have been one: the file stays then,
-    and the sweep takes it if it was none."""
-    place = Place(arrival.recipient.value, "envelope", arrival.transfer_id)
-    name = blobs.store(blobs.dated("found", str(arrival.transfer_id)), source, place)
+def _create_transfer(arrival: Arrival, source: BinaryIO, receipt: bytes | None) -> None:
+    """Store the envelope and its row. A commit whose answer is lost may have succeeded: then the file stays,
+    and a sweep removes it if not."""
+    binding = BlobBinding(arrival.recipient.value, "envelope", arrival.transfer_id)
+    name = blobs.store(blobs.dated("found", str(arrival.transfer_id)), source, binding)
     with blobs.removed_on_failure(name):
         FoundTransfer.objects.create(
             id=arrival.transfer_id,
@@ -114,7 +97,7 @@ def _put_in(arrival: Arrival, source: BinaryIO, receipt: bytes | None) -> None:
             receipt=receipt,
             arrived_at=arrival.arrived_at,
         )
-        logger.info("transfer received", extra={"fields": {"transfer_id": arrival.transfer_id}})
+        logger.info("transfer_received", extra={"fields": {"transfer_id": arrival.transfer_id}})
         access_point_port.message_service().envelope_arrived(
             arrival.transfer_id, arrival.sender, arrival.recipient, arrival.document_type
         )

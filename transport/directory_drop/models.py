@@ -1,4 +1,4 @@
-"""What has been put into the directory, and what has come out of it."""
+"""Transfers that are exchanged through the directory."""
 
 import uuid
 from typing import ClassVar, Self
@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 from django.db import models
 
 from transport.jobs import LeasedJob
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 
 class DroppedTransfer(LeasedJob):
-    """An envelope that leaves. Due until it lies in the directory."""
+    """An outbound envelope. Due until it is in the directory."""
 
     class State(models.TextChoices):
         PENDING = "PENDING"
@@ -40,8 +40,8 @@ class DroppedTransfer(LeasedJob):
         ]
 
     @property
-    def envelope_place(self) -> Place:
-        return Place(self.sender, "envelope", self.reference)
+    def envelope_binding(self) -> BlobBinding:
+        return BlobBinding(self.sender, "envelope", self.reference)
 
 
 class FoundTransfer(models.Model):
@@ -60,13 +60,13 @@ class FoundTransfer(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"envelope_name": "envelope_place"}
+    stored_files: ClassVar = {"envelope_name": "envelope_binding"}
 
     @property
-    def envelope_place(self) -> Place:
-        return Place(self.recipient, "envelope", self.pk)
+    def envelope_binding(self) -> BlobBinding:
+        return BlobBinding(self.recipient, "envelope", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
-        """The files that these transfers hold."""
+        """The files that these transfers name."""
         return list(cls.objects.filter(pk__in=keys).values_list("envelope_name", flat=True))

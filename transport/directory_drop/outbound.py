@@ -1,23 +1,34 @@
-"""Putting an envelope into the directory."""
+"""Outbound transfers: write an envelope to the directory, and follow its status.
+
+Every change of a `DroppedTransfer`'s state is made here.
+"""
 
 import logging
+from typing import Final
 
 from django.utils import timezone
 
-from transport import jobs
+from transport import access_point_port, jobs
+from transport.access_point_port import Outcome
+from transport.causes import Cause
 from transport.jobs import LeaseLost
 from transport.storage import blobs
 
 from . import files
+from .files import TransferStatus
 from .models import DroppedTransfer
 
 logger = logging.getLogger(__name__)
+_SETTLED: Final = {
+    Outcome.DELIVERED: DroppedTransfer.State.DELIVERED,
+    Outcome.FAILED: DroppedTransfer.State.FAILED,
+}
 
 
-def place(reference: object) -> None:
+def write(reference: object) -> None:
     """Write the files of a transfer that is due.
 
-    A worker that dies on the way leaves it due: the files are written once more, under the same names, and
+    A worker that dies meanwhile leaves it due: the files are written once more, under the same names, and
     the same reference is the same transfer to the gateway, which sends it once.
     """
     row = DroppedTransfer.claim(reference)
@@ -25,25 +36,39 @@ def place(reference: object) -> None:
         return
     try:
         with row.renewing():
-            _write(row)
-        with row.step() as placed:
-            placed.due_at = None
-            if placed.state == placed.State.PENDING:
-                placed.state = placed.State.PLACED
-        logger.info("transfer placed", extra={"fields": {"reference": row.pk}})
+            _write_files(row)
+        with row.step() as current:
+            current.due_at = None
+            if current.state == current.State.PENDING:
+                current.state = current.State.PLACED
+        logger.info("transfer_written", extra={"fields": {"reference": row.pk}})
     except LeaseLost:
-        logger.warning("lease lost", extra={"fields": {"reference": row.pk}})
+        logger.warning("lease_lost", extra={"fields": {"reference": row.pk}})
     except OSError as error:
-        # A directory that is full or away: the envelope stays where it is, and waits.
-        jobs.unexpected(error, reference=row.pk)
-        with row.step() as later:
-            later.due_at = timezone.now() + jobs.pause_after(later.attempts)
+        # A directory that is full or not there: the envelope waits.
+        jobs.log_unexpected(error, reference=row.pk)
+        with row.step() as current:
+            current.due_at = timezone.now() + jobs.pause_after(current.attempts)
 
 
-def _write(row: DroppedTransfer) -> None:
+def apply_status(row: DroppedTransfer, status: TransferStatus, receipt: bytes | None) -> None:
+    """Record the status that the gateway reports; the caller has locked the row, which is not settled yet."""
+    row.cause = "" if status.outcome is Outcome.DELIVERED else status.cause or Cause.REFUSED.value
+    if status.outcome in _SETTLED:
+        row.state = _SETTLED[status.outcome]
+        row.settled_at = timezone.now()
+        row.due_at = None
+        row.receipt = receipt
+    row.save()
+    fields = {"reference": row.pk, "cause": row.cause}
+    logger.info("transfer_%s", status.outcome.value, extra={"fields": fields})
+    access_point_port.message_service().transfer_changed(row.pk, status.outcome, row.cause)
+
+
+def _write_files(row: DroppedTransfer) -> None:
     directory = files.folder(files.OUT)
     name = f"{row.pk}.xml"
-    with blobs.open_stored(row.envelope_name, row.envelope_place) as source:
+    with blobs.open_stored(row.envelope_name, row.envelope_binding) as source:
         size, digest = files.put_file(directory / name, source)
     notice = {
         "reference": str(row.pk),

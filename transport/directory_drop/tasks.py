@@ -11,12 +11,12 @@ from .models import DroppedTransfer, FoundTransfer
 
 @shared_task
 def place(reference: str) -> None:
-    outbound.place(reference)
+    outbound.write(reference)
 
 
 @shared_task
 def poll_directory() -> None:
-    """Follow what the gateway has told; wake workers for what has not been placed."""
+    """Process what the gateway has written; wake workers for transfers that are not in the directory yet."""
     inbound.poll_directory()
     jobs.run_due(DroppedTransfer, place.delay)
 
@@ -24,4 +24,4 @@ def poll_directory() -> None:
 @shared_task
 def remove_orphaned_files() -> None:
     """Remove envelopes that were stored and never committed."""
-    blobs.remove_forgotten("found", FoundTransfer.files_of)
+    blobs.remove_orphaned("found", FoundTransfer.files_of)

@@ -1,4 +1,4 @@
-"""Finding participants: DNS, then SMP, then judging who signed the answer (C3.4.1, C3.4.2, C3.4.5).
+"""Looking up participants: DNS, then SMP, then the check of who signed the answer (C3.4.1, C3.4.2, C3.4.5).
 
 Verified answers are kept for SDK_METADATA_CACHE_SECONDS, never longer.
 """
@@ -56,19 +56,19 @@ def service_metadata(participant: ParticipantId, document_type: DocumentType) ->
     """
     cache = AnswerCache()
     key = f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}"
-    kept = cache.get(key)
-    if kept is not None:
-        return _judged(_read(kept, participant, document_type))
+    cached = cache.get(key)
+    if cached is not None:
+        return _checked(_read(cached, participant, document_type))
     url = metadata_url(_smp_of(participant), participant, document_type)
     for _ in range(_MAX_REDIRECTS + 1):
         answer = _fetched(url)
         signed = _read(answer, participant, document_type)
         if signed.redirect is None:
-            metadata = _judged(signed)
+            metadata = _checked(signed)
             until = timezone.now() + timedelta(seconds=settings.SDK_METADATA_CACHE_SECONDS)
             cache.put(key, answer, until)
             return metadata
-        _judge_signer(signed)
+        _check_signer(signed)
         url = signed.redirect
     raise MetadataUntrusted("the SMP redirects more than once")
 
@@ -79,7 +79,7 @@ def endpoint_of(
     process_id: str = PROCESS_ID,
     process_scheme: str = PROCESS_SCHEME,
 ) -> Endpoint:
-    """The access point that takes the document type for the participant now.
+    """The access point that receives the document type for the participant now.
 
     Its certificate has not been judged yet. Raises as `service_metadata`, `DocumentTypeNotServed` too
     where nothing of a transport profile in SDK_TRANSPORT_PROFILES is active, and `MetadataUntrusted` where
@@ -112,8 +112,8 @@ def smp_address_of(participant: ParticipantId) -> str:
     return _smp_of(participant)
 
 
-def forget(participant: ParticipantId, document_type: DocumentType) -> None:
-    """Drop what is kept, so that the next question is asked anew: after a renewal, say."""
+def drop_cached(participant: ParticipantId, document_type: DocumentType) -> None:
+    """Drop the cached answer, so that the next lookup asks SMP anew: after a renewal, say."""
     AnswerCache().drop(f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}")
 
 
@@ -169,11 +169,11 @@ def _read(data: bytes, participant: ParticipantId, document_type: DocumentType) 
     try:
         return _verified(data, participant, document_type)
     except ProtocolError as error:
-        logger.warning("metadata refused", extra={"fields": {"participant": participant, "why": error}})
+        logger.warning("metadata_untrusted", extra={"fields": {"participant": participant, "reason": error}})
         raise MetadataUntrusted(str(error)) from None
 
 
-def _judge_signer(signed: SignedServiceMetadata) -> None:
+def _check_signer(signed: SignedServiceMetadata) -> None:
     try:
         trust.check_smp(signed.signing_certificate)
     except CertificateUntrusted as error:
@@ -182,8 +182,8 @@ def _judge_signer(signed: SignedServiceMetadata) -> None:
         raise LookupUnavailable(str(error)) from None
 
 
-def _judged(signed: SignedServiceMetadata) -> ServiceMetadata:
-    _judge_signer(signed)
+def _checked(signed: SignedServiceMetadata) -> ServiceMetadata:
+    _check_signer(signed)
     if signed.metadata is None:
         raise MetadataUntrusted("a redirect where metadata was expected")
     return signed.metadata

@@ -15,7 +15,7 @@ from .cache import AnswerCache
 
 
 def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
-    """Judge another access point's certificate (C3.2.1 2.10 a to d).
+    """Check another access point's certificate (C3.2.1 2.10 a to d).
 
     Raises `CertificateUntrusted`, `RevocationUnknown`.
     """
@@ -23,7 +23,7 @@ def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
 
 
 def check_access_point_issuer(certificate: x509.Certificate) -> None:
-    """Judge whether one of our CAs has issued an access point's certificate, and ask nobody.
+    """Check whether one of our CAs has issued an access point's certificate, and ask nobody.
 
     A certificate whose time is up, or has not come, is judged as of its own time: whose it was is known all
     the same, and `check_access_point` refuses it. Raises `CertificateUntrusted`.
@@ -34,12 +34,12 @@ def check_access_point_issuer(certificate: x509.Certificate) -> None:
 
 
 def check_smp(certificate: x509.Certificate) -> None:
-    """Judge the certificate that signed service metadata (C3.2.1 2.10 f, g)."""
+    """Check the certificate that signed service metadata (C3.2.1 2.10 f, g)."""
     _checker(settings.SDK_SMP_CA_DIR).check(certificate, Purpose.SIGNING)
 
 
 def check_organisation(certificate: x509.Certificate, purpose: Purpose) -> None:
-    """Judge an organisation's signing or encryption certificate (C3.2.2 3.5 a)."""
+    """Check an organisation's signing or encryption certificate (C3.2.2 3.5 a)."""
     _checker(settings.SDK_ORGANISATION_CA_DIR).check(certificate, purpose)
 
 

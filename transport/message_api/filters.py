@@ -74,12 +74,12 @@ def read(query: QueryDict) -> Filter:
 
 def link(path: str, query: QueryDict, row: HeldMessage | None = None) -> str:
     """The request as a link; with a row, the link to what comes after it."""
-    told = [
+    parameters = [
         (name, value) for name, values in query.lists() for value in values if name != _AFTER or row is None
     ]
     if row is not None:
-        told.append((_AFTER, f"{row.held_at.isoformat()}|{row.pk}"))
-    return f"{path}?{urlencode(told)}" if told else path
+        parameters.append((_AFTER, f"{row.held_at.isoformat()}|{row.pk}"))
+    return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
 def _condition(attribute: str, texts: list[str], issues: list[Issue]) -> Q:

@@ -1,4 +1,4 @@
-"""Holding messages for external clients until one deletes them: header and documents, both sealed.
+"""Messages that are held for external clients until one deletes them: header and documents, both encrypted.
 
 The file is the JSON of the contract's `digitalDocument`, so that fetching a message is copying it. `pieces`
 tells where in it texts and files stand.
@@ -69,17 +69,17 @@ def send(caller: Caller, message: Message, resource_id: UUID | None) -> HeldMess
     return row
 
 
-def arrived(delivered: Delivered, function_address: str, *, is_shared: bool) -> None:
-    """Hold a message that has arrived, in the service's transaction; the same again changes nothing."""
+def hold_inbound(delivered: Delivered, function_address: str, *, is_shared: bool) -> None:
+    """Hold an inbound message, in the service's transaction; the same again changes nothing."""
     organisation = Organisation.objects.get(participant_id=delivered.participant)
     identity = UUID(delivered.message.header.message_id)
     incoming = IncomingMessage.objects.get(organisation=organisation, message_id=identity, is_accepted=True)
     if HeldMessage.objects.filter(incoming=incoming).exists():
         return
-    is_taken = HeldMessage.objects.filter(organisation=organisation, resource_id=identity).exists()
+    is_used = HeldMessage.objects.filter(organisation=organisation, resource_id=identity).exists()
     row = HeldMessage(
         organisation=organisation,
-        resource_id=uuid.uuid4() if is_taken else identity,
+        resource_id=uuid.uuid4() if is_used else identity,
         incoming=incoming,
         own_function=function_address,
         is_shared=is_shared,
@@ -88,9 +88,9 @@ def arrived(delivered: Delivered, function_address: str, *, is_shared: bool) -> 
 
 
 def delete(row: HeldMessage) -> None:
-    """Delete what a message said, here and in the message service, in the caller's transaction.
+    """Delete a message's content, here and in the message service, in the caller's transaction.
 
-    What the built-in client has of it stays its own. Raises `forgetting.StillInWork`.
+    The built-in client keeps its copy. Raises `erasure.StillInProgress`.
     """
     if not row.is_shared:
         erasure.erase(row.organisation.participant_id, row.message_id, was_sent=row.outgoing_id is not None)
@@ -101,7 +101,7 @@ def delete(row: HeldMessage) -> None:
 @contextmanager
 def opened(row: HeldMessage) -> Iterator[BinaryIO]:
     """The documents' JSON, as a file."""
-    with blobs.open_stored(row.payload_name, row.payload_place) as source:
+    with blobs.open_stored(row.payload_name, row.payload_binding) as source:
         yield source
 
 
@@ -117,7 +117,7 @@ def _hold(row: HeldMessage, message: Message) -> None:
             row.pieces = _Pieces(out).written(message.documents)
         with path.open("rb") as source:
             name = blobs.dated(FOLDER, f"{row.pk}.json")
-            row.payload_name = blobs.store(name, source, row.payload_place)
+            row.payload_name = blobs.store(name, source, row.payload_binding)
     row.save(force_insert=True)
 
 
@@ -183,8 +183,8 @@ class _Pieces:
         return self._pieces
 
     def _document(self, document: Document, *, is_first: bool) -> None:
-        told = {"documentName": document.name, "documentId": document.document_id, "index": document.index}
-        start = _json({name: value for name, value in told.items() if value is not None})[:-1]
+        values = {"documentName": document.name, "documentId": document.document_id, "index": document.index}
+        start = _json({name: value for name, value in values.items() if value is not None})[:-1]
         self._write(STRUCTURE, start if is_first else b"," + start)
         if document.texts:
             self._write(TEXTS, b',"contentTextBody":' + _json(list(document.texts)))

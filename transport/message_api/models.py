@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from django.db import models
 
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 
 from ..bulkhead import Bulkheaded
@@ -117,11 +117,11 @@ class HeldMessage(models.Model):
             models.Index(fields=["organisation", "message_id"], name="held_message_id"),
         ]
 
-    stored_files: ClassVar = {"payload_name": "payload_place"}
+    stored_files: ClassVar = {"payload_name": "payload_binding"}
 
     @property
-    def payload_place(self) -> Place:
-        return Place(self.organisation.participant_id, "held", self.pk)
+    def payload_binding(self) -> BlobBinding:
+        return BlobBinding(self.organisation.participant_id, "held", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:

@@ -47,8 +47,8 @@ def message_of(attributes: dict[str, Any], caller: Caller, directory: Path) -> M
     if sender_attention is None:
         issues.append(Issue("The sending function is needed", f"{_AT}/senderAttention"))
     elif not caller.acts_for(sender_attention.sub_organization.identifier.extension):
-        place = f"{_AT}/senderAttention/subOrganization/extension"
-        issues.append(Issue("The client may not act for this function", place))
+        pointer = f"{_AT}/senderAttention/subOrganization/extension"
+        issues.append(Issue("The client may not act for this function", pointer))
     message_id = _identity(attributes, "messageId", issues) or str(uuid.uuid4())
     created_at = _created_at(attributes, issues)
     documents = _documents(attributes, directory, issues)
@@ -106,29 +106,29 @@ def _identity(attributes: dict[str, Any], name: str, issues: list[Issue]) -> str
     return _uuid(attributes.get(name), f"{_AT}/{name}", issues)
 
 
-def _uuid(text: str | None, place: str, issues: list[Issue]) -> str | None:
+def _uuid(text: str | None, pointer: str, issues: list[Issue]) -> str | None:
     if text is None:
         return None
     try:
         return str(UUID(text))
     except ValueError:
-        issues.append(Issue("Not a UUID", place))
+        issues.append(Issue("Not a UUID", pointer))
         return None
 
 
 def _created_at(attributes: dict[str, Any], issues: list[Issue]) -> datetime:
-    told = attributes.get("creationDateTime")
-    moment = moment_of(told) if told is not None else timezone.now()
+    values = attributes.get("creationDateTime")
+    moment = moment_of(values) if values is not None else timezone.now()
     if moment is None:
         issues.append(Issue("Not a time of ISO 8601 in UTC", f"{_AT}/creationDateTime"))
         return timezone.now()
     return moment
 
 
-def _attention(told: dict[str, Any] | None) -> Attention | None:
-    if told is None:
+def _attention(values: dict[str, Any] | None) -> Attention | None:
+    if values is None:
         return None
-    part = told["subOrganization"]
+    part = values["subOrganization"]
     return Attention(
         SubOrganization(
             Identifier(part.get("root") or FUNCTION_ADDRESS_ROOT, part.get("extension", "").strip()),
@@ -136,42 +136,42 @@ def _attention(told: dict[str, Any] | None) -> Attention | None:
         ),
         tuple(
             Person(Identifier(item["root"], item["extension"]), item["label"])
-            for item in told.get("attentionPerson", ())
+            for item in values.get("attentionPerson", ())
         ),
         tuple(
             Reference(Identifier(item["root"], item["extension"]), item["label"])
-            for item in told.get("referenceId", ())
+            for item in values.get("referenceId", ())
         ),
     )
 
 
-def _system(told: dict[str, Any] | None) -> Identifier | None:
-    return Identifier(told.get("root", ""), told.get("extension", "")) if told else None
+def _system(values: dict[str, Any] | None) -> Identifier | None:
+    return Identifier(values.get("root", ""), values.get("extension", "")) if values else None
 
 
 def _documents(attributes: dict[str, Any], directory: Path, issues: list[Issue]) -> tuple[Document, ...]:
     accepted = {item.lower() for item in settings.SDK_ACCEPTED_CONTENT_TYPES}
     documents = []
-    for number, told in enumerate(attributes.get("digitalDocument", ())):
+    for number, values in enumerate(attributes.get("digitalDocument", ())):
         files = []
-        for position, file in enumerate(told.get("contentFiles", ())):
-            place = f"{_AT}/digitalDocument/{number}/contentFiles/{position}"
+        for position, file in enumerate(values.get("contentFiles", ())):
+            pointer = f"{_AT}/digitalDocument/{number}/contentFiles/{position}"
             if file["contentType"].partition(";")[0].strip().lower() not in accepted:
-                issues.append(Issue("Files of this type are not sent from here", f"{place}/contentType"))
+                issues.append(Issue("Files of this type are not sent from here", f"{pointer}/contentType"))
                 continue
             path = directory / f"file-{number:04d}-{position:04d}"
             try:
                 size = json_body.decode(file["content"], path)
             except json_body.BodyRefused as refused:
-                issues.append(Issue(refused.why, f"{place}/content"))
+                issues.append(Issue(refused.why, f"{pointer}/content"))
                 continue
             files.append(File(file["fileName"], file["contentType"], PathContent(path, size)))
         documents.append(
             Document(
-                told["documentId"],
-                told.get("documentName"),
-                told.get("index"),
-                tuple(told.get("contentTextBody", ())),
+                values["documentId"],
+                values.get("documentName"),
+                values.get("index"),
+                tuple(values.get("contentTextBody", ())),
                 tuple(files),
             )
         )

@@ -118,8 +118,8 @@ def openapi(request: HttpRequest) -> dict[str, Any]:
     document["servers"] = [{"url": root + reverse("message-api-reading").rstrip("/")}]
     document["paths"] = {_as_in_contract(path): item for path, item in document["paths"].items()}
     for parameter in document["paths"]["/sdk/messages/{messageId}"].values():
-        for told in parameter["parameters"]:
-            told["name"] = "messageId" if told["name"] == "message_id" else told["name"]
+        for parsed in parameter["parameters"]:
+            parsed["name"] = "messageId" if parsed["name"] == "message_id" else parsed["name"]
     document["components"]["securitySchemes"] = {
         "message_auth": {
             "type": "oauth2",
@@ -143,7 +143,7 @@ def _as_in_contract(path: str) -> str:
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """What the page shows: the document, flat."""
-    told = openapi(request)
+    parsed = openapi(request)
     operations = [
         {
             "method": method.upper(),
@@ -159,7 +159,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
                 for status, answer in operation["responses"].items()
             ],
         }
-        for path, item in told["paths"].items()
+        for path, item in parsed["paths"].items()
         for method, operation in item.items()
     ]
     objects = [
@@ -176,12 +176,12 @@ def page(request: HttpRequest) -> dict[str, Any]:
                 for member, part in schema.get("properties", {}).items()
             ],
         }
-        for name, schema in told["components"]["schemas"].items()
+        for name, schema in parsed["components"]["schemas"].items()
         if schema.get("type") == "object"
     ]
-    flow = told["components"]["securitySchemes"]["message_auth"]["flows"]["clientCredentials"]
+    flow = parsed["components"]["securitySchemes"]["message_auth"]["flows"]["clientCredentials"]
     return {
-        "document": told,
+        "document": parsed,
         "operations": operations,
         "objects": objects,
         "token_url": flow["tokenUrl"],

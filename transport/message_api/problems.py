@@ -28,7 +28,7 @@ class Issue:
     """One thing that is wrong, and where: a path in the body, a parameter, or a place in the SDK message."""
 
     title: str
-    place: str = "NA"
+    pointer: str = "NA"
     detail: str = "NA"
 
 
@@ -91,7 +91,7 @@ def response(status: int, kind: str, title: str, issues: Iterable[Issue]) -> Htt
                 "typeCode": _ERROR,
                 "title": issue.title,
                 "detail": issue.detail,
-                "in": issue.place,
+                "in": issue.pointer,
                 "dateTime": now,
             }
             for issue in issues
@@ -100,15 +100,15 @@ def response(status: int, kind: str, title: str, issues: Iterable[Issue]) -> Htt
     return HttpResponse(json.dumps(body), status=status, content_type="application/json")
 
 
-def _issues(detail: Any, place: str) -> Iterable[Issue]:
+def _issues(detail: Any, pointer: str) -> Iterable[Issue]:
     """A serializer's errors, by the path of each. Their texts come from the rules and quote nothing."""
     match detail:
         case dict():
             for name, inner in detail.items():
-                yield from _issues(inner, place if name == "non_field_errors" else f"{place}/{name}")
+                yield from _issues(inner, pointer if name == "non_field_errors" else f"{pointer}/{name}")
         case list():
             for number, inner in enumerate(detail):
                 is_item = isinstance(inner, dict | list)
-                yield from _issues(inner, f"{place}/{number}" if is_item else place)
+                yield from _issues(inner, f"{pointer}/{number}" if is_item else pointer)
         case exceptions.ErrorDetail():
-            yield Issue("Input isn't valid with respect to schema", place or "/", detail.code)
+            yield Issue("Input isn't valid with respect to schema", pointer or "/", detail.code)

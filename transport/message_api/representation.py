@@ -1,4 +1,4 @@
-"""What a client is shown of a held message: its status (KV Meddelandestatus), what happened, and itself."""
+"""The API's representation of a held message: status (KV Meddelandestatus), events and content (B1.4.2)."""
 
 import json
 from collections.abc import Iterator, Set
@@ -59,6 +59,12 @@ def with_status(rows: QuerySet[HeldMessage]) -> QuerySet[HeldMessage]:
     )
 
 
+def status_of(row: HeldMessage) -> str:
+    """A held message's status as it is now."""
+    current: Any = with_status(HeldMessage.objects.filter(pk=row.pk)).get()
+    return str(current.status)
+
+
 def having_status(status: str) -> Q:
     """The condition for a status. REJECTED finds what was rejected, although it ends otherwise."""
     if status == OutgoingState.REJECTED:
@@ -97,9 +103,9 @@ def message_in_pieces(row: Any, link: str, without: Set[str]) -> Iterator[bytes]
                 if kind in without:
                     source.seek(length, 1)
                     continue
-                left = length
-                while left > 0 and (chunk := source.read(min(_CHUNK, left))):
-                    left -= len(chunk)
+                remaining = length
+                while remaining > 0 and (chunk := source.read(min(_CHUNK, remaining))):
+                    remaining -= len(chunk)
                     yield chunk
             yield b"}}}"
 
@@ -107,15 +113,15 @@ def message_in_pieces(row: Any, link: str, without: Set[str]) -> Iterator[bytes]
 
 
 def _start(links: dict[str, str]) -> bytes:
-    told = {"meta": {"version": VERSION}, "links": links}
-    return json.dumps(told, ensure_ascii=False).encode()[:-1] + b',"data":'
+    document = {"meta": {"version": VERSION}, "links": links}
+    return json.dumps(document, ensure_ascii=False).encode()[:-1] + b',"data":'
 
 
 def _events(row: Any) -> dict[str, Any]:
     """What happened, the latest first ("ORDER BY dateTime DESC")."""
-    told = row.outgoing if row.outgoing is not None else row.incoming
+    document = row.outgoing if row.outgoing is not None else row.incoming
     issues: list[dict[str, str]] = []
-    for event in told.events.all():
+    for event in document.events.all():
         if event.name == "TRANSPORT_RECEIPT":
             # ACKNOWLEDGE tells of it.
             continue

@@ -25,6 +25,6 @@ def sweep() -> None:
 @shared_task
 def remove_expired() -> None:
     """Remove files that no message holds, and what is remembered for longer than it is of use."""
-    blobs.remove_forgotten(held_messages.FOLDER, HeldMessage.files_of)
+    blobs.remove_orphaned(held_messages.FOLDER, HeldMessage.files_of)
     token_endpoint.remove_expired()
     webhooks.remove_old()

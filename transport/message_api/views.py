@@ -28,7 +28,7 @@ from transport.message_api.clients.tokens import Caller
 from transport.message_service.tracking.erasure import StillInProgress
 from transport.storage.work_files import workspace
 
-from ..database import give_back_connection
+from ..database import release_connection
 from ..rate_limits import limited
 from . import (
     filters,
@@ -258,5 +258,5 @@ async def _asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 def _next(pieces: Iterator[bytes]) -> bytes:
     some = b"".join(piece for _, piece in zip(range(_PIECES_AT_A_TIME), pieces, strict=False))
     # A client may read slowly: between pieces no connection to the database is held for it.
-    give_back_connection()
+    release_connection()
     return some

@@ -19,7 +19,8 @@ from transport.message_service.models import (
 from transport.message_service.organisations import certificate_requests
 from transport.message_service.organisations.certificate_requests import CertificateRefused
 from transport.message_service.states import OutgoingState
-from transport.message_service.tracking import erasure, resend, set_aside
+from transport.message_service.tracking import dead_letters, erasure, resend
+from transport.message_service.tracking.dead_letters import NotDeadLetter
 from transport.message_service.tracking.deliveries import (
     Delivery,
     DeliveryEvent,
@@ -29,10 +30,9 @@ from transport.message_service.tracking.deliveries import (
 )
 from transport.message_service.tracking.evidence import Evidence, evidence_of
 from transport.message_service.tracking.evidence import Kind as EvidenceKind
-from transport.message_service.tracking.set_aside import NotSetAside
 from transport.message_service.transitions import (
     BY_HAND,
-    INSIDE,
+    LOCAL,
     RECEIPT_MISSING,
     SYSTEM,
     TRANSPORT_RECEIPT,
@@ -66,7 +66,7 @@ from transport.protocol.xml.safe_xml import parse as parse_xml
 __all__ = [
     "BY_HAND",
     "FUNCTION_ADDRESS_ROOT",
-    "INSIDE",
+    "LOCAL",
     "PARTICIPANT_SCHEME",
     "RECEIPT_MISSING",
     "SYSTEM",
@@ -91,7 +91,7 @@ __all__ = [
     "Message",
     "MessageDocument",
     "MessageReference",
-    "NotSetAside",
+    "NotDeadLetter",
     "Organisation",
     "OrganisationKey",
     "OutgoingState",
@@ -106,6 +106,7 @@ __all__ = [
     "SubOrganization",
     "can_be_written",
     "certificate_requests",
+    "dead_letters",
     "deliveries_of",
     "erasure",
     "evidence_of",
@@ -115,7 +116,6 @@ __all__ = [
     "quarantine",
     "read_receipt",
     "resend",
-    "set_aside",
     "state_of",
     "verify_envelope",
 ]

@@ -1,4 +1,4 @@
-"""What the message service asks of a message client (SDK_MESSAGE_CLIENT)."""
+"""What the message service calls a message client for (`SDK_MESSAGE_CLIENT` names the class)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from transport.protocol.sdk_message.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A message for a client. Its files are in a directory that is gone when `deliver` has returned."""
+    """A message that is delivered to a client. Its files are removed when `deliver` has returned."""
 
     participant: str
     message: Message
     sender: str
     arrived_at: datetime
-    # The function that takes it where nobody serves the one that it is for; empty where somebody does.
+    # The function that gets it because the one that it is addressed to is not served; empty otherwise.
     stands_in: str = ""
 
 
@@ -32,16 +32,17 @@ class MessageClient(Protocol):
         """Whether the function address is one of the participant's, and open."""
 
     def stand_ins(self, participant: str, function_address: str) -> Iterable[str]:
-        """The participant's functions that are to take what nobody serves, the first choice first."""
+        """The participant's functions that get messages for a function that is not served, first choice
+        first."""
 
     def deliver(self, delivered: Delivered) -> None:
-        """Take a message; the same again changes nothing."""
+        """Store a message in the client; the same message again changes nothing."""
 
     def arrival_changed(self, participant: str, message_id: UUID) -> None:
-        """The state of a message that was delivered has changed: its receipt got there, or did not."""
+        """The state of a delivered message has changed: its receipt has reached the sender, or failed."""
 
     def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        """The delivery of a message that the participant sent has changed: look with `deliveries`."""
+        """The delivery of a message that the participant sent has changed: `deliveries_of` tells how."""
 
 
 @cache

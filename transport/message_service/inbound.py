@@ -1,4 +1,7 @@
-"""Taking what arrived: judge it, then deliver and answer in one transaction."""
+"""Inbound messages: validate each, then deliver and answer it in one transaction.
+
+Every change of an `IncomingMessage`'s state is made here.
+"""
 
 import logging
 import uuid
@@ -9,32 +12,35 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.utils import timezone
 
 from transport.causes import Cause
-from transport.jobs import LeaseLost, pause_after, task_named, unexpected, wake
+from transport.jobs import LeaseLost, log_unexpected, pause_after, task_named, wake
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
 from transport.storage.work_files import workspace
 
-from . import local_delivery, orders, receipts, transitions, validation
+from . import local_delivery, orders, transitions, validation
 from .client_port import Delivered, MessageClient, message_client
 from .malware import quarantine
 from .message_types import registry
-from .models import IncomingMessage, Organisation, OutgoingMessage
-from .states import IncomingState, OutgoingState
-from .validation import Accept, AcceptReceipt, Discard, Judgement, Reject, Retry
+from .message_types.verdicts import Accept, AcceptReceipt, Discard, Reject, Retry, Verdict
+from .models import IncomingMessage, Organisation
+from .states import IncomingState
 
 logger = logging.getLogger(__name__)
 
 
 def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
-    """Whether this message service takes the type for the participant (C3.2.1 2.5 a)."""
-    if registry.known(document_type) is None:
+    """Whether this message service accepts the document type for the participant (C3.2.1 2.5 a)."""
+    if registry.of_document_type(document_type) is None:
         return False
     return Organisation.objects.filter(participant_id=participant.value).exists()
 
 
 def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId) -> None:
-    """Note an envelope, in the access point's transaction; one that is noted stays as it is."""
+    """Record an envelope, in the access point's transaction; one that is recorded already is not changed.
+
+    Raises `Organisation.DoesNotExist` where the recipient is not served here.
+    """
     now = timezone.now()
     row = IncomingMessage(
         transfer_id=transfer_id,
@@ -48,35 +54,64 @@ def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: Partic
 
 
 def process(incoming_id: object) -> None:
-    """Judge an envelope that is due; deliver it and answer it. What cannot be told now is tried again."""
+    """Validate an envelope that is due, deliver it and answer it. What cannot be decided now is tried
+    again."""
     row = IncomingMessage.claim(incoming_id)
     if row is None:
         return
     try:
         if row.expired_lease is not None:
-            # The worker that had it died, perhaps of it.
+            # The worker that had it died, perhaps because of it.
             row.change(failures=row.failures + 1)
         if row.failures >= settings.SDK_JUDGING_FAILURES:
             _give_up(row)
         else:
-            _judge_and_apply(row)
+            _validate_and_apply(row)
     except LeaseLost:
-        logger.warning("lease lost", extra={"fields": {"transfer_id": row.transfer_id}})
+        logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
     except Retry as wait:
         _postpone(row, wait.cause)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost of it
-        unexpected(error, transfer_id=row.transfer_id)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost because of it
+        log_unexpected(error, transfer_id=row.transfer_id)
         _fail(row, error)
 
 
-def _judge_and_apply(row: IncomingMessage) -> None:
-    arrivals = local_delivery.arrivals_of(row)
-    arrived = arrivals.arrived(row.transfer_id)
+def receipt_delivered(answered: IncomingMessage) -> None:
+    """The message receipt that answers a message has reached its sender; the caller has locked the row."""
+    if answered.state == IncomingState.RETRIEVED:
+        transitions.transition_incoming(answered, IncomingState.RECEIPT_SENT, IncomingState.NEW)
+        transitions.save_incoming_and_notify(answered)
+
+
+def receipt_failed(answered: IncomingMessage, cause: str) -> None:
+    """The message receipt could not be delivered (KV Meddelandestatus 6); the caller has locked the row."""
+    if answered.state == IncomingState.RETRIEVED:
+        transitions.transition_incoming(
+            answered, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"receipt {cause}"
+        )
+        transitions.save_incoming_and_notify(answered)
+
+
+def reopen_dead_letter(row: IncomingMessage, *, actor: str, rejection_ordered_by: str) -> None:
+    """Have a dead letter validated once more, with all its attempts; the caller has locked the row.
+
+    `rejection_ordered_by` names who has ordered that it be rejected whatever is in it; empty where nobody.
+    """
+    transitions.transition_incoming(row, IncomingState.ARRIVED, cause=transitions.BY_HAND, actor=actor)
+    row.rejection_ordered_by, row.failures, row.attempts = rejection_ordered_by, 0, 0
+    row.due_at = timezone.now()
+    row.save()
+    wake(task_named("transport.message_service.tasks.validate_inbound"), row.pk)
+
+
+def _validate_and_apply(row: IncomingMessage) -> None:
+    envelopes = local_delivery.envelope_store_of(row)
+    arrived = envelopes.envelope_info(row.transfer_id)
     with workspace("opening") as directory:
-        with row.renewing(), arrivals.open(row.transfer_id) as source:
-            judgement = validation.validate(arrived, row, source, directory)
+        with row.renewing(), envelopes.open(row.transfer_id) as source:
+            verdict = validation.validate(arrived, row, source, directory)
         with row.step() as current:
-            _apply(current, judgement)
+            _apply(current, verdict)
 
 
 def _postpone(row: IncomingMessage, cause: str, *, failures: int = 0) -> None:
@@ -87,62 +122,65 @@ def _postpone(row: IncomingMessage, cause: str, *, failures: int = 0) -> None:
 
 
 def _fail(row: IncomingMessage, error: Exception) -> None:
-    """An error that nobody foresaw: tried again, but not for ever. What the node lacks is waited for."""
+    """After an unforeseen error: try again, but not for ever. What the node itself lacks is waited for."""
     is_ours = isinstance(error, OperationalError | InterfaceError) or (
         isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
     )
-    if not is_ours and (row.refused_by or row.failures + 1 >= settings.SDK_JUDGING_FAILURES):
+    is_last = row.rejection_ordered_by or row.failures + 1 >= settings.SDK_JUDGING_FAILURES
+    if not is_ours and is_last:
         _give_up(row, failures=1)
     else:
         _postpone(row, Cause.UNEXPECTED, failures=0 if is_ours else 1)
 
 
 def _give_up(row: IncomingMessage, *, failures: int = 0) -> None:
-    """Judge it no more until an administrator says so (`set_aside`); drop it where one has, and it fails."""
+    """Make it a dead letter, which waits for an administrator; discard it where one has ordered a
+    rejection."""
     with row.step() as current:
         current.failures += failures
         current.due_at = None
-        if current.refused_by:
+        if current.rejection_ordered_by:
             _apply(current, Discard(transitions.BY_HAND, current.message_id))
             return
         transitions.transition_incoming(current, IncomingState.ERROR, cause=Cause.UNEXPECTED)
-    logger.error("arrival set aside", extra={"fields": {"transfer_id": row.transfer_id}})
+    logger.error("dead_letter", extra={"fields": {"transfer_id": row.transfer_id}})
 
 
-def _apply(row: IncomingMessage, judgement: Judgement) -> None:
+def _apply(row: IncomingMessage, verdict: Verdict) -> None:
     row.due_at = None
-    match judgement:
+    match verdict:
         case Discard():
-            row.message_id = judgement.message_id
+            row.message_id = verdict.message_id
             row.is_accepted = False
-            transitions.transition_incoming(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=judgement.cause)
-            known = str(judgement.message_id or "")
-            local_delivery.discard(row, known, judgement.cause)
+            transitions.transition_incoming(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=verdict.cause)
+            local_delivery.discard(row, str(verdict.message_id or ""), verdict.cause)
         case Reject():
-            _refuse(row, judgement)
+            _reject(row, verdict)
         case Accept():
-            _deliver(row, judgement)
+            _deliver(row, verdict)
         case AcceptReceipt():
-            _use_receipt(row, judgement)
+            _apply_receipt(row, verdict)
 
 
-def _deliver(row: IncomingMessage, taken: Accept) -> None:
-    envelope, message = taken.envelope, taken.message
+def _deliver(row: IncomingMessage, accepted: Accept) -> None:
+    envelope, message = accepted.envelope, accepted.message
     attention = message.header.recipient.attention
     function = attention.sub_organization.identifier.extension.strip() if attention else ""
     handling = envelope.handling_service_id or function
     client = message_client()
-    findings = validation.known_only_here(envelope, message, row.organisation)
-    takes = _who_takes(client, row.organisation.participant_id, function)
-    if not findings and takes is None:
+    findings = validation.findings_from_history(envelope, message, row.organisation)
+    receiving_function = _receiving_function(client, row.organisation.participant_id, function)
+    if not findings and receiving_function is None:
         findings.append(validation.function_unknown())
-    row.wrapped_key_digest, row.holds_key = taken.wrapped_key_digest, True
+    row.wrapped_key_digest, row.owns_session_key = accepted.wrapped_key_digest, True
     if not findings and not _is_first(row, UUID(envelope.message_id)):
         findings.append(validation.duplicate())
     if findings:
-        _refuse(row, Reject(envelope.message_id, handling, tuple(findings), holds_key=True))
+        _reject(row, Reject(envelope.message_id, handling, tuple(findings), owns_session_key=True))
         return
-    stands_in = takes if takes is not None and takes != function else ""
+    stands_in = receiving_function or ""
+    if stands_in == function:
+        stands_in = ""
     transitions.transition_incoming(
         row, IncomingState.RETRIEVED, cause=transitions.STANDS_IN if stands_in else ""
     )
@@ -152,12 +190,12 @@ def _deliver(row: IncomingMessage, taken: Accept) -> None:
     _answer(row, envelope.message_id, handling, ResponseCode.ACCEPTED, ())
 
 
-def _who_takes(client: MessageClient, participant: str, function: str) -> str | None:
-    """The function itself, or the first that is to stand in for it and is served."""
+def _receiving_function(client: MessageClient, participant: str, function: str) -> str | None:
+    """The function itself, or the first that stands in for it and is served; None where there is none."""
     if client.serves(participant, function):
         return function
-    stand_ins = client.stand_ins(participant, function)
-    return next((one for one in stand_ins if client.serves(participant, one)), None)
+    candidates = client.stand_ins(participant, function)
+    return next((candidate for candidate in candidates if client.serves(participant, candidate)), None)
 
 
 def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
@@ -172,28 +210,26 @@ def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
     return True
 
 
-def _refuse(row: IncomingMessage, refused: Reject) -> None:
-    row.message_id = UUID(refused.message_id)
-    row.is_accepted, row.holds_key = False, refused.holds_key
-    _keep_apart(row, refused)
-    rules = ", ".join(sorted({finding.rule for finding in refused.findings}))
+def _reject(row: IncomingMessage, verdict: Reject) -> None:
+    row.message_id = UUID(verdict.message_id)
+    row.is_accepted, row.owns_session_key = False, verdict.owns_session_key
+    _quarantine(row, verdict)
+    rules = ", ".join(sorted({finding.rule for finding in verdict.findings}))
     transitions.transition_incoming(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"rejected: {rules}")
-    local_delivery.discard(row, refused.message_id, f"rejected: {rules}")
-    _answer(row, refused.message_id, refused.handling_service_id, ResponseCode.REJECTED, refused.findings)
+    local_delivery.discard(row, verdict.message_id, f"rejected: {rules}")
+    _answer(row, verdict.message_id, verdict.handling_service_id, ResponseCode.REJECTED, verdict.findings)
 
 
-def _keep_apart(row: IncomingMessage, refused: Reject) -> None:
-    for one in quarantine.kept_apart(
-        refused.malware,
+def _quarantine(row: IncomingMessage, verdict: Reject) -> None:
+    files = quarantine.quarantined_files(
+        verdict.malware,
         row.organisation,
         quarantine.Direction.IN,
-        message_id=UUID(refused.message_id),
+        message_id=UUID(verdict.message_id),
         counterpart=row.sender,
-        function_address=refused.handling_service_id,
-    ):
-        one.save(force_insert=True)
-        told = {"message_id": refused.message_id, "signature": one.signature}
-        logger.warning("malware", extra={"fields": told})
+        function_address=verdict.handling_service_id,
+    )
+    quarantine.save_with_message(files)
 
 
 def _answer(
@@ -215,36 +251,12 @@ def _answer(
     orders.order_receipt(row, row.sender, handling_service_id, write_receipt(receipt))
 
 
-def _use_receipt(row: IncomingMessage, taken: AcceptReceipt) -> None:
-    """A receipt settles the message that it is for, once, and only from the message's recipient."""
-    receipt = taken.receipt
-    row.message_id = validation.uuid_of(taken.envelope.message_id)
-    message = _answered_message(row, taken)
-    if message is None:
-        _not_used(row, "receipt for no message of ours")
-    elif not transitions.can_transition_to(message, OutgoingState(receipt.code.value)):
-        _not_used(row, "receipt after another")
-    else:
-        transitions.transition_incoming(row, IncomingState.RETRIEVED, cause=f"receipt {receipt.code}")
-        receipts.apply_receipt(message, receipt, row, taken.envelope)
-
-
-def _answered_message(row: IncomingMessage, taken: AcceptReceipt) -> OutgoingMessage | None:
-    reference = validation.uuid_of(taken.receipt.ref_message_id)
-    if reference is None:
-        return None
-    return (
-        OutgoingMessage.objects.select_related("organisation")
-        .select_for_update(of=("self",))
-        .filter(
-            organisation=row.organisation,
-            message_id=reference,
-            recipient=taken.envelope.sender.value,
-            kind=OutgoingMessage.Kind.MESSAGE,
-        )
-        .first()
-    )
-
-
-def _not_used(row: IncomingMessage, cause: str) -> None:
-    transitions.transition_incoming(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=cause)
+def _apply_receipt(row: IncomingMessage, accepted: AcceptReceipt) -> None:
+    """Let a receipt settle the message that it is for; one that settles none is kept in the history alone."""
+    row.message_id = validation.uuid_of(accepted.envelope.message_id)
+    message_type = registry.of_document_type(accepted.envelope.document_type)
+    if message_type is None or message_type.apply_receipt is None:
+        raise ValueError("the type of the receipt has no apply_receipt")
+    use = message_type.apply_receipt(row, accepted)
+    state = IncomingState.RETRIEVED if use.is_used else IncomingState.MESSAGE_EXCHANGE_ERROR
+    transitions.transition_incoming(row, state, cause=use.cause)

@@ -1,9 +1,9 @@
-"""Messages between organisations of this node: handed from one to the other, with no access point between.
+"""Local delivery: messages between organisations of this node, with no access point between.
 
-Nobody outside is asked for anything: no address, no certificate and no key of another party is needed. What
-is handed over is the same signed envelope as elsewhere, judged by the same rules and answered with the same
-receipt, so the history is the same too. Either organisation may say that its messages are to go the whole
-way out and back (`Organisation.goes_out_and_back`).
+No service of the federation is asked: no address, no certificate and no key of another party is needed. The
+same signed envelope as elsewhere is delivered, validated by the same rules and answered with the same
+receipt, so the history is the same too. Either organisation may choose that its messages are sent through
+the access point all the same (`Organisation.goes_out_and_back`).
 """
 
 import logging
@@ -27,17 +27,17 @@ from .models import IncomingMessage, Organisation, OrganisationKey, OutgoingMess
 logger = logging.getLogger(__name__)
 
 
-class Arrivals(Protocol):
-    """What there is to know of envelopes that arrived, as `hand_over.AccessPoint` has it."""
+class EnvelopeStore(Protocol):
+    """Where inbound envelopes are, as `access_point_port.AccessPoint` has them."""
 
-    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope: ...
+    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope: ...
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]: ...
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None: ...
     def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None: ...
 
 
-def recipient_inside(row: OutgoingMessage) -> Organisation | None:
-    """The organisation of this node that the row is handed to; None where it goes out.
+def local_recipient(row: OutgoingMessage) -> Organisation | None:
+    """The organisation of this node that the message is delivered to; None where it goes by access points.
 
     A receipt goes the way of the message that it answers, whatever has been set since.
     """
@@ -45,7 +45,7 @@ def recipient_inside(row: OutgoingMessage) -> Organisation | None:
     if recipient is None:
         return None
     if row.answers is not None:
-        return recipient if row.answers.is_inside else None
+        return recipient if row.answers.is_local else None
     return None if row.organisation.goes_out_and_back or recipient.goes_out_and_back else recipient
 
 
@@ -67,22 +67,23 @@ def encryption_certificate(recipient: Organisation) -> x509.Certificate | None:
 
 
 def copy_name(envelope_name: str) -> str:
-    """Of the recipient's own copy of an envelope: sealed for it, and kept or deleted by its rules."""
+    """The name of the recipient's own copy of an envelope, which is kept or deleted by the recipient's
+    rules."""
     return f"{envelope_name}.inside"
 
 
 def store_copy(name: str, envelope: BinaryIO, recipient: Organisation, transfer_id: UUID) -> str:
-    """Store the recipient's copy; the name that it got."""
-    return blobs.store(name, envelope, blobs.Place(recipient.participant_id, "envelope", transfer_id))
+    """Store the recipient's copy, encrypted for the recipient; the name that it got."""
+    return blobs.store(name, envelope, blobs.BlobBinding(recipient.participant_id, "envelope", transfer_id))
 
 
 def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: UUID, copy: str) -> None:
-    """Let the envelope arrive, in the caller's transaction."""
+    """Create the inbound message of the recipient, in the caller's transaction."""
     incoming = IncomingMessage.objects.create(
         transfer_id=transfer_id,
         organisation=recipient,
         sender=row.organisation.participant_id,
-        came_from=row,
+        sent_as=row,
         envelope_name=copy,
         arrived_at=timezone.now(),
         due_at=timezone.now(),
@@ -90,14 +91,17 @@ def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: 
     wake(task_named("transport.message_service.tasks.validate_inbound"), incoming.pk)
 
 
-def arrivals_of(incoming: IncomingMessage) -> Arrivals:
-    """Whoever has the envelope of a message that arrived."""
-    return _Inside() if incoming.is_inside else access_point_port.access_point()
+def envelope_store_of(incoming: IncomingMessage) -> EnvelopeStore:
+    """Where the envelope of an inbound message is: with this service, or with the access point."""
+    return _LocalEnvelopes() if incoming.is_local else access_point_port.access_point()
 
 
 def discard(incoming: IncomingMessage, envelope_id: str, cause: str) -> None:
-    """Delete the envelope of a message that arrived, in the caller's transaction."""
-    arrivals_of(incoming).discard(incoming.transfer_id, envelope_id, cause)
+    """Delete the envelope of an inbound message, in the caller's transaction, and log why.
+
+    `envelope_id` is empty where it could not be read; `cause` is a code without content.
+    """
+    envelope_store_of(incoming).discard(incoming.transfer_id, envelope_id, cause)
     incoming.envelope_name = ""
 
 
@@ -109,12 +113,12 @@ def is_signer(sender: str, certificate: x509.Certificate) -> bool:
     return keys.filter(fingerprint=fingerprint(certificate)).exists()
 
 
-class _Inside:
-    """Envelopes that never left, by the rows of this service."""
+class _LocalEnvelopes:
+    """Envelopes that were delivered locally, by the rows of this service."""
 
-    def arrived(self, transfer_id: UUID) -> ArrivedEnvelope:
+    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
         row = _incoming(transfer_id)
-        sent = row.came_from
+        sent = row.sent_as
         if sent is None:
             raise IncomingMessage.DoesNotExist
         return ArrivedEnvelope(
@@ -130,7 +134,7 @@ class _Inside:
     @contextmanager
     def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
         row = _incoming(transfer_id)
-        with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
             yield envelope
 
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
@@ -138,14 +142,14 @@ class _Inside:
         blobs.remove_on_commit(row.envelope_name)
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
-        told = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
-        logger.info("envelope discarded", extra={"fields": told})
+        fields = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
+        logger.info("envelope_discarded", extra={"fields": fields})
 
     def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None:
-        """There is none: nobody carried it."""
+        """None: no access point was involved."""
         return None
 
 
 def _incoming(transfer_id: UUID) -> IncomingMessage:
-    rows = IncomingMessage.objects.select_related("organisation", "came_from__organisation")
+    rows = IncomingMessage.objects.select_related("organisation", "sent_as__organisation")
     return rows.get(transfer_id=transfer_id)

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from django.db import models
 
 from transport.jobs import LeasedJob
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
 
 from ..protocol.identifiers import ParticipantId
@@ -84,7 +84,7 @@ class CertificateRequest(models.Model):
 
 
 class OutgoingMessage(LeasedJob):
-    """A message or a message receipt that leaves here."""
+    """An outbound message or message receipt."""
 
     class Kind(models.TextChoices):
         MESSAGE = "message"
@@ -145,11 +145,11 @@ class OutgoingMessage(LeasedJob):
             ),
         ]
 
-    # What names a file, and what the file is.
+    # The fields that name stored files, and the properties that tell what each is bound to.
     stored_files: ClassVar = {
-        "payload_name": "payload_place",
-        "envelope_name": "envelope_place",
-        "message_receipt_name": "message_receipt_place",
+        "payload_name": "payload_binding",
+        "envelope_name": "envelope_binding",
+        "message_receipt_name": "message_receipt_binding",
     }
 
     @property
@@ -158,40 +158,41 @@ class OutgoingMessage(LeasedJob):
 
     @property
     def transfer(self) -> uuid.UUID:
-        """The reference by which the access point has it: another each time it is sent again by hand."""
+        """The access point's reference to its transfer: another each time it is sent again by hand."""
         return self.transfer_reference or self.pk
 
     @classmethod
     def of_transfer(cls, reference: uuid.UUID) -> models.QuerySet[Self]:
-        """The message that a transfer carries; none where it has been sent again by another since."""
+        """The message that a transfer carries; none where another transfer has replaced it."""
         first = models.Q(pk=reference, transfer_reference=None)
         return cls.objects.filter(first | models.Q(transfer_reference=reference))
 
     @property
-    def payload_place(self) -> Place:
-        return Place(self.organisation.participant_id, "payload", self.pk)
+    def payload_binding(self) -> BlobBinding:
+        return BlobBinding(self.organisation.participant_id, "payload", self.pk)
 
     @property
-    def envelope_place(self) -> Place:
-        """As `hand_over.OutgoingTransfer` has it: the access point opens the same file."""
-        return Place(self.organisation.participant_id, "envelope", self.transfer)
+    def envelope_binding(self) -> BlobBinding:
+        """As `access_point_port.OutgoingTransfer` has it: the access point opens the same file."""
+        return BlobBinding(self.organisation.participant_id, "envelope", self.transfer)
 
     @property
-    def message_receipt_place(self) -> Place:
-        return Place(self.organisation.participant_id, "receipt", self.pk)
+    def message_receipt_binding(self) -> BlobBinding:
+        return BlobBinding(self.organisation.participant_id, "receipt", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
-        """The files that these messages hold, and the copies that were made of them for this node's own."""
+        """The files that these messages name, and the recipients' copies of those that were delivered
+        locally."""
         rows = cls.objects.filter(pk__in=keys)
-        held = [
+        own = [
             name
             for names in rows.values_list("payload_name", "envelope_name", "message_receipt_name")
             for name in names
             if name
         ]
-        copies = IncomingMessage.objects.filter(came_from__in=keys).exclude(envelope_name="")
-        return held + list(copies.values_list("envelope_name", flat=True))
+        copies = IncomingMessage.objects.filter(sent_as__in=keys).exclude(envelope_name="")
+        return own + list(copies.values_list("envelope_name", flat=True))
 
 
 class IncomingMessage(LeasedJob):
@@ -199,37 +200,48 @@ class IncomingMessage(LeasedJob):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     transfer_id = models.UUIDField(unique=True, help_text="the access point's, or this service's own")
-    came_from = models.ForeignKey(
+    sent_as = models.ForeignKey(
         OutgoingMessage,
         models.PROTECT,
         null=True,
         blank=True,
         related_name="arrivals",
-        help_text="what an organisation of this node handed over without an access point",
+        db_column="came_from_id",
+        help_text="the sender's row, where the message was delivered locally",
     )
     envelope_name = models.CharField(
-        max_length=300, blank=True, default="", db_default="", help_text="of what was handed over so"
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="of a message that was delivered locally",
     )
     organisation = models.ForeignKey(Organisation, models.PROTECT)
     sender = models.CharField(max_length=260)
     message_id = models.UUIDField(null=True, blank=True)
-    is_accepted = models.BooleanField(null=True, help_text="None: not judged yet, or a receipt")
+    is_accepted = models.BooleanField(null=True, help_text="None: not validated yet, or a receipt")
     wrapped_key_digest = models.CharField(
         max_length=64, blank=True, default="", db_default="", help_text="of the session key as it came"
     )
     envelope_digest = models.CharField(
         max_length=64, blank=True, default="", db_default="", help_text="of an envelope that was decrypted"
     )
-    holds_key = models.BooleanField(
+    owns_session_key = models.BooleanField(
         default=False,
         db_default=False,
+        db_column="holds_key",
         help_text="what was decrypted names the envelope's signer: the session key is this message's",
     )
     failures = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="how often judging ended in an error that nobody foresaw"
+        default=0, db_default=0, help_text="how often validation ended in an unforeseen error"
     )
-    refused_by = models.CharField(
-        max_length=200, blank=True, default="", db_default="", help_text="who has ordered that it be refused"
+    rejection_ordered_by = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        db_column="refused_by",
+        help_text="who has ordered that it be rejected",
     )
     state = models.CharField(max_length=24, choices=IncomingState, default=IncomingState.ARRIVED)
     cause = models.CharField(max_length=100, blank=True)
@@ -262,16 +274,16 @@ class IncomingMessage(LeasedJob):
             ),
         ]
 
-    stored_files: ClassVar = {"envelope_name": "envelope_place"}
+    stored_files: ClassVar = {"envelope_name": "envelope_binding"}
 
     @property
-    def is_inside(self) -> bool:
-        """Whether it came from an organisation of this node without an access point between."""
-        return self.came_from_id is not None
+    def is_local(self) -> bool:
+        """Whether it came from an organisation of this node by local delivery."""
+        return self.sent_as_id is not None
 
     @property
-    def envelope_place(self) -> Place:
-        return Place(self.organisation.participant_id, "envelope", self.transfer_id)
+    def envelope_binding(self) -> BlobBinding:
+        return BlobBinding(self.organisation.participant_id, "envelope", self.transfer_id)
 
 
 class Event(models.Model):
@@ -297,7 +309,7 @@ class Event(models.Model):
 
 
 class QuarantinedFile(models.Model):
-    """A file or text in which malicious code was found. The content is sealed in a folder of its own."""
+    """A file or text in which malicious code was found. The content is encrypted, in a folder of its own."""
 
     class Direction(models.TextChoices):
         IN = "in"
@@ -320,7 +332,7 @@ class QuarantinedFile(models.Model):
     removed_by = models.CharField(max_length=200, blank=True)
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"file_name": "place"}
+    stored_files: ClassVar = {"file_name": "binding"}
 
     class Meta:
         indexes = [
@@ -332,12 +344,12 @@ class QuarantinedFile(models.Model):
         ]
 
     @property
-    def place(self) -> Place:
-        return Place(self.organisation.participant_id, "quarantine", self.pk)
+    def binding(self) -> BlobBinding:
+        return BlobBinding(self.organisation.participant_id, "quarantine", self.pk)
 
     @classmethod
     def files_of(cls, keys: set[uuid.UUID]) -> list[str]:
-        """The files that these rows hold."""
+        """The files that these rows name."""
         return list(cls.objects.filter(pk__in=keys).values_list("file_name", flat=True))
 
 

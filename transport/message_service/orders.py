@@ -1,4 +1,4 @@
-"""Ordering a message: it and the order to send it are committed together; workers do the rest."""
+"""Orders to send: a message and the order to send it are committed together; workers do the rest."""
 
 import io
 import tempfile
@@ -87,7 +87,7 @@ def order_receipt(
 
 def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
     row.payload_name = blobs.store(
-        blobs.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_place
+        blobs.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_binding
     )
     row.due_at = timezone.now()
     if not row.is_receipt:
@@ -108,8 +108,8 @@ def _participant(text: str) -> ParticipantId:
     try:
         return ParticipantId.parse(text)
     except ParticipantIdInvalid:
-        place = (
+        xpath = (
             "/tns:messagePayload/tns:message/tns:messageHeader/tns:recipient/tns:recipientID/tns:extension"
         )
-        finding = Finding("recipientId", place, "not a participant identifier", Reason.BV, Detail.INVARIANT)
+        finding = Finding("recipientId", xpath, "not a participant identifier", Reason.BV, Detail.INVARIANT)
         raise MessageInvalid([finding]) from None

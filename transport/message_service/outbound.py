@@ -1,4 +1,8 @@
-"""The worker's step between order and access point: find the certificate, seal, hand over."""
+"""Outbound messages: seal each, submit it to the access point, and follow what becomes of it.
+
+Every change of an `OutgoingMessage`'s state is made here; `receipts`, `tracking.resend` and the access
+point's reports call it.
+"""
 
 import logging
 import uuid
@@ -6,17 +10,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from cryptography import x509
 from django.conf import settings
 from django.utils import timezone
 
 from transport import access_point_port
-from transport.access_point_port import OutgoingTransfer
+from transport.access_point_port import Outcome, OutgoingTransfer
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import CertificateNotPublished, FederationError
-from transport.jobs import LeaseLost, pause_after, unexpected
+from transport.jobs import LeaseLost, log_unexpected, pause_after, task_named, wake
 from transport.message_service.organisations.organisation_keys import NoValidKey, signing_pair
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
 from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
@@ -27,11 +32,12 @@ from transport.protocol.xhe.sealing import seal
 from transport.storage import blobs, malware
 from transport.storage.work_files import workspace
 
-from . import local_delivery, receipts, transitions
+from . import inbound, local_delivery, transitions
 from .malware import quarantine, scan
 from .message_types import registry
-from .models import Organisation, OutgoingMessage, QuarantinedFile
+from .models import IncomingMessage, Organisation, OutgoingMessage, QuarantinedFile
 from .states import OutgoingState
+from .tracking import deadlines
 
 logger = logging.getLogger(__name__)
 # Sealing needs others (SMP, revocation) before anything has been sent: it is tried this long.
@@ -41,46 +47,111 @@ Apply = Callable[[OutgoingMessage], None]
 
 
 def seal_and_submit(outgoing_id: object) -> None:
-    """Seal a message that is due and hand it to the access point."""
+    """Seal a message that is due and submit it to the access point; whatever fails is written in its row."""
     row = OutgoingMessage.claim(outgoing_id)
     if row is None:
         return
     if row.expired_lease is not None:
-        _remove(_name(row, row.expired_lease.hex))
-    name = _name(row, row.lease.hex if row.lease else "")
+        _remove(_sealed_name(row, row.expired_lease.hex))
+    name = _sealed_name(row, row.lease.hex if row.lease else "")
     try:
         with row.renewing():
-            apply = _sealed(row, name)
+            apply = _seal(row, name)
         with row.step() as current:
             apply(current)
             transitions.save_and_notify(current)
     except LeaseLost:
         _remove(name)
-        logger.warning("lease lost", extra={"fields": {"message_id": row.message_id}})
+        logger.warning("lease_lost", extra={"fields": {"message_id": row.message_id}})
 
 
-def _name(row: OutgoingMessage, lease: str) -> str:
-    """Of the sealed file: another for each attempt, so that no two workers write the same."""
+def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
+    """Record what has become of a transfer of ours, in the access point's transaction.
+
+    `cause` is a `Cause` or empty. A transfer that is not known, or was replaced by another, changes nothing.
+    """
+    rows = OutgoingMessage.of_transfer(reference).select_related("organisation")
+    row = rows.select_for_update(of=("self",)).first()
+    if row is None:
+        return
+    match outcome:
+        case Outcome.DELIVERED:
+            _acknowledge(row)
+        case Outcome.RESENDING:
+            if transitions.can_transition_to(row, OutgoingState.SCHEDULED_FOR_RESEND):
+                transitions.transition_to(row, OutgoingState.SCHEDULED_FOR_RESEND, cause=cause)
+        case Outcome.FAILED:
+            if transitions.can_transition_to(row, OutgoingState.MESSAGE_EXCHANGE_ERROR):
+                _fail(row, cause)
+    transitions.save_and_notify(row)
+
+
+def settle(message: OutgoingMessage, state: OutgoingState, *, cause: str) -> None:
+    """Enter ACCEPTED or REJECTED, as a message receipt says, whatever is known of the transfer.
+
+    The caller has locked the row. The message in the clear is deleted: envelope and receipts are the
+    evidence.
+    """
+    message.transport_due_at = message.receipt_due_at = None
+    # It may be about to be sent again: that is needless now, and a worker that is at it drops what it makes.
+    message.due_at = message.lease = message.lease_until = None
+    transitions.transition_to(message, state, cause=cause)
+    _delete_payload(message)
+    transitions.save_and_notify(message)
+
+
+def schedule_again(row: OutgoingMessage, *, actor: str) -> None:
+    """Order the message once more, in a new transfer; the caller has locked the row and checked that it
+    may."""
+    transitions.transition_to(row, OutgoingState.SCHEDULED, cause=transitions.BY_HAND, actor=actor)
+    row.cause = ""
+    _delete_envelope(row)
+    row.transfer_reference = uuid.uuid4()
+    row.ordered_at = row.due_at = timezone.now()
+    row.attempts = 0
+    row.transport_receipt_at = row.transport_missing_at = None
+    row.receipt_due_at = row.receipt_missing_at = None
+    row.transport_due_at = deadlines.for_transport_receipt()
+    transitions.save_and_notify(row)
+    wake(task_named("transport.message_service.tasks.seal"), row.pk)
+
+
+def cancel(row: OutgoingMessage, *, actor: str) -> None:
+    """Send the message no more; the caller has locked the row and checked that it has not left.
+
+    A worker that is sealing it finds its lease gone. The content of a message that was sent before is kept:
+    what is cancelled then is the new attempt alone.
+    """
+    transitions.transition_to(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=Cause.CANCELLED, actor=actor)
+    row.due_at = row.lease = row.lease_until = row.transport_due_at = None
+    if row.transfer_reference is None:
+        _delete_payload(row)
+    _delete_envelope(row)
+    transitions.save_and_notify(row)
+
+
+def _sealed_name(row: OutgoingMessage, lease: str) -> str:
+    """The sealed file's name: another for each attempt, so that no two workers write the same file."""
     return f"{row.payload_name.removesuffix('.xml')}.{lease}.sealed"
 
 
 def _remove(name: str) -> None:
-    """What an attempt stored that is not to be used, and its copy for an organisation of this node."""
+    """Remove what an unused attempt stored, and its copy for an organisation of this node."""
     blobs.remove(name)
     blobs.remove(local_delivery.copy_name(name))
 
 
-def _sealed(row: OutgoingMessage, name: str) -> Apply:
-    """Do everything that needs others, and give what is to be written down."""
+def _seal(row: OutgoingMessage, name: str) -> Apply:
+    """Do everything that needs others; the result is what changes the row."""
     transfer_id = uuid.uuid4()
     try:
-        recipient = local_delivery.recipient_inside(row)
+        recipient = local_delivery.local_recipient(row)
         certificate = _encryption_certificate(row, recipient)
         signing_key, signing_certificate = signing_pair(row.organisation)
         with workspace("sealing") as directory, (directory / "envelope").open("x+b") as envelope:
-            if not row.is_receipt and (stopped := _stopped(row, directory)):
-                return stopped
-            with blobs.open_stored(row.payload_name, row.payload_place) as payload:
+            if not row.is_receipt and (stop := _check_content(row, directory)):
+                return stop
+            with blobs.open_stored(row.payload_name, row.payload_binding) as payload:
                 seal(
                     _envelope(row, is_encrypted=certificate is not None),
                     payload,
@@ -90,45 +161,45 @@ def _sealed(row: OutgoingMessage, name: str) -> Apply:
                     encryption_certificate=certificate,
                 )
             envelope.seek(0)
-            stored = blobs.store(name, envelope, row.envelope_place)
+            stored = blobs.store(name, envelope, row.envelope_binding)
             if recipient is not None:
                 envelope.seek(0)
                 copy = local_delivery.store_copy(
                     local_delivery.copy_name(name), envelope, recipient, transfer_id
                 )
-                return lambda current: _hand(current, stored, recipient, transfer_id, copy)
+                return lambda current: _deliver_locally(current, stored, recipient, transfer_id, copy)
     except FederationError as error:
-        return _later(Cause(error.code)) if error.may_pass else _failed(Cause(error.code))
+        return _try_later(Cause(error.code)) if error.may_pass else _give_up(Cause(error.code))
     except RevocationUnknown:
-        return _later(Cause.REVOCATION_UNKNOWN)
+        return _try_later(Cause.REVOCATION_UNKNOWN)
     except CertificateUntrusted:
-        return _failed(Cause.RECIPIENT_CERTIFICATE_UNTRUSTED)
+        return _give_up(Cause.RECIPIENT_CERTIFICATE_UNTRUSTED)
     except NoValidKey:
-        return _failed(Cause.NO_SIGNING_KEY)
+        return _give_up(Cause.NO_SIGNING_KEY)
     except malware.NotScanned as error:
-        return _later(error.cause)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost of it
-        unexpected(error, message_id=row.message_id)
-        return _later(Cause.UNEXPECTED)
+        return _try_later(error.cause)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost because of it
+        log_unexpected(error, message_id=row.message_id)
+        return _try_later(Cause.UNEXPECTED)
     return lambda current: _submit(current, stored)
 
 
-def _stopped(row: OutgoingMessage, directory: Path) -> Apply | None:
-    """What keeps the message from leaving: it breaks a rule, or malicious code is in it.
+def _check_content(row: OutgoingMessage, directory: Path) -> Apply | None:
+    """Check once more that the message breaks no rule and holds no malicious code; None where it may leave.
 
-    Both were looked at when it was written. What the scanner knows may have grown since, and it may have been
+    Both were checked when it was written. The scanner's signatures may be newer since, and it may have been
     away then. Raises `malware.NotScanned`.
     """
     files = directory / "files"
     files.mkdir()
-    with blobs.open_stored(row.payload_name, row.payload_place) as payload:
+    with blobs.open_stored(row.payload_name, row.payload_binding) as payload:
         document, findings = read_and_check(payload, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
     if document is None or findings:
-        return _failed(Cause.MESSAGE_INVALID)
+        return _give_up(Cause.MESSAGE_INVALID)
     found = scan.found_in(message_of(document))
     if not found:
         return None
-    kept = quarantine.kept_apart(
+    quarantined = quarantine.quarantined_files(
         found,
         row.organisation,
         quarantine.Direction.OUT,
@@ -136,36 +207,35 @@ def _stopped(row: OutgoingMessage, directory: Path) -> Apply | None:
         counterpart=row.recipient,
         function_address=row.handling_service_id,
     )
-    return lambda current: _keep_back(current, kept)
+    return lambda current: _stop_malware(current, quarantined)
 
 
-def _keep_back(row: OutgoingMessage, kept: list[QuarantinedFile]) -> None:
-    for one in kept:
-        one.save(force_insert=True)
-        told = {"message_id": row.message_id, "signature": one.signature}
-        logger.warning("malware", extra={"fields": told})
-    _failed(Cause.MALWARE_FOUND)(row)
+def _stop_malware(row: OutgoingMessage, quarantined: list[QuarantinedFile]) -> None:
+    quarantine.save_with_message(quarantined)
+    _give_up(Cause.MALWARE_FOUND)(row)
 
 
-def _encryption_certificate(row: OutgoingMessage, inside_of: Organisation | None) -> x509.Certificate | None:
+def _encryption_certificate(
+    row: OutgoingMessage, local_recipient: Organisation | None
+) -> x509.Certificate | None:
     """The newest published certificate that is trusted; None for what is signed only, as receipts are.
 
-    Nobody is asked for one of an organisation that the message is handed to inside this node.
+    CertPub is not asked for the certificate of a recipient on this node.
     """
     if not registry.of_kind(row.kind).is_encrypted:
         return None
-    if inside_of is not None:
-        return local_delivery.encryption_certificate(inside_of)
+    if local_recipient is not None:
+        return local_delivery.encryption_certificate(local_recipient)
     recipient = ParticipantId(row.recipient)
     try:
-        return _trusted(lookup.encryption_certificates_of(recipient))
+        return _first_trusted(lookup.encryption_certificates_of(recipient))
     except CertificateUntrusted:
-        # What is kept may be from before a renewal.
-        lookup.forget(recipient, SDK_MESSAGE)
-        return _trusted(lookup.encryption_certificates_of(recipient))
+        # The cached answer may be from before a renewal.
+        lookup.drop_cached(recipient, SDK_MESSAGE)
+        return _first_trusted(lookup.encryption_certificates_of(recipient))
 
 
-def _trusted(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
+def _first_trusted(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
     problem: Exception = CertificateNotPublished("no certificate in CertPub")
     for certificate in certificates:
         try:
@@ -209,21 +279,21 @@ def _submit(row: OutgoingMessage, envelope_name: str) -> None:
     )
 
 
-def _hand(
-    row: OutgoingMessage, envelope_name: str, recipient: Organisation, transfer_id: uuid.UUID, copy: str
+def _deliver_locally(
+    row: OutgoingMessage, envelope_name: str, recipient: Organisation, transfer_id: UUID, copy: str
 ) -> None:
-    """Give it to an organisation of this node: it has arrived in the same moment."""
+    """Deliver it to an organisation of this node: it arrives in the same transaction."""
     row.envelope_name = envelope_name
     row.due_at = None
-    transitions.transition_to(row, OutgoingState.SUBMITTED, cause=transitions.INSIDE)
+    transitions.transition_to(row, OutgoingState.SUBMITTED, cause=transitions.LOCAL)
     local_delivery.deliver_locally(row, recipient, transfer_id, copy)
-    receipts.acknowledged(row, cause=transitions.INSIDE)
+    _acknowledge(row, cause=transitions.LOCAL)
 
 
-def _later(cause: Cause) -> Apply:
+def _try_later(cause: Cause) -> Apply:
     def apply(row: OutgoingMessage) -> None:
         if timezone.now() - (row.ordered_at or row.created_at) > _PATIENCE:
-            _failed(cause)(row)
+            _give_up(cause)(row)
             return
         row.due_at = timezone.now() + pause_after(row.attempts)
         if row.cause != cause:
@@ -233,10 +303,62 @@ def _later(cause: Cause) -> Apply:
     return apply
 
 
-def _failed(cause: Cause) -> Apply:
+def _give_up(cause: Cause) -> Apply:
     def apply(row: OutgoingMessage) -> None:
         row.due_at = None
         transitions.transition_to(row, OutgoingState.ERROR, cause=cause)
-        receipts.failed(row, cause)
+        _fail(row, cause)
 
     return apply
+
+
+def _acknowledge(row: OutgoingMessage, *, cause: str = "") -> None:
+    """It has arrived: the transport receipt has come, or it was delivered locally.
+
+    For a message, the wait for its message receipt begins. The caller saves the row.
+    """
+    row.transport_receipt_at = timezone.now()
+    row.transport_due_at = None
+    if not transitions.can_transition_to(row, OutgoingState.ACKNOWLEDGE):
+        # The message receipt was faster.
+        transitions.record_event(row, transitions.TRANSPORT_RECEIPT, cause=cause)
+        return
+    states = [OutgoingState.ACKNOWLEDGE]
+    if not row.is_receipt:
+        states.append(OutgoingState.WAITING_FOR_RECEIPT)
+    transitions.acknowledge(row, states, cause=cause)
+    if not row.is_receipt:
+        row.receipt_due_at = deadlines.for_message_receipt()
+        return
+    _delete_payload(row)
+    answered = _answered(row)
+    if answered is not None:
+        inbound.receipt_delivered(answered)
+
+
+def _fail(row: OutgoingMessage, cause: str) -> None:
+    """It was not delivered. If it is a receipt, the message that it answers is not acknowledged."""
+    transitions.transition_to(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=cause)
+    row.transport_due_at = None
+    answered = _answered(row)
+    if answered is not None:
+        inbound.receipt_failed(answered, cause)
+
+
+def _answered(row: OutgoingMessage) -> IncomingMessage | None:
+    """The message that a receipt of ours answers, locked."""
+    if row.answers_id is None:
+        return None
+    rows = IncomingMessage.objects.select_related("organisation").select_for_update(of=("self",))
+    return rows.get(pk=row.answers_id)
+
+
+def _delete_payload(row: OutgoingMessage) -> None:
+    """Delete the message in the clear; the caller saves the row."""
+    blobs.remove_on_commit(row.payload_name)
+    row.payload_name = ""
+
+
+def _delete_envelope(row: OutgoingMessage) -> None:
+    blobs.remove_on_commit(row.envelope_name)
+    row.envelope_name = ""

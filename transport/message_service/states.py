@@ -6,7 +6,7 @@ from django.db.models import TextChoices
 
 
 class OutgoingState(TextChoices):
-    """A message that leaves here."""
+    """The states of an outgoing message."""
 
     SCHEDULED = "SCHEDULED"
     SUBMITTED = "SUBMITTED"
@@ -20,7 +20,7 @@ class OutgoingState(TextChoices):
 
 
 class IncomingState(TextChoices):
-    """A message that arrived here. ARRIVED is ours: on disk, and not judged yet. ERROR: set aside."""
+    """The states of an incoming message. ARRIVED is ours: stored, not validated yet. ERROR: a dead letter."""
 
     ARRIVED = "ARRIVED"
     RETRIEVED = "RETRIEVED"
@@ -36,7 +36,7 @@ _I = IncomingState
 # A message receipt settles a message whatever was known of its transfer: it may overtake the transport
 # receipt, and it counts when it comes late.
 _SETTLED_BY_RECEIPT: Final = frozenset({_O.ACCEPTED, _O.REJECTED})
-# By hand, when it failed or lacks a receipt (`resending`).
+# By hand, when it failed or lacks a receipt (`tracking.resend`).
 _SENT_AGAIN: Final = frozenset({_O.SCHEDULED})
 
 OUTGOING: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
@@ -58,7 +58,7 @@ OUTGOING: Final[dict[OutgoingState, frozenset[OutgoingState]]] = {
 
 INCOMING: Final[dict[IncomingState, frozenset[IncomingState]]] = {
     _I.ARRIVED: frozenset({_I.RETRIEVED, _I.MESSAGE_EXCHANGE_ERROR, _I.ERROR}),
-    # Set aside; an administrator has it tried again, or refused.
+    # A dead letter; an administrator has it tried again, or rejected.
     _I.ERROR: frozenset({_I.ARRIVED}),
     # A message that was delivered, and whose receipt could not be (KV Meddelandestatus 6).
     _I.RETRIEVED: frozenset({_I.RECEIPT_SENT, _I.MESSAGE_EXCHANGE_ERROR}),

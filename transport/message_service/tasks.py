@@ -24,7 +24,7 @@ def validate_inbound(incoming_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Wake workers for what no worker holds; watch deadlines."""
+    """Wake workers for due messages that no worker has claimed; mark overdue receipts."""
     jobs.run_due(OutgoingMessage, seal.delay)
     jobs.run_due(IncomingMessage, validate_inbound.delay)
     deadlines.mark_overdue()
@@ -32,13 +32,13 @@ def sweep() -> None:
 
 @shared_task
 def remove_orphaned_files() -> None:
-    """Remove files whose message was never committed, and what has been kept apart long enough."""
-    blobs.remove_forgotten("outgoing", OutgoingMessage.files_of)
-    quarantine.remove_forgotten()
+    """Remove files whose message was never committed, and quarantined files that are old enough."""
+    blobs.remove_orphaned("outgoing", OutgoingMessage.files_of)
+    quarantine.remove_orphaned()
     quarantine.remove_old()
 
 
 @shared_task
 def poll_certpub() -> None:
-    """See whether CertPub has a new certificate by now."""
+    """Ask CertPub whether new certificates are published there."""
     publication.poll_certpub()

@@ -1,4 +1,7 @@
-"""Changing a message's state: the table of `states` decides, and every change is an event."""
+"""Transitions of a message's state: the table of `states` decides, and every change is an event.
+
+Only `outbound` makes those of outgoing messages, and only `inbound` those of incoming ones.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -9,15 +12,15 @@ from .states import INCOMING, OUTGOING, IncomingState, OutgoingState
 
 logger = logging.getLogger(__name__)
 SYSTEM = "system"
-# What happened without a change of state.
+# Events that change no state.
 TRANSPORT_RECEIPT = "TRANSPORT_RECEIPT"
 RECEIPT_MISSING = "RECEIPT_MISSING"
 TRANSPORT_RECEIPT_MISSING = "TRANSPORT_RECEIPT_MISSING"
-# The cause of a message's being scheduled once more.
+# The cause where a person has ordered it.
 BY_HAND = "by-hand"
-# The cause of what is told of a message that stayed inside this node.
-INSIDE = "inside"
-# Why a message was taken: another function stood in for the one that it was for.
+# The cause where a message was delivered locally.
+LOCAL = "inside"
+# The cause where another function stood in for the recipient.
 STANDS_IN = "stands-in"
 
 
@@ -33,20 +36,23 @@ def can_transition_to(message: OutgoingMessage, state: OutgoingState) -> bool:
 def transition_to(
     message: OutgoingMessage, state: OutgoingState, *, cause: str = "", actor: str = SYSTEM
 ) -> None:
-    """Set the state and write the event; the caller saves the row in the same transaction."""
+    """Set the state and write the event; the caller saves the row in the same transaction.
+
+    Raises `TransitionNotAllowed`.
+    """
     _enter(message, state, cause)
     record_event(message, state, cause=cause, actor=actor)
 
 
 def acknowledge(message: OutgoingMessage, states: Sequence[OutgoingState], *, cause: str = "") -> None:
-    """Write that the transport receipt has come, and pass through the states that follow; as `become`."""
+    """Record the transport receipt, and pass through the states that follow; as `transition_to`."""
     events = [Event(outgoing=message, name=TRANSPORT_RECEIPT, cause=cause[:200], actor=SYSTEM)]
     for state in states:
         _enter(message, state, "")
         events.append(Event(outgoing=message, name=state, actor=SYSTEM))
     Event.objects.bulk_create(events)
     for event in events:
-        _tell("outgoing", message.message_id, event.name, event.cause)
+        _log("outgoing", message.message_id, event.name, event.cause)
 
 
 def _enter(message: OutgoingMessage, state: OutgoingState, cause: str) -> None:
@@ -57,20 +63,20 @@ def _enter(message: OutgoingMessage, state: OutgoingState, cause: str) -> None:
 
 
 def record_event(message: OutgoingMessage, name: str, *, cause: str = "", actor: str = SYSTEM) -> None:
-    """Write an event."""
+    """Write an event without a change of state. `name` is a state or one of the events above."""
     Event.objects.create(outgoing=message, name=name, cause=cause[:200], actor=actor)
-    _tell("outgoing", message.message_id, name, cause)
+    _log("outgoing", message.message_id, name, cause)
 
 
 def save_and_notify(message: OutgoingMessage) -> None:
-    """Save the row and tell the client, which looks at once; it knows nothing of receipts."""
+    """Save the row and notify the client, which looks at once; clients are not notified of receipts' rows."""
     message.save()
     if not message.is_receipt:
         message_client().delivery_changed(message.organisation.participant_id, message.message_id)
 
 
-def save_arrival_and_notify(message: IncomingMessage) -> None:
-    """Save the row of a message that was delivered, and tell the client what became of its receipt."""
+def save_incoming_and_notify(message: IncomingMessage) -> None:
+    """Save the row of a message that was delivered, and notify the client of what became of its receipt."""
     message.save()
     if message.message_id is not None:
         message_client().arrival_changed(message.organisation.participant_id, message.message_id)
@@ -79,7 +85,10 @@ def save_arrival_and_notify(message: IncomingMessage) -> None:
 def transition_incoming(
     message: IncomingMessage, *states: IncomingState, cause: str = "", actor: str = SYSTEM
 ) -> None:
-    """Pass an incoming message through the states and write their events."""
+    """Pass an incoming message through the states and write their events; the caller saves the row.
+
+    Raises `TransitionNotAllowed`.
+    """
     for state in states:
         if state not in INCOMING[IncomingState(message.state)]:
             raise TransitionNotAllowed(f"{message.state} to {state}")
@@ -89,11 +98,11 @@ def transition_incoming(
         [Event(incoming=message, name=state, cause=cause[:200], actor=actor[:200]) for state in states]
     )
     for state in states:
-        _tell("incoming", message.message_id, state, cause)
+        _log("incoming", message.message_id, state, cause)
 
 
-def _tell(direction: str, message_id: object, name: str, cause: str) -> None:
+def _log(direction: str, message_id: object, name: str, cause: str) -> None:
     fields = {"direction": direction, "message_id": message_id, "event": name}
     if cause:
         fields["cause"] = cause
-    logger.info("message", extra={"fields": fields})
+    logger.info("message_event", extra={"fields": fields})

@@ -1,11 +1,10 @@
-"""Judging an envelope that arrived: origin, decryption, content (B1.3.3 section 5, C3.2.2 section 3).
+"""Validation of an inbound envelope: origin, decryption, content (B1.3.3 section 5, C3.2.2 section 3).
 
-Nothing is changed here, but that a session key that is about to be used is noted at once. What others have to
-be asked for is asked; what cannot be told now raises `NotNow`.
+The result is a verdict. Nothing is changed here, but that a session key is recorded at once before it is
+used. The federation's services are asked for what they know; where one does not answer, `Retry` is raised.
 """
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import UUID
@@ -29,7 +28,7 @@ from transport.protocol.identifiers import (
     PROCESS_SCHEME,
     ParticipantId,
 )
-from transport.protocol.message_receipt import MessageReceipt, read_receipt
+from transport.protocol.message_receipt import read_receipt
 from transport.protocol.message_receipt_rules import check_receipt
 from transport.protocol.sdk_message.document import MessageDocument, message_of
 from transport.protocol.sdk_message.message import File, Message
@@ -45,71 +44,22 @@ from transport.storage import malware
 from . import local_delivery, session_keys
 from .malware import scan
 from .message_types import registry
+from .message_types.verdicts import Accept, AcceptReceipt, Discard, Reject, Retry, Verdict
 from .models import IncomingMessage, Organisation, OutgoingMessage
-from .session_keys import Standing
+from .session_keys import KeyOwnership
 from .states import OutgoingState
 
-# What reading a stranger's values may raise. Trying again would end the same way, so it is a judgement: the
-# protocol's own errors, and those of Python and lxml for values that nobody thought of.
+# What reading a stranger's values may raise. Trying again would end the same way, so it decides the verdict:
+# the protocol's own errors, and those of Python and lxml for values that nobody thought of.
 UNREADABLE: Final = (ProtocolError, ValueError, ArithmeticError, LookupError, RecursionError, etree.LxmlError)
 
 
-class Retry(Exception):
-    """Somebody who has to be asked does not answer. The message waits; it is not let through."""
+def validate(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO, directory: Path) -> Verdict:
+    """Validate an envelope; a message's attachments are written below `directory`. Raises `Retry`,
+    `LeaseLost`.
 
-    def __init__(self, cause: str) -> None:
-        self.cause = cause
-        super().__init__(cause)
-
-
-@dataclass(frozen=True, slots=True)
-class Discard:
-    """Not taken, and no receipt is sent (C3.2.4 2.1.2, B1.3.3 5.3 number 13)."""
-
-    cause: str
-    message_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A message that is answered with REJECTED. `message_id` is the envelope's, as far as it was read.
-
-    `malware` is what malicious code was found in, while the work directory lasts. `holds_key`: what was
-    decrypted names the envelope's signer.
-    """
-
-    message_id: str
-    handling_service_id: str
-    findings: tuple[Finding, ...]
-    malware: tuple[Found, ...] = ()
-    holds_key: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """A message that holds; what only the database can tell is judged where it is delivered."""
-
-    envelope: Envelope
-    message: Message
-    wrapped_key_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptReceipt:
-    """A message receipt that holds."""
-
-    envelope: Envelope
-    receipt: MessageReceipt
-
-
-Judgement = Discard | Reject | Accept | AcceptReceipt
-
-
-def validate(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO, directory: Path) -> Judgement:
-    """Judge an envelope; a message's attachments are written below `directory`. Raises `NotNow`, `LeaseLost`.
-
-    Of one that never left this node the federation is asked nothing, and it need not be encrypted. Nobody is
-    answered whose sender is not proven: by the access point that sent it, which metadata names for the
+    For one that was delivered locally the federation is not asked, and it need not be encrypted. No receipt
+    is sent where the sender is not proven: by the access point that sent it, which metadata names for the
     sender, and by the signature unless that is what is wrong.
     """
     try:
@@ -122,32 +72,33 @@ def validate(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO, d
     identity = uuid_of(envelope.message_id)
     if identity is None:
         return Discard("envelope-malformed")
-    unproven = None if row.is_inside else _unproven(arrived, envelope.sender)
+    unproven = None if row.is_local else _unproven(arrived, envelope.sender)
     if unproven is not None:
         return Discard(unproven, identity)
-    about_signer = _signer(arrived, verified, is_inside=row.is_inside)
-    findings = _header(arrived, envelope) + about_signer
-    if about_signer and envelope.sender != arrived.sender:
+    signer_findings = _signer_findings(arrived, verified, is_local=row.is_local)
+    findings = _header_findings(arrived, envelope) + signer_findings
+    if signer_findings and envelope.sender != arrived.sender:
         return Discard(", ".join(sorted({finding.rule for finding in findings})), identity)
-    type_ = registry.known(arrived.document_type)
-    if type_ is None:
+    message_type = registry.of_document_type(arrived.document_type)
+    if message_type is None:
         return Discard("document-type", identity)
-    if not about_signer and session_keys.note(row, verified, source) is Standing.CAPTURED:
+    if not signer_findings and session_keys.record(row, verified, source) is KeyOwnership.CAPTURED:
         return Discard("key-of-another-message", identity)
-    return type_.judge(verified, findings, row, directory)
+    return message_type.validate(verified, findings, row, directory)
 
 
 def _unproven(arrived: ArrivedEnvelope, sender: ParticipantId) -> str | None:
     """Why the sender is not proven by the access point that sent the envelope; None where it is.
 
-    Metadata has to name that access point for whom the envelope names, and for whom an answer would go to:
-    they are the same where all is right. What is kept of it may be from before a move, so it is asked anew.
-    Raises `NotNow`.
+    Metadata has to name that access point for the sender in the envelope, and for the one in the AS4 header
+    to whom an answer would go: they are the same where all is right. Cached metadata may be from before a
+    move, so it is fetched anew before this fails.
+    Raises `Retry`.
     """
     for participant in dict.fromkeys((sender, arrived.sender)):
         try:
             if not _uses(participant, arrived.sending_access_point):
-                lookup.forget(participant, MESSAGE_RECEIPT)
+                lookup.drop_cached(participant, MESSAGE_RECEIPT)
                 if not _uses(participant, arrived.sending_access_point):
                     return "access-point"
         except ParticipantUnknown:
@@ -164,8 +115,8 @@ def _uses(participant: ParticipantId, access_point: str) -> bool:
     return common_name(lookup.endpoint_of(participant, MESSAGE_RECEIPT).certificate) == access_point
 
 
-def _header(arrived: ArrivedEnvelope, envelope: Envelope) -> list[Finding]:
-    """Does the envelope say what its AS4 header says (C3.4.6 3.1.6)."""
+def _header_findings(arrived: ArrivedEnvelope, envelope: Envelope) -> list[Finding]:
+    """Findings where the envelope does not say what its AS4 header says (C3.4.6 3.1.6)."""
     findings = []
     if envelope.sender != arrived.sender:
         findings.append(_security(Reason.BV, "original-sender", "FromParty is not the AS4 originalSender"))
@@ -180,21 +131,23 @@ def _header(arrived: ArrivedEnvelope, envelope: Envelope) -> list[Finding]:
     return findings
 
 
-def _signer(arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_inside: bool) -> list[Finding]:
-    """Is it signed by a certificate that the sender has published. Raises `NotNow`."""
-    if is_inside:
+def _signer_findings(
+    arrived: ArrivedEnvelope, verified: VerifiedEnvelope, *, is_local: bool
+) -> list[Finding]:
+    """Findings unless it is signed by a certificate that the sender has published. Raises `Retry`."""
+    if is_local:
         if local_delivery.is_signer(arrived.sender.value, verified.signing_certificate):
             return []
         return [_signature("the signing certificate is not the sender's")]
-    findings = _published(verified)
+    findings = _published_signer_findings(verified)
     if findings:
-        # What is kept of its metadata may be from before a renewal: it is asked anew.
-        lookup.forget(verified.envelope.sender, MESSAGE_RECEIPT)
-        findings = _published(verified)
+        # Cached metadata may be from before a renewal: it is fetched anew.
+        lookup.drop_cached(verified.envelope.sender, MESSAGE_RECEIPT)
+        findings = _published_signer_findings(verified)
     return findings
 
 
-def _published(verified: VerifiedEnvelope) -> list[Finding]:
+def _published_signer_findings(verified: VerifiedEnvelope) -> list[Finding]:
     sender, signer = verified.envelope.sender, verified.signing_certificate
     try:
         if signer not in lookup.signing_certificates_of(sender):
@@ -211,25 +164,25 @@ def _published(verified: VerifiedEnvelope) -> list[Finding]:
     return []
 
 
-def judge_message(
+def validate_message(
     verified: VerifiedEnvelope, findings: list[Finding], row: IncomingMessage, directory: Path
-) -> Judgement:
-    """An SDK message, of which the envelope and its signer have been judged. Raises `NotNow`."""
+) -> Verdict:
+    """Validate an SDK message, of which the envelope and its signer have been validated. Raises `Retry`."""
     findings = [*findings, *(finding for finding in verified.findings if not finding.is_note)]
-    if not verified.is_encrypted and not row.is_inside:
+    if not verified.is_encrypted and not row.is_local:
         findings.append(_security(Reason.SIG, "not-encrypted", "the payload is not encrypted"))
-    if row.refused_by and not findings:
-        findings.append(_by_hand())
+    if row.rejection_ordered_by and not findings:
+        findings.append(_rejected_by_hand())
     if findings:
-        return _refused(verified, findings)
-    judgement = _opened(verified, row.organisation, directory)
-    if isinstance(judgement, Accept) or session_keys.standing(row, verified) is Standing.OWN:
-        return judgement
+        return _rejected(verified, findings)
+    verdict = _open(verified, row.organisation, directory)
+    if isinstance(verdict, Accept) or session_keys.ownership(row, verified) is KeyOwnership.OWN:
+        return verdict
     # Another signer has tried this key: only who made the message can send one that holds.
     return Discard("key-of-another-message", uuid_of(verified.envelope.message_id))
 
 
-def _opened(verified: VerifiedEnvelope, organisation: Organisation, directory: Path) -> Judgement:
+def _open(verified: VerifiedEnvelope, organisation: Organisation, directory: Path) -> Verdict:
     payload = directory / "payload"
     files = directory / "files"
     files.mkdir()
@@ -243,24 +196,25 @@ def _opened(verified: VerifiedEnvelope, organisation: Organisation, directory: P
         return Discard("not-decryptable", identity)
     finally:
         payload.unlink(missing_ok=True)
-    if document is None and not any(finding.detail is Detail.TOO_LONG for finding in findings):
-        # What cannot be parsed may be what was not decrypted: the sender is told neither.
+    if document is None:
+        # What cannot be read may be what was not decrypted, or another's message: the sender is told neither,
+        # also where there is only more text than is read.
         return Discard("not-decryptable", identity)
-    if document is not None and not _names(document, verified.envelope.sender):
+    if not _names(document, verified.envelope.sender):
         # Who signed it did not make it, and is told nothing of what is in it.
         return Discard("another-sender", identity)
-    if document is None or findings:
-        return _refused(verified, findings, holds_key=True)
+    if findings:
+        return _rejected(verified, findings, owns_session_key=True)
     try:
         message = message_of(document)
     except UNREADABLE:
         text = "a value of the message is not of its type"
         structure = Finding("structure", "/tns:messagePayload", text, Reason.SV, Detail.STRUCTURE)
-        return _refused(verified, [structure], holds_key=True)
-    found = _malware(message)
-    findings = [*(one.finding for one in found), *_content(verified.envelope, message)]
+        return _rejected(verified, [structure], owns_session_key=True)
+    found = _scan(message)
+    findings = [*(part.finding for part in found), *_content_findings(verified.envelope, message)]
     if findings:
-        return _refused(verified, findings, found, holds_key=True)
+        return _rejected(verified, findings, found, owns_session_key=True)
     return Accept(verified.envelope, message, verified.wrapped_key_digest)
 
 
@@ -270,25 +224,25 @@ def _names(document: MessageDocument, sender: ParticipantId) -> bool:
         f"{{{NS_SDK_MESSAGE}}}{name}"
         for name in ("message", "messageHeader", "sender", "senderID", "extension")
     )
-    told = {"".join(str(text) for text in one.itertext()) for one in document.root.findall(path)}
-    return {text.strip().lower() for text in told} <= {sender.value}
+    named = {"".join(str(text) for text in element.itertext()) for element in document.root.findall(path)}
+    return {text.strip().lower() for text in named} <= {sender.value}
 
 
-def _malware(message: Message) -> tuple[Found, ...]:
-    """B1.3.3 5.3 number 3. Raises `NotNow`: what has not been looked at is not let through."""
+def _scan(message: Message) -> tuple[Found, ...]:
+    """B1.3.3 5.3 number 3. Raises `Retry`: a message that was not scanned is not accepted."""
     try:
         return scan.found_in(message)
     except malware.NotScanned as error:
         raise Retry(error.cause) from None
 
 
-def _content(envelope: Envelope, message: Message) -> list[Finding]:
-    """What speaks against a message that is well-formed and valid. Whatever judges content is asked here,
-    while the attachments are files in the work directory and nobody has been given anything."""
-    return [*_agreement(envelope, message), *_file_types(message)]
+def _content_findings(envelope: Envelope, message: Message) -> list[Finding]:
+    """Findings about a message that is well-formed and valid. Every check of content belongs here, while the
+    attachments are files in the work directory and nothing has been delivered."""
+    return [*_agreement_findings(envelope, message), *_file_type_findings(message)]
 
 
-def _agreement(envelope: Envelope, message: Message) -> list[Finding]:
+def _agreement_findings(envelope: Envelope, message: Message) -> list[Finding]:
     """What stands in the message is what stands on the envelope (B1.3.3 3.2, 4.3.2)."""
     header = message.header
     root = "/tns:messagePayload/tns:message/tns:messageHeader"
@@ -298,8 +252,8 @@ def _agreement(envelope: Envelope, message: Message) -> list[Finding]:
         findings.append(Finding("messageId", f"{root}/tns:messageId", text, Reason.BV, Detail.INVARIANT))
     if header.recipient.identifier.extension.strip().lower() != envelope.recipient.value:
         text = "recipientId is not identical to the value in the XHE envelope"
-        place = f"{root}/tns:recipient/tns:recipientID"
-        findings.append(Finding("recipientId", place, text, Reason.BV, Detail.SECURITY))
+        xpath = f"{root}/tns:recipient/tns:recipientID"
+        findings.append(Finding("recipientId", xpath, text, Reason.BV, Detail.SECURITY))
     attention = header.recipient.attention
     function = attention.sub_organization.identifier.extension if attention else ""
     if envelope.handling_service_id is not None and function.strip() != envelope.handling_service_id:
@@ -309,7 +263,7 @@ def _agreement(envelope: Envelope, message: Message) -> list[Finding]:
     return findings
 
 
-def _file_types(message: Message) -> list[Finding]:
+def _file_type_findings(message: Message) -> list[Finding]:
     """B1.3.3 5.3 number 8."""
     accepted = {item.lower() for item in settings.SDK_ACCEPTED_CONTENT_TYPES}
     findings = []
@@ -317,12 +271,12 @@ def _file_types(message: Message) -> list[Finding]:
         for position, file in enumerate(document.files, 1):
             if _is_media_type(file.content_type) and _type_of(file) in accepted:
                 continue
-            place = (
+            xpath = (
                 f"/tns:messagePayload/tns:message/tns:messageBody/tns:documents[{number}]"
                 f"/tns:ContentFiles[{position}]/tns:contentType"
             )
-            text = "files of this content type are not taken"
-            findings.append(Finding("contentType", place, text, Reason.BV, Detail.NOT_SUPPORTED))
+            text = "files of this content type are not accepted"
+            findings.append(Finding("contentType", xpath, text, Reason.BV, Detail.NOT_SUPPORTED))
     return findings
 
 
@@ -335,10 +289,10 @@ def _type_of(file: File) -> str:
     return file.content_type.partition(";")[0].strip().lower()
 
 
-def judge_receipt(
+def validate_receipt(
     verified: VerifiedEnvelope, findings: list[Finding], row: IncomingMessage, directory: Path
-) -> Judgement:
-    """A receipt is never answered: one that does not hold is dropped, and the log says why."""
+) -> Verdict:
+    """A receipt is never answered: an invalid one is discarded, and the log says why (C3.2.4)."""
     identity = uuid_of(verified.envelope.message_id)
     if findings or verified.is_encrypted:
         return Discard(f"receipt {findings[0].rule if findings else 'encrypted'}", identity)
@@ -361,38 +315,43 @@ def _payload_bytes(verified: VerifiedEnvelope) -> bytes:
     return out.getvalue()
 
 
-def _unsigned(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO) -> Judgement:
-    """A missing or broken signature is answered (B1.3.3 5.3 number 12), if it can be told to what, and to
-    whom: what speaks for the sender then is the access point alone."""
+def _unsigned(arrived: ArrivedEnvelope, row: IncomingMessage, source: BinaryIO) -> Verdict:
+    """A missing or broken signature is answered (B1.3.3 5.3 number 12) where message and sender can be read:
+    the sender is then proven by the access point alone."""
     source.seek(0)
     try:
         envelope = read_envelope(safe_xml.parse(source, safe_xml.WHOLE_ENVELOPE))
     except UNREADABLE:
         return Discard("envelope-malformed")
     identity = uuid_of(envelope.message_id)
-    type_ = registry.known(arrived.document_type)
-    if envelope.sender != arrived.sender or identity is None or type_ is None or not type_.is_answered:
+    message_type = registry.of_document_type(arrived.document_type)
+    if (
+        envelope.sender != arrived.sender
+        or identity is None
+        or message_type is None
+        or not message_type.is_answered
+    ):
         return Discard("signature-invalid", identity)
-    unproven = None if row.is_inside else _unproven(arrived, envelope.sender)
+    unproven = None if row.is_local else _unproven(arrived, envelope.sender)
     if unproven is not None:
         return Discard(unproven, identity)
     finding = _signature("the sender's signature does not hold")
     return Reject(envelope.message_id, envelope.handling_service_id or "", (finding,))
 
 
-def _refused(
+def _rejected(
     verified: VerifiedEnvelope,
     findings: list[Finding],
     found: tuple[Found, ...] = (),
     *,
-    holds_key: bool = False,
+    owns_session_key: bool = False,
 ) -> Reject:
     envelope = verified.envelope
     handling = envelope.handling_service_id or ""
-    return Reject(envelope.message_id, handling, tuple(findings), found, holds_key)
+    return Reject(envelope.message_id, handling, tuple(findings), found, owns_session_key)
 
 
-def _by_hand() -> Finding:
+def _rejected_by_hand() -> Finding:
     text = "the message could not be processed by the recipient's system"
     return Finding("by-hand", "/x:XHE", text, Reason.BV, Detail.NOT_SUPPORTED)
 
@@ -413,17 +372,18 @@ def uuid_of(text: str) -> UUID | None:
         return None
 
 
-def known_only_here(envelope: Envelope, message: Message, organisation: Organisation) -> list[Finding]:
-    """What the database tells: duplicates, and references to what has failed (5.3 numbers 6 and 11)."""
+def findings_from_history(envelope: Envelope, message: Message, organisation: Organisation) -> list[Finding]:
+    """Findings from earlier messages: duplicates, and references to what has failed (5.3 numbers 6 and
+    11)."""
     findings = []
     accepted = IncomingMessage.objects.filter(organisation=organisation, is_accepted=True)
     if accepted.filter(message_id=UUID(envelope.message_id)).exists():
         findings.append(duplicate())
     reference = uuid_of(message.header.ref_to_message_id or "")
     if reference is not None and _has_failed(reference, envelope, organisation):
-        place = "/tns:messagePayload/tns:message/tns:messageHeader/tns:refToMessageId"
+        xpath = "/tns:messagePayload/tns:message/tns:messageHeader/tns:refToMessageId"
         text = "the message that this one refers to was rejected, or was never delivered"
-        findings.append(Finding("refToMessageId", place, text, Reason.BV, Detail.NOT_SUPPORTED))
+        findings.append(Finding("refToMessageId", xpath, text, Reason.BV, Detail.NOT_SUPPORTED))
     return findings
 
 
@@ -435,12 +395,12 @@ def duplicate() -> Finding:
 
 def function_unknown() -> Finding:
     """The function address is none of the organisation's, or closed (5.3 number 9)."""
-    place = (
+    xpath = (
         "/tns:messagePayload/tns:message/tns:messageHeader/tns:recipient"
         "/tns:attention/tns:subOrganization/tns:organizationId"
     )
     text = "Wrong or unknown tns:subOrganization/tns:organizationId"
-    return Finding("functionAddress", place, text, Reason.BV, Detail.NOT_FOUND)
+    return Finding("functionAddress", xpath, text, Reason.BV, Detail.NOT_FOUND)
 
 
 def _has_failed(reference: UUID, envelope: Envelope, organisation: Organisation) -> bool:

@@ -1,4 +1,4 @@
-"""Where may be connected to: judged by the address itself, after its name was resolved."""
+"""Which addresses may be connected to: checked by the address itself, after its name was resolved."""
 
 import ipaddress
 import queue
@@ -31,7 +31,7 @@ class AddressRefused(Exception):
 
 
 def check_url(url: str, *, origin: Origin = Origin.OTHERS, plain_http: bool = False) -> HttpUrl:
-    """Judge an address as far as that is possible without asking DNS; its parts.
+    """Check an address as far as that is possible without asking DNS; its parts.
 
     `plain_http` allows `http://` for what is signed in itself (CRL, OCSP). Otherwise only the demo and tests
     may use it, on their own machine. Raises `AddressRefused`.
@@ -44,7 +44,7 @@ def check_url(url: str, *, origin: Origin = Origin.OTHERS, plain_http: bool = Fa
         raise AddressRefused("not https")
     literal = _literal(parts.host)
     if literal is not None:
-        _judge(literal, parts, origin, plain_http)
+        _check_address(literal, parts, origin, plain_http)
     return parts
 
 
@@ -56,7 +56,7 @@ def resolve(parts: HttpUrl, deadline: Deadline, *, origin: Origin, plain_http: b
     allowed, refusal = [], AddressRefused("no address")
     for found in _looked_up(parts.host, parts.port, deadline):
         try:
-            _judge(ipaddress.ip_address(found[4][0]), parts, origin, plain_http)
+            _check_address(ipaddress.ip_address(found[4][0]), parts, origin, plain_http)
         except AddressRefused as error:
             refusal = error
         else:
@@ -91,7 +91,7 @@ def _looked_up(host: str, port: int, deadline: Deadline) -> list[tuple[Any, ...]
     return found
 
 
-def _judge(address: _Address, parts: HttpUrl, origin: Origin, plain_http: bool) -> None:
+def _check_address(address: _Address, parts: HttpUrl, origin: Origin, plain_http: bool) -> None:
     """Raises `AddressRefused` where the address may not be connected to."""
     address = _unwrapped(address)
     if parts.scheme != "https" and not plain_http and not address.is_loopback:

@@ -56,7 +56,7 @@ class StreamedAnswer:
 
     def read(self, size: int = _CHUNK) -> bytes:
         """At most so many bytes; none at the end."""
-        with _told():
+        with _translated_errors():
             # One more than may come: the one that tells that it is too long.
             data = self._response.read(min(size, self._left + 1), decode_content=True)
         self.bytes_read += len(data)
@@ -127,7 +127,7 @@ class Client:
             self._pools[key] = (route, pool_for(route, self._certificate))
         route, pool = self._pools[key]
         route.clock.deadline = Deadline(seconds)
-        with _told():
+        with _translated_errors():
             response = pool.urlopen(
                 method,
                 parts.target,
@@ -144,7 +144,7 @@ class Client:
             response.close()
             raise
         finally:
-            _give_back(response)
+            _release(response)
 
 
 def request(
@@ -166,7 +166,7 @@ def request(
         client.close()
 
 
-def _give_back(response: BaseHTTPResponse) -> None:
+def _release(response: BaseHTTPResponse) -> None:
     """Keep the connection if the answer was read to its end; close it otherwise, without reading on."""
     if not response.closed:
         response.close()
@@ -184,7 +184,7 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _told() -> Generator[None, None, None]:
+def _translated_errors() -> Generator[None, None, None]:
     """Errors of the libraries below as this package's own."""
     try:
         yield

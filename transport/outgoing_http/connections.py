@@ -1,4 +1,4 @@
-"""urllib3's connections, made to judge where they go and to keep their deadline."""
+"""urllib3's connections, which check where they go and keep their deadline."""
 
 import os
 import socket
@@ -27,9 +27,9 @@ class Route:
         self._plain_http = plain_http
 
     def connect(self) -> BoundedSocket:
-        """A socket connected to an address that was judged: the name is not resolved again."""
+        """A socket connected to an address that was checked: the name is not resolved again."""
         found = resolve(self.parts, self.clock.deadline, origin=self._origin, plain_http=self._plain_http)
-        trouble: OSError = OSError("no address")
+        last_error: OSError = OSError("no address")
         for number, (family, kind, protocol, _, address) in enumerate(found):
             connection = BoundedSocket(family, kind, protocol)
             connection.clock = self.clock
@@ -41,10 +41,10 @@ class Route:
                 connection.settimeout(self.clock.remaining())
             except OSError as error:
                 connection.close()
-                trouble = error
+                last_error = error
             else:
                 return connection
-        raise trouble
+        raise last_error
 
 
 class _Connection(HTTPConnection):

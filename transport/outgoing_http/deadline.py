@@ -18,10 +18,10 @@ class Deadline:
 
     def remaining(self) -> float:
         """Seconds until then, more than 0; raises `DeadlinePassed`."""
-        left = self._end - time.monotonic()
-        if left <= 0:
+        remaining = self._end - time.monotonic()
+        if remaining <= 0:
             raise DeadlinePassed("the deadline has passed")
-        return left
+        return remaining
 
 
 class Clock:

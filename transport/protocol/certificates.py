@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -30,9 +30,6 @@ from cryptography.x509.verification import (
 from .der import der_sequence, der_values
 from .distinguished_names import is_same_name
 from .errors import ProtocolError
-
-if TYPE_CHECKING:
-    from .revocation import RevocationChecker
 
 MINIMUM_RSA_BITS: Final = 2048
 # Places among a certificate's fields, which begin with the version of every certificate that has extensions.
@@ -78,6 +75,16 @@ class RevocationUnknown(ProtocolError):
     def __init__(self, certificate: x509.Certificate) -> None:
         self.fingerprint = fingerprint(certificate)
         super().__init__(f"certificate {self.fingerprint[:16]}: revocation could not be checked")
+
+
+class RevocationSource(Protocol):
+    """Who knows whether certificates are revoked (`revocation.RevocationChecker`)."""
+
+    def is_revoked(self, certificate: x509.Certificate, issuer: x509.Certificate, moment: datetime) -> bool:
+        """Whether the certificate is revoked at the moment (aware).
+
+        Raises `RevocationUnknown`, and `CertificateUntrusted` for one that names no service to ask.
+        """
 
 
 class CertificateUnreadable(ProtocolError):
@@ -163,7 +170,7 @@ class CertificateChecker:
     def __init__(
         self,
         authorities: Iterable[x509.Certificate],
-        revocation: "RevocationChecker | None",
+        revocation: RevocationSource | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._anchors = [certificate for certificate in authorities if is_authority(certificate)]
@@ -222,7 +229,7 @@ class CertificateChecker:
         # What issued what does not change; a path that was found holds while all of it is valid.
         given = (certificate, *intermediates)
         known = self._paths.get(given, [])
-        if known and all(_is_valid_at(one, moment) for one in known):
+        if known and all(_is_valid_at(anchor, moment) for anchor in known):
             return list(known)
         path = self._verified_path(certificate, intermediates, moment)
         if len(self._paths) >= _MOST_PATHS:

@@ -118,7 +118,7 @@ def _check_envelope(source: BinaryIO, means: Means) -> Check:
     except ProtocolError as error:
         check.findings.append(Finding("signature", _SIGNATURE_PLACE, str(error)))
         return check
-    _judge(check, verified.signing_certificate, _SIGNATURE_PLACE, means)
+    _check_trust(check, verified.signing_certificate, _SIGNATURE_PLACE, means)
     if verified.is_encrypted and not means.keys:
         text = "the payload is encrypted and was not looked into: no key"
         check.findings.append(Finding("payload", "/x:XHE/xha:Payloads/xha:Payload", text, is_note=True))
@@ -171,20 +171,20 @@ def _check_soap(root: etree._Element, means: Means) -> Check:
 def _as4_check(inspected: as4.Inspection, means: Means) -> Check:
     check = Check(Kind(inspected.kind.value), inspected.findings)
     if inspected.signing_certificate is not None:
-        place = "/env:Envelope/env:Header/wsse:Security/ds:Signature"
-        _judge(check, inspected.signing_certificate, place, means)
+        xpath = "/env:Envelope/env:Header/wsse:Security/ds:Signature"
+        _check_trust(check, inspected.signing_certificate, xpath, means)
     return check
 
 
-def _judge(check: Check, certificate: x509.Certificate, place: str, means: Means) -> None:
+def _check_trust(check: Check, certificate: x509.Certificate, xpath: str, means: Means) -> None:
     if means.trust is None:
         text = "the signature holds; trust in its signer was not judged"
-        check.findings.append(Finding("trust", place, text, is_note=True))
+        check.findings.append(Finding("trust", xpath, text, is_note=True))
         return
     try:
         means.trust.check(certificate, Purpose.SIGNING, at=means.at)
     except (CertificateUntrusted, RevocationUnknown) as error:
-        check.findings.append(Finding("trust", place, str(error)))
+        check.findings.append(Finding("trust", xpath, str(error)))
 
 
 class _Root(Exception):

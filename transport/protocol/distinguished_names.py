@@ -155,18 +155,18 @@ def _attribute(text: str, at: int) -> tuple[Attribute, int]:
 def _plain(text: str, at: int) -> tuple[str, int]:
     """A value up to the next separator, escapes resolved; white space at its end counts only if escaped."""
     octets = bytearray()
-    kept = 0
+    kept_length = 0
     while at < len(text) and text[at] not in "+,;":
         if text[at] == "\\":
             piece, at = _escaped(text, at + 1)
             octets += piece
-            kept = len(octets)
+            kept_length = len(octets)
             continue
         octets += text[at].encode("utf-8", "surrogatepass")
         if text[at] not in " \t\r\n":
-            kept = len(octets)
+            kept_length = len(octets)
         at += 1
-    return _decoded(bytes(octets[:kept])), at
+    return _decoded(bytes(octets[:kept_length])), at
 
 
 def _quoted(text: str, at: int) -> tuple[str, int]:
@@ -252,10 +252,10 @@ def _matches(parts: Sequence[RelativeName], others: Sequence[RelativeName]) -> b
 
 def _is_same_part(part: RelativeName, other: RelativeName) -> bool:
     """The attributes of a part are a set."""
-    left = list(other)
+    unmatched = list(other)
     for types, value in part:
-        same = next((a for a in left if a[1] == value and not set(a[0]).isdisjoint(types)), None)
+        same = next((a for a in unmatched if a[1] == value and not set(a[0]).isdisjoint(types)), None)
         if same is None:
             return False
-        left.remove(same)
-    return not left
+        unmatched.remove(same)
+    return not unmatched

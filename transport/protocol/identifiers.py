@@ -15,7 +15,6 @@ FUNCTION_ADDRESS_ROOT: Final = "urn:riv:infrastructure:messaging:functionalAddre
 
 # Federations and processes: C3.2.7 sections 1.1 and 1.2
 FEDERATION_SDK: Final = "urn:fdc:digg.se:edelivery:federation:sdk"
-FEDERATION_TEST: Final = "urn:fdc:digg.se:edelivery:federation:test"
 PROCESS_ID: Final = "bdx:noprocess"
 PROCESS_SCHEME: Final = "urn:fdc:digg.se:edelivery:process"
 

@@ -1,7 +1,8 @@
-"""Payload files in the default storage: sealed, safe on disk before a row names them, removed when none does.
+"""Stored files: encrypted, safe on disk before a row names them, removed when no row does.
 
-A file is sealed for one organisation and as one thing (`Place`), and opens as nothing else. Names are
-`<folder>/<year>/<month>/<day>/<id of the row ...>`, so that what a dead process left is found.
+A file is encrypted for one organisation and bound to one row and kind (`BlobBinding`): under another binding
+it does not open. Names are `<folder>/<year>/<month>/<day>/<id of the row ...>`, so that files which a dead
+process left are found.
 """
 
 import os
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -24,7 +25,7 @@ from transport.storage.encryption.errors import NotSealed
 
 from .encryption import files
 
-_FORGOTTEN_AFTER = timedelta(hours=1)
+_ORPHANED_AFTER = timedelta(hours=1)
 _DAYS_BACK = 2
 _ID_LENGTH = 36
 _MOST_REMEMBERED = 1000
@@ -33,15 +34,19 @@ _safe_directories: set[tuple[Path, int, int]] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Whose a file is, and what: an envelope, a payload, a receipt or a file, by the id of its row."""
+class BlobBinding:
+    """What a stored file is bound to: the organisation, the kind of file, and the id of its row.
+
+    It is authenticated when the file is encrypted, so a file that was put in another's place does not open.
+    """
 
     participant: str
     kind: str
     key: UUID | None
 
     @property
-    def binding(self) -> str:
+    def context(self) -> str:
+        """What is authenticated besides the organisation."""
         return f"{self.kind} {self.key}"
 
 
@@ -50,12 +55,12 @@ def dated(folder: str, name: str) -> str:
     return f"{folder}/{timezone.now():%Y/%m/%d}/{name}"
 
 
-def store(name: str, content: BinaryIO, place: Place) -> str:
-    """Seal a file and write it so that it survives a power cut; the name that it got.
+def store(name: str, content: BinaryIO, binding: BlobBinding) -> str:
+    """Encrypt a file and write it so that it survives a power cut; the name that it got.
 
-    That is the name that was asked for, where no file has it.
+    That is `name`, unless another file has it. `content` is read from where it stands.
     """
-    sealed = files.sealed(content, place.participant, place.binding)
+    sealed = files.sealed(content, binding.participant, binding.context)
     stored = default_storage.save(name, File(sealed))
     path = _path_of(stored)
     # What is not a local directory is an object store, which keeps what it has acknowledged.
@@ -65,29 +70,30 @@ def store(name: str, content: BinaryIO, place: Place) -> str:
     return stored
 
 
-def open_stored(name: str, place: Place) -> BinaryIO:
-    """A stored file's content, seekable. Raises `at_rest.errors.Altered`, also while it is read."""
+def open_stored(name: str, binding: BlobBinding) -> BinaryIO:
+    """A stored file's content, seekable. Raises `encryption.errors.Altered`, also while it is read."""
     source = cast(BinaryIO, default_storage.open(name))
     try:
         if files.key_id_of(source) is not None:
-            return files.opened(source, place.participant, place.binding)
+            return files.opened(source, binding.participant, binding.context)
         if settings.SDK_ACCEPT_PLAIN:
             return source
     except BaseException:
         source.close()
         raise
     source.close()
-    raise NotSealed(f"a stored {place.kind} is in the clear; see docs/keys.md")
+    raise NotSealed(f"a stored {binding.kind} is in the clear; see docs/keys.md")
 
 
-def seal_again(name: str, place: Place) -> None:
-    """Seal a file with the key of now, where it stands: one that is in the clear, or under a retired key."""
-    with _in_any_state(name, place) as content:
-        sealed: File[bytes] = File(files.sealed(content, place.participant, place.binding))
+def seal_again(name: str, binding: BlobBinding) -> None:
+    """Encrypt a file with the current key, in place: one that is in the clear, or under a retired key."""
+    with _open_any(name, binding) as content:
+        sealed: File[bytes] = File(files.sealed(content, binding.participant, binding.context))
         path = _path_of(name)
         if path is None:
             # The storage's own `save` gives a name that is taken another one; an object is replaced whole.
-            default_storage._save(name, sealed)  # type: ignore[attr-defined]
+            storage: Any = default_storage
+            storage._save(name, sealed)
             return
         beside = path.with_name(f"{path.name}.sealing")
         with beside.open("wb") as target:
@@ -100,22 +106,22 @@ def seal_again(name: str, place: Place) -> None:
 
 
 def sealed_with(name: str) -> UUID | None:
-    """Which data key sealed a file; None for one in the clear."""
+    """The id of the data key that a file is encrypted with; None for one in the clear."""
     with default_storage.open(name) as source:
         return files.key_id_of(cast(BinaryIO, source))
 
 
 @contextmanager
-def _in_any_state(name: str, place: Place) -> Generator[BinaryIO, None, None]:
+def _open_any(name: str, binding: BlobBinding) -> Generator[BinaryIO, None, None]:
     with default_storage.open(name) as stored:
         source = cast(BinaryIO, stored)
         is_sealed = files.key_id_of(source) is not None
-        yield files.opened(source, place.participant, place.binding) if is_sealed else source
+        yield files.opened(source, binding.participant, binding.context) if is_sealed else source
 
 
 @contextmanager
 def removed_on_failure(name: str) -> Generator[None, None, None]:
-    """Remove what was stored if the body fails: the caller's transaction is rolled back then."""
+    """Remove a stored file if the body fails: the caller's transaction is rolled back then."""
     try:
         yield
     except BaseException:
@@ -130,15 +136,15 @@ def remove(name: str) -> None:
 
 
 def remove_on_commit(name: str) -> None:
-    """Remove a file when the transaction that let go of it has been committed."""
+    """Remove a file when the transaction has been committed."""
     if name:
         transaction.on_commit(lambda: default_storage.delete(name))
 
 
-def remove_forgotten(folder: str, held: Callable[[set[UUID]], Iterable[str]]) -> int:
-    """Remove what dead processes left in a folder; how many files.
+def remove_orphaned(folder: str, files_of: Callable[[set[UUID]], Iterable[str]]) -> int:
+    """Remove files of a folder that no row names: dead processes left them. How many there were.
 
-    File names begin with the id of their row; `held` gives the names that the rows with these ids hold.
+    File names begin with the id of their row; `files_of` gives the names that the rows with these ids have.
     Files younger than an hour are left alone: their row may not have been committed yet.
     """
     now = timezone.now()
@@ -150,8 +156,8 @@ def remove_forgotten(folder: str, held: Callable[[set[UUID]], Iterable[str]]) ->
         except FileNotFoundError:
             continue
         rows = {f"{directory}/{name}": key for name in names if (key := _row_of(name)) is not None}
-        for name in set(rows) - set(held(set(rows.values()))):
-            if now - default_storage.get_modified_time(name) > _FORGOTTEN_AFTER:
+        for name in set(rows) - set(files_of(set(rows.values()))):
+            if now - default_storage.get_modified_time(name) > _ORPHANED_AFTER:
                 default_storage.delete(name)
                 removed += 1
     return removed
@@ -165,7 +171,7 @@ def _row_of(name: str) -> UUID | None:
 
 
 def _path_of(name: str) -> Path | None:
-    """Where a local storage has a file."""
+    """A file's path in a local storage; None in an object store."""
     try:
         return Path(default_storage.path(name))
     except NotImplementedError:
@@ -185,8 +191,8 @@ def _sync_directories(directories: Sequence[Path]) -> None:
             _safe_directories.add(identity)
 
 
-def _sync(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

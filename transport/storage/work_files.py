@@ -46,9 +46,9 @@ def remove_stale() -> int:
     stale = [directory for directory in root.iterdir() if directory.is_dir() and _is_stale(directory)]
     for directory in stale:
         shutil.rmtree(directory, ignore_errors=True)
-    for left in root.iterdir():
-        if left.is_file() and _is_old(left):
-            left.unlink(missing_ok=True)
+    for file in root.iterdir():
+        if file.is_file() and _is_old(file):
+            file.unlink(missing_ok=True)
     return len(stale)
 
 

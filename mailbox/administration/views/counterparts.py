@@ -14,7 +14,7 @@ from mailbox import access
 from mailbox.administration import counterparts
 from mailbox.requests import PersonRequest
 from transport.access_point.api import Step
-from transport.message_service.api import NotSetAside, ParticipantId, ParticipantIdInvalid
+from transport.message_service.api import NotDeadLetter, ParticipantId, ParticipantIdInvalid
 
 from .pages import actor, administrator_required, organisations_of, page
 
@@ -69,6 +69,6 @@ def decide(request: PersonRequest, arrival_id: str) -> HttpResponse:
         else:
             counterparts.retry(actor(request), row)
             messages.success(request, _("Meddelandet prövas igen."))
-    except NotSetAside:
+    except NotDeadLetter:
         raise Http404 from None
     return redirect("administration-counterparts")

@@ -57,7 +57,7 @@ def test_an_arrival_is_tried_again_or_refused_and_the_access_log_tells(
 ):
     assert decided(client, arrival, decision).status_code == 302
     arrival.refresh_from_db()
-    assert (arrival.state, arrival.refused_by) == ("ARRIVED", refused_by)
+    assert (arrival.state, arrival.rejection_ordered_by) == ("ARRIVED", refused_by)
     assert arrival.due_at is not None
     assert AccessLogEntry.objects.filter(what=what).count() == 1
     assert decided(client, arrival, decision).status_code == 404

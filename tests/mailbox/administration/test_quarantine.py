@@ -18,7 +18,7 @@ from mailbox.drafts.forms import DraftForm
 from mailbox.models import AccessLogEntry, Attachment, FunctionMailbox, Message
 from testbed.clamav import EICAR
 from tests.mailbox.build import send_now
-from transport.message_service.malware.quarantine import kept_apart
+from transport.message_service.malware.quarantine import quarantined_files
 from transport.message_service.malware.scan import Found
 from transport.message_service.models import (
     IncomingMessage,
@@ -54,7 +54,7 @@ def found(participant: str = HERE, **changes) -> QuarantinedFile:
     } | changes
     organisation = Organisation.objects.get(participant_id=participant)
     part = Found("/", "Win.Trojan.X-1", BytesContent(BAD))
-    (row,) = kept_apart((part,), organisation, QuarantinedFile.Direction.IN, **values)
+    (row,) = quarantined_files((part,), organisation, QuarantinedFile.Direction.IN, **values)
     row.save(force_insert=True)
     return row
 
@@ -232,7 +232,7 @@ def test_an_attachment_in_which_something_was_found_when_it_was_sent_cannot_be_o
     conversation = send_now(draft.pk, draft.version, content, person)
     settings.SDK_CLAMD = address
     row = OutgoingMessage.objects.get()
-    (kept,) = kept_apart(
+    (kept,) = quarantined_files(
         (Found("/", "X", BytesContent(BAD)),),
         row.organisation,
         QuarantinedFile.Direction.OUT,

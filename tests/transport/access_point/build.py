@@ -25,7 +25,7 @@ from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, User
 from transport.protocol.as4.packing import PackedMessage, write_user_message
 from transport.protocol.identifiers import SDK_MESSAGE
 from transport.storage import blobs
-from transport.storage.blobs import Place
+from transport.storage.blobs import BlobBinding
 
 
 def a_transfer(
@@ -33,7 +33,7 @@ def a_transfer(
 ) -> OutboundTransfer:
     """A transfer that is due; what it carries is no matter of the access point's."""
     reference = uuid.uuid4()
-    place = Place(world.sender.participant.value, "envelope", reference)
+    place = BlobBinding(world.sender.participant.value, "envelope", reference)
     return OutboundTransfer.objects.create(
         reference=reference,
         as4_message_id=f"{uuid.uuid4()}@ap",

@@ -17,8 +17,8 @@ from tests.transport.protocol.as4.build import key_identifier
 from tests.world import work_is_clean
 from transport.access_point import inbound
 from transport.access_point.models import InboundTransfer, TransferEvent
+from transport.message_service.adapter import OwnMessageService
 from transport.message_service.models import IncomingMessage
-from transport.message_service.own_service import OwnMessageService
 from transport.protocol.as4 import names
 from transport.protocol.as4.messages import ErrorSignal, Receipt
 from transport.protocol.certificates import RevocationUnknown, fingerprint
@@ -121,7 +121,7 @@ def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(
         assert "Retry-After" in answer.headers
         assert isinstance(peer.answer(packed, message), Receipt)
     transfer = InboundTransfer.objects.get()
-    with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+    with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
         assert envelope.read() == b"<envelope/>"
 
 
@@ -132,7 +132,7 @@ def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_sign
 
     def look(service: OwnMessageService, transfer_id, *arguments: object) -> None:
         transfer = InboundTransfer.objects.get(pk=transfer_id)
-        with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+        with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
             stored = envelope.read()
         seen.append((connection.in_atomic_block, stored, transfer.receipt))
         arrived(service, transfer_id, *arguments)

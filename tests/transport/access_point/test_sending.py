@@ -15,8 +15,8 @@ from transport.access_point.models import InboundTransfer, OutboundTransfer, Tra
 from transport.access_point_port import Outcome
 from transport.causes import Cause
 from transport.federation.errors import FederationError
+from transport.message_service.adapter import OwnMessageService
 from transport.message_service.models import IncomingMessage
-from transport.message_service.own_service import OwnMessageService
 from transport.protocol.as4 import signals
 from transport.protocol.as4.messages import SignedReference
 from transport.protocol.certificates import fingerprint
@@ -285,7 +285,7 @@ def test_what_nobody_foresaw_waits_and_is_logged_without_its_text(world, line, c
     transfer = a_transfer(world)
     default_storage.delete(transfer.envelope_name)
     assert (attempt(transfer).state, transfer.cause) == ("PENDING", "unexpected")
-    logged = [record.fields for record in caplog.records if record.getMessage() == "unexpected"]
+    logged = [record.fields for record in caplog.records if record.getMessage() == "unexpected_error"]
     assert [entry["error"] for entry in logged] == ["FileNotFoundError"]
     assert transfer.envelope_name not in str(logged)
     assert line.requests == 0

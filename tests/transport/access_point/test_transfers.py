@@ -42,7 +42,7 @@ def test_a_message_is_on_disk_and_committed_before_its_receipt(peer, world, sett
         receipt = peer.answer(packed, message)
     assert receipt.ref_to_message_id == message.message_id
     transfer = InboundTransfer.objects.get()
-    with blobs.open_stored(transfer.envelope_name, transfer.envelope_place) as envelope:
+    with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
         assert envelope.read() == b"<envelope/>"
     assert IncomingMessage.objects.get().transfer_id == transfer.pk
     assert work_is_clean(settings.SDK_WORK_DIR)

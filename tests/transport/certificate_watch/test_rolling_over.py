@@ -81,7 +81,7 @@ def test_after_a_new_encryption_certificate_the_old_one_still_opens(world, tmp_p
     assert sent_and_taken(world), "sealed for the new one"
     uses = {
         one.fingerprint: one.use
-        for one in publication.held()
+        for one in publication.held_certificates()
         if one.participant == organisation.participant_id
     }
     assert uses[fingerprint(load_pem(certificate))] == "opens"

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.xdist_group("federation")
 def drop(world, settings, tmp_path) -> Path:
     settings.SDK_ACCESS_POINT_ADAPTER = "transport.directory_drop.adapter.DirectoryDrop"
     settings.SDK_DROP_DIR = str(tmp_path / "drop")
-    for name in (files.OUT, files.TOLD, files.IN, files.WRONG):
+    for name in (files.OUT, files.STATUS, files.IN, files.REJECTED):
         files.folder(name)
     return Path(settings.SDK_DROP_DIR)
 
@@ -40,14 +40,14 @@ def work_through(world: World) -> None:
         world.pump()
         waiting = list(DroppedTransfer.due().values_list("pk", flat=True))
         for reference in waiting:
-            outbound.place(reference)
+            outbound.write(reference)
         if not inbound.poll_directory() and not waiting:
             return
 
 
-def write(place: Path, **notice) -> Path:
-    place.write_text(json.dumps(notice))
-    return place
+def write(path: Path, **notice) -> Path:
+    path.write_text(json.dumps(notice))
+    return path
 
 
 def carry(world: World, drop: Path) -> int:
@@ -55,38 +55,38 @@ def carry(world: World, drop: Path) -> int:
     receipt = b"<receipt/>"
     notices = sorted((drop / "out").glob("*.json"))
     for notice in notices:
-        told = json.loads(notice.read_text())
+        values = json.loads(notice.read_text())
         transfer_id = uuid.uuid4()
-        envelope = (drop / "out" / told["envelope"]).read_bytes()
-        assert (len(envelope), hashlib.sha256(envelope).hexdigest()) == (told["size"], told["sha256"])
+        envelope = (drop / "out" / values["envelope"]).read_bytes()
+        assert (len(envelope), hashlib.sha256(envelope).hexdigest()) == (values["size"], values["sha256"])
         (drop / "in" / f"{transfer_id}.xml").write_bytes(envelope)
-        (drop / "told" / f"{told['reference']}.receipt").write_bytes(receipt)
-        write(drop / "in" / f"{transfer_id}.json", **arrival(told, transfer_id, world.access_point))
+        (drop / "status" / f"{values['reference']}.receipt").write_bytes(receipt)
+        write(drop / "in" / f"{transfer_id}.json", **arrival(values, transfer_id, world.access_point))
         write(
-            drop / "told" / f"{transfer_id}.json",
-            reference=told["reference"],
+            drop / "status" / f"{transfer_id}.json",
+            reference=values["reference"],
             outcome="delivered",
-            receipt=f"{told['reference']}.receipt",
+            receipt=f"{values['reference']}.receipt",
         )
-        (drop / "out" / told["envelope"]).unlink()
+        (drop / "out" / values["envelope"]).unlink()
         notice.unlink()
     return len(notices)
 
 
-def arrival(told: dict, transfer_id: uuid.UUID, sending_access_point: str) -> dict:
+def arrival(values: dict, transfer_id: uuid.UUID, sending_access_point: str) -> dict:
     return {
         "transfer_id": str(transfer_id),
         "envelope": f"{transfer_id}.xml",
         "sending_access_point": sending_access_point,
         "arrived_at": timezone.now().isoformat(),
         **{
-            name: told[name]
+            name: values[name]
             for name in ("size", "sha256", "sender", "recipient", "document_type", "conversation_id")
         },
     }
 
 
-def left(drop: Path) -> list[str]:
+def files_in(drop: Path) -> list[str]:
     return sorted(path.name for path in drop.rglob("*") if path.is_file())
 
 
@@ -112,7 +112,7 @@ def test_a_message_and_its_receipt_go_through_the_directory(world, drop):
         "ACCEPTED",
     ]
     assert carry(world, drop) == 0
-    assert left(drop) == []
+    assert files_in(drop) == []
     evidence = evidence_of(world.sender.participant.value, message_id, was_sent=True)
     with evidence[Kind.TRANSPORT_RECEIPT].open() as receipt:
         assert receipt.read() == b"<receipt/>"
@@ -132,15 +132,15 @@ def test_a_notice_counts_only_when_all_that_it_names_is_there(world, drop, monke
 
     monkeypatch.setattr(files, "put_notice", dies)
     with pytest.raises(Dies):
-        outbound.place(row.pk)
-    assert left(drop) == [f"{row.pk}.xml"]
+        outbound.write(row.pk)
+    assert files_in(drop) == [f"{row.pk}.xml"]
     monkeypatch.undo()
     row.refresh_from_db()
     assert row.due_at is not None
     DroppedTransfer.objects.update(lease_until=timezone.now())
-    outbound.place(row.pk)
-    assert left(drop) == [f"{row.pk}.json", f"{row.pk}.xml"]
-    outbound.place(row.pk)
+    outbound.write(row.pk)
+    assert files_in(drop) == [f"{row.pk}.json", f"{row.pk}.xml"]
+    outbound.write(row.pk)
     row.refresh_from_db()
     assert (row.state, row.due_at) == (row.State.PLACED, None)
 
@@ -151,7 +151,7 @@ def test_a_directory_that_cannot_be_written_to_keeps_the_message_waiting(world, 
     row = DroppedTransfer.objects.get()
     (drop / "out").rmdir()
     (drop / "out").write_text("a file where the directory should be")
-    outbound.place(row.pk)
+    outbound.write(row.pk)
     row.refresh_from_db()
     assert row.state == row.State.PENDING
     assert row.due_at > timezone.now()
@@ -162,12 +162,12 @@ def test_a_directory_that_cannot_be_written_to_keeps_the_message_waiting(world, 
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_what_is_told_twice_is_followed_once(world, drop, monkeypatch, times):
+def test_a_notice_that_comes_twice_is_processed_once(world, drop, monkeypatch, times):
     """The worker dies after its commit, before the files are gone; with a notice written twice besides."""
     message_id = orders.order(world.message(), actor="Karin")
     work_through(world)
     (notice,) = (drop / "out").glob("*.json")
-    told = json.loads(notice.read_text())
+    values = json.loads(notice.read_text())
     carry(world, drop)
     if times == 2:
         (first,) = (drop / "in").glob("*.json")
@@ -178,10 +178,10 @@ def test_what_is_told_twice_is_followed_once(world, drop, monkeypatch, times):
         path.write_bytes(content)
     inbound.poll_directory()
     work_through(world)
-    assert left(drop) == sorted(f"{row.pk}{suffix}" for row in receipts() for suffix in (".json", ".xml"))
+    assert files_in(drop) == sorted(f"{row.pk}{suffix}" for row in receipts() for suffix in (".json", ".xml"))
     assert MailboxMessage.objects.filter(message_id=message_id, direction="in").count() == 1
     assert FoundTransfer.objects.count() == 1
-    events = OutgoingMessage.objects.get(pk=told["reference"]).events.filter(name="TRANSPORT_RECEIPT")
+    events = OutgoingMessage.objects.get(pk=values["reference"]).events.filter(name="TRANSPORT_RECEIPT")
     assert events.count() == 1
 
 
@@ -195,15 +195,15 @@ def test_an_envelope_is_removed_only_when_it_is_stored_and_committed(world, drop
     orders.order(world.message(), actor="Karin")
     work_through(world)
     carry(world, drop)
-    before = left(drop)
+    before = files_in(drop)
 
     def fails(*_):
         raise RuntimeError("the message service cannot take it now")
 
-    monkeypatch.setattr("transport.message_service.own_service.OwnMessageService.envelope_arrived", fails)
+    monkeypatch.setattr("transport.message_service.adapter.OwnMessageService.envelope_arrived", fails)
     with pytest.raises(RuntimeError):
         inbound.poll_directory()
-    assert [name for name in left(drop) if name in before and name.endswith(".xml")]
+    assert [name for name in files_in(drop) if name in before and name.endswith(".xml")]
     assert not FoundTransfer.objects.exists()
     assert default_storage.listdir("found")[1] == [] or not any(
         Path(default_storage.path("found")).rglob("*-*")
@@ -214,11 +214,11 @@ def test_an_envelope_is_removed_only_when_it_is_stored_and_committed(world, drop
 
 
 @pytest.mark.parametrize("outcome", ["resending", "failed"])
-def test_trouble_is_told_to_the_sender(world, drop, outcome):
+def test_a_failed_transfer_is_shown_to_the_sender(world, drop, outcome):
     message_id = orders.order(world.message(), actor="Karin")
     work_through(world)
     row = DroppedTransfer.objects.get()
-    write(drop / "told" / "1.json", reference=str(row.pk), outcome=outcome, cause="unreachable")
+    write(drop / "status" / "1.json", reference=str(row.pk), outcome=outcome, cause="unreachable")
     inbound.poll_directory()
     delivery = delivery_of(world.sender.participant.value, message_id)
     state = {
@@ -226,7 +226,7 @@ def test_trouble_is_told_to_the_sender(world, drop, outcome):
         "failed": OutgoingState.MESSAGE_EXCHANGE_ERROR,
     }[outcome]
     assert (delivery.state, delivery.events[-1].cause) == (state, "unreachable")
-    write(drop / "told" / "2.json", reference=str(row.pk), outcome="delivered")
+    write(drop / "status" / "2.json", reference=str(row.pk), outcome="delivered")
     inbound.poll_directory()
     later = delivery_of(world.sender.participant.value, message_id).state
     assert later is (OutgoingState.WAITING_FOR_RECEIPT if outcome == "resending" else state)
@@ -263,12 +263,12 @@ GOOD = {
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
-def test_a_notice_that_cannot_be_followed_is_set_aside_with_the_reason(world, drop, changes, reason):
+def test_a_notice_that_cannot_be_processed_is_rejected_with_the_reason(world, drop, changes, reason):
     (drop / "in" / "a.xml").write_bytes(b"<a/>")
     write(drop / "in" / "a.json", **{**GOOD, **changes})
     inbound.poll_directory()
-    assert left(drop) == ["a.json", "a.json.why", "a.xml"]
-    assert (drop / "wrong" / "a.json.why").read_text() == f"{reason}\n"
+    assert files_in(drop) == ["a.json", "a.json.why", "a.xml"]
+    assert (drop / "rejected" / "a.json.why").read_text() == f"{reason}\n"
     assert not FoundTransfer.objects.exists()
 
 
@@ -290,17 +290,17 @@ def test_an_envelope_that_is_not_what_the_notice_says_is_not_taken(world, drop, 
     (file,) = (drop / "in").glob("*.xml")
     spoil(file)
     inbound.poll_directory()
-    assert len(list((drop / "wrong").glob("*.why"))) == 1
+    assert len(list((drop / "rejected").glob("*.why"))) == 1
     assert not FoundTransfer.objects.exists()
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '"a"', "{" * 100_000], ids=["empty", "list", "half", "text", "deep"]
 )
-def test_what_is_no_notice_is_set_aside(world, drop, text):
-    (drop / "told" / "a.json").write_text(text)
+def test_what_is_no_notice_is_rejected(world, drop, text):
+    (drop / "status" / "a.json").write_text(text)
     inbound.poll_directory()
-    assert left(drop) == ["a.json", "a.json.why"]
+    assert files_in(drop) == ["a.json", "a.json.why"]
 
 
 def test_files_that_are_being_written_are_left_alone(world, drop):
@@ -308,7 +308,7 @@ def test_files_that_are_being_written_are_left_alone(world, drop):
     (drop / "in" / ".b.json").write_text("{")
     (drop / "in" / "b.xml").write_text("<")
     assert inbound.poll_directory() == 0
-    assert left(drop) == [".a.json.part", ".b.json", "b.xml"]
+    assert files_in(drop) == [".a.json.part", ".b.json", "b.xml"]
 
 
 def test_the_check_says_what_to_set(drop, settings, tmp_path):

@@ -18,12 +18,12 @@ SEALED_CHUNK = CHUNK + 16
 SIZES = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 17)
 
 
-def sealed(content: bytes, participant: str = OURS, place: str = PLACE) -> bytes:
-    return files.sealed(io.BytesIO(content), participant, place).read()
+def sealed(content: bytes, participant: str = OURS, context: str = PLACE) -> bytes:
+    return files.sealed(io.BytesIO(content), participant, context).read()
 
 
-def opened(data: bytes, participant: str = OURS, place: str = PLACE) -> bytes:
-    return files.opened(io.BytesIO(data), participant, place).read()
+def opened(data: bytes, participant: str = OURS, context: str = PLACE) -> bytes:
+    return files.opened(io.BytesIO(data), participant, context).read()
 
 
 class Dribble(io.BytesIO):
@@ -102,7 +102,7 @@ def test_a_changed_byte_is_refused(position):
 def test_a_file_opens_in_its_own_place_and_for_its_own_organisation_only():
     data = sealed(b"content")
     with pytest.raises(Altered):
-        opened(data, place="file 2")
+        opened(data, context="file 2")
     with pytest.raises(Altered):
         opened(data, participant="0203:b.se")
 

@@ -151,7 +151,7 @@ def test_rotation_of_an_organisation_without_a_key_is_told_of():
 
 @pytest.mark.usefixtures("message")
 def test_a_file_keeps_its_name_when_it_is_sealed_again():
-    place = blobs.Place(OURS, "file", uuid.uuid4())
+    place = blobs.BlobBinding(OURS, "file", uuid.uuid4())
     name = blobs.store(f"attachments/{place.key}", io.BytesIO(b"x" * 200_000), place)
     before = blobs.sealed_with(name)
     keys.rotate(OURS)

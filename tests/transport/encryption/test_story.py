@@ -274,7 +274,7 @@ def test_what_lies_in_s3_is_sealed_again_after_a_new_data_key(bucket, portal):
 
 def test_a_large_file_goes_in_parts_to_s3_and_opens_anywhere(bucket, portal):
     content = os.urandom(20 * 1024 * 1024)
-    place = blobs.Place(portal.sender.participant.value, "file", uuid.uuid4())
+    place = blobs.BlobBinding(portal.sender.participant.value, "file", uuid.uuid4())
     name = blobs.store(f"attachments/{place.key}", io.BytesIO(content), place)
     assert default_storage.exists(name)
     with blobs.open_stored(name, place) as stored:

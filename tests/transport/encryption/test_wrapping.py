@@ -29,7 +29,7 @@ def a_key() -> str:
 
 def as_a_new_process() -> None:
     keys.key_of.cache_clear()
-    keys.forget()
+    keys.drop_cached()
 
 
 @pytest.fixture(scope="module")

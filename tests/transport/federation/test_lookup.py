@@ -119,7 +119,7 @@ def test_what_a_process_remembers_is_not_given_when_it_is(in_federation, setting
     in_federation.change_participant(participant.value, published=False)
     assert lookup.endpoint_of(participant, MESSAGE_RECEIPT)
     if how == "dropped":
-        lookup.forget(participant, MESSAGE_RECEIPT)
+        lookup.drop_cached(participant, MESSAGE_RECEIPT)
     else:
         later = timezone.now() + timedelta(seconds=settings.SDK_METADATA_CACHE_SECONDS + 1)
         monkeypatch.setattr(cache.timezone, "now", lambda: later)

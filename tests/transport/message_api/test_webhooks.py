@@ -156,7 +156,7 @@ def test_a_server_s_share_of_the_workers_is_not_passed_and_ends_with_its_leases(
         client=first.client, resource_id=first.resource_id, due_at=timezone.now()
     )
     held = WebhookNotice.claim(first.pk)
-    held.enter("127.0.0.1")
+    held.occupy_slot("127.0.0.1")
     assert webhooks.send(second.pk) == []
     second.refresh_from_db()
     assert (second.lease, second.attempts, listener.told) == (None, 0, [])

@@ -10,6 +10,7 @@ from testbed.authorities import load_certificate, load_key
 from tests.world import Party
 from transport.message_service.models import IncomingMessage
 from transport.protocol.message_receipt import ResponseCode
+from transport.protocol.sdk_message import document
 
 pytestmark = pytest.mark.xdist_group("federation")
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -78,6 +79,23 @@ def test_a_captured_key_is_tried_once_by_a_signer_before_the_original_comes(worl
         assert world.answer_to(message_id) is None
         causes.append(IncomingMessage.objects.get(message_id=message_id).cause)
     assert causes == ["another-sender", "key-of-another-message", "key-of-another-message"]
+
+
+def test_a_captured_message_of_more_text_than_is_read_is_not_answered_and_its_key_stays_free(
+    world, monkeypatch
+):
+    """An answer would tell that a changed ciphertext was decrypted to what can be read so far."""
+    message_id, envelope = world.sealed(world.message())
+    attacker = world.party("angripare")
+    with monkeypatch.context() as short:
+        short.setattr(document, "_MOST_TEXT", 20)
+        captured_id, captured = as_their_own(envelope, attacker)
+        world.transfer(captured, sender=attacker)
+    assert world.answer_to(captured_id) is None
+    row = IncomingMessage.objects.get(message_id=captured_id)
+    assert (row.cause, row.owns_session_key) == ("not-decryptable", False)
+    world.transfer(envelope)
+    assert world.answer_to(message_id).code is ResponseCode.ACCEPTED
 
 
 def test_the_same_message_in_another_transfer_is_a_duplicate_as_before(world):

@@ -7,7 +7,7 @@ from tests.world import World
 from transport.message_service import inbound
 from transport.message_service.message_types import registry
 from transport.message_service.message_types.registry import MessageType
-from transport.message_service.validation import Discard
+from transport.message_service.message_types.verdicts import Discard
 from transport.protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, DocumentType
 
 from .test_unproven_senders import arrived_from
@@ -21,11 +21,11 @@ def test_a_new_type_is_served_and_judged_by_its_own_rules(world: World, tmp_path
     assert not inbound.is_served(recipient, NEW)
     seen = []
 
-    def judge(verified, findings, row, directory):
+    def validate(verified, findings, row, directory):
         seen.append((verified.envelope.document_type, findings, row.sender))
         return Discard("by-new-rules")
 
-    new = MessageType("new", NEW, "Q{urn:ny}typ", judge, is_answered=True, is_encrypted=True)
+    new = MessageType("new", NEW, "Q{urn:ny}typ", validate, is_answered=True, is_encrypted=True)
     types = {**registry.known_types(), NEW: new}
     monkeypatch.setattr(registry, "known_types", lambda: types)
     assert inbound.is_served(recipient, NEW)
@@ -40,4 +40,4 @@ def test_a_new_type_is_served_and_judged_by_its_own_rules(world: World, tmp_path
 def test_the_types_of_today_are_registered_by_kind():
     assert registry.of_kind("message").document_type == SDK_MESSAGE
     assert registry.of_kind("receipt").document_type == MESSAGE_RECEIPT
-    assert registry.known(NEW) is None
+    assert registry.of_document_type(NEW) is None

@@ -217,7 +217,7 @@ def test_a_receipt_that_cannot_be_delivered_leaves_the_message_unacknowledged(wo
     world.federation.change_participant(
         world.sender.participant.value, published=False, not_served=[MESSAGE_RECEIPT.action]
     )
-    lookup.forget(world.sender.participant, MESSAGE_RECEIPT)
+    lookup.drop_cached(world.sender.participant, MESSAGE_RECEIPT)
     world.pump()
     row.refresh_from_db()
     assert (row.state, row.cause) == ("MESSAGE_EXCHANGE_ERROR", "receipt participant-unknown")

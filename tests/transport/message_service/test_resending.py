@@ -17,8 +17,7 @@ from transport.access_point.http_client import NoAnswer
 from transport.access_point.models import OutboundTransfer, TransferEvent
 from transport.access_point_port import Outcome
 from transport.federation.errors import LookupUnavailable
-from transport.message_service import inbound, orders, receipts
-from transport.message_service import outbound as sealing
+from transport.message_service import inbound, orders, outbound
 from transport.message_service.models import IncomingMessage, OutgoingMessage
 from transport.message_service.tracking import deadlines, resend
 from transport.message_service.tracking.deliveries import delivery_of
@@ -36,10 +35,10 @@ def ordered(world) -> OutgoingMessage:
 def failed(world) -> OutgoingMessage:
     """A message that was handed over, and given up."""
     row = ordered(world)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     OutboundTransfer.objects.update(due_at=None, state="FAILED")
     with transaction.atomic():
-        receipts.transfer_changed(row.pk, Outcome.FAILED, "unreachable")
+        outbound.transfer_changed(row.pk, Outcome.FAILED, "unreachable")
     row.refresh_from_db()
     return row
 
@@ -47,7 +46,7 @@ def failed(world) -> OutgoingMessage:
 def without_receipt(world) -> OutgoingMessage:
     """A message that got there; the receipt is on its way and comes too late."""
     row = ordered(world)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     access_point_sending.send(OutboundTransfer.objects.get().pk)
     OutgoingMessage.objects.filter(pk=row.pk).update(receipt_due_at=timezone.now())
     assert deadlines.mark_overdue() == 1
@@ -100,7 +99,7 @@ def test_the_sender_s_system_is_patient_anew(world, settings):
     OutgoingMessage.objects.update(created_at=timezone.now() - timedelta(days=3))
     again(world, row)
     settings.SDK_CLAMD = "/nowhere/clamd.sock"
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     row.refresh_from_db()
     assert (row.state, row.cause) == ("SCHEDULED", "scanner-unavailable")
 
@@ -112,12 +111,12 @@ def test_what_lacks_its_receipt_is_sent_again_and_the_late_receipt_settles_it_be
     assert held is not None
     inbound.process(IncomingMessage.objects.get().pk)
     for outgoing in OutgoingMessage.objects.filter(kind="receipt"):
-        sealing.seal_and_submit(outgoing.pk)
+        outbound.seal_and_submit(outgoing.pk)
     access_point_sending.send(OutboundTransfer.objects.get(envelope_id__isnull=False, state="PENDING").pk)
     inbound.process(IncomingMessage.objects.get(is_accepted=None).pk)
     row.refresh_from_db()
     assert (row.state, row.due_at, row.lease) == ("ACCEPTED", None, None)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     assert OutboundTransfer.objects.filter(envelope_id=str(row.message_id)).count() == 1
 
 
@@ -155,14 +154,14 @@ def test_what_cannot_be_sent_again_is_not(world, state):
 
 def test_a_transfer_of_which_nothing_is_heard_is_sent_again_and_what_is_told_of_it_later_is_no_matter(world):
     row = ordered(world)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     OutboundTransfer.objects.update(due_at=None)
     OutgoingMessage.objects.update(transport_due_at=timezone.now())
     deadlines.mark_overdue()
     row.refresh_from_db()
     again(world, row)
     with transaction.atomic():
-        receipts.transfer_changed(row.pk, Outcome.FAILED, "unreachable")
+        outbound.transfer_changed(row.pk, Outcome.FAILED, "unreachable")
     row.refresh_from_db()
     assert row.state == "SCHEDULED"
     world.pump()
@@ -198,14 +197,14 @@ def test_what_has_not_left_is_cancelled_and_nothing_of_it_is_kept_for_sending(wo
 def test_what_waits_for_others_can_be_cancelled(world, settings):
     settings.SDK_CLAMD = "/nowhere/clamd.sock"
     row = ordered(world)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     cancelled(world, row)
     assert row.cause == "cancelled"
 
 
 def handed_over(world) -> OutgoingMessage:
     row = ordered(world)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     row.refresh_from_db()
     return row
 
@@ -339,14 +338,14 @@ def test_a_new_attempt_that_is_cancelled_may_be_made_again(world):
 
 def test_a_message_that_is_cancelled_while_a_worker_seals_it_does_not_leave(world, monkeypatch):
     row = ordered(world)
-    seal = sealing.seal
+    seal = outbound.seal
 
     def cancelled_meanwhile(*args, **options):
         seal(*args, **options)
         cancelled(world, row)
 
-    monkeypatch.setattr(sealing, "seal", cancelled_meanwhile)
-    sealing.seal_and_submit(row.pk)
+    monkeypatch.setattr(outbound, "seal", cancelled_meanwhile)
+    outbound.seal_and_submit(row.pk)
     row.refresh_from_db()
     assert (row.state, row.cause) == ("MESSAGE_EXCHANGE_ERROR", "cancelled")
     assert not OutboundTransfer.objects.exists()
@@ -358,7 +357,7 @@ def test_a_worker_that_is_about_to_hand_over_is_waited_for_and_wins(world, monke
     """The worker holds the row's lock: whoever cancels waits for it, and then finds that it has left."""
     row = ordered(world)
     holds, told = threading.Event(), []
-    submit = sealing._submit
+    submit = outbound._submit
 
     def slow(current, envelope_name):
         holds.set()
@@ -377,8 +376,8 @@ def test_a_worker_that_is_about_to_hand_over_is_waited_for_and_wins(world, monke
 
     canceller = threading.Thread(target=cancel)
     canceller.start()
-    monkeypatch.setattr(sealing, "_submit", slow)
-    sealing.seal_and_submit(row.pk)
+    monkeypatch.setattr(outbound, "_submit", slow)
+    outbound.seal_and_submit(row.pk)
     canceller.join(20)
     assert told == [True]
     assert outcome == ["HasLeft"]
@@ -412,8 +411,8 @@ def at_once(action, count: int) -> list[str]:
 def test_the_stored_envelope_opens_as_that_of_the_new_transfer(world):
     row = failed(world)
     again(world, row)
-    sealing.seal_and_submit(row.pk)
+    outbound.seal_and_submit(row.pk)
     row.refresh_from_db()
-    assert row.envelope_place.key == row.transfer_reference
-    with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+    assert row.envelope_binding.key == row.transfer_reference
+    with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
         assert envelope.read(5)

@@ -78,7 +78,7 @@ def test_sealing_is_signed_by_the_sender_and_encrypted_for_the_recipient(world):
     row = ordered(world)
     outbound.seal_and_submit(row.pk)
     row.refresh_from_db()
-    with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+    with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
         verified = verify_envelope(envelope)
         out = io.BytesIO()
         verified.write_payload(out, [load_key(world.recipient.files.encryption.key)])
@@ -157,7 +157,7 @@ def test_a_certificate_that_replaced_a_revoked_one_counts_before_the_cache_runs_
     outbound.seal_and_submit(row.pk)
     row.refresh_from_db()
     assert row.state == "SUBMITTED"
-    with blobs.open_stored(row.envelope_name, row.envelope_place) as envelope:
+    with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
         assert verify_envelope(envelope).encrypted_for == load_certificate(renewed.certificate)
 
 
@@ -166,10 +166,10 @@ def test_what_follows_the_rules_no_more_when_it_is_to_be_sealed_does_not_leave_a
 ):
     """It did when it was ordered; the file, or what the rules take, has changed since."""
     row, too_large = ordered(world), ordered(world)
-    with blobs.open_stored(row.payload_name, row.payload_place) as payload:
+    with blobs.open_stored(row.payload_name, row.payload_binding) as payload:
         broken = changed(payload.read(), f".//{T}confidentiality", "kanske")
     OutgoingMessage.objects.filter(pk=row.pk).update(
-        payload_name=blobs.store("outgoing/broken.xml", io.BytesIO(broken), row.payload_place)
+        payload_name=blobs.store("outgoing/broken.xml", io.BytesIO(broken), row.payload_binding)
     )
     outbound.seal_and_submit(row.pk)
     settings.SDK_MAX_MESSAGE_BYTES = 100

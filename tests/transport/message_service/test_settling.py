@@ -85,7 +85,7 @@ def receipt_from_recipient(world, row: OutgoingMessage, **changes) -> None:
 def transfer_became(row: OutgoingMessage, outcome: Outcome, cause: str = "") -> None:
     """The access point tells, in its own transaction."""
     with transaction.atomic():
-        receipts.transfer_changed(row.pk, outcome, cause)
+        outbound.transfer_changed(row.pk, outcome, cause)
     row.refresh_from_db()
 
 
@@ -116,7 +116,7 @@ def test_a_rejection_keeps_its_causes_and_the_signed_receipt(world, client):
     assert [(cause.reason, cause.detail, cause.text) for cause in delivery.causes] == [
         ("BV", "not-found", "Okänd funktion")
     ]
-    with blobs.open_stored(row.message_receipt_name, row.message_receipt_place) as evidence:
+    with blobs.open_stored(row.message_receipt_name, row.message_receipt_binding) as evidence:
         verified = verify_envelope(evidence)
     assert verified.envelope.sender == world.recipient.participant
 
@@ -175,7 +175,7 @@ def test_a_receipt_that_is_missing_is_said_once_and_is_no_rejection(world, clien
 
 def test_a_transfer_of_somebody_else_is_no_matter_of_ours(world, client):
     with transaction.atomic():
-        receipts.transfer_changed(uuid.uuid4(), Outcome.DELIVERED, "")
+        outbound.transfer_changed(uuid.uuid4(), Outcome.DELIVERED, "")
     assert not client.told
 
 
@@ -203,7 +203,7 @@ def test_whatever_happens_in_whatever_order_the_history_tells_one_story(world, c
     """Every change is one that the table allows and has its event; what a receipt settled stays."""
     row = submitted(world)
     arrived = IncomingMessage(organisation=row.organisation, transfer_id=uuid.uuid4())
-    monkeypatch.setattr(local_delivery.hand_over, "access_point", _Archive)
+    monkeypatch.setattr(local_delivery.access_point_port, "access_point", _Archive)
 
     @hypothesis_settings(
         max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -239,7 +239,7 @@ class _Archive:
 
 def _happen(key: uuid.UUID, arrived: IncomingMessage, happening: str) -> None:
     if isinstance(happening, Outcome):
-        receipts.transfer_changed(key, happening, "" if happening is Outcome.DELIVERED else "unreachable")
+        outbound.transfer_changed(key, happening, "" if happening is Outcome.DELIVERED else "unreachable")
         return
     if happening == "LATE":
         OutgoingMessage.objects.filter(pk=key, receipt_due_at__isnull=False).update(
@@ -257,4 +257,4 @@ def _happen(key: uuid.UUID, arrived: IncomingMessage, happening: str) -> None:
     envelope = Envelope(
         str(uuid.uuid4()), timezone.now(), someone, someone, MESSAGE_RECEIPT, RECEIPT_TYPE_CODE, False, None
     )
-    receipts.apply_receipt(message, receipt, arrived, envelope)
+    receipts.settle(message, receipt, arrived, envelope)

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from transport.message_api import held_messages, representation
-from transport.message_api.models import HeldMessage
 from transport.message_service.client_port import Delivered
 
 from . import routing, webhooks
@@ -17,18 +16,17 @@ class ExternalClients:
 
     def deliver(self, delivered: Delivered, function_address: str, *, is_shared: bool) -> None:
         """`is_shared`: the built-in client takes it too."""
-        held_messages.arrived(delivered, function_address, is_shared=is_shared)
+        held_messages.hold_inbound(delivered, function_address, is_shared=is_shared)
 
     def arrival_changed(self, participant: str, message_id: UUID) -> None:
-        self._tell(participant, message_id, was_sent=False)
+        self._notify(participant, message_id, was_sent=False)
 
     def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        self._tell(participant, message_id, was_sent=True)
+        self._notify(participant, message_id, was_sent=True)
 
-    def _tell(self, participant: str, message_id: UUID, *, was_sent: bool) -> None:
+    def _notify(self, participant: str, message_id: UUID, *, was_sent: bool) -> None:
         held = routing.held_by(participant, message_id, was_sent=was_sent)
         if held is None:
             return
-        now = representation.with_status(HeldMessage.objects.filter(pk=held.pk)).get()
-        if now.status in representation.MANDATORY:  # type: ignore[attr-defined]
+        if representation.status_of(held) in representation.MANDATORY:
             webhooks.order(held)

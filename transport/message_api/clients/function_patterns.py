@@ -42,12 +42,12 @@ def _matches(pattern: str, text: str) -> bool:
     last = parts.pop()
     if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
         return False
-    place, end = len(first), len(text) - len(last)
+    position, end = len(first), len(text) - len(last)
     for part in parts:
-        found = text.find(part, place, end)
+        found = text.find(part, position, end)
         if found < 0:
             return False
-        place = found + len(part)
+        position = found + len(part)
     return True
 
 

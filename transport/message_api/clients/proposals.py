@@ -38,16 +38,16 @@ class Proposal:
     seal: str
 
     @classmethod
-    def of(cls, kind: str, kept: dict[str, Any]) -> Self:
-        canonical = json.dumps([kind, kept], sort_keys=True)
+    def of(cls, kind: str, stored: dict[str, Any]) -> Self:
+        canonical = json.dumps([kind, stored], sort_keys=True)
         seal = hashlib.sha256(canonical.encode()).hexdigest()
-        at = datetime.fromisoformat(kept["at"])
-        return cls(kind, kept["by"], kept["by_name"], at, kept["value"], seal)
+        at = datetime.fromisoformat(stored["at"])
+        return cls(kind, stored["by"], stored["by_name"], at, stored["value"], seal)
 
 
 def proposals_of(client: ApiClient) -> list[Proposal]:
     """What waits to be confirmed."""
-    return [Proposal.of(kind, kept) for kind, kept in sorted(client.proposals.items())]
+    return [Proposal.of(kind, stored) for kind, stored in sorted(client.proposals.items())]
 
 
 def propose_keys(
@@ -88,14 +88,14 @@ def withdraw(client: ApiClient, seal: str) -> Proposal:
 
 
 def _propose(client: ApiClient, kind: str, value: dict[str, Any], by: str, by_name: str) -> None:
-    kept = {"by": by, "by_name": by_name, "at": timezone.now().isoformat(), "value": value}
+    stored = {"by": by, "by_name": by_name, "at": timezone.now().isoformat(), "value": value}
     with locked(client) as row:
-        row.proposals[kind] = kept
+        row.proposals[kind] = stored
     client.proposals = row.proposals
 
 
 def _sealed(row: ApiClient, seal: str) -> Proposal:
-    found = next((one for one in proposals_of(row) if one.seal == seal), None)
+    found = next((proposal for proposal in proposals_of(row) if proposal.seal == seal), None)
     if found is None:
         raise Changed
     return found

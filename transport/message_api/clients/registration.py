@@ -83,7 +83,9 @@ def _registered(
     client = rows.filter(client_id=client_id).first()
     is_new = client is None
     if client is None:
-        client = ApiClient(organisation=organisation, client_id=client_id, scopes=[str(one) for one in Scope])
+        client = ApiClient(
+            organisation=organisation, client_id=client_id, scopes=[str(scope) for scope in Scope]
+        )
     elif client.organisation != organisation:
         raise NotRegistered("taken", f"{client_id} is another organisation's")
     if name is not None:
@@ -162,10 +164,10 @@ def beside(held: list[dict[str, Any]], keys: list[dict[str, Any]]) -> list[dict[
 def revoke_key(client: ApiClient, kid: str) -> None:
     """Take a key no more. Raises `NotRegistered`."""
     with locked(client) as row:
-        left = [key for key in row.keys if key["kid"] != kid]
-        if len(left) == len(row.keys):
+        remaining = [key for key in row.keys if key["kid"] != kid]
+        if len(remaining) == len(row.keys):
             raise NotRegistered("unknown-key", f"{client} has no key {kid}")
-        row.keys = client.keys = left
+        row.keys = client.keys = remaining
 
 
 def set_active(client: ApiClient, *, is_active: bool) -> None:
@@ -196,9 +198,9 @@ def _public(key: Any, file: str) -> dict[str, Any]:
     if isinstance(key, RSAKey) and key.public_key.key_size < _SMALLEST_RSA:
         raise NotRegistered("weak-key", f"{file}: an RSA key needs {_SMALLEST_RSA} bits")
     key.ensure_kid()
-    told = dict(key.as_dict(private=False))
+    values = dict(key.as_dict(private=False))
     # What the owner said it is for could keep it from being used here.
-    return {name: value for name, value in told.items() if name not in {"use", "key_ops", "alg"}}
+    return {name: value for name, value in values.items() if name not in {"use", "key_ops", "alg"}}
 
 
 def _check(url: str) -> None:

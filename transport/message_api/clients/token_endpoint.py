@@ -83,9 +83,9 @@ class _Client(ClientMixin):
 
     def get_allowed_scope(self, scope: str | None) -> str:
         """What of the asked is the client's; all that it has, where it asks for none."""
-        held = self.row.scopes
+        granted = self.row.scopes
         wanted = (scope or "").split()
-        return " ".join(item for item in held if item in wanted) if wanted else " ".join(held)
+        return " ".join(item for item in granted if item in wanted) if wanted else " ".join(granted)
 
 
 class _Assertion(JWTBearerClientAssertion):
@@ -151,7 +151,7 @@ class _Server(AuthorizationServer):
         granted = client.get_allowed_scope(scope)
         if not granted:
             raise InvalidScopeError
-        tokens.note_use(client.row)
+        tokens.record_use(client.row)
         return tokens.issue(client.row, granted)
 
     def save_token(self, token: Any, request: Any) -> None:

@@ -101,7 +101,7 @@ def issue(client: ApiClient, scope: str) -> dict[str, Any]:
     return {"token_type": "Bearer", "access_token": token, "expires_in": seconds, "scope": scope}
 
 
-def note_use(client: ApiClient) -> None:
+def record_use(client: ApiClient) -> None:
     """Remember that the client was here; at most once a minute, so that polling writes little."""
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > _USE_NOTED_AGAIN_AFTER:
@@ -120,11 +120,11 @@ def caller_of(token: str) -> Caller:
     client = ApiClient.objects.select_related("organisation").filter(client_id=name, is_active=True).first()
     if client is None:
         raise TokenRefused("the client is not registered, or disabled")
-    note_use(client)
+    record_use(client)
     scopes = claims.get("scope")
     wanted = set(scopes.split()) if isinstance(scopes, str) else set()
-    told = claims.get(settings.SDK_API_AUTH_ID_CLAIM)
-    auth_ids = [told] if isinstance(told, str) else told if isinstance(told, list) else []
+    claim = claims.get(settings.SDK_API_AUTH_ID_CLAIM)
+    auth_ids = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
     return Caller(
         client,
         frozenset(wanted & set(client.scopes) & set(Scope)),
@@ -158,23 +158,23 @@ def _by_outside_keys(token: str) -> dict[str, Any]:
     except (JoseError, ValueError, RecursionError):
         if not cache.add("message-api-keys-asked", True, _ASKED_AGAIN_AFTER_SECONDS):
             raise
-        cache.delete(_kept_under())
+        cache.delete(_cache_key())
         return jwt.decode(token, _outside_keys(), algorithms=PUBLIC_KEY_ALGORITHMS).claims
 
 
 def _outside_keys() -> KeySet:
-    kept = cache.get(_kept_under())
-    if kept is None:
+    cached = cache.get(_cache_key())
+    if cached is None:
         try:
-            kept = json.loads(http.fetch(settings.SDK_API_JWKS_URL, origin=Origin.SETTINGS))
+            cached = json.loads(http.fetch(settings.SDK_API_JWKS_URL, origin=Origin.SETTINGS))
         except (http.NoAnswer, http.Refused, ValueError) as error:
             raise ServerAway(type(error).__name__) from None
-        cache.set(_kept_under(), kept, _KEYS_KEPT_SECONDS)
-    serialised: KeySetSerialization = kept
+        cache.set(_cache_key(), cached, _KEYS_KEPT_SECONDS)
+    serialised: KeySetSerialization = cached
     return KeySet.import_key_set(serialised)
 
 
-def _kept_under() -> str:
+def _cache_key() -> str:
     return f"message-api-keys {settings.SDK_API_JWKS_URL}".replace(" ", ":")
 
 

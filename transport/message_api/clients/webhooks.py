@@ -20,8 +20,8 @@ from django.db.models import Count, Exists, Max, Min, OuterRef
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
-from transport.bulkhead import NoPlace
-from transport.jobs import LeaseLost, pause_after, task_named, unexpected, wake
+from transport.bulkhead import NoFreeSlot
+from transport.jobs import LeaseLost, log_unexpected, pause_after, task_named, wake
 from transport.message_api.models import ApiClient, HeldMessage, WebhookNotice
 from transport.outgoing_http import AddressRefused, Client, NoAnswer, Origin, check_url
 from transport.protocol.sdk_message.message import timestamp
@@ -108,7 +108,8 @@ def order(held: HeldMessage) -> None:
 def send(notice_id: object) -> list[object]:
     """Tell a client, if the notice is due.
 
-    Gives the key of a notice that can go now that this one has left its place at the client's server.
+    The result is the key of the notice that can be sent next to the same server, now that a slot there is
+    free; or nothing.
     """
     notice = WebhookNotice.claim(notice_id)
     if notice is None:
@@ -125,13 +126,13 @@ def send(notice_id: object) -> list[object]:
             else:
                 row.due_at = timezone.now() + pause_after(row.attempts, longest=_LONGEST_PAUSE_SECONDS)
     except LeaseLost:
-        logger.warning("lease lost", extra={"fields": {"notice": notice.pk}})
+        logger.warning("lease_lost", extra={"fields": {"notice": notice.pk}})
         return []
-    except NoPlace:
+    except NoFreeSlot:
         return []
     if problem:
-        fields = {"client": notice.client.client_id, "why": problem, "attempts": notice.attempts}
-        logger.warning("web hook not answered", extra={"fields": fields})
+        fields = {"client": notice.client.client_id, "reason": problem, "attempts": notice.attempts}
+        logger.warning("webhook_failed", extra={"fields": fields})
     return WebhookNotice.waiting_for(notice.counterpart)
 
 
@@ -160,19 +161,19 @@ def state_of(client: ApiClient) -> State:
     notices = WebhookNotice.objects.filter(client=client)
     waiting = notices.filter(due_at__isnull=False, attempts__gt=0).exclude(problem="")
     latest = waiting.order_by("-due_at").first()
-    told = notices.aggregate(
-        told=Max("told_at"), given_up=Count("given_up_at"), given_up_at=Max("given_up_at")
+    totals = notices.aggregate(
+        totals=Max("told_at"), given_up=Count("given_up_at"), given_up_at=Max("given_up_at")
     )
     of_waiting = waiting.aggregate(number=Count("pk"), since=Min("created_at"), next=Min("due_at"))
     given_up = notices.exclude(given_up_at=None).order_by("-given_up_at").first()
     return State(
-        last_told_at=told["told"],
+        last_told_at=totals["told"],
         waiting=of_waiting["number"],
         waiting_since=of_waiting["since"],
         next_at=of_waiting["next"],
         problem=latest.problem if latest else given_up.problem if given_up else "",
-        given_up=told["given_up"],
-        given_up_at=told["given_up_at"],
+        given_up=totals["given_up"],
+        given_up_at=totals["given_up_at"],
     )
 
 
@@ -190,7 +191,7 @@ def remove_old() -> int:
 
 
 def _problem(notice: WebhookNotice) -> str:
-    """Send it; a code for what went wrong, or nothing. Raises `NoPlace`, `LeaseLost`."""
+    """Send it; a code for what went wrong, or nothing. Raises `NoFreeSlot`, `LeaseLost`."""
     client = notice.client
     if not client.is_active or not client.webhook_url:
         return ""
@@ -200,7 +201,7 @@ def _problem(notice: WebhookNotice) -> str:
     ).encode()
     line = Client(origin=Origin.OTHERS)
     try:
-        notice.enter(check_address(client.webhook_url).host)
+        notice.occupy_slot(check_address(client.webhook_url).host)
         with line.stream(
             "POST",
             client.webhook_url,
@@ -217,10 +218,10 @@ def _problem(notice: WebhookNotice) -> str:
         return "address not allowed"
     except NoAnswer as error:
         return str(error)
-    except (NoPlace, LeaseLost):
+    except (NoFreeSlot, LeaseLost):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-        unexpected(error, notice=notice.pk)
+        log_unexpected(error, notice=notice.pk)
         return "unexpected"
     finally:
         line.close()

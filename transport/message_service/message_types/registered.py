@@ -1,6 +1,6 @@
-"""The message types of the federation that this service takes today (C3.2.7 1.3)."""
+"""The message types of the federation that this service accepts today (C3.2.7 1.3)."""
 
-from transport.message_service import validation
+from transport.message_service import receipts, validation
 from transport.message_service.models import OutgoingMessage
 from transport.protocol.identifiers import (
     MESSAGE_RECEIPT,
@@ -15,7 +15,7 @@ MESSAGE = MessageType(
     kind=OutgoingMessage.Kind.MESSAGE,
     document_type=SDK_MESSAGE,
     payload_code=SDK_MESSAGE_TYPE_CODE,
-    judge=validation.judge_message,
+    validate=validation.validate_message,
     is_answered=True,
     is_encrypted=True,
 )
@@ -23,7 +23,8 @@ RECEIPT = MessageType(
     kind=OutgoingMessage.Kind.RECEIPT,
     document_type=MESSAGE_RECEIPT,
     payload_code=RECEIPT_TYPE_CODE,
-    judge=validation.judge_receipt,
+    validate=validation.validate_receipt,
     is_answered=False,
     is_encrypted=False,
+    apply_receipt=receipts.apply,
 )

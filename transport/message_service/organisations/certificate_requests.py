@@ -104,7 +104,7 @@ def import_certificate(organisation: Organisation, data: bytes) -> OrganisationK
             key = read_key(request.private_key)
             for certificate in certificates:
                 if certificate.public_key() == key.public_key():
-                    row = _take(organisation, OrganisationKey.Purpose(request.purpose), key, certificate)
+                    row = _add_key(organisation, OrganisationKey.Purpose(request.purpose), key, certificate)
                     request.delete()
                     return row
     raise CertificateRefused("no-request")
@@ -113,7 +113,7 @@ def import_certificate(organisation: Organisation, data: bytes) -> OrganisationK
 def import_pkcs12(
     organisation: Organisation, purpose: OrganisationKey.Purpose, data: bytes, passphrase: str
 ) -> OrganisationKey:
-    """Take a key that was made elsewhere, with its certificate. Raises `CertificateRefused`."""
+    """Import a key that was made elsewhere, with its certificate. Raises `CertificateRefused`."""
     try:
         key, certificate, _ = pkcs12.load_key_and_certificates(data, passphrase.encode() or None)
     except ValueError as error:
@@ -125,22 +125,22 @@ def import_pkcs12(
         raise CertificateRefused("no-key")
     if not isinstance(key, RSAPrivateKey):
         raise CertificateRefused("not-rsa")
-    return _take(organisation, purpose, key, certificate)
+    return _add_key(organisation, purpose, key, certificate)
 
 
-def _take(
+def _add_key(
     organisation: Organisation,
     purpose: OrganisationKey.Purpose,
     key: RSAPrivateKey,
     certificate: x509.Certificate,
 ) -> OrganisationKey:
     if certificate.not_valid_before_utc <= timezone.now():
-        # One that begins later is kept for then; everything else is judged as the federation will judge it.
+        # One that begins later is stored for then; any other is checked as the federation will check it.
         try:
             trust.check_organisation(certificate, _PURPOSES[purpose])
         except CertificateUntrusted as error:
             raise CertificateRefused(error.cause.name.lower().replace("_", "-")) from None
         except RevocationUnknown:
-            # That the issuer's lists are away now says nothing against the certificate.
+            # That revocation cannot be checked now says nothing against the certificate.
             pass
     return add_key(organisation, purpose, key, certificate)

@@ -32,12 +32,12 @@ def poll_certpub() -> int:
             row.published_at = timezone.now()
             row.save(update_fields=["published_at"])
             found += 1
-            told = {"participant": organisation.participant_id, "fingerprint": row.fingerprint}
-            logger.info("certificate published", extra={"fields": told})
+            fields = {"participant": organisation.participant_id, "fingerprint": row.fingerprint}
+            logger.info("certificate_published", extra={"fields": fields})
     return found
 
 
-def held() -> list[HeldCertificate]:
+def held_certificates() -> list[HeldCertificate]:
     """The organisations' certificates, for whoever watches them."""
     return [
         _held(row, use)
@@ -48,12 +48,12 @@ def held() -> list[HeldCertificate]:
 
 def _published(organisation: Organisation, purpose: OrganisationKey.Purpose) -> list[str]:
     question, document_type = _QUESTIONS[purpose]
-    lookup.forget(organisation.participant, document_type)
+    lookup.drop_cached(organisation.participant, document_type)
     try:
         return [fingerprint(certificate) for certificate in question(organisation.participant)]
     except FederationError as error:
         fields = {"participant": organisation.participant_id, "cause": error.code}
-        logger.warning("CertPub does not tell", extra={"fields": fields})
+        logger.warning("certpub_lookup_failed", extra={"fields": fields})
         return []
 
 

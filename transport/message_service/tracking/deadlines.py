@@ -1,4 +1,4 @@
-"""Receipts that do not come: told to the sender, never taken for a rejection. A late one still counts."""
+"""Overdue receipts: the sender sees that one is missing; it is no rejection, and a late one still counts."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

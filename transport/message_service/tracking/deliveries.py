@@ -11,7 +11,7 @@ from transport.message_service.models import Event, OutgoingMessage
 from transport.message_service.states import OutgoingState
 from transport.message_service.transitions import BY_HAND
 
-from .resend import may_be_cancelled, may_be_sent_again, unsent_of
+from .resend import cancellable_transfers, may_be_cancelled, may_be_sent_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def state_of(participant: str, message_id: UUID) -> Delivery | None:
 def deliveries_of(participant: str, message_ids: Iterable[UUID]) -> dict[UUID, Delivery]:
     """Deliveries by message id, in two queries, or three where something is on its way."""
     rows = list(_sent(participant, message_ids).prefetch_related("events"))
-    unsent = unsent_of(rows)
-    return {row.message_id: _delivery(row, row.events.all(), unsent) for row in rows}
+    cancellable = cancellable_transfers(rows)
+    return {row.message_id: _delivery(row, row.events.all(), cancellable) for row in rows}
 
 
 def _sent(participant: str, message_ids: Iterable[UUID]) -> QuerySet[OutgoingMessage]:
@@ -93,7 +93,7 @@ def _sent(participant: str, message_ids: Iterable[UUID]) -> QuerySet[OutgoingMes
     )
 
 
-def _delivery(row: OutgoingMessage, events: Iterable[Event], unsent: Collection[UUID]) -> Delivery:
+def _delivery(row: OutgoingMessage, events: Iterable[Event], cancellable: Collection[UUID]) -> Delivery:
     return Delivery(
         OutgoingState(row.state),
         row.cause,
@@ -105,5 +105,5 @@ def _delivery(row: OutgoingMessage, events: Iterable[Event], unsent: Collection[
         row.receipt_missing_at,
         row.transport_missing_at,
         may_be_sent_again(row),
-        may_be_cancelled(row, unsent),
+        may_be_cancelled(row, cancellable),
     )

@@ -1,4 +1,4 @@
-"""Deleting what a message said, when a client's rules say that its time is up. What happened to it stays."""
+"""Erasure of a message's content, when a client's retention rules say so. Its history stays."""
 
 from uuid import UUID
 
@@ -16,19 +16,19 @@ class StillInProgress(Exception):
 
 
 def erase(participant: str, message_id: UUID, *, was_sent: bool) -> None:
-    """Delete the files that hold what a message said, in the caller's transaction. Raises `StillInWork`.
+    """Delete the files that hold a message's content, in the caller's transaction. Raises `StillInProgress`.
 
     States, history and receipts stay: they hold no content, and are evidence. A message that is not known
-    here, or was forgotten before, changes nothing.
+    here, or was erased before, changes nothing.
     """
     with transaction.atomic():
         if was_sent:
-            _forget_sent(participant, message_id)
+            _erase_outgoing(participant, message_id)
         else:
-            _forget_arrived(participant, message_id)
+            _erase_incoming(participant, message_id)
 
 
-def _forget_sent(participant: str, message_id: UUID) -> None:
+def _erase_outgoing(participant: str, message_id: UUID) -> None:
     row = (
         OutgoingMessage.objects.select_for_update()
         .filter(
@@ -48,7 +48,7 @@ def _forget_sent(participant: str, message_id: UUID) -> None:
     row.save(update_fields=["payload_name", "envelope_name"])
 
 
-def _forget_arrived(participant: str, message_id: UUID) -> None:
+def _erase_incoming(participant: str, message_id: UUID) -> None:
     rows = IncomingMessage.objects.select_for_update().filter(
         organisation__participant_id=participant, message_id=message_id
     )

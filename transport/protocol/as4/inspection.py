@@ -62,8 +62,8 @@ class Inspection:
     signing_certificate: x509.Certificate | None = None
     parts: tuple[ReceivedPart, ...] = ()
 
-    def found(self, rule: str, place: str, text: str, *, is_note: bool = False) -> None:
-        self.findings.append(Finding(rule, place, text, is_note=is_note))
+    def found(self, rule: str, xpath: str, text: str, *, is_note: bool = False) -> None:
+        self.findings.append(Finding(rule, xpath, text, is_note=is_note))
 
 
 def framing_of(head: bytes) -> tuple[int, str] | None:
@@ -120,8 +120,8 @@ def inspect_soap(root: etree._Element) -> Inspection:
     try:
         message = soap.read_user_message(messaging)
         if (message.service, (message.service_type or "").lower()) != (PROCESS_ID, PROCESS_SCHEME):
-            place = f"{_MESSAGING}/eb:UserMessage/eb:CollaborationInfo/eb:Service"
-            inspection.found("profile", place, "Service is not the federation's process", is_note=True)
+            xpath = f"{_MESSAGING}/eb:UserMessage/eb:CollaborationInfo/eb:Service"
+            inspection.found("profile", xpath, "Service is not the federation's process", is_note=True)
     except As4Error as error:
         inspection.found(error.kind.code, f"{_MESSAGING}/eb:UserMessage", error.detail, is_note=True)
     if security is None:
@@ -134,8 +134,8 @@ def inspect_soap(root: etree._Element) -> Inspection:
         verify_references(verified.references, by_id, messaging, body)
         return verified
 
-    _note_algorithms(security, inspection)
-    _judge_signature(verify, inspection)
+    _list_algorithms(security, inspection)
+    _check_signature(verify, inspection)
     return inspection
 
 
@@ -146,22 +146,22 @@ def _inspect_signal(
     inspection = Inspection(Kind.ERROR if is_error else Kind.RECEIPT)
     if is_error:
         for error in error_signal(signal).errors:
-            place = f"{_MESSAGING}/eb:SignalMessage/eb:Error"
-            inspection.found("error", place, f"the signal tells {error.code[:20]}", is_note=True)
+            xpath = f"{_MESSAGING}/eb:SignalMessage/eb:Error"
+            inspection.found("error", xpath, f"the signal tells {error.code[:20]}", is_note=True)
         if security is None:
             inspection.found("signature", _SECURITY, "the error is not signed", is_note=True)
             return inspection
     information = f"{names.EBBP}NonRepudiationInformation/{names.EBBP}MessagePartNRInformation"
     if not is_error and signal.find(f"{names.EB}Receipt/{information}/{names.DS}Reference") is None:
-        place = f"{_MESSAGING}/eb:SignalMessage/eb:Receipt"
-        inspection.found("receipt", place, "the receipt does not repeat what was signed")
+        xpath = f"{_MESSAGING}/eb:SignalMessage/eb:Receipt"
+        inspection.found("receipt", xpath, "the receipt does not repeat what was signed")
     if security is not None:
-        _note_algorithms(security, inspection)
-    _judge_signature(lambda: verify_signal(root, ANY_SHA2), inspection)
+        _list_algorithms(security, inspection)
+    _check_signature(lambda: verify_signal(root, ANY_SHA2), inspection)
     return inspection
 
 
-def _judge_signature(verify: Callable[[], VerifiedSignature], inspection: Inspection) -> None:
+def _check_signature(verify: Callable[[], VerifiedSignature], inspection: Inspection) -> None:
     try:
         inspection.signing_certificate = verify().certificate
     except As4Error as error:
@@ -170,7 +170,7 @@ def _judge_signature(verify: Callable[[], VerifiedSignature], inspection: Inspec
         inspection.found(error.kind.code, f"{_SECURITY}/ds:Signature", error.detail, is_note=is_unknown)
 
 
-def _note_algorithms(security: etree._Element, inspection: Inspection) -> None:
+def _list_algorithms(security: etree._Element, inspection: Inspection) -> None:
     expected = {
         f"{names.DS}SignatureMethod": {RSA_SHA256},
         f"{names.XENC}EncryptionMethod": {names.RSA_OAEP, names.AES128_GCM},

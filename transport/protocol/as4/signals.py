@@ -197,17 +197,17 @@ def _signal_root(content_type: str, body: bytes) -> etree._Element:
 def _check_coverage(receipt: etree._Element, sent: Sequence[SignedReference], message_id: str) -> None:
     """Every reference that was sent stands in the receipt with its digest, and nothing else does."""
     path = f"{names.EBBP}NonRepudiationInformation/{names.EBBP}MessagePartNRInformation/{names.DS}Reference"
-    told: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for element in receipt.findall(path):
         target = _target(element.get("URI", ""))
-        if target in told:
+        if target in digests:
             raise As4Error(INVALID_RECEIPT, "the receipt names something twice", message_id)
-        told[target] = "".join((text_at(element, names.DS + "DigestValue") or "").split())
+        digests[target] = "".join((text_at(element, names.DS + "DigestValue") or "").split())
     expected = {_target(reference.uri): reference for reference in sent}
-    if set(told) != set(expected):
+    if set(digests) != set(expected):
         raise As4Error(INVALID_RECEIPT, "the receipt does not cover exactly what was sent", message_id)
     for target, reference in expected.items():
-        if told[target] != base64.b64encode(reference.digest).decode():
+        if digests[target] != base64.b64encode(reference.digest).decode():
             raise As4Error(INVALID_RECEIPT, "a digest in the receipt does not fit", message_id)
 
 

@@ -354,11 +354,11 @@ def _unpack(
         source.seek(0)
         decryptor = Cipher(algorithms.AES(key), modes.GCM(source.read(_IV_BYTES), tag)).decryptor()
         buffer = bytearray(_CHUNK + _TAG_BYTES)
-        left = part.size - _IV_BYTES - _TAG_BYTES
+        remaining = part.size - _IV_BYTES - _TAG_BYTES
         problem: As4Error | None = None
-        while left:
-            chunk = source.read(min(_CHUNK, left))
-            left -= len(chunk)
+        while remaining:
+            chunk = source.read(min(_CHUNK, remaining))
+            remaining -= len(chunk)
             plain = bytes(memoryview(buffer)[: decryptor.update_into(chunk, buffer)])
             digest.update(plain)
             if problem is None:

@@ -322,8 +322,8 @@ def _canonical_in_place(xml: bytes) -> bytes:
     closing = b"</tns:place>"
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
-        place = etree.fromstring(opening + xml + closing, parser)
-        canonical: bytes = etree.tostring(place, method="c14n")
+        wrapper = etree.fromstring(opening + xml + closing, parser)
+        canonical: bytes = etree.tostring(wrapper, method="c14n")
     except (etree.XMLSyntaxError, etree.C14NError):
         raise ExtensionNotWritable from None
     return canonical[len(opening) : -len(closing)]

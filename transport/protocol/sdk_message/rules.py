@@ -155,15 +155,15 @@ def check_document(document: MessageDocument, *, max_bytes: int = MAX_MESSAGE_BY
 
     def structure(element: etree._Element, text: str) -> None:
         if len(findings) < _MAX_FINDINGS:
-            place = path_of(element, _PREFIXES)
-            findings.append(Finding("structure", place, text, Reason.SV, Detail.STRUCTURE))
+            xpath = path_of(element, _PREFIXES)
+            findings.append(Finding("structure", xpath, text, Reason.SV, Detail.STRUCTURE))
 
     check_structure(document.root, _T + "messagePayload", _PAYLOAD, structure)
     for rule, element, text in _broken_rules(document):
         if len(findings) >= _MAX_FINDINGS:
             break
-        place = path_of(element, _PREFIXES)
-        findings.append(Finding(rule, place, text, Reason.BV, Detail.INVARIANT))
+        xpath = path_of(element, _PREFIXES)
+        findings.append(Finding(rule, xpath, text, Reason.BV, Detail.INVARIANT))
     return findings
 
 

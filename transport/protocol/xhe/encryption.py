@@ -168,26 +168,26 @@ def decrypt_base64(
     decryptor = None
     buffer = memoryview(b"")
     # The last block has the padding, so that many bytes wait until it is known that more follow.
-    held = b""
+    pending = b""
     for piece in _decoded(text):
         if len(piece) < _BLOCK or decryptor is None:
-            held, piece = b"", held + piece
+            pending, piece = b"", pending + piece
         if decryptor is None and len(piece) >= _BLOCK:
             decryptor = Cipher(algorithms.AES(session_key), modes.CBC(piece[:_BLOCK])).decryptor()
             piece = piece[_BLOCK:]
         if decryptor is None or len(piece) < _BLOCK:
-            held = piece
+            pending = piece
             continue
         if len(buffer) < len(piece) + 2 * _BLOCK:
             buffer = memoryview(bytearray(len(piece) + 2 * _BLOCK))
-        count = decryptor.update_into(held, buffer)
+        count = decryptor.update_into(pending, buffer)
         count += decryptor.update_into(memoryview(piece)[:-_BLOCK], buffer[count:])
-        held = piece[-_BLOCK:]
+        pending = piece[-_BLOCK:]
         write(buffer[:count])
     if decryptor is None:
         raise NotDecryptable
     try:
-        last = decryptor.update(held) + decryptor.finalize()
+        last = decryptor.update(pending) + decryptor.finalize()
     except ValueError:
         raise NotDecryptable from None
     if len(last) != _BLOCK or not 1 <= last[-1] <= _BLOCK:

@@ -36,7 +36,7 @@ from .encryption import EncryptedKey, EncryptionMalformed, NotDecryptable, decry
 from .envelope import Envelope, EnvelopeMalformed, read_envelope
 from .plaintext import PlainElement
 from .rules import check_envelope
-from .signature import Canonicalisation, signed_bytes, take_signature
+from .signature import Canonicalisation, detach_signature, signed_bytes
 
 _CHUNK: Final = 64 * 1024
 # How much of a document's beginning and end is looked at for what stands around the ciphertext.
@@ -133,13 +133,13 @@ def _verified(document: _Document) -> VerifiedEnvelope:
     root = document.root
     if root.tag != _XHE:
         raise EnvelopeMalformed("root element XHE")
-    signature, taken = take_signature(root)
+    signature, detached = detach_signature(root)
     certificate = signature.verify(document.digest(signature.canonicalisation))
     remove_unread(root)
     envelope = read_envelope(root)
     encrypted_for, payload = _payload_of(document)
     # The rules are about the whole of what the sender wrote, so it is made whole again for them.
-    taken.put_back()
+    detached.reattach()
     return VerifiedEnvelope(envelope, certificate, encrypted_for, root, payload)
 
 
@@ -235,13 +235,13 @@ class _TextInFile:
     def _pieces(self) -> Iterator[bytes]:
         """The bytes as they stand, with no reference cut in two."""
         self._source.seek(self._begin)
-        left = self._end - self._begin
+        remaining = self._end - self._begin
         carry = b""
-        while left > 0:
-            chunk = self._source.read(min(_CHUNK, left))
+        while remaining > 0:
+            chunk = self._source.read(min(_CHUNK, remaining))
             if not chunk:
                 raise EnvelopeMalformed("CipherValue")
-            left -= len(chunk)
+            remaining -= len(chunk)
             piece = carry + chunk
             begun = piece.rfind(b"&", -_LONGEST_REFERENCE + 1)
             carry = piece[begun:] if begun >= 0 and b";" not in piece[begun:] else b""

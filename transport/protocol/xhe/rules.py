@@ -182,8 +182,8 @@ def check_envelope(root: etree._Element) -> list[Finding]:
 
     def structure(element: etree._Element, text: str) -> None:
         if len(findings) < _MAX_FINDINGS:
-            place = path_of(element, _PREFIXES)
-            findings.append(Finding("structure", place, text, Reason.SV, Detail.STRUCTURE))
+            xpath = path_of(element, _PREFIXES)
+            findings.append(Finding("structure", xpath, text, Reason.SV, Detail.STRUCTURE))
 
     check_structure(root, f"{{{NS_XHE}}}XHE", _ENVELOPE, structure)
     for content in root.findall("xha:Payloads/xha:Payload/xha:PayloadContent", _PATHS):
@@ -194,8 +194,8 @@ def check_envelope(root: etree._Element) -> list[Finding]:
     for rule, element, text, is_note in _broken_rules(root):
         if len(findings) >= _MAX_FINDINGS:
             break
-        place = path_of(element, _PREFIXES)
-        findings.append(Finding(rule, place, text, Reason.BV, Detail.INVARIANT, is_note))
+        xpath = path_of(element, _PREFIXES)
+        findings.append(Finding(rule, xpath, text, Reason.BV, Detail.INVARIANT, is_note))
     return findings
 
 

@@ -33,7 +33,7 @@ from transport.protocol.xml.canonical import (
     METHODS,
     AlgorithmNotAllowed,
     CanonicalisationFailed,
-    Taken,
+    Detached,
     canonical_document,
     canonical_element,
     remove_unread,
@@ -91,7 +91,7 @@ class EnvelopedSignature:
         return self.certificate
 
 
-def take_signature(root: etree._Element) -> tuple[EnvelopedSignature, Taken]:
+def detach_signature(root: etree._Element) -> tuple[EnvelopedSignature, Detached]:
     """Read the signature of a document and take it out of the tree, as the transform does.
 
     Raises `SignatureMissing`, `SignatureInvalid` (structure), `AlgorithmNotAllowed`.
@@ -101,7 +101,7 @@ def take_signature(root: etree._Element) -> tuple[EnvelopedSignature, Taken]:
         raise SignatureMissing("no signature below the root element")
     if len(signatures) > 1:
         raise SignatureInvalid("more than one signature")
-    return _read(signatures[0]), Taken(signatures[0])
+    return _read(signatures[0]), Detached(signatures[0])
 
 
 def verify_document(root: etree._Element) -> x509.Certificate:
@@ -110,7 +110,7 @@ def verify_document(root: etree._Element) -> x509.Certificate:
     What remains in the tree is what was signed, without comments. Raises as `take_signature` and
     `verify` do.
     """
-    signature, _ = take_signature(root)
+    signature, _ = detach_signature(root)
     used = signature.canonicalisation
     digest = hashes.Hash(hashes.SHA256())
     digest.update(signed_bytes(root, used))

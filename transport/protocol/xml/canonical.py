@@ -129,7 +129,7 @@ def remove_unread(root: etree._Element) -> None:
     etree.strip_tags(root, etree.Comment, etree.ProcessingInstruction)
 
 
-class Taken:
+class Detached:
     """An element taken out of its tree as the enveloped-signature transform does: the text after it stays."""
 
     def __init__(self, element: etree._Element) -> None:
@@ -147,6 +147,6 @@ class Taken:
             parent.text = (parent.text or "") + tail
         parent.remove(element)
 
-    def put_back(self) -> None:
+    def reattach(self) -> None:
         """Put it where it stood, once `remove_unread` has left nothing but elements; not its text's place."""
         self._parent.insert(self._index, self.element)

@@ -4,7 +4,7 @@
 
 Every file has a key of its own: HKDF of the data key and the salt. A chunk is 64 KiB of the content and its
 tag; its nonce is its number and whether it is the last, so chunks cannot be reordered, left out or cut off.
-What a file is (its `place`) and whose goes into the key, so a file cannot take another's place.
+What a file is (its `context`) and whose goes into the key, so a file cannot take another's place.
 """
 
 import io
@@ -30,17 +30,17 @@ _SALT: Final = 32
 HEADER: Final = len(MAGIC) + 16 + _SALT
 
 
-def sealed(source: BinaryIO, participant: str, place: str) -> BinaryIO:
+def sealed(source: BinaryIO, participant: str, context: str) -> BinaryIO:
     """The content of a file, sealed while it is read."""
-    return cast(BinaryIO, SealingReader(source, current_key(participant), place))
+    return cast(BinaryIO, SealingReader(source, current_key(participant), context))
 
 
-def opened(source: BinaryIO, participant: str, place: str) -> BinaryIO:
+def opened(source: BinaryIO, participant: str, context: str) -> BinaryIO:
     """The content of a sealed, seekable file, as a seekable file. Raises `Altered`, also while it is read.
 
     The last chunk is checked at once: a file that was cut short is not begun upon.
     """
-    return cast(BinaryIO, io.BufferedReader(OpeningReader(source, participant, place), CHUNK))
+    return cast(BinaryIO, io.BufferedReader(OpeningReader(source, participant, context), CHUNK))
 
 
 def key_id_of(source: BinaryIO) -> UUID | None:
@@ -57,11 +57,11 @@ def key_id_of(source: BinaryIO) -> UUID | None:
 class SealingReader(io.RawIOBase):
     """Reads content and gives it sealed. It goes forward only: what it has given cannot be given again."""
 
-    def __init__(self, source: BinaryIO, key: OpenKey, place: str) -> None:
+    def __init__(self, source: BinaryIO, key: OpenKey, context: str) -> None:
         super().__init__()
         salt = os.urandom(_SALT)
         self._header = MAGIC + key.id.bytes + salt
-        self._cipher = _cipher_of(key, salt, place)
+        self._cipher = _cipher_of(key, salt, context)
         self._source = source
         self._number = 0
         self._ready = memoryview(self._header)
@@ -109,7 +109,7 @@ class SealingReader(io.RawIOBase):
 class OpeningReader(io.RawIOBase):
     """Reads a sealed file, keeping one chunk in the clear."""
 
-    def __init__(self, source: BinaryIO, participant: str, place: str) -> None:
+    def __init__(self, source: BinaryIO, participant: str, context: str) -> None:
         super().__init__()
         self._source = source
         key_id = key_id_of(source)
@@ -119,7 +119,7 @@ class OpeningReader(io.RawIOBase):
         if key.participant != participant:
             raise Altered("a file is sealed for another organisation")
         header = _read_exactly(source, HEADER)
-        self._cipher = _cipher_of(key, header[-_SALT:], place)
+        self._cipher = _cipher_of(key, header[-_SALT:], context)
         body = source.seek(0, io.SEEK_END) - HEADER
         self._chunks, rest = divmod(body, CHUNK + _TAG)
         if rest:
@@ -176,8 +176,8 @@ class OpeningReader(io.RawIOBase):
         self._number, self._chunk = number, chunk
 
 
-def _cipher_of(key: OpenKey, salt: bytes, place: str) -> AESGCM:
-    binding = b"sdkportal file\0" + key.participant.encode() + b"\0" + place.encode()
+def _cipher_of(key: OpenKey, salt: bytes, context: str) -> AESGCM:
+    binding = b"sdkportal file\0" + key.participant.encode() + b"\0" + context.encode()
     return AESGCM(HKDF(SHA256(), 32, salt, binding).derive(key.secret))
 
 

@@ -60,7 +60,7 @@ class _Current:
             self._uncommitted.add(row.pk)
         transaction.on_commit(lambda: self._uncommitted.discard(row.pk))
 
-    def forget(self) -> None:
+    def drop_cached(self) -> None:
         with self._lock:
             self._known.clear()
 
@@ -100,7 +100,7 @@ def rotate(participant: str) -> None:
             participant_id=participant, purpose=DataKey.Purpose.CONTENT, retired_at=None
         ).update(retired_at=timezone.now())
         _make(participant, DataKey.Purpose.CONTENT)
-    forget()
+    drop_cached()
 
 
 def rewrap() -> int:
@@ -117,9 +117,9 @@ def rewrap() -> int:
     return count
 
 
-def forget() -> None:
+def drop_cached() -> None:
     """Look at the database again before sealing."""
-    _current.forget()
+    _current.drop_cached()
 
 
 def _find(participant: str, purpose: str) -> DataKey | None:

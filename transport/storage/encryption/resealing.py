@@ -1,6 +1,6 @@
-"""Sealing again what is stored: what is in the clear, and what a retired data key sealed.
+"""Encrypting stored texts and files anew: those in the clear, and those under a retired data key.
 
-It can be stopped and begun again, while the node runs: what is sealed as it should be is passed by.
+It can be stopped and begun again, while the node runs: what is encrypted with the current key is skipped.
 """
 
 from collections import Counter
@@ -26,17 +26,20 @@ GONE: Final = "files that are gone"
 REFUSED: Final = "refused"
 
 
-def seal_all(told: Counter[str]) -> Iterator[str]:
-    """Go through every row; `told` counts what was sealed. Gives the rows where something was refused."""
+def seal_all(counts: Counter[str]) -> Iterator[str]:
+    """Go through every row; `counts` is increased as texts and files are encrypted.
+
+    A generator of the rows that were refused, each as `<model> <key>: <error>`.
+    """
     for model in apps.get_models():
         fields = [each for each in model._meta.local_fields if isinstance(each, _FIELDS)]
         columns: dict[str, str] = getattr(model, "stored_files", {})
         if fields or columns:
-            yield from _seal_model(model, fields, columns, told)
+            yield from _seal_model(model, fields, columns, counts)
 
 
 def _seal_model(
-    model: type[models.Model], fields: list[Any], columns: dict[str, str], told: Counter[str]
+    model: type[models.Model], fields: list[Any], columns: dict[str, str], counts: Counter[str]
 ) -> Iterator[str]:
     related = {field.organisation.rpartition(".")[0].replace(".", "__") for field in fields} - {""}
     rows = model._default_manager.select_related(*sorted(related)).order_by("pk")
@@ -51,15 +54,15 @@ def _seal_model(
                 with transaction.atomic():
                     row = rows.select_for_update(of=("self",)).filter(pk=key).first()
                     if row is not None:
-                        _seal_texts(row, fields, told)
-                        _seal_files(row, columns, told)
+                        _seal_texts(row, fields, counts)
+                        _seal_files(row, columns, counts)
             except AtRestError as error:
-                told[REFUSED] += 1
+                counts[REFUSED] += 1
                 yield f"{model._meta.label} {key}: {type(error).__name__}"
         last = batch[-1]
 
 
-def _seal_texts(row: Any, fields: list[Any], told: Counter[str]) -> None:
+def _seal_texts(row: Any, fields: list[Any], counts: Counter[str]) -> None:
     due = [field for field in fields if _is_due(row, field)]
     lacks_key = getattr(row, "file_key", "") is None
     if lacks_key:
@@ -73,7 +76,7 @@ def _seal_texts(row: Any, fields: list[Any], told: Counter[str]) -> None:
         row.file_key = uuid4()
     if due:
         row.save(update_fields=[field.attname for field in due] + (["file_key"] if lacks_key else []))
-        told[TEXTS] += len(due)
+        counts[TEXTS] += len(due)
 
 
 def _is_due(row: Any, field: Any) -> bool:
@@ -85,18 +88,18 @@ def _is_due(row: Any, field: Any) -> bool:
     return texts.key_id_of(value.text) != _current(attrgetter(field.organisation)(row))
 
 
-def _seal_files(row: Any, columns: dict[str, str], told: Counter[str]) -> None:
-    for column, place_name in columns.items():
+def _seal_files(row: Any, columns: dict[str, str], counts: Counter[str]) -> None:
+    for column, binding_name in columns.items():
         name = getattr(row, column)
         if not name:
             continue
-        place = getattr(row, place_name)
+        binding = getattr(row, binding_name)
         try:
-            if blobs.sealed_with(name) != _current(place.participant):
-                blobs.seal_again(name, place)
-                told[FILES] += 1
+            if blobs.sealed_with(name) != _current(binding.participant):
+                blobs.seal_again(name, binding)
+                counts[FILES] += 1
         except FileNotFoundError:
-            told[GONE] += 1
+            counts[GONE] += 1
 
 
 def _current(participant: str) -> UUID:

@@ -20,24 +20,24 @@ def is_sealed(stored: str) -> bool:
     return stored.startswith(MARK)
 
 
-def seal_text(text: str, participant: str, place: str) -> str:
-    """Seal a text for the organisation; it opens only as what stands in `place`."""
-    return seal_with(current_key(participant), text, place)
+def seal_text(text: str, participant: str, context: str) -> str:
+    """Seal a text for the organisation; it opens only with the same `context`."""
+    return seal_with(current_key(participant), text, context)
 
 
-def seal_with(key: OpenKey, text: str, place: str) -> str:
+def seal_with(key: OpenKey, text: str, context: str) -> str:
     """Seal with a key that is at hand: asks nothing of the database."""
     nonce = os.urandom(_NONCE)
-    sealed = key.cipher.encrypt(nonce, text.encode(), place.encode())
+    sealed = key.cipher.encrypt(nonce, text.encode(), context.encode())
     return MARK + base64.b64encode(key.id.bytes + nonce + sealed).decode()
 
 
-def open_text(stored: str, place: str) -> str:
+def open_text(stored: str, context: str) -> str:
     """Open a sealed text. Raises `Altered`, `DataKeyUnknown`."""
     data = _decoded(stored)
     key = key_of(UUID(bytes=data[:_ID]))
     try:
-        return key.cipher.decrypt(data[_ID : _ID + _NONCE], data[_ID + _NONCE :], place.encode()).decode()
+        return key.cipher.decrypt(data[_ID : _ID + _NONCE], data[_ID + _NONCE :], context.encode()).decode()
     except InvalidTag:
         raise Altered("a sealed text is not what was sealed in this place") from None
 

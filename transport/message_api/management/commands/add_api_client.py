@@ -41,7 +41,7 @@ class Command(BaseCommand):
         scopes = [SHORT[item] for item in options["scope"]] if options["scope"] else None
         try:
             organisation = registration.organisation_of(options["participant"])
-            told = registration.register(
+            registered = registration.register(
                 organisation,
                 options["client_id"],
                 name=options["name"],
@@ -50,13 +50,13 @@ class Command(BaseCommand):
                 webhook_url=options["webhook"],
             )
             if options["key"]:
-                registration.give_keys(told.client, registration.read_keys(options["key"]))
+                registration.give_keys(registered.client, registration.read_keys(options["key"]))
         except registration.NotRegistered as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{told.client} {'added' if told.is_new else 'changed'}")
-        if not told.client.auth_ids:
+        self.stdout.write(f"{registered.client} {'added' if registered.is_new else 'changed'}")
+        if not registered.client.auth_ids:
             self.stdout.write("it sees no function yet: give --function")
-        if not told.client.keys:
+        if not registered.client.keys:
             self.stdout.write("it has no key yet: set_api_client_key")
-        if told.webhook_secret:
-            self.stdout.write(f"web hook secret, shown this once: {told.webhook_secret}")
+        if registered.webhook_secret:
+            self.stdout.write(f"web hook secret, shown this once: {registered.webhook_secret}")

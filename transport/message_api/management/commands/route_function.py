@@ -27,6 +27,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{organisation} {function} -> {to}")
         clients = organisation.api_clients.filter(is_active=True)
         if routing.is_external(to) and not any(
-            function_patterns.matches(one.auth_ids, function) for one in clients
+            function_patterns.matches(client.auth_ids, function) for client in clients
         ):
             self.stdout.write("no API client may see it yet: its messages wait until one does")

@@ -20,10 +20,10 @@ class Command(BaseCommand):
         if look:
             self.stdout.write(f"CertPub has {publication.poll_certpub()} of those that were awaited")
         now = timezone.now()
-        for one in held_certificates():
+        for row in held_certificates():
             self.stdout.write(
-                f"{one.valid_until:%Y-%m-%d} {one.days_left(now):5d} days  {one.holder}"
-                f" {one.participant or one.name}  {one.use}  {one.fingerprint[:16]}"
+                f"{row.valid_until:%Y-%m-%d} {row.days_left(now):5d} days  {row.holder}"
+                f" {row.participant or row.name}  {row.use}  {row.fingerprint[:16]}"
             )
         for request in CertificateRequest.objects.select_related("organisation"):
             self.stdout.write(

@@ -16,13 +16,13 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        told: Counter[str] = Counter()
-        for refused in seal_all(told):
+        counts: Counter[str] = Counter()
+        for refused in seal_all(counts):
             self.stderr.write(f"refused: {refused}")
         keys = drop_passphrases()
         self.stdout.write(
-            f"sealed {told['texts']} texts, {told['files']} files, {keys} private keys; "
-            f"{told['files that are gone']} files are gone"
+            f"sealed {counts['texts']} texts, {counts['files']} files, {keys} private keys; "
+            f"{counts['files that are gone']} files are gone"
         )
-        if told[REFUSED]:
-            raise CommandError(f"{told[REFUSED]} rows were refused; see docs/keys.md")
+        if counts[REFUSED]:
+            raise CommandError(f"{counts[REFUSED]} rows were refused; see docs/keys.md")

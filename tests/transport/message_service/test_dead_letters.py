@@ -1,4 +1,4 @@
-"""What cannot be judged is set aside, where people see it; it is not judged for ever."""
+"""What cannot be validated becomes a dead letter, where people see it; it is not validated for ever."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from transport.message_service import inbound, validation
 from transport.message_service.models import IncomingMessage
-from transport.message_service.tracking import set_aside
+from transport.message_service.tracking import dead_letters
 from transport.protocol.message_receipt import ResponseCode
 
 from .test_receiving import arrived, codes
@@ -20,20 +20,20 @@ def due(row: IncomingMessage) -> None:
     IncomingMessage.objects.filter(pk=row.pk).update(due_at=timezone.now())
 
 
-def judged_until_set_aside(row: IncomingMessage) -> int:
-    """How often it was judged."""
+def validated_until_dead_letter(row: IncomingMessage) -> int:
+    """How often it was validated."""
     for attempt in range(1, 20):
         due(row)
         inbound.process(row.pk)
         row.refresh_from_db()
         if row.due_at is None:
             return attempt
-    raise AssertionError("judged for ever")
+    raise AssertionError("validated for ever")
 
 
 @pytest.fixture
 def stuck(world, client, settings, monkeypatch) -> IncomingMessage:
-    """An arrival whose judging ends in an error that nobody foresaw, once it is opened."""
+    """An arrival whose validation ends in an unforeseen error, once it is opened."""
     settings.SDK_JUDGING_FAILURES = 3
 
     def fail(*_: object, **__: object) -> None:
@@ -43,31 +43,31 @@ def stuck(world, client, settings, monkeypatch) -> IncomingMessage:
     return arrived(world, world.sealed(world.message())[1])
 
 
-def test_an_arrival_that_fails_unexpectedly_is_set_aside_and_its_envelope_kept(stuck, world, caplog):
-    assert judged_until_set_aside(stuck) == 3
+def test_a_message_that_fails_unexpectedly_becomes_a_dead_letter_with_its_envelope(stuck, world, caplog):
+    assert validated_until_dead_letter(stuck) == 3
     assert (stuck.state, stuck.cause, stuck.failures) == ("ERROR", "unexpected", 3)
-    assert list(set_aside.arrivals([world.recipient.participant.value])) == [stuck]
-    assert not set_aside.arrivals([world.sender.participant.value])
+    assert list(dead_letters.dead_letters([world.recipient.participant.value])) == [stuck]
+    assert not dead_letters.dead_letters([world.sender.participant.value])
     assert "Karin" not in caplog.text
     assert [event.name for event in stuck.events.all()] == ["ERROR"]
 
 
-def test_an_arrival_that_is_set_aside_is_delivered_once_it_can_be(stuck, world, client, monkeypatch):
-    judged_until_set_aside(stuck)
+def test_a_dead_letter_is_delivered_once_it_can_be(stuck, world, client, monkeypatch):
+    validated_until_dead_letter(stuck)
     monkeypatch.undo()
-    set_aside.retry(stuck.pk, actor="Karin")
+    dead_letters.retry(stuck.pk, actor="Karin")
     world.pump()
     stuck.refresh_from_db()
     assert stuck.is_accepted
     assert len(client.delivered) == 1
-    assert not set_aside.arrivals()
-    with pytest.raises(set_aside.NotSetAside):
-        set_aside.retry(stuck.pk, actor="Karin")
+    assert not dead_letters.dead_letters()
+    with pytest.raises(dead_letters.NotDeadLetter):
+        dead_letters.retry(stuck.pk, actor="Karin")
 
 
-def test_an_arrival_that_is_refused_by_hand_is_answered_without_being_opened(stuck, world, client):
-    judged_until_set_aside(stuck)
-    set_aside.refuse(stuck.pk, actor="Karin")
+def test_a_dead_letter_that_is_rejected_by_hand_is_answered_without_being_opened(stuck, world, client):
+    validated_until_dead_letter(stuck)
+    dead_letters.reject(stuck.pk, actor="Karin")
     world.pump()
     stuck.refresh_from_db()
     assert (stuck.state, stuck.cause) == ("MESSAGE_EXCHANGE_ERROR", "rejected: by-hand")
@@ -77,9 +77,9 @@ def test_an_arrival_that_is_refused_by_hand_is_answered_without_being_opened(stu
     assert not client.delivered
 
 
-def test_a_refusal_by_hand_that_fails_too_ends_without_an_answer(stuck, world, monkeypatch):
-    judged_until_set_aside(stuck)
-    set_aside.refuse(stuck.pk, actor="Karin")
+def test_a_rejection_by_hand_that_fails_too_ends_without_an_answer(stuck, world, monkeypatch):
+    validated_until_dead_letter(stuck)
+    dead_letters.reject(stuck.pk, actor="Karin")
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
@@ -103,7 +103,7 @@ def test_what_the_node_itself_lacks_is_waited_for(stuck, monkeypatch):
     assert stuck.due_at is not None
 
 
-def test_an_arrival_that_workers_die_of_is_set_aside(stuck, monkeypatch):
+def test_a_message_that_workers_die_of_becomes_a_dead_letter(stuck, monkeypatch):
     def die(*_: object, **__: object) -> None:
         raise SystemExit
 

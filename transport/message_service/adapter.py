@@ -1,11 +1,11 @@
-"""This project's own message service, as an access point meets it."""
+"""This project's own message service, as an access point calls it (`access_point_port.MessageService`)."""
 
 from uuid import UUID
 
 from transport.access_point_port import Outcome
 from transport.protocol.identifiers import DocumentType, ParticipantId
 
-from . import inbound, receipts
+from . import inbound, outbound
 
 
 class OwnMessageService:
@@ -20,4 +20,4 @@ class OwnMessageService:
         inbound.envelope_arrived(transfer_id, sender, recipient)
 
     def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
-        receipts.transfer_changed(reference, outcome, cause)
+        outbound.transfer_changed(reference, outcome, cause)

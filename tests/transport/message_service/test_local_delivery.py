@@ -204,7 +204,7 @@ def test_copies_are_not_taken_for_what_was_forgotten(inside, monkeypatch):
     monkeypatch.setattr(blobs, "_FORGOTTEN_AFTER", timedelta(seconds=-5))
     remove_orphaned_files()
     incoming = IncomingMessage.objects.get(message_id=message_id)
-    with blobs.open_stored(incoming.envelope_name, incoming.envelope_place) as envelope:
+    with blobs.open_stored(incoming.envelope_name, incoming.envelope_binding) as envelope:
         assert envelope.read(4) == b"<x:X"
 
 
@@ -214,5 +214,5 @@ def test_copies_are_sealed_again_when_keys_are_rotated(inside):
     call_command("rotate_data_keys")
     call_command("seal_at_rest")
     assert blobs.sealed_with(incoming.envelope_name) != before
-    with blobs.open_stored(incoming.envelope_name, incoming.envelope_place) as envelope:
+    with blobs.open_stored(incoming.envelope_name, incoming.envelope_binding) as envelope:
         assert envelope.read(4) == b"<x:X"
