@@ -22,7 +22,7 @@ from transport.storage.blobs import BlobBinding
 
 
 class Outcome(StrEnum):
-    """What has become of a transfer so far: resending may be reported several times, the others once."""
+    """The status of a transfer: resending may be reported several times, the others once."""
 
     DELIVERED = "delivered"
     RESENDING = "resending"
@@ -66,13 +66,13 @@ class ArrivedEnvelope:
 
 
 class AccessPoint(Protocol):
-    """What an access point offers the message service."""
+    """The interface of an access point, as the message service calls it."""
 
     def submit(self, transfer: OutgoingTransfer) -> None:
         """Accept a transfer, in the caller's transaction; the same reference again changes nothing."""
 
     def cancellable(self, references: Collection[UUID]) -> set[UUID]:
-        """Those of these transfers that can be cancelled now: nothing of them has ever been sent."""
+        """The transfers among these that can be cancelled now: nothing of them has ever been sent."""
 
     def cancel(self, reference: UUID) -> bool:
         """Send a transfer no more, in the caller's transaction; False where it may have been sent already.
@@ -81,7 +81,7 @@ class AccessPoint(Protocol):
         """
 
     def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
-        """What is known of an envelope that arrived, besides its bytes."""
+        """An envelope that arrived, without its bytes."""
 
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
         """Its bytes, as a seekable file."""
@@ -101,7 +101,7 @@ class AccessPoint(Protocol):
 
 
 class MessageService(Protocol):
-    """What a message service offers an access point. Every call is part of the access point's transaction."""
+    """The interface of a message service, as an access point calls it, always within a transaction."""
 
     def serves(self, participant: ParticipantId, document_type: DocumentType) -> bool:
         """Whether it accepts messages of this type for this participant (C3.2.1 2.5 a)."""

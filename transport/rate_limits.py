@@ -71,7 +71,7 @@ def _to_wait(request: HttpRequest, group: str) -> int:
 
 
 def _caller(request: HttpRequest) -> str:
-    """Who calls, as they are counted; empty for who is not."""
+    """The key that a caller is counted by; empty for one that is not counted."""
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         return f"person {user.pk}"

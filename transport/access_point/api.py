@@ -1,4 +1,4 @@
-"""What administration uses of the access point: its transfer log."""
+"""The public interface of the access point: its transfer log, and the test of a counterpart."""
 
 from transport.access_point import ping
 from transport.access_point.models import TransferEvent

@@ -18,7 +18,7 @@ _REUSED_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP."""
+    """The HTTP answer to a posted message."""
 
     status: int
     content_type: str

@@ -140,7 +140,7 @@ class _Reception:
             raise As4Error(INVALID_HEADER, "the message cannot be read") from None
 
     def _check(self, signer: x509.Certificate, message: UserMessage) -> None:
-        """Who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d).
+        """Check who signs, and whether it is for us (C3.2.1 2.3.1 j to o, 2.5, 2.10 c and d).
 
         The signature holds, and a CA of the federation has issued the signer's certificate: what is refused
         from here on, also for an expired or revoked certificate, is refused to a known signer.

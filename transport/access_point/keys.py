@@ -17,7 +17,7 @@ from ..protocol.certificates import common_name, fingerprint, load_certificates
 
 @dataclass(frozen=True, slots=True)
 class AccessPointKeys:
-    """What this access point signs with, and everything that it opens with."""
+    """This access point's key and certificate for signing, and its keys for decryption."""
 
     signing_key: RSAPrivateKey
     certificate: x509.Certificate

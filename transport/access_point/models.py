@@ -12,7 +12,7 @@ from ..protocol.identifiers import DocumentType, ParticipantId
 
 
 class Transfer(models.Model):
-    """What both directions have in common: who, to whom, what."""
+    """The common fields of both directions."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     as4_message_id = models.CharField(max_length=255)

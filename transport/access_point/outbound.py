@@ -90,7 +90,7 @@ def submit(transfer: OutgoingTransfer) -> None:
 
 
 def cancellable(references: Collection[UUID]) -> set[UUID]:
-    """Those of these transfers that have never been posted."""
+    """The transfers among these that have never been posted."""
     rows = OutboundTransfer.objects.filter(_NEVER_POSTED, reference__in=references)
     return set(rows.values_list("reference", flat=True))
 
@@ -204,7 +204,7 @@ def _record_post(
 def _read_answer(
     transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool
 ) -> _Result:
-    """What the answer means. A receipt may be for any of the attempts: peers repeat their first one."""
+    """Read the answer. A receipt may be for any of the attempts: peers repeat their first one."""
     if not answer.is_signal:
         return _Result(cause=Cause.UNREACHABLE, detail=f"HTTP {answer.status}", may_pass=True)
     try:
@@ -249,7 +249,7 @@ def _is_proven(signal: ErrorSignal, transfer: OutboundTransfer, endpoint: Endpoi
 
 
 def _read_error(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_proven: bool) -> _Result:
-    """What a peer's error means for us.
+    """Decide what a peer's error means for the transfer.
 
     Errors may come unsigned, from whatever answers at the address (as4-wire-notes). One that is not proven
     settles nothing: the transfer is sent again for as long as it would be after no answer at all.

@@ -1,4 +1,4 @@
-"""What workers do for the access point."""
+"""Celery tasks of the access point."""
 
 from celery import shared_task
 from django.conf import settings

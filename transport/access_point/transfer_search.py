@@ -42,7 +42,7 @@ _BATCH: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is looked for. `identity` is an AS4 MessageId or ConversationId, an envelope's id, a
+    """A search in the transfer log. `identity` is an AS4 MessageId or ConversationId, an envelope's id, a
     certificate's fingerprint, a participant or an access point's party id; times are aware, the last not
     included."""
 

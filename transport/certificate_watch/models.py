@@ -1,4 +1,4 @@
-"""What has been warned of."""
+"""Warnings of certificates that expire."""
 
 from typing import ClassVar, Self
 

@@ -1,4 +1,4 @@
-"""What workers do about certificates that end."""
+"""Celery tasks about certificates that expire."""
 
 from celery import shared_task
 

@@ -21,7 +21,7 @@ WARNING_DAYS: Final = (60, 30, 7)
 
 
 class Holder(StrEnum):
-    """Whose the certificate is, and for what."""
+    """The owner of a certificate, and its purpose."""
 
     ORGANISATION_SIGNING = "organisation-signing"
     ORGANISATION_ENCRYPTION = "organisation-encryption"
@@ -30,7 +30,7 @@ class Holder(StrEnum):
 
 
 class Use(StrEnum):
-    """What a certificate is used for now."""
+    """The present use of a certificate."""
 
     SIGNS = "signs"
     OPENS = "opens"
@@ -60,7 +60,7 @@ class HeldCertificate:
         return self.use not in {Use.STILL_OPENS, Use.NOT_USED}
 
     def days_left(self, now: datetime) -> int:
-        """Whole days, negative when it has ended."""
+        """Whole days until it expires, negative afterwards."""
         return (self.valid_until - now) // timedelta(days=1)
 
 

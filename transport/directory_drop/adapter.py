@@ -35,7 +35,7 @@ class DirectoryDrop:
                 "due_at": timezone.now(),
             },
         )
-        wake(task_named("transport.directory_drop.tasks.place"), row.pk)
+        wake(task_named("transport.directory_drop.tasks.write"), row.pk)
 
     def cancellable(self, references: Collection[UUID]) -> set[UUID]:
         """None: a gateway may have found the files as soon as they are written."""

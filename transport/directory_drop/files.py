@@ -41,7 +41,7 @@ class NoticeInvalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TransferStatus:
-    """What has become of a transfer, as the gateway reports it. `receipt` names a file beside the notice."""
+    """The status of a transfer, as the gateway reports it. `receipt` names a file beside the notice."""
 
     reference: UUID
     outcome: Outcome

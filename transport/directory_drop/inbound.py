@@ -1,4 +1,4 @@
-"""What the gateway has written to the directory: the status of transfers, and envelopes that have arrived.
+"""Inbound notices: the status of transfers, and envelopes that have arrived, as the gateway writes them.
 
 A notice is processed in one transaction, and removed after it. A worker that dies between the two leaves a
 notice that has been processed already, and processing it again changes nothing.

@@ -1,4 +1,4 @@
-"""What workers do for the directory."""
+"""Celery tasks of the directory drop."""
 
 from celery import shared_task
 
@@ -10,7 +10,7 @@ from .models import DroppedTransfer, FoundTransfer
 
 
 @shared_task
-def place(reference: str) -> None:
+def write(reference: str) -> None:
     outbound.write(reference)
 
 
@@ -18,7 +18,7 @@ def place(reference: str) -> None:
 def poll_directory() -> None:
     """Process what the gateway has written; wake workers for transfers that are not in the directory yet."""
     inbound.poll_directory()
-    jobs.run_due(DroppedTransfer, place.delay)
+    jobs.run_due(DroppedTransfer, write.delay)
 
 
 @shared_task

@@ -43,7 +43,8 @@ class AnswerCache:
 
 
 class _Memory:
-    """What this process has read lately: the answer, its end, and until when it is not read again."""
+    """Answers that this process has read lately: each with its expiry, and until when it is not read
+    again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What may go wrong when the federation is asked; each says whether a later attempt may succeed."""
+"""Errors of lookups in the federation; each says whether a later attempt may succeed."""
 
 
 class FederationError(Exception):

@@ -1,4 +1,4 @@
-"""What message service and access point fetch of the federation: small answers, in a short time."""
+"""HTTP to the federation's services: small answers, in a short time."""
 
 from typing import Final
 

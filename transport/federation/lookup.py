@@ -50,7 +50,7 @@ _NOT_FOUND = 404
 
 
 def service_metadata(participant: ParticipantId, document_type: DocumentType) -> ServiceMetadata:
-    """What the federation's SMP says about a participant and a document type.
+    """The SMP's service metadata for a participant and a document type.
 
     Raises `ParticipantUnknown`, `DocumentTypeNotServed`, `MetadataUntrusted`, `LookupUnavailable`.
     """
@@ -98,17 +98,18 @@ def endpoint_of(
 
 
 def encryption_certificates_of(participant: ParticipantId) -> tuple[x509.Certificate, ...]:
-    """What to encrypt messages to the participant with, the newest first (C3.4.5 section 3)."""
+    """The certificates to encrypt messages to the participant with, the newest first (C3.4.5 section 3)."""
     return _newest_first(service_metadata(participant, SDK_MESSAGE).encryption_certificates)
 
 
 def signing_certificates_of(participant: ParticipantId) -> tuple[x509.Certificate, ...]:
-    """What the participant signs with, the newest first: published for the receipt's type (C3.4.5 3)."""
+    """The participant's signing certificates, the newest first: published for the receipt's type (C3.4.5
+    3)."""
     return _newest_first(service_metadata(participant, MESSAGE_RECEIPT).signing_certificates)
 
 
 def smp_address_of(participant: ParticipantId) -> str:
-    """Where the participant's metadata is, by DNS. Raises `ParticipantUnknown`, `LookupUnavailable`."""
+    """The URL of the participant's SMP, by DNS. Raises `ParticipantUnknown`, `LookupUnavailable`."""
     return _smp_of(participant)
 
 

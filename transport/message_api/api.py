@@ -1,4 +1,4 @@
-"""What administration uses of the API for external message clients: registration, keys, routes, web hooks."""
+"""The public interface of the API for external message clients: registration, keys, routes, web hooks."""
 
 from transport.message_api.clients import function_patterns, proposals, registration, routing, webhooks
 from transport.message_api.clients.proposals import Proposal

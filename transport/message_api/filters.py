@@ -41,7 +41,7 @@ LARGEST_PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What is asked for. `without` are the kinds of pieces that are left out of a message."""
+    """A query for messages. `without` are the kinds of pieces that are left out of a message."""
 
     condition: Q = field(default_factory=Q)
     without: frozenset[str] = frozenset()

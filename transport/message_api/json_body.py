@@ -39,7 +39,7 @@ class BodyTooLarge(BodyRefused):
 
 
 class Source(Protocol):
-    """What the body is read from."""
+    """The source that the body is read from."""
 
     def read(self, size: int, /) -> bytes: ...
 

@@ -85,7 +85,7 @@ DELETE: Final[dict[str, Any]] = {
 
 
 def described(operation: dict[str, Any]) -> Callable[[Any], Any]:
-    """Says of a view's method what stands in the document."""
+    """Describes a view's method in the document."""
 
     def decorate(method: Any) -> Any:
         method.schema = Schema
@@ -142,7 +142,7 @@ def _as_in_contract(path: str) -> str:
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """What the page shows: the document, flat."""
+    """The document as the page shows it: flat."""
     parsed = openapi(request)
     operations = [
         {

@@ -42,7 +42,7 @@ class BadRequest(Exception):
 
 
 def handled(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """What Django REST framework asks for an answer to an error. None: it is nobody's fault but ours."""
+    """The exception handler of Django REST framework. None: the error is ours, and is answered with 500."""
     match error:
         case BadRequest():
             return response(400, BAD_REQUEST, error.title, error.issues)

@@ -118,7 +118,7 @@ def _start(links: dict[str, str]) -> bytes:
 
 
 def _events(row: Any) -> dict[str, Any]:
-    """What happened, the latest first ("ORDER BY dateTime DESC")."""
+    """The events, the latest first ("ORDER BY dateTime DESC")."""
     document = row.outgoing if row.outgoing is not None else row.incoming
     issues: list[dict[str, str]] = []
     for event in document.events.all():
@@ -143,7 +143,7 @@ def _events(row: Any) -> dict[str, Any]:
 
 
 def _reasons(message: OutgoingMessage, event: Event) -> list[dict[str, str]]:
-    """What the receipt said ("Mappning Kvittens och Event")."""
+    """The reasons of a REJECTED receipt as issues ("Mappning Kvittens och Event")."""
     return [
         {
             "typeCode": cause["reason"],

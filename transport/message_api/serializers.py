@@ -44,7 +44,7 @@ class Flag(serializers.BooleanField):
 
 
 class Problem(serializers.Serializer[Any]):
-    """What problems and their issues have in common (RFC 7807)."""
+    """The common fields of problems and their issues (RFC 7807)."""
 
     type = Text(required=False, help_text="a URI for the kind of problem")
     title = Text(required=False)
@@ -53,7 +53,7 @@ class Problem(serializers.Serializer[Any]):
 
 
 class Issue(Problem):
-    """What happened, or one thing that is wrong."""
+    """One event, or one problem."""
 
     typeCode = Text(required=False, help_text="a message status, or a receipt's reason code (SV, BV, SIG)")
     dateTime = Text(required=False)
@@ -63,7 +63,7 @@ class Issue(Problem):
 
 
 class Events(Problem):
-    """What happened to a message, or what is wrong with a request; the latest first."""
+    """The events of a message, or the problems of a request; the latest first."""
 
     status = serializers.IntegerField(required=False, min_value=400, max_value=599)
     eventIssues = Issue(many=True, required=False)
@@ -94,7 +94,7 @@ class Attention(serializers.Serializer[Any]):
 
 
 class GeneratingSystem(serializers.Serializer[Any]):
-    """What made the message."""
+    """The system that made the message."""
 
     root = Text(required=False)
     extension = Text(required=False)

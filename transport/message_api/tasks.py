@@ -1,4 +1,4 @@
-"""What workers do for external message clients."""
+"""Celery tasks for external message clients."""
 
 from celery import shared_task
 

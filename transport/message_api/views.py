@@ -91,7 +91,7 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class _Operations(APIView):
-    """What the operations have in common. Bodies are read by `body`, never by a parser that holds them."""
+    """The common base of the operations. Bodies are read by `body`, never by a parser that holds them."""
 
     authentication_classes = [BearerAuthentication]
     permission_classes = [HasScope]
@@ -203,7 +203,8 @@ def _nobody() -> Caller:
 
 
 def _visible(caller: Caller) -> QuerySet[HeldMessage]:
-    """What a client may see: its organisation's, of functions that both token and registration allow."""
+    """The messages that a client may see: its organisation's, of functions that token and registration
+    allow."""
     return HeldMessage.objects.filter(
         function_patterns.matching("own_function", caller.auth_ids),
         function_patterns.matching("own_function", caller.client.auth_ids),

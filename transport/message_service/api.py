@@ -1,4 +1,4 @@
-"""What a message client may use of the message service and of what lies below it: all that `mailbox` imports.
+"""The public interface of the message service, and of the layers below it: all that `mailbox` imports.
 
 Messages are ordered with `orders`, followed with `deliveries_of`, and answered for with `evidence_of`.
 """

@@ -1,4 +1,5 @@
-"""What the message service calls a message client for (`SDK_MESSAGE_CLIENT` names the class)."""
+"""The interface of a message client, as the message service calls it (`SDK_MESSAGE_CLIENT` names the
+class)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class EnvelopeStore(Protocol):
-    """Where inbound envelopes are, as `access_point_port.AccessPoint` has them."""
+    """Storage of inbound envelopes, as `access_point_port.AccessPoint` has it."""
 
     def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope: ...
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]: ...
@@ -92,7 +92,7 @@ def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: 
 
 
 def envelope_store_of(incoming: IncomingMessage) -> EnvelopeStore:
-    """Where the envelope of an inbound message is: with this service, or with the access point."""
+    """The store of an inbound message's envelope: this service's own, or the access point's."""
     return _LocalEnvelopes() if incoming.is_local else access_point_port.access_point()
 
 

@@ -287,7 +287,7 @@ class IncomingMessage(LeasedJob):
 
 
 class Event(models.Model):
-    """What happened to a message, when, why, and by whom: never changed, never content."""
+    """An event of a message: what happened, when, why, and by whom. Never changed, never content."""
 
     outgoing = models.ForeignKey(OutgoingMessage, models.CASCADE, null=True, related_name="events")
     incoming = models.ForeignKey(IncomingMessage, models.CASCADE, null=True, related_name="events")

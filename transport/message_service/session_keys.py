@@ -18,7 +18,7 @@ from .models import IncomingMessage
 
 
 class KeyOwnership(Enum):
-    """Whose the session key of an envelope is, as far as is known."""
+    """The owner of an envelope's session key, as far as is known."""
 
     OWN = auto()
     """No other message has come with it."""
@@ -42,7 +42,7 @@ def record(row: IncomingMessage, verified: VerifiedEnvelope, source: BinaryIO) -
 
 
 def ownership(row: IncomingMessage, verified: VerifiedEnvelope) -> KeyOwnership:
-    """Whose the session key of an envelope is, whose wrapped key has been recorded.
+    """The owner of an envelope's session key; the wrapped key has been recorded.
 
     Only messages to the same organisation count: another has another key to open with.
     """

@@ -1,4 +1,4 @@
-"""What workers do for the message service."""
+"""Celery tasks of the message service."""
 
 from celery import shared_task
 

@@ -243,7 +243,7 @@ def _content_findings(envelope: Envelope, message: Message) -> list[Finding]:
 
 
 def _agreement_findings(envelope: Envelope, message: Message) -> list[Finding]:
-    """What stands in the message is what stands on the envelope (B1.3.3 3.2, 4.3.2)."""
+    """Findings where the message does not say what the envelope says (B1.3.3 3.2, 4.3.2)."""
     header = message.header
     root = "/tns:messagePayload/tns:message/tns:messageHeader"
     findings = []

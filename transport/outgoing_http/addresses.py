@@ -20,7 +20,7 @@ _NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:
 
 
 class Origin(Enum):
-    """Who says where the request goes."""
+    """Where the address of a request comes from, which decides how far it is trusted."""
 
     SETTINGS = "the operator, in the environment"
     OTHERS = "somebody else: metadata, a certificate, a form, a browser"
@@ -49,7 +49,7 @@ def check_url(url: str, *, origin: Origin = Origin.OTHERS, plain_http: bool = Fa
 
 
 def resolve(parts: HttpUrl, deadline: Deadline, *, origin: Origin, plain_http: bool) -> list[tuple[Any, ...]]:
-    """What `getaddrinfo` says of a host, but for addresses that may not be connected to.
+    """The answer of `getaddrinfo` for a host, without addresses that may not be connected to.
 
     Raises `AddressRefused` where none is left, `OSError` where the host is not known.
     """

@@ -30,7 +30,7 @@ class TooLong(NoAnswer):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whole. Names of headers are read in any case."""
+    """A complete response. Header names are read in any case."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class Answer:
 
 
 class StreamedAnswer:
-    """What comes back, read as it comes: `read(size)` as of a file, decompressed.
+    """A response that is read as it comes: `read(size)` as of a file, decompressed.
 
     Raises `TooLong` as soon as more has come than may, `NoAnswer` when the rest does not come in time.
     """

@@ -18,7 +18,7 @@ from .deadline import BoundedSocket, BoundedTlsSocket, Clock
 
 
 class Route:
-    """Where a pool's connections go, who says so, and by when they must be done."""
+    """The destination of a pool's connections, where its address comes from, and the deadline."""
 
     def __init__(self, parts: HttpUrl, *, origin: Origin, plain_http: bool) -> None:
         self.parts = parts

@@ -1,1 +1,1 @@
-"""What is stored: sealed files, encryption at rest, work files, and the malware scanner."""
+"""Storage: encrypted files, encryption at rest, work files, and the malware scanner."""

@@ -46,7 +46,7 @@ class BlobBinding:
 
     @property
     def context(self) -> str:
-        """What is authenticated besides the organisation."""
+        """The text that is authenticated besides the organisation."""
         return f"{self.kind} {self.key}"
 
 

@@ -9,7 +9,7 @@ from . import routing, webhooks
 
 
 class ExternalClients:
-    """What arrives for their functions is held, in the service's transaction, until they delete it."""
+    """External clients: messages for their functions are held until they delete them."""
 
     def serves(self, participant: str, function_address: str) -> bool:
         return routing.is_external(routing.route_of(participant, function_address))

@@ -1,4 +1,4 @@
-"""What one person would have a client be given, until another has confirmed it.
+"""Proposals: a change to a client that one person has ordered, until another person has confirmed it.
 
 A client's keys and functions open messages that those who register it do not see themselves. So no one gives
 them alone: what is proposed of each kind waits for somebody else, and is confirmed as it was shown.
@@ -23,7 +23,7 @@ class NotYours(Exception):
 
 
 class Changed(Exception):
-    """What was proposed is not what was shown any more, or has been settled."""
+    """The proposal has changed since it was shown, or has been settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Proposal:
 
 
 def proposals_of(client: ApiClient) -> list[Proposal]:
-    """What waits to be confirmed."""
+    """The client's proposals that wait to be confirmed."""
     return [Proposal.of(kind, stored) for kind, stored in sorted(client.proposals.items())]
 
 

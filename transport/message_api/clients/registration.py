@@ -24,7 +24,7 @@ _SMALLEST_RSA = 2048
 
 
 class NotRegistered(Exception):
-    """What was asked for cannot be done: `reason` is a code, the text says why to the operator."""
+    """A registration is refused: `reason` is a code, the text tells the operator why."""
 
     def __init__(self, reason: str, text: str) -> None:
         self.reason = reason

@@ -9,7 +9,7 @@ _TO_EXTERNAL = (FunctionRoute.To.EXTERNAL, FunctionRoute.To.BOTH)
 
 
 def route_of(participant: str, function_address: str) -> FunctionRoute.To:
-    """Whose the function is; the built-in client's, where nothing else is said."""
+    """The client that the function is routed to; the built-in one where no route is set."""
     route = FunctionRoute.objects.filter(
         organisation__participant_id=participant, function_address=function_address
     ).first()
@@ -25,14 +25,14 @@ def is_built_in(to: FunctionRoute.To) -> bool:
 
 
 def set_route(organisation: Organisation, function_address: str, to: FunctionRoute.To) -> None:
-    """Say whose a function is from now on. What has arrived before stays where it is."""
+    """Route a function to a client from now on. Messages that arrived before stay where they are."""
     FunctionRoute.objects.update_or_create(
         organisation=organisation, function_address=function_address, defaults={"to": to}
     )
 
 
 def held_by(participant: str, message_id: UUID, *, was_sent: bool) -> HeldMessage | None:
-    """What is held of a message."""
+    """The held message for a message id; None where none is held."""
     return (
         HeldMessage.objects.filter(
             organisation__participant_id=participant,

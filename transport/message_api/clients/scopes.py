@@ -1,4 +1,4 @@
-"""What a client may do, by the scopes of B1.4.2 ("Behörighetsstyrande scope"): each opens one operation."""
+"""Scopes of B1.4.2 ("Behörighetsstyrande scope"): each allows one operation."""
 
 from enum import StrEnum
 

@@ -57,7 +57,7 @@ def token_response(request: HttpRequest) -> HttpResponse:
 
 
 def audiences(request: HttpRequest) -> list[str]:
-    """What an assertion may say it is for: this endpoint, as clients reach it."""
+    """The audiences that an assertion may have: this endpoint, as clients reach it."""
     path = reverse("message-api-token")
     return [
         f"{settings.SDK_PUBLIC_URL}{path}" if settings.SDK_PUBLIC_URL else request.build_absolute_uri(path)
@@ -82,7 +82,7 @@ class _Client(ClientMixin):
         return method == _METHOD
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        """What of the asked is the client's; all that it has, where it asks for none."""
+        """The requested scopes that the client has; all that it has, where it requests none."""
         granted = self.row.scopes
         wanted = (scope or "").split()
         return " ".join(item for item in granted if item in wanted) if wanted else " ".join(granted)

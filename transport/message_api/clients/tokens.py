@@ -58,7 +58,7 @@ class ServerAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: a client, the scopes and the `auth_id` of its token, both within its registration."""
+    """The caller: a client, the scopes and the `auth_id` of its token, both within its registration."""
 
     client: ApiClient
     scopes: frozenset[str]
@@ -109,7 +109,7 @@ def record_use(client: ApiClient) -> None:
 
 
 def caller_of(token: str) -> Caller:
-    """Who shows this token. Raises `TokenRefused`, `ServerAway`."""
+    """The caller that presents this token. Raises `TokenRefused`, `ServerAway`."""
     claims = _verified(token)
     issued, ends = claims["iat"], claims["exp"]
     if ends - issued > _LONGEST_SECONDS:
@@ -179,7 +179,8 @@ def _cache_key() -> str:
 
 
 def _own_key() -> OctKey:
-    """Whoever issues is whoever checks, so the key is a secret of this node's, for this and nothing else."""
+    """This node both issues and checks these tokens, so the key is a secret of its own, used for nothing
+    else."""
     secret = HKDF(SHA256(), 32, None, b"sdkportal message API access tokens").derive(
         settings.SECRET_KEY.encode()
     )

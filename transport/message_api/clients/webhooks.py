@@ -51,7 +51,7 @@ class AddressNotAllowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How it goes to tell a client: what waits was not answered `attempts` times, at last for `problem`."""
+    """The state of a client's web hook. `problem` is why the latest attempt failed; empty where none has."""
 
     last_told_at: datetime | None
     waiting: int
@@ -137,7 +137,7 @@ def send(notice_id: object) -> list[object]:
 
 
 def headers_for(secret: str, notice_id: object, at: datetime, content: bytes) -> dict[str, str]:
-    """What says that a notice is ours (Standard Webhooks 1.0): id, time, HMAC-SHA256 of both and the body.
+    """The headers that sign a notice (Standard Webhooks 1.0): id, time, HMAC-SHA256 of both and the body.
 
     A secret from before there was `whsec_` is a key as it stands, and its clients also get the header that
     they were told of.

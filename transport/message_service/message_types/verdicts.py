@@ -1,4 +1,4 @@
-"""What validation decides of an envelope: values only, so that what decides and what acts do not import each
+"""Verdicts of validation: values only, so that the modules that decide and that act do not import each
 other."""
 
 from dataclasses import dataclass

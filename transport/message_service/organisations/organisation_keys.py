@@ -21,7 +21,7 @@ class KeyDoesNotFit(Exception):
 
 
 def signing_pair(organisation: Organisation) -> tuple[RSAPrivateKey, x509.Certificate]:
-    """What to sign with. Raises `NoValidKey`."""
+    """The organisation's signing key and certificate. Raises `NoValidKey`."""
     key = signing_key(organisation)
     return read_key(key.private_key), x509.load_pem_x509_certificate(key.certificate.encode())
 

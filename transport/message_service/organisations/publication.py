@@ -58,7 +58,7 @@ def _published(organisation: Organisation, purpose: OrganisationKey.Purpose) -> 
 
 
 def _uses(organisation: Organisation) -> list[tuple[OrganisationKey, Use]]:
-    """What each of the organisation's keys is used for now."""
+    """The organisation's keys, each with its present use."""
     now = timezone.now()
     keys = list(organisation.keys.all())
     signs = _signing(organisation, keys)
@@ -80,7 +80,8 @@ def _uses(organisation: Organisation) -> list[tuple[OrganisationKey, Use]]:
 
 
 def _signing(organisation: Organisation, keys: list[OrganisationKey]) -> int | None:
-    """What signs; where everything has ended, what signed last and should have had a successor."""
+    """The key that signs; where all have expired, the one that signed last and should have had a
+    successor."""
     try:
         return signing_key(organisation).pk
     except NoValidKey:

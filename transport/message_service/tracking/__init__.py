@@ -1,1 +1,2 @@
-"""What is known of messages after they were ordered: delivery, deadlines, evidence, sending again."""
+"""Tracking of messages after they were ordered: delivery, deadlines, evidence, sending again, dead
+letters."""

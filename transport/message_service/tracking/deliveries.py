@@ -1,4 +1,4 @@
-"""What is known of the delivery of messages that were sent: for message clients."""
+"""The delivery of sent messages, for message clients."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

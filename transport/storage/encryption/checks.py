@@ -1,4 +1,4 @@
-"""What `manage.py check` says about encryption at rest."""
+"""System checks (`manage.py check`) of encryption at rest."""
 
 from typing import Any
 

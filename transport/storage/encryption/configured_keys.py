@@ -10,7 +10,7 @@ from .wrapping import EnvironmentKey, WrappingKey
 
 
 def wrapping_key() -> WrappingKey:
-    """What wraps now: the token's key where a token is configured, else the environment's."""
+    """The current wrapping key: the token's where a token is configured, else the environment's."""
     if settings.SDK_PKCS11_MODULE:
         return _token_key(settings.SDK_PKCS11_KEY)
     if not settings.SDK_WRAPPING_KEY:

@@ -1,8 +1,8 @@
-"""What can be wrong with what is stored. None of these carries content or a key."""
+"""Errors of encryption at rest. None of these carries content or a key."""
 
 
 class AtRestError(Exception):
-    """What is stored cannot be sealed or opened."""
+    """A stored text or file cannot be encrypted or decrypted."""
 
 
 class Altered(AtRestError):

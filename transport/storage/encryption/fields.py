@@ -52,7 +52,7 @@ class _OpenedWhenUsed(DeferredAttribute):
 
 
 class _Encrypted:
-    """What the fields have in common."""
+    """The common base of the encrypted fields."""
 
     descriptor_class = _OpenedWhenUsed
     name: str
@@ -68,7 +68,7 @@ class _Encrypted:
         super().__init__(*args, **kwargs)
 
     def place_of(self, instance: models.Model) -> str:
-        """What a value is bound to: the table's column and the row.
+        """The context that a value is bound to: the table's column and the row.
 
         A model or a field may get another name; what is sealed opens as long as table and column keep theirs.
         """
@@ -85,7 +85,7 @@ class _Encrypted:
         raise NotSealed(f"{instance._meta.label}.{self.name} is in the clear; see docs/keys.md")
 
     def pre_save(self, instance: models.Model, add: bool) -> Any:
-        """What is to be stored; what has not been opened goes back as it is."""
+        """The value as it is stored; one that has not been decrypted is stored unchanged."""
         value = instance.__dict__.get(self.name)
         if isinstance(value, Stored):
             return value

@@ -69,7 +69,7 @@ _current = _Current()
 
 
 def current_key(participant: str, purpose: str = DataKey.Purpose.CONTENT) -> OpenKey:
-    """What seals for the organisation now, made if there is none yet."""
+    """The organisation's current data key, made if there is none yet."""
     key = _current.get(participant, purpose)
     if key is None:
         row = _find(participant, purpose) or _make(participant, purpose)

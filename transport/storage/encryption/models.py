@@ -34,5 +34,5 @@ class DataKey(models.Model):
 
     @property
     def binding(self) -> bytes:
-        """What the wrapped key is bound to: it opens as no other organisation's."""
+        """The context that the wrapped key is bound to: it opens as no other organisation's."""
         return f"{self.participant_id}|{self.purpose}|{self.id}".encode()

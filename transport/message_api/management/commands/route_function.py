@@ -1,4 +1,4 @@
-"""Say which message clients a function address belongs to."""
+"""Set which message clients a function address belongs to."""
 
 from typing import Any
 
