@@ -148,9 +148,13 @@
     document.body.dispatchEvent(new CustomEvent("mailbox-changed", { bubbles: true }));
   };
 
-  addEventListener("pointerdown", () => {
-    quoted = quoteOf() || "";
-  }, true);
+  addEventListener(
+    "pointerdown",
+    () => {
+      quoted = quoteOf() || "";
+    },
+    true,
+  );
   document.addEventListener("mousedown", (event) => {
     if (event.target.closest("[data-quotes]")) event.preventDefault();
   });

@@ -26,9 +26,13 @@
       return;
     }
     // White space at the ends stays outside, or nothing would be bold; each line has marks of its own.
-    const lines = chosen.split("\n").map((line) => line.replace(/^(\s*)(.*?)(\s*)$/, (_all, left, middle, right) =>
-      middle ? `${left}${marks}${middle}${marks}${right}` : line,
-    ));
+    const lines = chosen
+      .split("\n")
+      .map((line) =>
+        line.replace(/^(\s*)(.*?)(\s*)$/, (_all, left, middle, right) =>
+          middle ? `${left}${marks}${middle}${marks}${right}` : line,
+        ),
+      );
     const text = chosen.trim() ? lines.join("\n") : `${marks}${chosen}${marks}`;
     type(area, start, end, text);
     if (chosen.trim() && lines.length === 1) {
