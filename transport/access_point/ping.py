@@ -44,11 +44,11 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The result of a step: `told` is what was found, or what is wrong."""
+    """The result of a step: `detail` is what was found, or what is wrong."""
 
     step: Step
     works: bool
-    told: str
+    detail: str
 
 
 def ping(

@@ -47,7 +47,7 @@ def overview(request: PersonRequest) -> HttpResponse:
             context["errors"] = {"participant": _("Skriv motpartens id, till exempel 0203:habo.se.")}
         else:
             tried = counterparts.ping(chosen, recipient)
-            context["tried"] = [(_STEPS[one.step], one.works, one.told) for one in tried]
+            context["tried"] = [(_STEPS[one.step], one.works, one.detail) for one in tried]
             context["all_work"] = all(one.works for one in tried)
     rows = list(counterparts.arrivals_set_aside(request.user)[:_MOST])
     for row in rows:

@@ -162,10 +162,10 @@ class Line:
         return [answer.body]
 
     def _asked(self, environ: dict[str, Any]) -> HttpAnswer:
-        told: list[Any] = []
-        response = self._endpoint(environ, lambda status, headers: told.extend([status, dict(headers)]))
+        started: list[Any] = []
+        response = self._endpoint(environ, lambda status, headers: started.extend([status, dict(headers)]))
         body = b"".join(response)
-        return HttpAnswer(told[0], told[1].get("Content-Type", ""), body)
+        return HttpAnswer(started[0], started[1].get("Content-Type", ""), body)
 
 
 def _undisturbed(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> HttpAnswer:

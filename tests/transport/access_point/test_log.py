@@ -63,10 +63,10 @@ def load_certificate_of(world) -> x509.Certificate:
 
 
 def test_nothing_of_the_content_is_in_the_log(exchanged):
-    told = io.StringIO()
-    call_command("transfer_log", stdout=told)
-    assert exchanged.as4_message_id in told.getvalue()
-    assert "Hemligt" not in told.getvalue()
+    printed = io.StringIO()
+    call_command("transfer_log", stdout=printed)
+    assert exchanged.as4_message_id in printed.getvalue()
+    assert "Hemligt" not in printed.getvalue()
     assert not [field for field in TransferEvent._meta.get_fields() if field.is_relation]
 
 
@@ -113,9 +113,9 @@ def test_the_log_is_written_as_csv_and_as_json_lines(exchanged):
 @pytest.mark.django_db
 def test_an_id_that_looks_like_a_formula_is_written_as_text():
     TransferEvent.objects.create(kind="REFUSED", as4_message_id='=HYPERLINK("http://elsewhere")')
-    told = io.StringIO()
-    call_command("transfer_log", stdout=told)
-    (row,) = csv.DictReader(io.StringIO(told.getvalue()))
+    printed = io.StringIO()
+    call_command("transfer_log", stdout=printed)
+    (row,) = csv.DictReader(io.StringIO(printed.getvalue()))
     assert row["as4_message_id"].startswith("'=")
 
 

@@ -80,7 +80,7 @@ def test_the_first_step_that_does_not_work_is_told_and_why(world, settings):
 
     unknown = last(ParticipantId("0203:finns-inte.se"))
     assert (unknown.step, unknown.works) == (Step.DNS, False)
-    assert unknown.told.startswith("participant-unknown")
+    assert unknown.detail.startswith("participant-unknown")
 
     revoked = world.party("sparrad")
     files = world.federation.add_access_point("AP-SPARRAD-TEST", world.url)
@@ -88,7 +88,7 @@ def test_the_first_step_that_does_not_work_is_told_and_why(world, settings):
     world.federation.revoke("access-points", files.certificate)
     certificate = last(revoked.participant)
     assert (certificate.step, certificate.works) == (Step.CERTIFICATE, False)
-    assert "revoked" in certificate.told
+    assert "revoked" in certificate.detail
     with pytest.raises(CommandError, match="certificate does not work"):
         call_command("ping", revoked.participant.value, stdout=io.StringIO())
 
@@ -106,7 +106,7 @@ def test_a_peer_that_does_not_know_the_test_service_is_told_by_its_code(world):
     world.federation.change_participant(other.participant.value, access_point="AP-ANNAN-TEST")
     last = list(ping(world.sender.participant, other.participant))[-1]
     assert (last.step, last.works) == (Step.AS4, False)
-    assert last.told.startswith("EBMS:")
+    assert last.detail.startswith("EBMS:")
 
 
 @pytest.mark.parametrize(

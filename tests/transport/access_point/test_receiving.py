@@ -99,17 +99,17 @@ def test_what_cannot_be_committed_gets_no_receipt_and_leaves_nothing(peer, setti
 
 
 def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(peer, settings, monkeypatch):
-    commit, told = BaseDatabaseWrapper._commit, []
+    commit, reported = BaseDatabaseWrapper._commit, []
 
     def commit_and_lose(database: BaseDatabaseWrapper) -> None:
         commit(database)
-        if told and told.pop():
+        if reported and reported.pop():
             raise OperationalError("the connection is closed")
 
     arrived = OwnMessageService.envelope_arrived
 
     def note(service: OwnMessageService, *envelope: object) -> None:
-        told.append(True)
+        reported.append(True)
         arrived(service, *envelope)
 
     message, packed = peer.pack(b"<envelope/>")

@@ -228,8 +228,8 @@ def test_a_peer_s_error_passes_or_does_not(world, line, code, state):
         signed_error(peer_of(world, line), transfer.as4_message_id, code, "said by the peer")
     ]
     assert (attempt(transfer).state, transfer.cause) == (state, "refused")
-    told = TransferEvent.objects.filter(as4_message_id=transfer.as4_message_id).latest("pk")
-    assert told.cause == f"refused {code} said by the peer"
+    reported = TransferEvent.objects.filter(as4_message_id=transfer.as4_message_id).latest("pk")
+    assert reported.cause == f"refused {code} said by the peer"
 
 
 @pytest.mark.parametrize(
@@ -303,11 +303,11 @@ def test_resends_are_spread_evenly_over_twelve_minutes(world, line):
 
 
 def test_the_message_service_is_told_of_each_turn_in_the_same_transaction(world, line, monkeypatch):
-    told = []
+    reported = []
 
     def listen(service, reference, outcome, cause):
-        told.append((outcome, cause))
-        if len(told) == 1:
+        reported.append((outcome, cause))
+        if len(reported) == 1:
             raise RuntimeError("the listener fails")
 
     line.disturbances = [closed_at_once]
@@ -321,7 +321,7 @@ def test_the_message_service_is_told_of_each_turn_in_the_same_transaction(world,
     assert not TransferEvent.objects.filter(kind="RESENDING").exists()
     OutboundTransfer.objects.update(lease_until=timezone.now())
     assert attempt(transfer).state == "DELIVERED"
-    assert told == [(Outcome.RESENDING, "unreachable"), (Outcome.DELIVERED, "")]
+    assert reported == [(Outcome.RESENDING, "unreachable"), (Outcome.DELIVERED, "")]
 
 
 def test_the_log_names_the_other_side_s_certificate(world, line):

@@ -213,6 +213,19 @@ def test_an_envelope_is_removed_only_when_it_is_stored_and_committed(world, drop
     assert IncomingMessage.objects.count() == 1
 
 
+def test_a_gateway_that_still_writes_to_the_former_directory_is_read(world, drop):
+    message_id = orders.order(world.message(), actor="Karin")
+    work_through(world)
+    row = DroppedTransfer.objects.get()
+    assert not (drop / "told").exists(), "it is not made where nobody uses it"
+    (drop / "told").mkdir()
+    (drop / "told" / "1.receipt").write_bytes(b"<receipt/>")
+    write(drop / "told" / "1.json", reference=str(row.pk), outcome="delivered", receipt="1.receipt")
+    assert inbound.poll_directory() == 1
+    assert delivery_of(world.sender.participant.value, message_id).state is OutgoingState.WAITING_FOR_RECEIPT
+    assert not list((drop / "told").iterdir())
+
+
 @pytest.mark.parametrize("outcome", ["resending", "failed"])
 def test_a_failed_transfer_is_shown_to_the_sender(world, drop, outcome):
     message_id = orders.order(world.message(), actor="Karin")

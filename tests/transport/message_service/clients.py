@@ -14,14 +14,14 @@ class SteeredClient:
     standing_in: list[str] = []
     failing = 0
     delivered: list[Delivered] = []
-    told: list[tuple[str, UUID, bool]] = []
+    notified: list[tuple[str, UUID, bool]] = []
     changed: list[tuple[str, UUID]] = []
     files: list[tuple[str, bytes]] = []
 
     @classmethod
     def reset(cls) -> None:
         cls.closed, cls.standing_in, cls.failing = set(), [], 0
-        cls.delivered, cls.told, cls.files, cls.changed = [], [], [], []
+        cls.delivered, cls.notified, cls.files, cls.changed = [], [], [], []
 
     def serves(self, participant: str, function_address: str) -> bool:
         return function_address not in self.closed
@@ -44,4 +44,4 @@ class SteeredClient:
         self.changed.append((participant, message_id))
 
     def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        self.told.append((participant, message_id, connection.in_atomic_block))
+        self.notified.append((participant, message_id, connection.in_atomic_block))

@@ -33,9 +33,9 @@ def as_their_own(envelope: bytes, attacker: Party, ciphertext: bytes | None = No
 
 
 def test_a_captured_ciphertext_is_answered_as_what_cannot_be_decrypted(world):
-    taken, envelope = world.sealed(world.message())
+    accepted_id, envelope = world.sealed(world.message())
     world.transfer(envelope)
-    assert world.answer_to(taken).code is ResponseCode.ACCEPTED
+    assert world.answer_to(accepted_id).code is ResponseCode.ACCEPTED
     attacker = world.party("angripare")
     for ciphertext in (None, b"AAAA" * 64):
         message_id, captured = as_their_own(envelope, attacker, ciphertext)
@@ -47,13 +47,13 @@ def test_a_captured_ciphertext_is_answered_as_what_cannot_be_decrypted(world):
 
 def test_what_nobody_accepted_blocks_nothing(world):
     """Who is faster than the sender with what they captured does not keep the message from arriving."""
-    taken, envelope = world.sealed(world.message())
+    accepted_id, envelope = world.sealed(world.message())
     attacker = world.party("angripare")
     message_id, captured = as_their_own(envelope, attacker)
     world.transfer(captured, sender=attacker)
     assert IncomingMessage.objects.get(message_id=message_id).is_accepted is False
     world.transfer(envelope)
-    assert world.answer_to(taken).code is ResponseCode.ACCEPTED
+    assert world.answer_to(accepted_id).code is ResponseCode.ACCEPTED
 
 
 def test_a_key_of_a_message_that_was_refused_is_not_tried_for_anybody_else(world):

@@ -57,7 +57,7 @@ def kept(world):
     )
 
 
-def told(world, message: Message):
+def ladder_now(world, message: Message):
     return ladder_of(delivery_of(world.sender.participant.value, message.message_id))
 
 
@@ -86,7 +86,7 @@ def test_without_a_transport_receipt_in_time_the_sender_is_told_and_a_late_one_s
     clock(seconds=seconds + 5)
     assert [deadlines.mark_overdue(), deadlines.mark_overdue()] == [1, 0]
     assert events(kept) == ["SCHEDULED", "TRANSPORT_RECEIPT_MISSING"]
-    ladder = told(world, kept)
+    ladder = ladder_now(world, kept)
     assert ladder.problem.startswith("Meddelandet har inte kommit fram i tid.")
     assert "Transportkvittens saknas" in [name for _, name, _ in ladder.history]
     assert in_inbox(world, kept)
@@ -97,7 +97,7 @@ def test_without_a_transport_receipt_in_time_the_sender_is_told_and_a_late_one_s
     )
     assert kept.delivery_state == "SCHEDULED"
     world.pump()
-    assert told(world, kept).problem == ""
+    assert ladder_now(world, kept).problem == ""
     kept.refresh_from_db()
     assert (kept.delivery_state, kept.is_receipt_missing) == ("ACCEPTED", False)
     assert not in_inbox(world, kept)
@@ -114,7 +114,7 @@ def test_without_a_message_receipt_in_time_the_sender_is_told_and_a_late_one_set
     assert deadlines.mark_overdue() == 0
     clock(seconds=settings.SDK_RECEIPT_DEADLINE_SECONDS + 5)
     assert [deadlines.mark_overdue(), deadlines.mark_overdue()] == [1, 0]
-    ladder = told(world, kept)
+    ladder = ladder_now(world, kept)
     assert ladder.problem.startswith("Kvittens saknas")
     assert ladder.may_be_sent_again
     kept.refresh_from_db()

@@ -85,9 +85,11 @@ def test_it_leaves_the_same_history_as_one_that_went_out_and_back(world, setting
     assert histories(world, within) == histories(world, outside)
     assert "RECEIPT_SENT" in histories(world, within)[1]
     assert OutboundTransfer.objects.count() == 2
-    told = [words for _, words, _ in ladder_of(delivery_of(world.sender.participant.value, within)).history]
-    assert "Signerat och lämnat direkt, inom den här installationen" in told
-    assert not any("Transportkvittens" in words for words in told)
+    history = [
+        words for _, words, _ in ladder_of(delivery_of(world.sender.participant.value, within)).history
+    ]
+    assert "Signerat och lämnat direkt, inom den här installationen" in history
+    assert not any("Transportkvittens" in words for words in history)
 
 
 def test_no_key_of_the_other_party_is_needed(inside):
@@ -134,7 +136,7 @@ def test_what_breaks_a_rule_is_refused_with_a_receipt_as_elsewhere(inside):
     assert not MailboxMessage.objects.filter(direction="in").exists()
 
 
-def test_it_is_judged_by_the_sender_s_own_certificates(inside):
+def test_it_is_validated_by_the_sender_s_own_certificates(inside):
     message_id = orders.order(inside.message(), actor="Karin")
     outbound.seal_and_submit(OutgoingMessage.objects.get().pk)
     stranger = inside.party("annan").organisation
@@ -199,7 +201,7 @@ def test_a_worker_that_dies_leaves_neither_a_second_arrival_nor_a_file(inside, s
     assert MailboxMessage.objects.filter(direction="in").count() == 1
 
 
-def test_copies_are_not_taken_for_what_was_forgotten(inside, monkeypatch):
+def test_copies_are_not_removed_as_orphaned_files(inside, monkeypatch):
     message_id = sent_by(inside)
     monkeypatch.setattr(blobs, "_FORGOTTEN_AFTER", timedelta(seconds=-5))
     remove_orphaned_files()

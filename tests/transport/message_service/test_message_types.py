@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("federation")
 NEW = DocumentType("urn:ny::typ##1")
 
 
-def test_a_new_type_is_served_and_judged_by_its_own_rules(world: World, tmp_path, monkeypatch):
+def test_a_new_type_is_served_and_validated_by_its_own_rules(world: World, tmp_path, monkeypatch):
     recipient = world.recipient.participant
     assert not inbound.is_served(recipient, NEW)
     seen = []

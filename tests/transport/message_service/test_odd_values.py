@@ -23,7 +23,7 @@ def written(message) -> bytes:
     return out.getvalue()
 
 
-def judged(world, envelope: bytes) -> IncomingMessage:
+def validated(world, envelope: bytes) -> IncomingMessage:
     world.transfer(envelope)
     row = IncomingMessage.objects.filter(organisation=world.recipient.organisation).latest("arrived_at")
     assert row.due_at is None
@@ -36,7 +36,7 @@ def test_an_index_of_any_number_of_digits_is_taken(world, index):
     message = world.message()
     data = changed(written(message), f".//{T}index", index)
     message_id, envelope = world.sealed(data, message_id=message.header.message_id)
-    judged(world, envelope)
+    validated(world, envelope)
     assert world.answer_to(message_id).code is ResponseCode.ACCEPTED
     assert Message.objects.filter(message_id=message_id, direction="in").exists()
 
@@ -44,7 +44,7 @@ def test_an_index_of_any_number_of_digits_is_taken(world, index):
 def test_a_sender_s_function_address_of_any_length_is_taken(world):
     address = "sdk:" + "f" * 3000
     message_id, envelope = world.sealed(world.message(sender_function=address))
-    judged(world, envelope)
+    validated(world, envelope)
     assert world.answer_to(message_id).code is ResponseCode.ACCEPTED
     assert Message.objects.get(message_id=message_id, direction="in").counterpart_address == address
 
@@ -52,30 +52,30 @@ def test_a_sender_s_function_address_of_any_length_is_taken(world):
 def test_an_unknown_function_address_of_any_length_is_answered_not_found(world):
     address = "sdk:" + "f" * 3000
     message_id, envelope = world.sealed(world.message(recipient_function=address), handling=address)
-    judged(world, envelope)
+    validated(world, envelope)
     causes = {(cause.reason, cause.detail_code) for cause in world.answer_to(message_id).causes}
     assert causes == {("BV", "not-found")}
     assert OutgoingMessage.objects.get(answers__message_id=message_id).handling_service_id == address
 
 
 @pytest.mark.parametrize("time", ["24:00:00.0Z", "23:59:60.0Z"])
-def test_a_time_that_python_does_not_know_is_judged(world, time):
+def test_a_time_that_python_does_not_know_is_validated(world, time):
     message = world.message()
     data = changed(written(message), f".//{T}creationDateTime", f"2026-11-24T{time}")
     message_id, envelope = world.sealed(data, message_id=message.header.message_id)
-    judged(world, envelope)
+    validated(world, envelope)
     assert world.answer_to(message_id) is not None
 
 
 def test_a_content_type_of_several_lines_is_refused_and_what_was_stored_is_downloaded(world, settings):
     bad = File("a.pdf", "application/pdf;\nname=a", BytesContent(b"%PDF-1.7"))
     message_id, envelope = world.sealed(world.message(files=(bad,)))
-    judged(world, envelope)
+    validated(world, envelope)
     causes = {(cause.reason, cause.detail_code) for cause in world.answer_to(message_id).causes}
     assert causes == {("BV", "not-supported")}
 
     good = File("a.pdf", "application/pdf", BytesContent(b"%PDF-1.7"))
-    judged(world, world.sealed(world.message(files=(good,)))[1])
+    validated(world, world.sealed(world.message(files=(good,)))[1])
     Attachment.objects.update(content_type="application/pdf;\r\nX-Injected: 1")
     row = Attachment.objects.get()
     answer = downloaded(world, row)

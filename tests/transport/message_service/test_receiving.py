@@ -50,12 +50,12 @@ def test_a_client_is_given_the_message_its_files_and_the_time_of_arrival(world, 
     assert work_is_clean(settings.SDK_WORK_DIR)
 
 
-def test_a_client_is_told_of_each_turn_of_what_it_sent_and_of_no_receipts(world, client):
+def test_a_client_is_notified_of_each_change_of_its_messages_and_of_no_receipts(world, client):
     message_id = orders.order(world.message(), actor="Karin")
     world.pump()
-    assert {told[:2] for told in client.told} == {(world.sender.participant.value, message_id)}
-    assert all(in_transaction for _, _, in_transaction in client.told)
-    assert len(client.told) == 3
+    assert {notified[:2] for notified in client.notified} == {(world.sender.participant.value, message_id)}
+    assert all(in_transaction for _, _, in_transaction in client.notified)
+    assert len(client.notified) == 3
 
 
 def test_a_client_that_fails_leaves_nothing_half_done_and_is_tried_again(world, client, settings, caplog):
@@ -81,14 +81,14 @@ def test_two_transfers_of_one_message_at_once_are_one_delivery(world, client):
     rows = [arrived(world, world.sealed(message)[1]) for _ in range(2)]
     start = threading.Barrier(2)
 
-    def judge(row: IncomingMessage) -> None:
+    def process(row: IncomingMessage) -> None:
         try:
             start.wait(10)
             inbound.process(row.pk)
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=judge, args=(row,)) for row in rows]
+    threads = [threading.Thread(target=process, args=(row,)) for row in rows]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -111,7 +111,7 @@ def test_the_constraint_decides_where_both_looked_before_either_wrote(world, cli
     assert len(client.delivered) == 1
 
 
-def test_the_same_envelope_told_of_twice_is_one_message(world, client):
+def test_the_same_envelope_reported_twice_is_one_message(world, client):
     row = arrived(world, world.sealed(world.message())[1])
     inbound.envelope_arrived(row.transfer_id, world.sender.participant, world.recipient.participant)
     assert IncomingMessage.objects.count() == 1
@@ -226,7 +226,7 @@ def test_a_receipt_that_cannot_be_delivered_leaves_the_message_unacknowledged(wo
 
 
 @pytest.mark.parametrize("damage", [b"", b"<a/>", b"<not-closed", b"\x00\x01"])
-def test_what_is_no_envelope_is_dropped_and_told_to_nobody(world, client, damage):
+def test_what_is_no_envelope_is_discarded_without_an_answer(world, client, damage):
     row = arrived(world, damage or b" ")
     world.pump()
     row.refresh_from_db()

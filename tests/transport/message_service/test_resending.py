@@ -83,9 +83,9 @@ def test_what_failed_is_sent_again_by_the_same_id_in_a_new_transfer(world):
     transfers = OutboundTransfer.objects.filter(envelope_id=str(row.message_id)).order_by("created_at")
     assert [transfer.state for transfer in transfers] == ["FAILED", "DELIVERED"]
     assert len({transfer.as4_message_id for transfer in transfers}) == 2
-    told = [(name, who) for _, name, who in ladder(world, row).history]
-    assert ("Lagt för sändning igen", "Nils") in told
-    assert told[0] == ("Lagt för sändning", "Karin")
+    shown = [(name, who) for _, name, who in ladder(world, row).history]
+    assert ("Lagt för sändning igen", "Nils") in shown
+    assert shown[0] == ("Lagt för sändning", "Karin")
     pieces = evidence_of(world.sender.participant.value, row.message_id, was_sent=True)
     assert set(pieces) == {Kind.ENVELOPE, Kind.TRANSPORT_RECEIPT, Kind.MESSAGE_RECEIPT}
     for piece in pieces.values():
@@ -186,11 +186,11 @@ def test_what_has_not_left_is_cancelled_and_nothing_of_it_is_kept_for_sending(wo
     assert not default_storage.exists(payload)
     world.pump()
     assert not OutboundTransfer.objects.exists()
-    told = ladder(world, row)
-    assert told.problem == "Sändningen avbröts. Meddelandet lämnade aldrig er organisation."
-    assert not told.may_be_sent_again
-    assert not told.may_be_cancelled
-    assert [(name, who) for _, name, who in told.history][-1] == ("Avbrutet", "Nils")
+    shown = ladder(world, row)
+    assert shown.problem == "Sändningen avbröts. Meddelandet lämnade aldrig er organisation."
+    assert not shown.may_be_sent_again
+    assert not shown.may_be_cancelled
+    assert [(name, who) for _, name, who in shown.history][-1] == ("Avbrutet", "Nils")
     assert deadlines.mark_overdue() == 0
 
 
@@ -225,9 +225,9 @@ def test_what_the_access_point_has_not_begun_to_send_is_cancelled(world):
     world.pump()
     row.refresh_from_db()
     assert nothing_left(row)
-    told = ladder(world, row)
-    assert told.problem == "Sändningen avbröts. Meddelandet lämnade aldrig er organisation."
-    assert not told.may_be_cancelled
+    shown = ladder(world, row)
+    assert shown.problem == "Sändningen avbröts. Meddelandet lämnade aldrig er organisation."
+    assert not shown.may_be_cancelled
     transfer = OutboundTransfer.objects.get()
     assert (transfer.state, transfer.cause, transfer.due_at) == ("FAILED", "cancelled", None)
     assert [event.cause for event in TransferEvent.objects.all()] == ["cancelled"]
@@ -284,14 +284,14 @@ def test_a_message_that_is_cancelled_while_a_worker_packs_it_is_not_posted(world
 def test_a_worker_that_is_about_to_post_is_waited_for_and_wins(world, monkeypatch):
     """It holds the transfer's lock: whoever cancels waits, and then finds that it may be on its way."""
     row = handed_over(world)
-    holds, told, outcome = threading.Event(), [], []
+    holds, waited, outcome = threading.Event(), [], []
     outbound = access_point_log.outbound
 
     def slow(kind, *args, **options):
         if kind == TransferEvent.Kind.SENT:
             holds.set()
             canceller.join(0.3)
-            told.append(canceller.is_alive())
+            waited.append(canceller.is_alive())
         outbound(kind, *args, **options)
 
     def cancel() -> None:
@@ -305,7 +305,7 @@ def test_a_worker_that_is_about_to_post_is_waited_for_and_wins(world, monkeypatc
     monkeypatch.setattr(access_point_log, "outbound", slow)
     access_point_sending.send(OutboundTransfer.objects.get().pk)
     canceller.join(20)
-    assert (told, outcome) == ([True], ["HasLeft"])
+    assert (waited, outcome) == ([True], ["HasLeft"])
     world.pump()
     row.refresh_from_db()
     assert row.state == "ACCEPTED"
@@ -327,9 +327,9 @@ def test_a_new_attempt_that_is_cancelled_may_be_made_again(world):
     row = failed(world)
     again(world, row)
     cancelled(world, row)
-    told = ladder(world, row)
-    assert told.problem == "Omsändningen avbröts. Den första sändningen kan ha kommit fram."
-    assert told.may_be_sent_again
+    shown = ladder(world, row)
+    assert shown.problem == "Omsändningen avbröts. Den första sändningen kan ha kommit fram."
+    assert shown.may_be_sent_again
     again(world, row)
     world.pump()
     row.refresh_from_db()
@@ -356,14 +356,14 @@ def test_a_message_that_is_cancelled_while_a_worker_seals_it_does_not_leave(worl
 def test_a_worker_that_is_about_to_hand_over_is_waited_for_and_wins(world, monkeypatch):
     """The worker holds the row's lock: whoever cancels waits for it, and then finds that it has left."""
     row = ordered(world)
-    holds, told = threading.Event(), []
+    holds, waited = threading.Event(), []
     submit = outbound._submit
 
     def slow(current, envelope_name):
         holds.set()
         # The other one is waiting for the lock by now, or will find it.
         canceller.join(0.3)
-        told.append(canceller.is_alive())
+        waited.append(canceller.is_alive())
         submit(current, envelope_name)
 
     outcome: list[str] = []
@@ -379,7 +379,7 @@ def test_a_worker_that_is_about_to_hand_over_is_waited_for_and_wins(world, monke
     monkeypatch.setattr(outbound, "_submit", slow)
     outbound.seal_and_submit(row.pk)
     canceller.join(20)
-    assert told == [True]
+    assert waited == [True]
     assert outcome == ["HasLeft"]
     row.refresh_from_db()
     assert row.state == "SUBMITTED"

@@ -178,12 +178,12 @@ def test_what_follows_the_rules_no_more_when_it_is_to_be_sealed_does_not_leave_a
     for one in (row, too_large):
         one.refresh_from_db()
         assert (one.state, one.cause, one.due_at) == ("MESSAGE_EXCHANGE_ERROR", "message-invalid", None)
-        told = ladder_of(delivery_of(world.sender.participant.value, one.message_id))
-        assert told.problem == (
+        shown = ladder_of(delivery_of(world.sender.participant.value, one.message_id))
+        assert shown.problem == (
             "Meddelandet följer inte federationens regler. Det lämnade aldrig er organisation."
         )
-        assert told.advice == "Skriv det på nytt. Går det inte då heller, tala om det för er administratör."
-        assert (told.rungs[0].status, told.may_be_sent_again) == ("failed", False)
+        assert shown.advice == "Skriv det på nytt. Går det inte då heller, tala om det för er administratör."
+        assert (shown.rungs[0].status, shown.may_be_sent_again) == ("failed", False)
 
 
 def test_without_a_valid_signing_key_nothing_leaves(world):

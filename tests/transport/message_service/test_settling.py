@@ -176,7 +176,7 @@ def test_a_receipt_that_is_missing_is_said_once_and_is_no_rejection(world, clien
 def test_a_transfer_of_somebody_else_is_no_matter_of_ours(world, client):
     with transaction.atomic():
         outbound.transfer_changed(uuid.uuid4(), Outcome.DELIVERED, "")
-    assert not client.told
+    assert not client.notified
 
 
 def test_deliveries_are_of_one_organisation_and_take_two_queries_or_three_while_something_is_on_its_way(

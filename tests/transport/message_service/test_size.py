@@ -58,6 +58,6 @@ def test_sealing_and_opening_the_largest_message_take_bounded_memory(world, sett
     arrived = list(IncomingMessage.objects.order_by("arrived_at").values_list("pk", flat=True))
     opening = growth(world, settings, federation, "receiving", "take", arrived)
     assert list(IncomingMessage.objects.values_list("is_accepted", flat=True)) == [True, True]
-    told = f"sealing {sealing / MEGABYTE:.0f} MB, opening {opening / MEGABYTE:.0f} MB"
-    assert max(sealing, opening) < ALLOWED_GROWTH, told
+    measured = f"sealing {sealing / MEGABYTE:.0f} MB, opening {opening / MEGABYTE:.0f} MB"
+    assert max(sealing, opening) < ALLOWED_GROWTH, measured
     assert work_is_clean(settings.SDK_WORK_DIR)

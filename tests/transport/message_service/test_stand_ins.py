@@ -20,10 +20,10 @@ def sent_to(world, address: str):
     """What the sender comes to know, and who has taken it."""
     message_id = orders.order(world.message(recipient_function=address), actor="Karin")
     world.pump()
-    taken = MailboxMessage.objects.filter(message_id=message_id, direction="in").first()
+    delivered = MailboxMessage.objects.filter(message_id=message_id, direction="in").first()
     state = delivery_of(world.sender.participant.value, message_id).state
     cause = IncomingMessage.objects.get(message_id=message_id).events.first().cause
-    return state, (taken.conversation.mailbox, taken.for_address) if taken else None, cause
+    return state, (delivered.conversation.mailbox, delivered.for_address) if delivered else None, cause
 
 
 def a_mailbox(world, address: str, **fields) -> FunctionMailbox:
