@@ -326,7 +326,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
                 SEARCH,
                 partial(
                     lambda question, client, number: client.post(
-                        "/sok", {"fraga": question}, headers={"HX-Request": "true"}
+                        "/sok", {"question": question}, headers={"HX-Request": "true"}
                     ),
                     question,
                     client,

@@ -23,12 +23,12 @@ def remove_orphaned_files() -> None:
 
 @shared_task
 def index_missing() -> None:
-    index.catch_up()
+    index.index_missing()
 
 
 @shared_task
 def index_all_missing() -> None:
-    index.catch_up(everything=True)
+    index.index_missing(everything=True)
 
 
 @shared_task

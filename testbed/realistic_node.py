@@ -43,9 +43,9 @@ from mailbox.models import (
     SearchEntry,
 )
 from mailbox.search import vocabulary
-from mailbox.search.hashes import NUMBER, ROOT, WORD, token, tokens
-from mailbox.search.roots import roots_of
-from mailbox.search.words import written
+from mailbox.search.hashes import NUMBER, STEM, WORD, token, tokens
+from mailbox.search.stems import stems_of
+from mailbox.search.words import words_and_numbers
 from transport.message_service.models import Event, Organisation, OutgoingMessage
 from transport.storage.encryption.keys import current_key, search_key
 from transport.storage.encryption.texts import seal_with
@@ -489,10 +489,10 @@ class _Node:
 
     def _index(self) -> None:
         key = search_key(HERE)
-        roots = roots_of(self.known)
-        vocabulary.learn(HERE, key, roots)
+        roots = stems_of(self.known)
+        vocabulary.add(HERE, key, roots)
         hashes = {
-            word: (token(key, WORD, word), token(key, ROOT, roots.get(word, word))) for word in self.known
+            word: (token(key, WORD, word), token(key, STEM, roots.get(word, word))) for word in self.known
         }
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMPORARY TABLE letter (number int PRIMARY KEY, words bigint[])")
@@ -505,7 +505,7 @@ class _Node:
             )
             with cursor.copy("COPY reference FROM STDIN") as target:
                 for talk in self.talks:
-                    said = written([_reference(talk)], [_reference(talk)])
+                    said = words_and_numbers([_reference(talk)], [_reference(talk)])
                     target.write_row(
                         (talk.key, tokens(key, WORD, said.words) + tokens(key, NUMBER, said.numbers))
                     )

@@ -1,14 +1,14 @@
-"""Finding messages, notes and drafts by what they say, without an index that anybody could read.
+"""Full-text search in messages, notes and drafts, with an index that nobody can read.
 
-What they say is kept encrypted; the index beside it holds only keyed hashes of its words (64 bits of
-HMAC-SHA256 under the organisation's search key, `hashes`). What a word is (`words`), and which words are
-forms of one (`roots`), is settled before hashing, so that a question meets the message whatever the ending.
-`vocabulary` knows, hashed too, of which parts and trigrams an organisation's words are made: it finds
-compounds, beginnings and misspellings. `index` writes, `find` reads, `highlight` shows where.
+Content is encrypted; the index holds only keyed hashes of its words (64 bits of HMAC-SHA256 under the
+organisation's search key, `hashes`). Texts are split into words and numbers (`words`), and words are reduced
+to stems (`stems`), before hashing, so that a question finds a message whatever the ending. `vocabulary`
+holds, hashed too, the parts and trigrams of an organisation's words: it finds compounds, beginnings and
+misspellings. `index` writes, `query` reads, `highlight` marks matches, `results` builds what the page shows.
 
-It finds for a person what `mailbox.access` lets them see, and nothing else.
+A search finds what `mailbox.access` lets the person see, and nothing else.
 """
 
-from .find import Filters, Hit, Hits, find
+from .query import Filters, Hit, Hits, Match, Position, find
 
-__all__ = ["Filters", "Hit", "Hits", "find"]
+__all__ = ["Filters", "Hit", "Hits", "Match", "Position", "find"]

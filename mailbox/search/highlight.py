@@ -1,14 +1,15 @@
-"""Where in a message a question's words stand: the text around the first of them, marked."""
+"""Marking a question's words in a text, and cutting an excerpt around the first of them."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from .hashes import NUMBER, ROOT, WORD, token
-from .roots import roots_of
-from .words import forms_of_number, normal
+from .hashes import NUMBER, STEM, WORD, token
+from .stems import stems_of
+from .words import normalized, numbers_in
 
 _AROUND: Final = 110
+_MOST_WORDS: Final = 20
 LONGEST: Final = 60_000
 _PIECE: Final = re.compile(r"[^\W_]+(?:[-+/.:\u2010-\u2015][^\W_]+)*")
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -24,62 +25,74 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A stretch of a text with its matches marked, and the different words that match in the whole text."""
+
+    parts: list[Part]
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Span:
     start: int
     end: int
 
 
 class Marker:
-    """Marks what an index's hashes stand for, in one organisation's texts."""
+    """Marks words by their hashes in the index, in one organisation's texts."""
 
     def __init__(self, key: bytes, matching: frozenset[int]) -> None:
         self._key = key
         self._matching = matching
 
     def whole(self, text: str) -> list[Part]:
-        """All of a short text, marked."""
+        """A short text as a whole, marked."""
         return _cut(text, self._spans(text), 0, len(text))
 
-    def excerpt(self, texts: list[str]) -> list[Part]:
-        """The surroundings of the first match in some texts; where there is none, the beginning."""
+    def excerpt(self, texts: list[str]) -> Excerpt:
+        """The text around the first match in some texts; without a match the beginning of the first."""
         for text in texts:
             spans = self._spans(text)
             if spans:
                 start, end = max(0, spans[0].start - _AROUND), min(len(text), spans[0].end + _AROUND * 2)
-                return _framed(_cut(text, spans, start, end), text, start, end)
+                words = tuple(dict.fromkeys(text[span.start : span.end] for span in spans))[:_MOST_WORDS]
+                return Excerpt(_framed(_cut(text, spans, start, end), text, start, end), words)
         first = texts[0] if texts else ""
-        return _framed([Part(first[: _AROUND * 2], False)] if first else [], first, 0, _AROUND * 2)
+        beginning = [Part(first[: _AROUND * 2], False)] if first else []
+        return Excerpt(_framed(beginning, first, 0, _AROUND * 2))
 
     def has_match(self, text: str) -> bool:
+        """Whether anything in the text matches."""
         return bool(self._spans(text))
 
     def _spans(self, text: str) -> list[_Span]:
-        """What matches; a number is marked whole, with the signs in it."""
+        """Where words match; a number is marked as a whole, with its separators."""
         shown = text[:LONGEST]
         pieces = list(_PIECE.finditer(shown))
-        words = {normal(match[0]) for match in _WORD.finditer(shown)}
-        roots = roots_of(words)
-        known: dict[str, bool] = {word: self._is_match(word, roots.get(word)) for word in words}
+        words = {normalized(match[0]) for match in _WORD.finditer(shown)}
+        stems = stems_of(words)
+        known: dict[str, bool] = {word: self._is_match(word, stems.get(word)) for word in words}
         spans: list[_Span] = []
         for piece in pieces:
-            joined = _NOT_ALPHANUMERIC.sub("", normal(piece[0]))
-            if any(map(str.isdigit, joined)) and self._is_number(joined):
+            joined = _NOT_ALPHANUMERIC.sub("", normalized(piece[0]))
+            if any(map(str.isdigit, joined)) and self._is_number(piece[0]):
                 spans.append(_Span(piece.start(), piece.end()))
                 continue
             spans += [
                 _Span(piece.start() + word.start(), piece.start() + word.end())
                 for word in _WORD.finditer(piece[0])
-                if known[normal(word[0])]
+                if known[normalized(word[0])]
             ]
         return spans
 
-    def _is_match(self, word: str, root: str | None) -> bool:
+    def _is_match(self, word: str, stem: str | None) -> bool:
         if token(self._key, WORD, word) in self._matching:
             return True
-        return root is not None and token(self._key, ROOT, root) in self._matching
+        return stem is not None and token(self._key, STEM, stem) in self._matching
 
-    def _is_number(self, joined: str) -> bool:
-        return any(token(self._key, NUMBER, form) in self._matching for form in forms_of_number(joined))
+    def _is_number(self, composite: str) -> bool:
+        numbers = numbers_in(normalized(composite))
+        return any(token(self._key, NUMBER, number) in self._matching for number in numbers)
 
 
 def _cut(text: str, spans: list[_Span], start: int, end: int) -> list[Part]:
@@ -98,7 +111,7 @@ def _cut(text: str, spans: list[_Span], start: int, end: int) -> list[Part]:
 
 
 def _framed(parts: list[Part], text: str, start: int, end: int) -> list[Part]:
-    """With dots where text has been left out."""
+    """The parts, with dots where text was left out."""
     before = [Part("… ", False)] if start > 0 else []
     after = [Part(" …", False)] if end < len(text) else []
     return [*before, *parts, *after]

@@ -1,4 +1,4 @@
-"""What is a word, and what is a number, in text as people write it."""
+"""Splitting texts and questions into words and numbers."""
 
 import re
 import unicodedata
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST_WORD: Final = 60
-# A text with more different words than this is searched by those that come first.
+# Only the first so many different words of a text are indexed.
 MOST_WORDS: Final = 20_000
 _MOST_TERMS: Final = 12
-_LONGEST_QUESTION: Final = 300
+LONGEST_QUESTION: Final = 300
+# Of the parts that signs join, so many are combined.
+_MOST_PARTS: Final = 8
 
 _WORD: Final = re.compile(r"[^\W_]+")
-# Parts that belong together though signs stand between them: 19121212-1212, SN 2026/117, sdk:inkorg:0203.
+# Parts joined by signs, which belong together: 19121212-1212, SN 2026/117, sdk:inkorg:0203.
 _COMPOSITE: Final = re.compile(r"[^\W_]+(?:[-+/.:\u2010-\u2015][^\W_]+)+")
 _SPACED_DIGITS: Final = re.compile(r"\d[\d \u00a0-]{4,24}\d")
 _NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
@@ -21,8 +23,8 @@ _DATED: Final = re.compile(r"(?:18|19|20)\d{10}")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a text holds: its words, and its numbers without the signs between their digits."""
+class WordsAndNumbers:
+    """The words of a text, and its numbers without the signs between their digits."""
 
     words: frozenset[str]
     numbers: frozenset[str]
@@ -30,27 +32,27 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A part of a question, all of which a message has to hold."""
+    """A part of a question; a message has to hold all of them."""
 
     text: str
     is_number: bool
 
 
-def normal(text: str) -> str:
-    """Text as it is compared: one form of every letter, small letters, no accents but those of å, ä, ö."""
-    return unicodedata.normalize("NFC", "".join(_bare(one) for one in _composed(text)))
+def normalized(text: str) -> str:
+    """Text for comparison: composed, in lower case, without accents other than those of å, ä and ö."""
+    return unicodedata.normalize("NFC", "".join(_without_accent(letter) for letter in _composed(text)))
 
 
 def as_number(text: str) -> str:
-    """An identifier as the index holds it: letters and digits without what stands between them."""
-    return _joined(normal(text))
+    """An identifier for comparison: letters and digits without separators."""
+    return _joined(normalized(text))
 
 
-def written(texts: Iterable[str], identifiers: Iterable[str] = ()) -> Written:
-    """The words and numbers of some texts; an identifier is a number too, as a whole."""
+def words_and_numbers(texts: Iterable[str], identifiers: Iterable[str] = ()) -> WordsAndNumbers:
+    """The words and numbers of texts; each identifier counts as a number too, as a whole."""
     words: set[str] = set()
-    numbers = {form for one in identifiers for form in forms_of_number(as_number(one)) if form}
-    for text in map(normal, texts):
+    numbers = {form for identifier in identifiers for form in forms_of_number(as_number(identifier)) if form}
+    for text in map(normalized, texts):
         for match in _WORD.finditer(text):
             if len(words) >= MOST_WORDS:
                 break
@@ -62,21 +64,29 @@ def written(texts: Iterable[str], identifiers: Iterable[str] = ()) -> Written:
             for match in pattern.finditer(text):
                 if len(numbers) >= MOST_WORDS:
                     break
-                joined = _joined(match[0])
-                if _has_digit(joined):
-                    numbers.update(forms_of_number(joined))
-    return Written(frozenset(words), frozenset(numbers))
+                numbers.update(numbers_in(match[0]))
+    return WordsAndNumbers(frozenset(words), frozenset(numbers))
 
 
-def terms(question: str) -> list[Term]:
-    """The terms of a question, in its order; empty where it holds neither letter nor digit."""
-    found = list(dict.fromkeys(_terms(normal(question[:_LONGEST_QUESTION]))))
+def terms_of(question: str) -> list[Term]:
+    """The terms of a question in their order; empty without letters and digits."""
+    found = list(dict.fromkeys(_terms(normalized(question[:LONGEST_QUESTION]))))
     return found[:_MOST_TERMS]
 
 
 def forms_of_number(number: str) -> tuple[str, ...]:
-    """A personal number is written with or without its century: both, the one that is written first."""
+    """A number, and for a personal number with a century also the number without it."""
     return (number, number[2:]) if _DATED.fullmatch(number) else (number,)
+
+
+def numbers_in(composite: str) -> set[str]:
+    """The numbers by which parts joined by signs are found: any consecutive parts with a digit among them,
+    so that 2026/1031 finds SN-2026/1031-3. One part alone is a word of the text."""
+    parts = _WORD.findall(composite)[:_MOST_PARTS]
+    joined = {_joined(composite)}
+    for start in range(len(parts)):
+        joined |= {_joined("".join(parts[start:end])) for end in range(start + 2, len(parts) + 1)}
+    return {form for number in joined if _has_digit(number) for form in forms_of_number(number)}
 
 
 def _terms(text: str) -> Iterator[Term]:
@@ -109,8 +119,8 @@ def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text).lower()
 
 
-def _bare(letter: str) -> str:
-    """A letter without its accent, where it is not a letter of its own in Swedish."""
+def _without_accent(letter: str) -> str:
+    """A letter without its accent; å, ä and ö are letters of their own."""
     if letter.isascii() or letter in "åäö":
         return letter
     decomposed = unicodedata.normalize("NFD", letter)

@@ -1,16 +1,16 @@
-"""Texts of messages as they are read in a page: their beginning, so that a page costs no more than a person
-reads.
+"""Texts of messages as HTML for pages: their beginning, so that a page stays fast however long they are.
 
-Making HTML of Markdown takes some seconds a megabyte and two hundred times its memory, and a message may be
-of thirty megabytes. The whole text is a file to download.
+Rendering Markdown takes some seconds a megabyte and two hundred times its memory, and a message may have
+thirty megabytes. The whole text is a file to download.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from django.utils.safestring import SafeString
 
-from mailbox.models import Message
+from mailbox.models import Document, Message
 
 from .markdown import render
 from .plain_text import up_to_line_end
@@ -18,40 +18,64 @@ from .plain_text import up_to_line_end
 # Characters: of one text, and of all texts of a page.
 MOST_OF_A_TEXT: Final = 200_000
 MOST_OF_A_PAGE: Final = 400_000
-# What every message of a page has, whatever stands before it.
+# Every message of a page has so much, however long the messages before it are.
 _LEAST_OF_A_MESSAGE: Final = 4_000
-# What a text costs beside its length.
+# Each text counts so many characters beside its length.
 _COST_OF_A_TEXT: Final = 50
 
 
-class Page:
-    """What there is room for in a page."""
+@dataclass(frozen=True, slots=True)
+class MessageTexts:
+    """The texts of a message as HTML, by document; `is_cut` tells that not all is shown."""
+
+    documents: list[tuple[Document, list[SafeString]]]
+    is_cut: bool
+
+
+class TextBudget:
+    """How much text of its messages a page still has room for."""
 
     def __init__(self) -> None:
         self._left = MOST_OF_A_PAGE
 
+    def texts_of(self, message: Message) -> MessageTexts:
+        """The beginning of the message's texts, at least some thousand characters of it."""
+        room = min(MOST_OF_A_TEXT, max(self._left, _LEAST_OF_A_MESSAGE))
+        left = room
+        is_cut = False
+        documents: list[tuple[Document, list[SafeString]]] = []
+        for document in message.documents.all():
+            texts: list[SafeString] = []
+            for text in document.texts:
+                if left <= 0:
+                    is_cut = True
+                    break
+                shown, is_text_cut = beginning_of(text, left)
+                texts.append(render(shown))
+                is_cut = is_cut or is_text_cut
+                left -= len(shown) + _COST_OF_A_TEXT
+            documents.append((document, texts))
+        self._left -= room - max(left, 0)
+        return MessageTexts(documents, is_cut)
+
+
+class Page:
+    """A page whose templates read the texts from the rows themselves."""
+
+    def __init__(self) -> None:
+        self._budget = TextBudget()
+
     def render_texts(self, messages: Iterable[Message]) -> None:
-        """Give each message's documents their texts as HTML, `rendered`; a message of which not all is shown
-        `is_text_cut`."""
+        """Set `rendered` on each document and `is_text_cut` on each message."""
         for message in messages:
-            room = min(MOST_OF_A_TEXT, max(self._left, _LEAST_OF_A_MESSAGE))
-            left = room
-            message.is_text_cut = False  # type: ignore[attr-defined]
-            for document in message.documents.all():
-                document.rendered = []  # type: ignore[attr-defined]
-                for text in document.texts:
-                    if left <= 0:
-                        message.is_text_cut = True  # type: ignore[attr-defined]
-                        break
-                    shown, is_cut = beginning_of(text, left)
-                    document.rendered.append(render(shown))  # type: ignore[attr-defined]
-                    message.is_text_cut = message.is_text_cut or is_cut  # type: ignore[attr-defined]
-                    left -= len(shown) + _COST_OF_A_TEXT
-            self._left -= room - max(left, 0)
+            shown = self._budget.texts_of(message)
+            message.is_text_cut = shown.is_cut  # type: ignore[attr-defined]
+            for document, texts in shown.documents:
+                document.rendered = texts  # type: ignore[attr-defined]
 
 
 def beginning_of(text: str, most: int = MOST_OF_A_TEXT) -> tuple[str, bool]:
-    """What is shown of a text, whole lines of it if it can be; and whether there is more."""
+    """The beginning of a text, of whole lines where possible, and whether there is more."""
     if len(text) <= most:
         return text, False
     return up_to_line_end(text[:most]), True

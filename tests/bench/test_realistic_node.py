@@ -9,7 +9,7 @@ from addressbook.models import FunctionAddress
 from addressbook.search import search
 from mailbox import access_log
 from mailbox.models import FunctionMailbox, Message, Note, Person
-from mailbox.search.find import Filters, find
+from mailbox.search import Filters, find
 from mailbox.workplace import inbox
 from testbed.realistic_node import Size, make
 from tests.mailbox.build import log_in
@@ -40,7 +40,7 @@ def test_a_small_one_has_what_was_asked_for_and_all_of_it_opens(node, client):
     noted = Note.objects.select_related("conversation__mailbox").first()
     words = " ".join(re.findall(r"[a-zåäö]{6,}", noted.text.lower())[:3])
     found = find(person, words, Filters(are_notes=True)).hits
-    assert noted in [hit.what for hit in found], "whose index has the words of its text"
+    assert noted in [hit.row for hit in found], "whose index has the words of its text"
     assert find(person, f"SN 2026/{talk.pk:06d}").hits
     assert search("elevhälsan")
     assert list(access_log.verify("0203:habo.se")) == []

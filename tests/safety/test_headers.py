@@ -129,7 +129,7 @@ def test_answers_to_nobody_and_to_what_is_not_there_are_as_strict(db, url):
 
 
 def test_errors_are_as_strict(client, monkeypatch):
-    refused = Client(enforce_csrf_checks=True).post(reverse("search"), {"fraga": "x"})
+    refused = Client(enforce_csrf_checks=True).post(reverse("search"), {"question": "x"})
     assert refused.status_code == 403
 
     def fail(*_: object) -> None:

@@ -310,9 +310,9 @@ def test_nothing_of_the_other_organisation_is_reached_by_its_number(sides, role)
 def test_searching_for_the_other_s_words_finds_nothing(sides):
     for ours, theirs in (sides, sides[::-1]):
         client = ours.browser("member")
-        found = content_of(client.post(reverse("search"), {"fraga": ours.word}))
+        found = content_of(client.post(reverse("search"), {"question": ours.word}))
         assert reverse("conversation", args=[ours.message.conversation_id]) in found
-        missed = content_of(client.post(reverse("search"), {"fraga": theirs.word}))
+        missed = content_of(client.post(reverse("search"), {"question": theirs.word}))
         assert "/konversation/" not in missed
 
 

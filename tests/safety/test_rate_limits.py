@@ -57,8 +57,8 @@ def test_a_person_searches_and_uploads_only_so_often(client):
     person = a_member(mailbox)
     log_in(client, person)
     for _ in range(MOST):
-        assert client.post(reverse("search"), {"fraga": "ord"}).status_code == 200
-    refused = client.post(reverse("search"), {"fraga": "ord"})
+        assert client.post(reverse("search"), {"question": "ord"}).status_code == 200
+    refused = client.post(reverse("search"), {"question": "ord"})
     assert (refused.status_code, "Retry-After" in refused.headers) == (429, True)
     assert client.get(reverse("search")).status_code == 200
     url = reverse("upload", args=[composer.begin(mailbox, person).pk])

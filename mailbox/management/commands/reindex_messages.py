@@ -16,5 +16,5 @@ words are normalised. Searching works meanwhile, and finds what has been indexed
         parser.add_argument("--all", action="store_true", dest="anew")
 
     def handle(self, *args: Any, anew: bool, **options: Any) -> None:
-        count = index.rebuild() if anew else index.catch_up(everything=True)
+        count = index.rebuild() if anew else index.index_missing(everything=True)
         self.stdout.write(f"{count} messages and notes")

@@ -207,7 +207,7 @@ def test_what_a_search_shows_is_noted_for_each_conversation_once(mailbox, person
     message, other = a_message_in(mailbox), a_message_in(mailbox)
     word = message.subject.split()[0]
     client.force_login(person, backend="mailbox.accounts.login.EidBackend")
-    page = client.post(reverse("search"), {"fraga": word})
+    page = client.post(reverse("search"), {"question": word})
     hits = {hit["message"].conversation.conversation_id for hit in page.context["hits"]}
     shown = list(AccessLogEntry.objects.filter(what="shown-in-search"))
     assert {entry.conversation_id for entry in shown} == hits
@@ -222,7 +222,7 @@ def test_what_a_search_shows_is_noted_for_each_conversation_once(mailbox, person
 def test_a_search_that_shows_nothing_notes_no_conversation(mailbox, person, client):
     a_message_in(mailbox)
     client.force_login(person, backend="mailbox.accounts.login.EidBackend")
-    client.post(reverse("search"), {"fraga": "finns-inte-någonstans"})
+    client.post(reverse("search"), {"question": "finns-inte-någonstans"})
     assert [entry.what for entry in AccessLogEntry.objects.all()] == ["searched"]
 
 

@@ -130,7 +130,7 @@ def test_notes_are_sealed_sent_to_nobody_and_left_out_of_record_bundles(mailbox,
     assert b"Svar" in told
     assert WORD.encode() not in told
     assert OutgoingMessage.objects.count() == 1
-    assert [hit.what for hit in find(karin, WORD).hits] == [Note.objects.get()], "members find it"
+    assert [hit.row for hit in find(karin, WORD).hits] == [Note.objects.get()], "members find it"
 
 
 def test_retention_takes_notes_mentions_and_labels_along(mailbox):
@@ -219,9 +219,9 @@ def test_labels_are_put_and_taken_off_and_narrow_lists_and_searches(mailbox, cli
     assert [row.pk for row in listed.context["page"].rows] == [first.pk]
     assert "Hör av oss" in listed.content.decode()
     found = find(karin, "kallelse", Filters(label_id=label.pk)).hits
-    assert [hit.what.conversation for hit in found] == [first]
-    page = client.post(reverse("search"), {"fraga": "kallelse", "etikett": label.pk})
-    assert len(page.context["hits"]) == 1
+    assert [hit.row.conversation for hit in found] == [first]
+    page = client.post(reverse("search"), {"question": "kallelse", "label": label.pk})
+    assert [len(group.hits) for group in page.context["groups"]] == [1]
     client.post(reverse("label", args=[first.pk]), {"hade": label.pk})
     assert not Labelling.objects.exists()
     assert [event.what for event in first.events.exclude(what="opened")] == ["labelled", "unlabelled"]

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from mailbox.drafts import composer, forwarding
 from mailbox.models import AccessLogEntry
-from mailbox.search import views as search_views
+from mailbox.search import results
 from mailbox.search.highlight import LONGEST
 from mailbox.texts import markdown, message_text
 from tests.mailbox.build import a_member, arrives, log_in
@@ -116,8 +116,8 @@ def test_what_one_writes_is_previewed_in_part(client, mailbox, karin, parsed):
 
 def test_an_excerpt_looks_at_the_beginnings_of_the_first_texts_only(monkeypatch):
     looked_at: list[str] = []
-    monkeypatch.setattr(search_views, "without_marks", lambda text: looked_at.append(text) or text)
-    search_views._texts_looked_at([LONG] * 1000)
+    monkeypatch.setattr(results, "without_marks", lambda text: looked_at.append(text) or text)
+    results._beginnings([LONG] * 1000)
     assert len(looked_at) == 20
     assert max(map(len, looked_at)) == LONGEST
 

@@ -100,7 +100,7 @@ def read_by(browser: Client) -> None:
     attachment = Attachment.objects.get(document__message=row)
     response = browser.get(reverse("attachment", args=[attachment.pk]))
     assert b"".join(response.streaming_content) == CONTENT
-    found = browser.post(reverse("search"), {"fraga": "blåbärspaj"})
+    found = browser.post(reverse("search"), {"question": "blåbärspaj"})
     assert "Vildsvinsutredning" in found.content.decode()
     assert OutgoingMessage.objects.get(kind="message").state == "ACCEPTED"
     assert InboundTransfer.objects.count() == 2
