@@ -1,10 +1,10 @@
-"""Record bundles: a conversation for registration and archive, in one ZIP to be checked by itself.
+"""Record bundles: a conversation for registration and archive as one ZIP, which can be verified by itself.
 
-`account` gathers what is known of a conversation, `bundle` writes it with attachments and evidence,
-`checking` judges a bundle without a database. What a bundle holds stands in docs/record-bundle.md.
+`conversation_record` collects the metadata, `page` makes the PDF, `bundle` writes both with attachments and
+evidence, `verification` verifies a bundle without a database. docs/record-bundle.md describes the content.
 """
 
-from .bundle import write_bundle
+from .bundle import file_name_of, write_bundle
 from .verification import Fault, check_bundle
 
-__all__ = ["Fault", "check_bundle", "write_bundle"]
+__all__ = ["Fault", "check_bundle", "file_name_of", "write_bundle"]

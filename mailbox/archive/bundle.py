@@ -1,25 +1,29 @@
-"""Writing a record bundle."""
+"""Writing a record bundle: metadata, page, evidence, attachments and a manifest of them."""
 
 import hashlib
 import json
 import zipfile
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, Final
 
-from django.conf import settings
-from django.template.loader import render_to_string
+from django.utils import timezone
 
-from mailbox import rendering
 from mailbox.attachments.file_names import safe_name
 from mailbox.models import Attachment, Conversation, Message
-from mailbox.rendering import html_pages
-from mailbox.texts import message_text
 from transport.message_service.api import EvidenceKind as Kind
-from transport.message_service.api import evidence_of
+from transport.message_service.api import Organisation, evidence_of
 from transport.storage import blobs
 
-from .conversation_record import FORMAT, account_of, as_xml, folder_of, messages_of, moment
+from . import page
+from .conversation_record import (
+    FORMAT,
+    folder_of,
+    messages_of,
+    record_as_xml,
+    record_of,
+    sent_deliveries,
+    utc_text,
+)
 
 MANIFEST: Final = "manifest.json"
 METADATA_JSON: Final = "metadata.json"
@@ -30,36 +34,70 @@ EVIDENCE_NAMES: Final = {
     Kind.TRANSPORT_RECEIPT: "transport-receipt.xml",
     Kind.MESSAGE_RECEIPT: "message-receipt.xml",
 }
-_PDF_VARIANT: Final = "pdf/a-2u"
 _CHUNK: Final = 64 * 1024
-# In bytes; some systems end at 260 characters for the whole path.
+# In bytes: some systems allow 260 characters for a whole path.
 _LONGEST_NAME: Final = 120
-_PAGES: Final = rendering.Job(
-    Path(html_pages.__file__),
-    rendering.Limits(
-        memory=2 * 1024 * 1024 * 1024, seconds=240, input=64 * 1024 * 1024, output=256 * 1024 * 1024
-    ),
-)
-_STYLE: Final = Path(settings.BASE_DIR) / "static" / "archive" / "page.css"
+_LONGEST_CASE_NUMBER: Final = 40
+# Of a reference that is a case number, as drafts write it (`drafts.message_builder.REFERENCE_KINDS`).
+CASE_NUMBER_ROOT: Final = "dnr"
+
+
+def file_name_of(conversation: Conversation, made_at: datetime) -> str:
+    """The file name of a bundle: organisation, time, and our case number unless the conversation is
+    confidential."""
+    parts = ["arkivpaket", _organisation_of(conversation), f"{timezone.localtime(made_at):%Y-%m-%d %H%M}"]
+    case_number = "" if conversation.is_confidential else _case_number_of(conversation)
+    if case_number:
+        parts.append(case_number.replace("/", "-").replace("\\", "-")[:_LONGEST_CASE_NUMBER])
+    return safe_name(" ".join(parts) + ".zip")
+
+
+def _organisation_of(conversation: Conversation) -> str:
+    """The name of the organisation, or its participant identifier where the node has no name for it."""
+    participant = conversation.mailbox.participant_id
+    name = Organisation.objects.filter(participant_id=participant).values_list("name", flat=True).first()
+    return name or participant
+
+
+def _case_number_of(conversation: Conversation) -> str:
+    """Our newest case number in the conversation; empty without one."""
+    for message in conversation.messages.order_by("-at", "-pk"):
+        was_sent = message.direction == Message.Direction.OUT
+        for reference in message.sender_references if was_sent else message.recipient_references:
+            if reference["root"] == CASE_NUMBER_ROOT and reference["value"]:
+                return str(reference["value"])
+    return ""
 
 
 def write_bundle(conversation: Conversation, out: BinaryIO, *, made_by: str, made_at: datetime) -> None:
-    """Write the bundle of a conversation. Files are streamed; the page is made in memory."""
+    """Write the bundle of a conversation. Files are streamed; the page is made in memory.
+
+    Raises `rendering.RenderingFailed`.
+    """
     messages = messages_of(conversation)
-    account = account_of(conversation, messages, made_by=made_by, made_at=made_at)
+    deliveries = sent_deliveries(conversation, messages)
+    record = record_of(conversation, messages, deliveries, made_by=made_by, made_at=made_at)
+    html = page.html_of(
+        conversation,
+        messages,
+        deliveries,
+        organisation=_organisation_of(conversation),
+        made_by=made_by,
+        made_at=made_at,
+    )
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         contents = _Contents(archive, made_at)
-        contents.add(METADATA_JSON, json.dumps(account, ensure_ascii=False, indent=1).encode())
-        contents.add(METADATA_XML, as_xml(account))
-        contents.add(PAGE, _page(conversation, messages, made_by, made_at))
+        contents.add(METADATA_JSON, json.dumps(record, ensure_ascii=False, indent=1).encode())
+        contents.add(METADATA_XML, record_as_xml(record))
+        contents.add(PAGE, page.as_pdf(html))
         for position, message in enumerate(messages, 1):
             _add_message(contents, folder_of(position, message), conversation, message)
-        manifest = {"format": FORMAT, "made_at": moment(made_at), "files": contents.files}
+        manifest = {"format": FORMAT, "made_at": utc_text(made_at), "files": contents.files}
         contents.add(MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
 
 
 class _Contents:
-    """The archive, and what has been put into it: [{path, size, sha256}]."""
+    """The ZIP archive, and its files for the manifest: [{path, size, sha256}]."""
 
     def __init__(self, archive: zipfile.ZipFile, made_at: datetime) -> None:
         self._archive = archive
@@ -67,6 +105,7 @@ class _Contents:
         self.files: list[dict[str, str | int]] = []
 
     def add(self, path: str, content: bytes | BinaryIO) -> None:
+        """Add a file."""
         digest, size = hashlib.sha256(), 0
         entry = zipfile.ZipInfo(path, self._date)
         entry.compress_type = zipfile.ZIP_DEFLATED
@@ -94,34 +133,11 @@ def _add_message(contents: _Contents, folder: str, conversation: Conversation, m
         for attachment in document.attachments.all():
             number += 1
             with blobs.open_stored(attachment.file_name, attachment.place) as source:
-                path = f"{folder}/attachments/{number:02d}-{_safe(attachment)}"
+                path = f"{folder}/attachments/{number:02d}-{_safe_name(attachment)}"
                 contents.add(path, source)
 
 
-def _safe(attachment: Attachment) -> str:
-    """The file's own name, without what could lead out of its folder or trouble an archive's system."""
+def _safe_name(attachment: Attachment) -> str:
+    """The file's own name, without characters that lead out of its folder or that archive systems refuse."""
     name = safe_name(attachment.name, _LONGEST_NAME)
     return "".join(letter if letter.isalnum() or letter in " ._-()" else "_" for letter in name)
-
-
-def _page(conversation: Conversation, messages: list[Message], made_by: str, made_at: datetime) -> bytes:
-    """The conversation as PDF/A-2u: readable by itself, its fonts and colours within it."""
-    deliveries = account_of(conversation, messages, made_by=made_by, made_at=made_at)["messages"]
-    for message, told in zip(messages, deliveries, strict=True):
-        message.delivery = told["delivery"]  # type: ignore[attr-defined]
-        message.is_sent = message.direction == Message.Direction.OUT  # type: ignore[attr-defined]
-        # Each message by itself: in an archive what stands before another takes nothing from it.
-        message_text.Page().render_texts([message])
-    context = {
-        "conversation": conversation,
-        "mailbox": conversation.mailbox,
-        "messages_shown": messages,
-        "made_by": made_by,
-        "made_at": made_at,
-    }
-    asked = {
-        "html": render_to_string("archive/conversation.html", context),
-        "css": _STYLE.read_text(),
-        "variant": _PDF_VARIANT,
-    }
-    return rendering.render(_PAGES, json.dumps(asked).encode())

@@ -1,9 +1,10 @@
-"""What is known of a conversation, as plain values: for the page, JSON and XML of a bundle."""
+"""The metadata of a conversation as plain values, for the JSON and XML of a bundle."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Prefetch
 from lxml import etree
@@ -14,27 +15,36 @@ from transport.message_service.api import Delivery, deliveries_of
 FORMAT: Final = "urn:sdkportal:record-bundle:1"
 _NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-Account = dict[str, Any]
+Record = dict[str, Any]
 
 
 def messages_of(conversation: Conversation) -> list[Message]:
     """The conversation's messages in order of time, with their documents and attachments."""
-    # What is blocked goes nowhere.
+    # Attachments with malware are blocked and not exported.
     attachments = Prefetch("attachments", Attachment.objects.filter(is_blocked=False))
     documents = Document.objects.prefetch_related(attachments)
     return list(conversation.messages.order_by("at", "pk").prefetch_related(Prefetch("documents", documents)))
 
 
-def account_of(
-    conversation: Conversation, messages: list[Message], *, made_by: str, made_at: datetime
-) -> Account:
-    """Everything but the content of files. Times are UTC with three fraction digits."""
-    mailbox = conversation.mailbox
+def sent_deliveries(conversation: Conversation, messages: list[Message]) -> dict[UUID, Delivery]:
+    """The deliveries of the messages that were sent, by message id."""
     sent = [message.message_id for message in messages if message.direction == Message.Direction.OUT]
-    deliveries = deliveries_of(mailbox.participant_id, sent)
+    return dict(deliveries_of(conversation.mailbox.participant_id, sent))
+
+
+def record_of(
+    conversation: Conversation,
+    messages: list[Message],
+    deliveries: Mapping[UUID, Delivery],
+    *,
+    made_by: str,
+    made_at: datetime,
+) -> Record:
+    """The metadata of a conversation, without the content of files. Times are in UTC, with milliseconds."""
+    mailbox = conversation.mailbox
     return {
         "format": FORMAT,
-        "made_at": moment(made_at),
+        "made_at": utc_text(made_at),
         "made_by": made_by,
         "conversation_id": str(conversation.conversation_id),
         "subject": conversation.subject,
@@ -50,30 +60,31 @@ def account_of(
 
 
 def folder_of(position: int, message: Message) -> str:
-    """Where a message's files lie in the bundle."""
+    """The folder of a message's files in the bundle."""
     return f"messages/{position:03d}-{message.message_id}"
 
 
-def moment(at: datetime) -> str:
+def utc_text(at: datetime) -> str:
+    """A time in UTC as ISO 8601 with milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_xml(account: Account) -> bytes:
-    """The account as XML: an element a name, a list's items named in the singular."""
+def record_as_xml(record: Record) -> bytes:
+    """The record as XML: an element for each name, `item` elements for a list."""
     root = etree.Element(f"{{{FORMAT}}}record", nsmap={None: FORMAT})
-    _add(root, account)
+    _add(root, record)
     etree.indent(root)
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
-def _message(position: int, message: Message, delivery: Delivery | None) -> Account:
+def _message(position: int, message: Message, delivery: Delivery | None) -> Record:
     was_sent = message.direction == Message.Direction.OUT
     return {
         "folder": folder_of(position, message),
         "message_id": str(message.message_id),
         "answers": str(message.ref_to_message_id) if message.ref_to_message_id else None,
         "direction": "sent" if was_sent else "arrived",
-        "at": moment(message.at),
+        "at": utc_text(message.at),
         "subject": message.subject,
         "is_confidential": message.is_confidential,
         "written_by": message.written_by.name if message.written_by else None,
@@ -108,20 +119,20 @@ def _message(position: int, message: Message, delivery: Delivery | None) -> Acco
     }
 
 
-def _delivery(delivery: Delivery) -> Account:
+def _delivery(delivery: Delivery) -> Record:
     return {
         "state": delivery.state.value,
         "transport_receipt_at": _optional(delivery.transport_receipt_at),
         "message_receipt_at": _optional(delivery.message_receipt_at),
         "events": [
-            {"at": moment(event.at), "name": event.name, "cause": event.cause, "actor": event.actor}
+            {"at": utc_text(event.at), "name": event.name, "cause": event.cause, "actor": event.actor}
             for event in delivery.events
         ],
     }
 
 
 def _optional(at: datetime | None) -> str | None:
-    return moment(at) if at is not None else None
+    return utc_text(at) if at is not None else None
 
 
 def _add(parent: Any, value: Any) -> None:
@@ -139,5 +150,5 @@ def _add(parent: Any, value: Any) -> None:
 
 
 def _without_controls(text: str) -> str:
-    """XML 1.0 cannot hold every character that a name or an event may."""
+    """The text with U+FFFD for each character that XML 1.0 does not allow."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)

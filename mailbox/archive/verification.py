@@ -1,4 +1,4 @@
-"""Judging a record bundle: whole, unchanged, and its evidence sound. Needs nothing but the file."""
+"""Verifying a record bundle: complete, unchanged, with valid evidence. Needs nothing but the file."""
 
 import hashlib
 import json
@@ -18,19 +18,20 @@ from .conversation_record import FORMAT
 
 _CHUNK: Final = 64 * 1024
 _MAX_LISTING_BYTES: Final = 64 * 1024 * 1024
-_ALWAYS_THERE: Final = (METADATA_JSON, METADATA_XML, PAGE)
+_REQUIRED: Final = (METADATA_JSON, METADATA_XML, PAGE)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong with a bundle: where, and a code for what."""
+    """Something wrong with a bundle: its path in it, and a code (`unsafe-path`, `changed`, `signature`
+    ...)."""
 
     path: str
-    what: str
+    code: str
 
 
 def check_bundle(source: BinaryIO) -> list[Fault]:
-    """Everything that is wrong, in the order of the bundle; empty when nothing is."""
+    """All faults, in the order of the bundle; none for a valid one."""
     try:
         with zipfile.ZipFile(source) as archive:
             return list(_faults(archive))
@@ -49,18 +50,18 @@ def _faults(archive: zipfile.ZipFile) -> Iterator[Fault]:
         return
     listed: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in cast(list[dict[str, Any]], files)}
     yield from (Fault(name, "not-listed") for name in names if name not in listed and name != MANIFEST)
-    yield from (Fault(name, "not-listed") for name in _ALWAYS_THERE if name not in listed)
+    yield from (Fault(name, "not-listed") for name in _REQUIRED if name not in listed)
     for path, entry in listed.items():
         if path not in names:
             yield Fault(path, "missing")
-        elif _measured(archive, path, entry["size"]) != (entry["size"], entry["sha256"]):
+        elif _size_and_hash(archive, path, entry["size"]) != (entry["size"], entry["sha256"]):
             yield Fault(path, "changed")
     yield from _faults_of_evidence(archive, set(listed) & set(names))
 
 
-def _faults_of_evidence(archive: zipfile.ZipFile, there: set[str]) -> Iterator[Fault]:
-    account = _json(archive, METADATA_JSON) if METADATA_JSON in there else None
-    messages = account.get("messages") if isinstance(account, dict) else None
+def _faults_of_evidence(archive: zipfile.ZipFile, present: set[str]) -> Iterator[Fault]:
+    record = _json(archive, METADATA_JSON) if METADATA_JSON in present else None
+    messages = record.get("messages") if isinstance(record, dict) else None
     if not isinstance(messages, list):
         yield Fault(METADATA_JSON, "unreadable")
         return
@@ -72,10 +73,10 @@ def _faults_of_evidence(archive: zipfile.ZipFile, there: set[str]) -> Iterator[F
             yield Fault(METADATA_JSON, "unreadable")
             continue
         envelope = f"{folder}/{EVIDENCE_NAMES[Kind.ENVELOPE]}"
-        if envelope in there:
+        if envelope in present:
             yield from _faults_of_envelope(archive, envelope, message_id)
         receipt = f"{folder}/{EVIDENCE_NAMES[Kind.MESSAGE_RECEIPT]}"
-        if receipt in there:
+        if receipt in present:
             yield from _faults_of_receipt(archive, receipt, message_id)
 
 
@@ -112,8 +113,8 @@ def _copy(archive: zipfile.ZipFile, path: str, target: Any) -> None:
     target.seek(0)
 
 
-def _measured(archive: zipfile.ZipFile, path: str, most: int) -> tuple[int, str]:
-    """Size and SHA-256 of an entry; not read further than it should be long."""
+def _size_and_hash(archive: zipfile.ZipFile, path: str, most: int) -> tuple[int, str]:
+    """Size and SHA-256 of an entry, of which at most a piece more than `most` bytes is read."""
     digest, size = hashlib.sha256(), 0
     try:
         with archive.open(path) as source:

@@ -1,4 +1,4 @@
-"""A conversation as a record bundle."""
+"""Downloading a conversation as a record bundle."""
 
 import logging
 
@@ -18,7 +18,7 @@ from mailbox.rendering import RenderingFailed
 from mailbox.requests import PersonRequest
 from transport.storage.work_files import workspace
 
-from . import write_bundle
+from . import file_name_of, write_bundle
 
 logger = logging.getLogger(__name__)
 
@@ -26,22 +26,21 @@ logger = logging.getLogger(__name__)
 @login_required
 @require_POST
 def bundle(request: PersonRequest, conversation_id: int) -> HttpResponseBase:
-    """Make the bundle, log who made it, and give it as a download."""
+    """Make the bundle, log who made it, and send it as a download."""
     rows = access.conversations_of(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
     person = request.user
     now = timezone.now()
     with workspace("record") as directory:
-        # Unlinked with the directory when this returns; the open file lives until it has been sent.
+        # Its name goes with the directory when this returns; the open file remains until it has been sent.
         target = (directory / "bundle.zip").open("w+b")
         try:
             write_bundle(conversation, target, made_by=person.name, made_at=now)
         except RenderingFailed as failed:
             target.close()
-            logger.warning("record_page_failed", extra={"fields": {"reason": str(failed)}})
+            logger.warning("record_bundle_page_failed", extra={"fields": {"reason": str(failed)}})
             messages.error(request, _("Arkivpaketet kunde inte göras. Försök igen om en stund."))
             return redirect("conversation", conversation_id=conversation.pk)
     target.seek(0)
     mailboxes.note_bundle(person, conversation)
-    name = f"arkivpaket-{conversation.conversation_id}-{timezone.localtime(now):%Y%m%d-%H%M}.zip"
-    return guarded(FileResponse(target), "application/zip", saved_as=name)
+    return guarded(FileResponse(target), "application/zip", saved_as=file_name_of(conversation, now))

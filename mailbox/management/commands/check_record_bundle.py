@@ -1,4 +1,4 @@
-"""Tell whether record bundles are whole and unchanged, and their evidence sound."""
+"""Verify record bundles: complete, unchanged, with valid evidence."""
 
 import sys
 from argparse import ArgumentParser
@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand
 
 from mailbox.archive import check_bundle
 
-_WHAT = {
+_TEXTS = {
     "no-zip-file": "is no ZIP file, or ends too early",
-    "twice": "stands in the archive more than once",
+    "twice": "is in the archive more than once",
     "unsafe-path": "has a path that leads out of the archive",
     "missing": "is missing",
     "unreadable": "cannot be read as what it should be",
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 verdict = 2
                 continue
             for fault in faults:
-                self.stdout.write(f"{path}: {fault.path or '-'}: {_WHAT[fault.what]}")
+                self.stdout.write(f"{path}: {fault.path or '-'}: {_TEXTS[fault.code]}")
             if faults:
                 verdict = max(verdict, 1)
             else:

@@ -31,6 +31,6 @@ class Command(BaseCommand):
         except ParticipantIdInvalid as error:
             raise CommandError(f"{participant} is {error}.") from None
         for tried in ping(organisation.participant, recipient):
-            self.stdout.write(f"{tried.step:<12}{'ok' if tried.works else 'FAILED':<8}{tried.told}")
+            self.stdout.write(f"{tried.step:<12}{'ok' if tried.works else 'FAILED':<8}{tried.detail}")
             if not tried.works:
-                raise CommandError(f"{tried.step} does not work: {tried.told}")
+                raise CommandError(f"{tried.step} does not work: {tried.detail}")

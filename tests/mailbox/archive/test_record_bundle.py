@@ -7,7 +7,10 @@ import os
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -17,13 +20,15 @@ from lxml import etree
 
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import rendering
-from mailbox.archive import check_bundle
-from mailbox.archive.conversation_record import as_xml
+from mailbox.archive import check_bundle, file_name_of, page
+from mailbox.archive.conversation_record import messages_of, record_as_xml, sent_deliveries
 from mailbox.drafts import composer, draft_files, recipients
 from mailbox.drafts.forms import DraftForm
 from mailbox.models import AccessLogEntry, Conversation, Membership, Person
 from tests.mailbox.build import send_now
 from tests.world import federation, world
+from transport.message_service.api import OutgoingState
+from transport.message_service.models import Organisation as ServedOrganisation
 
 __all__ = ["federation", "world"]
 pytestmark = pytest.mark.xdist_group("federation")
@@ -64,6 +69,9 @@ def taken_out(client, settings, conversation: Conversation) -> bytes:
     client.force_login(Person.objects.get(), backend="mailbox.accounts.login.EidBackend")
     response = client.post(reverse("record-bundle", args=[conversation.pk]))
     assert response.status_code == 200
+    name = unquote(response.headers["Content-Disposition"])
+    assert "arkivpaket" in name
+    assert str(conversation.conversation_id) not in name
     assert "no-store" in response.headers["Cache-Control"]
     return b"".join(response.streaming_content)
 
@@ -114,7 +122,7 @@ def test_a_bundle_holds_the_conversation_whole(client, settings, conversations, 
 def test_what_is_changed_is_found(client, settings, conversations, spoil, fault):
     files = unpacked(taken_out(client, settings, conversations[0]))
     spoil(files)
-    assert fault in [(found.path, found.what) for found in check_bundle(packed(files))]
+    assert fault in [(found.path, found.code) for found in check_bundle(packed(files))]
 
 
 def test_evidence_is_judged_though_the_manifest_agrees(client, settings, conversations):
@@ -128,7 +136,7 @@ def test_evidence_is_judged_though_the_manifest_agrees(client, settings, convers
     ):
         path = f"{folder}/{name}"
         spoilt = listed_anew({**files, path: change(files[path])})
-        assert [(found.path, found.what) for found in check_bundle(packed(spoilt))] == [(path, what)]
+        assert [(found.path, found.code) for found in check_bundle(packed(spoilt))] == [(path, what)]
 
 
 def test_the_command_says_which_bundles_are_sound(client, settings, conversations, tmp_path, capsys):
@@ -184,8 +192,52 @@ def test_a_page_that_cannot_be_drawn_is_said_and_nothing_is_left(
 
 
 def test_characters_that_xml_cannot_hold_are_replaced():
-    told = etree.fromstring(as_xml({"name": "a\x01b\ud800c\uffff\t\U0001f600"}))
+    told = etree.fromstring(record_as_xml({"name": "a\x01b\ud800c\uffff\t\U0001f600"}))
     assert told.findtext("{*}name") == "a\ufffdb\ufffdc\ufffd\t\U0001f600"
+
+
+def test_the_page_tells_states_in_words_times_in_swedish_time_and_the_organisation(conversations):
+    sent, _ = conversations
+    messages = messages_of(sent)
+    deliveries = sent_deliveries(sent, messages)
+    made_at = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+    html = page.html_of(
+        sent, messages, deliveries, organisation="Avsändarverket", made_by="Karin Svensson", made_at=made_at
+    )
+    assert "Avsändarverket (0203:avsandare" in html
+    assert "2026-07-02 00:30" in html, "22:30 UTC is the next day in Sweden"
+    assert "Mottaget av verksamheten" in html
+    assert "Svensk tid" in html
+    for state in OutgoingState:
+        assert state.value not in html.replace(str(sent.conversation_id), "")
+    (delivery,) = deliveries.values()
+    for state in OutgoingState:
+        waiting = replace(delivery, state=state, message_receipt_at=None)
+        told = page._delivery_view(waiting)
+        assert told.state
+        assert "_" not in told.state
+
+
+@pytest.mark.parametrize("is_confidential", [False, True])
+def test_a_bundle_is_named_by_organisation_date_and_a_case_number_that_is_no_secret(
+    conversations, is_confidential
+):
+    sent, arrived = conversations
+    ServedOrganisation.objects.filter(participant_id=sent.mailbox.participant_id).update(name="Håbo / kommun")
+    reference = {"root": "dnr", "value": "SN 2026/1031", "label": "Diarienummer"}
+    personal = {"root": "1.2.752.129.2.1.3.1", "value": "191212121212", "label": "Personnummer"}
+    message = sent.messages.get()
+    message.sender_references = [personal, reference]
+    message.save()
+    sent.is_confidential = is_confidential
+    name = file_name_of(sent, datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
+    assert "2026-07-02 0030" in name
+    assert name.endswith(".zip")
+    assert "kommun" in name
+    assert ("SN 2026-1031" in name) is not is_confidential
+    assert "1912" not in name
+    assert str(sent.conversation_id) not in name
+    assert "SN" not in file_name_of(arrived, datetime(2026, 7, 1, tzinfo=UTC))
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
