@@ -1,8 +1,9 @@
 """Categories of functions, as the address book has them: counted once a copy, not for every page."""
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
+from .forms import Position
 from .models import Category, FunctionAddress
 
 _COUNTED = """
@@ -26,10 +27,9 @@ def refresh_categories() -> None:
     )
 
 
-def functions_in(category: Category, after: str, most: int) -> QuerySet[FunctionAddress]:
-    """Functions with the category by name, after `name|key`."""
+def functions_in(category: Category, after: Position | None, most: int) -> QuerySet[FunctionAddress]:
+    """At most so many functions with the category, by name, after a position."""
     rows = FunctionAddress.objects.filter(gone_at=None, categories__contains=[category.name])
-    name, _, key = after.rpartition("|")
-    if key.isascii() and key.isdigit() and len(key) < 19:
-        rows = rows.filter(Q(name__gt=name) | Q(name=name, pk__gt=int(key)))
+    if after is not None:
+        rows = rows.filter(after.following("name"))
     return rows.select_related("organisation").order_by("name", "pk")[:most]

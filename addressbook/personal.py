@@ -1,4 +1,4 @@
-"""Each person's own way into the address book: favourites, and those they wrote to last."""
+"""Each person's own entries of the address book: favourites, and the functions they wrote to last."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ def set_favourite(person_id: int, function: FunctionAddress, *, is_favourite: bo
     )
 
 
-def note_used(person_id: int, participant: str, identifier: str) -> None:
+def record_use(person_id: int, participant: str, identifier: str) -> None:
     """Remember that a person wrote to a function; one that is not in the book is not remembered."""
     function = function_address(participant, identifier)
     if function is not None:
@@ -39,16 +39,17 @@ def latest_used(person_id: int) -> list[FunctionAddress]:
     used = PersonalFunction.objects.filter(
         person_id=person_id, used_at__isnull=False, function__gone_at=None
     ).select_related("function__organisation")
-    return [one.function for one in used.order_by("-used_at", "-pk")[:LATEST]]
+    return [row.function for row in used.order_by("-used_at", "-pk")[:LATEST]]
 
 
 def suggestions(person_id: int) -> list[FunctionAddress]:
     """Whom to offer before anything has been typed: favourites, then those written to last."""
     marked = list(favourites(person_id))
-    known = {one.pk for one in marked}
-    return marked + [one for one in latest_used(person_id) if one.pk not in known]
+    known = {function.pk for function in marked}
+    return marked + [function for function in latest_used(person_id) if function.pk not in known]
 
 
 def favourite_ids(person_id: int) -> frozenset[int]:
+    """Keys of the functions that the person has marked."""
     marked = PersonalFunction.objects.filter(person_id=person_id, is_favourite=True)
     return frozenset(marked.values_list("function_id", flat=True))

@@ -138,13 +138,13 @@ def as_json_api(functions: Iterable[OwnFunction]) -> dict[str, Any]:
 def difference(participant_id: str) -> Difference:
     """Between the register and the copy of the federation's address book."""
     own = list(OwnFunction.objects.filter(participant_id=participant_id).select_related("successor"))
-    told = {
+    published = {
         row.identifier: row
         for row in FunctionAddress.objects.filter(organisation__participant_id=participant_id, gone_at=None)
     }
     found = Difference()
     for one in own:
-        theirs = told.pop(one.identifier, None)
+        theirs = published.pop(one.identifier, None)
         if one.closed_at is not None:
             if theirs is not None:
                 found.to_remove.append((theirs, one))
@@ -154,8 +154,24 @@ def difference(participant_id: str) -> Difference:
             found.to_change.append((one, theirs, fields))
         else:
             found.same_count += 1
-    found.to_remove += [(row, None) for row in told.values()]
+    found.to_remove += [(row, None) for row in published.values()]
     return found
+
+
+def of_published(
+    participant_id: str, identifier: str, name: str, published: FunctionAddress | None
+) -> OwnFunction:
+    """An entry of the register, not saved yet: as the federation's address book has it, where it does."""
+    if published is None:
+        return OwnFunction(participant_id=participant_id, identifier=identifier, name=name)
+    return OwnFunction(
+        participant_id=participant_id,
+        identifier=identifier,
+        name=published.name,
+        description=published.description,
+        categories=[category_of(text) for text in published.categories],
+        search_words=list(published.search_words),
+    )
 
 
 def successors_of(participant_id: str, identifier: str) -> list[str]:
@@ -234,7 +250,7 @@ def _differing(one: OwnFunction, theirs: FunctionAddress) -> list[str]:
         "categories": (sorted(item["name"] for item in one.categories), sorted(theirs.categories)),
         "search_words": (sorted(one.search_words), sorted(theirs.search_words)),
     }
-    return [name for name, (ours, told) in pairs.items() if ours != told]
+    return [name for name, (ours, published) in pairs.items() if ours != published]
 
 
 def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:

@@ -1,6 +1,6 @@
 """Finding a function by what people type: any order, Swedish stems, beginnings of words, misspellings.
 
-Two legs over one row a function: full text with Swedish stems (names weigh more than descriptions), and
+Two searches over one row a function: full text with Swedish stems (names weigh more than descriptions), and
 trigrams of the names for what the first did not find. Accents count for neither.
 """
 

@@ -77,7 +77,7 @@ def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
         run.finished_at = timezone.now()
         run.save()
         fields = {"added": run.added, "changed": run.changed, "gone": run.gone, "error": run.error or "-"}
-        logger.info("address book copied", extra={"fields": fields})
+        logger.info("addressbook_synchronised", extra={"fields": fields})
     return run
 
 

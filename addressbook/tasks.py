@@ -23,4 +23,4 @@ def synchronise() -> None:
         synchronisation.CopyFailed,
         synchronisation.AlreadyRunning,
     ) as error:
-        logger.warning("address book not copied", extra={"fields": {"why": error}})
+        logger.warning("addressbook_not_synchronised", extra={"fields": {"why": error}})

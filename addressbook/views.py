@@ -1,7 +1,7 @@
 """Browsing and searching the address book."""
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from . import personal
 from .categories import functions_in
+from .forms import FavouriteForm, ListForm, Position, SearchForm
 from .models import Category, FunctionAddress, Organisation, SyncRun
 from .search import MINIMUM_LENGTH, search
 
@@ -21,12 +22,13 @@ _SHOWN_OF_EACH = 5
 @require_safe
 def find(request: HttpRequest) -> HttpResponse:
     """Functions for `?q=`: a fragment for htmx, a page without it."""
-    question = request.GET.get("q", "").strip()
+    form = SearchForm.of_address(request.GET)
+    question = form.question()
     context = {
         "question": question,
         "hits": search(question),
         "is_too_short": 0 < len(question) < MINIMUM_LENGTH,
-        "choose": request.GET.get("valj") == "1",
+        "choose": form.is_choosing(),
         "favourites": personal.favourite_ids(_person_id(request)),
     }
     is_fragment = getattr(request, "htmx", False)
@@ -38,22 +40,22 @@ def find(request: HttpRequest) -> HttpResponse:
 def browse(request: HttpRequest) -> HttpResponse:
     """Organisations by name, a page at a time, with their functions."""
     rows = Organisation.objects.filter(gone_at=None).annotate(sorted_name=Lower("name"))
-    after_name, _, after_id = request.GET.get("efter", "").rpartition("|")
-    if after_id.isdigit():
-        rows = rows.filter(Q(sorted_name__gt=after_name) | Q(sorted_name=after_name, pk__gt=int(after_id)))
+    after = ListForm(request.GET).position()
+    if after is not None:
+        rows = rows.filter(after.following("sorted_name"))
     functions = FunctionAddress.objects.filter(gone_at=None).order_by("name", "pk")
     # One more than is shown tells that there are more.
-    some = Prefetch("functions", functions[: _SHOWN_OF_EACH + 1], to_attr="first_functions")
-    found = list(rows.order_by("sorted_name", "pk").prefetch_related(some)[: _ORGANISATIONS + 1])
+    first_functions = Prefetch("functions", functions[: _SHOWN_OF_EACH + 1], to_attr="first_functions")
+    found = list(rows.order_by("sorted_name", "pk").prefetch_related(first_functions)[: _ORGANISATIONS + 1])
     last = found[_ORGANISATIONS - 1] if len(found) > _ORGANISATIONS else None
     context = {
         "organisations": found[:_ORGANISATIONS],
         "shown_of_each": _SHOWN_OF_EACH,
-        "after": f"{last.sorted_name}|{last.pk}" if last else "",
-        "is_first": not after_id,
-        "categories": Category.objects.all() if not after_id else [],
-        "marked": personal.favourites(_person_id(request)) if not after_id else [],
-        "latest": personal.latest_used(_person_id(request)) if not after_id else [],
+        "after": Position(last.sorted_name, last.pk) if last else "",
+        "is_first": after is None,
+        "categories": Category.objects.all() if after is None else [],
+        "marked": personal.favourites(_person_id(request)) if after is None else [],
+        "latest": personal.latest_used(_person_id(request)) if after is None else [],
         "favourites": personal.favourite_ids(_person_id(request)),
         "run": SyncRun.objects.filter(error="", finished_at__isnull=False).first(),
     }
@@ -64,17 +66,17 @@ def browse(request: HttpRequest) -> HttpResponse:
 @require_safe
 def organisation(request: HttpRequest, organisation_id: int) -> HttpResponse:
     """An organisation's functions, by name, a page at a time."""
-    one = get_object_or_404(Organisation, pk=organisation_id, gone_at=None)
-    rows = FunctionAddress.objects.filter(gone_at=None, organisation=one)
-    after_name, _, after_id = request.GET.get("efter", "").rpartition("|")
-    if after_id.isascii() and after_id.isdigit() and len(after_id) < 19:
-        rows = rows.filter(Q(name__gt=after_name) | Q(name=after_name, pk__gt=int(after_id)))
+    shown = get_object_or_404(Organisation, pk=organisation_id, gone_at=None)
+    rows = FunctionAddress.objects.filter(gone_at=None, organisation=shown)
+    after = ListForm(request.GET).position()
+    if after is not None:
+        rows = rows.filter(after.following("name"))
     found = list(rows.order_by("name", "pk")[: _PAGE + 1])
     last = found[_PAGE - 1] if len(found) > _PAGE else None
     context = {
-        "organisation": one,
+        "organisation": shown,
         "functions": found[:_PAGE],
-        "after": f"{last.name}|{last.pk}" if last else "",
+        "after": Position(last.name, last.pk) if last else "",
         "favourites": personal.favourite_ids(_person_id(request)),
     }
     return render(request, "addressbook/organisation.html", context)
@@ -84,13 +86,13 @@ def organisation(request: HttpRequest, organisation_id: int) -> HttpResponse:
 @require_safe
 def category(request: HttpRequest, category_id: int) -> HttpResponse:
     """Functions with a category, by name, a page at a time."""
-    one = get_object_or_404(Category, pk=category_id)
-    found = list(functions_in(one, request.GET.get("efter", ""), _PAGE + 1))
+    shown = get_object_or_404(Category, pk=category_id)
+    found = list(functions_in(shown, ListForm(request.GET).position(), _PAGE + 1))
     last = found[_PAGE - 1] if len(found) > _PAGE else None
     context = {
-        "category": one,
+        "category": shown,
         "functions": found[:_PAGE],
-        "after": f"{last.name}|{last.pk}" if last else "",
+        "after": Position(last.name, last.pk) if last else "",
         "favourites": personal.favourite_ids(_person_id(request)),
     }
     return render(request, "addressbook/category.html", context)
@@ -101,7 +103,7 @@ def category(request: HttpRequest, category_id: int) -> HttpResponse:
 def favourite(request: HttpRequest, function_id: int) -> HttpResponse:
     """Mark a function as the person's own favourite, or take the mark away."""
     function = get_object_or_404(FunctionAddress, pk=function_id)
-    is_favourite = request.POST.get("favorit") == "1"
+    is_favourite = FavouriteForm(request.POST).is_favourite()
     personal.set_favourite(_person_id(request), function, is_favourite=is_favourite)
     if getattr(request, "htmx", False):
         context = {"function": function, "favourites": {function.pk} if is_favourite else set()}

@@ -91,11 +91,11 @@ def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:
 
 def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
     """People who see the mailbox now."""
-    members = Membership.objects.filter(lasting(), mailbox=mailbox).values("person")
+    members = Membership.objects.filter(current_memberships(), mailbox=mailbox).values("person")
     return Person.objects.filter(pk__in=members, is_active=True).order_by("name", "pk")
 
 
-def handed_to(mailbox: FunctionMailbox) -> QuerySet[FunctionMailbox]:
+def reassignable_mailboxes(mailbox: FunctionMailbox) -> QuerySet[FunctionMailbox]:
     """Mailboxes that a conversation of this one may be handed over to."""
     rows = FunctionMailbox.objects.filter(participant_id=mailbox.participant_id, is_open=True)
     return rows.exclude(pk=mailbox.pk).order_by("name", "pk")
@@ -108,7 +108,7 @@ def offers_to(person: Viewer) -> QuerySet[Reassignment]:
     return Reassignment.objects.filter(to_them, settled_at=None)
 
 
-def changed_by(person: Viewer) -> QuerySet[Conversation]:
+def undoable_by(person: Viewer) -> QuerySet[Conversation]:
     """Conversations in which the person may take back what they have just done: those that they see, and
     those that were declined for a mailbox of theirs."""
     boxes = mailboxes_of(person)
@@ -136,7 +136,7 @@ def mailings_of(person: Viewer) -> QuerySet[Mailing]:
     return Mailing.objects.filter(mailbox__in=mailboxes_of(person))
 
 
-def lasting() -> Q:
+def current_memberships() -> Q:
     """Memberships that have not ended, of people whom the organisation has not locked out."""
     locks = OrganisationLock.objects.filter(
         person=OuterRef("person"), participant_id=OuterRef("mailbox__participant_id")
@@ -144,7 +144,7 @@ def lasting() -> Q:
     return (Q(ends_at=None) | Q(ends_at__gt=timezone.now())) & Q(~Exists(locks))
 
 
-def unlocked() -> Q:
+def current_roles() -> Q:
     """Roles of people whom the organisation has not locked out."""
     locks = OrganisationLock.objects.filter(
         person=OuterRef("person"), participant_id=OuterRef("participant_id")
@@ -152,7 +152,7 @@ def unlocked() -> Q:
     return Q(~Exists(locks))
 
 
-def logs_read_by(person: Viewer) -> list[str]:
+def logs_readable_by(person: Viewer) -> list[str]:
     """Participant ids of the organisations whose logs the person may read: they hold no content."""
     return sorted({*administered_by(person), *audited_by(person)})
 
@@ -187,13 +187,13 @@ def managed_by(person: Viewer) -> QuerySet[FunctionMailbox]:
     )
 
 
-def tasks_of(person: Viewer) -> set[str]:
+def duties_of(person: Viewer) -> set[str]:
     """What the person is besides a member: manager of a mailbox, administrator, auditor. One query, as every
     page's menu asks for it."""
     if not isinstance(person, Person) or not person.is_active:
         return set()
     managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
-    roles = person.organisation_roles.filter(unlocked())
+    roles = person.organisation_roles.filter(current_roles())
     return set(roles.values_list("role", flat=True).union(managing.values_list("role", flat=True)))
 
 
@@ -205,7 +205,7 @@ def may_name(actor: Viewer, person: Person, role: str, participant_id: str) -> b
 def mailbox_ids_of(person_ids: Iterable[int]) -> dict[int, frozenset[int]]:
     """`mailboxes_of` for many people in one query: ids of mailboxes by the person's id."""
     found: dict[int, set[int]] = {person_id: set() for person_id in person_ids}
-    rows = Membership.objects.filter(lasting(), person__in=found, person__is_active=True)
+    rows = Membership.objects.filter(current_memberships(), person__in=found, person__is_active=True)
     for person_id, mailbox_id in rows.values_list("person", "mailbox"):
         found[person_id].add(mailbox_id)
     return {person_id: frozenset(ids) for person_id, ids in found.items()}
@@ -214,11 +214,11 @@ def mailbox_ids_of(person_ids: Iterable[int]) -> dict[int, frozenset[int]]:
 def _memberships_of(person: Viewer) -> QuerySet[Membership]:
     if not isinstance(person, Person) or not person.is_active:
         return Membership.objects.none()
-    return Membership.objects.filter(lasting(), person=person)
+    return Membership.objects.filter(current_memberships(), person=person)
 
 
 def _organisations(person: Viewer, role: str) -> list[str]:
     if not isinstance(person, Person) or not person.is_active:
         return []
-    roles = person.organisation_roles.filter(unlocked(), role=role)
+    roles = person.organisation_roles.filter(current_roles(), role=role)
     return list(roles.values_list("participant_id", flat=True).order_by("participant_id"))

@@ -2,7 +2,7 @@
 
 Every entry's digest covers what it says and the digest of the entry before it. Changing or removing one
 breaks the chain; cutting off its end does not, so the heads are written to the process's own log now and
-then (`note_heads`), and `manage.py verify_access_log` can be told one that somebody has kept.
+then (`log_heads`), and `manage.py verify_access_log` can be told one that somebody has kept.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Fault:
     what: str
 
 
-def note(
+def record(
     actor: Person | None,
     what: str,
     participant_id: str,
@@ -66,10 +66,10 @@ def note(
         message_id=message.message_id if message else None,
         details=details,
     )
-    return note_all(actor, participant_id, [entry])[0]
+    return record_all(actor, participant_id, [entry])[0]
 
 
-def note_all(
+def record_all(
     actor: Person | None, participant_id: str, entries: list[AccessLogEntry]
 ) -> list[AccessLogEntry]:
     """Add entries after each other, in one statement; in the caller's transaction."""
@@ -86,29 +86,29 @@ def note_all(
     return entries
 
 
-def note_opened(person: Viewer, conversation: Conversation, *, is_by_itself: bool) -> None:
+def record_opened(person: Viewer, conversation: Conversation, *, is_by_itself: bool) -> None:
     """Somebody has opened a conversation.
 
     A page that fetches itself again opens nothing anew; that it is one is only the browser's word, so what
-    the same person has not been shown before is noted all the same: the entry tells up to which message, note
-    and hand-over it was shown.
+    the same person has not been shown before is recorded all the same: the entry tells up to which message,
+    note and reassignment it was shown.
     """
     shown = _newest_in(conversation)
     if not is_by_itself or not _has_opened(person, conversation, shown):
-        _note_by(person, "conversation-opened", conversation, shown=shown)
+        _record_by(person, "conversation-opened", conversation, shown=shown)
 
 
-def note_draft_opened(person: Viewer, draft: Draft) -> None:
+def record_draft_opened(person: Viewer, draft: Draft) -> None:
     """Somebody is shown a draft that somebody else has written in: a message that it forwards or answers may
-    stand in it. The same again is not noted anew."""
+    stand in it. The same again is not recorded again."""
     own = {None, person.pk}
     if not isinstance(person, Person) or (draft.changed_by_id in own and draft.created_by_id in own):
         return
     key, version = str(draft.key), draft.version
-    noted = _since_login(person, draft.mailbox, "draft-opened")
-    if not noted.filter(details={"draft": key, "version": version}).exists():
+    recorded = _since_login(person, draft.mailbox, "draft-opened")
+    if not recorded.filter(details={"draft": key, "version": version}).exists():
         conversation = conversation_of(draft)
-        note(
+        record(
             person,
             "draft-opened",
             draft.mailbox.participant_id,
@@ -125,30 +125,30 @@ def conversation_of(draft: Draft) -> Conversation | None:
     return message.conversation if message is not None else None
 
 
-def note_printed(person: Viewer, conversation: Conversation) -> None:
+def record_printed(person: Viewer, conversation: Conversation) -> None:
     """Somebody's browser has printed a conversation."""
-    _note_by(person, "conversation-printed", conversation)
+    _record_by(person, "conversation-printed", conversation)
 
 
-def note_taken_out(person: Viewer, attachment: Attachment) -> None:
+def record_attachment_opened(person: Viewer, attachment: Attachment) -> None:
     """Somebody has opened or downloaded an attachment."""
     message = attachment.document.message
-    _note_by(person, "attachment-opened", message.conversation, message=message, sha256=attachment.sha256)
+    _record_by(person, "attachment-opened", message.conversation, message=message, sha256=attachment.sha256)
 
 
-def note_text(person: Viewer, message: Message) -> None:
+def record_text_downloaded(person: Viewer, message: Message) -> None:
     """Somebody has downloaded the whole text of a message."""
-    _note_by(person, "text-downloaded", message.conversation, message=message)
+    _record_by(person, "text-downloaded", message.conversation, message=message)
 
 
-def note_evidence(person: Viewer, message: Message, kind: str) -> None:
+def record_evidence_opened(person: Viewer, message: Message, kind: str) -> None:
     """Somebody has opened or downloaded the envelope or a receipt of a message."""
-    _note_by(person, "evidence-opened", message.conversation, message=message, kind=kind)
+    _record_by(person, "evidence-opened", message.conversation, message=message, kind=kind)
 
 
 def digest_of(entry: AccessLogEntry) -> str:
     """What the entry's digest has to be."""
-    said = [
+    covered = [
         entry.participant_id,
         entry.number,
         entry.at.isoformat(),
@@ -161,7 +161,7 @@ def digest_of(entry: AccessLogEntry) -> str:
         entry.details,
         entry.previous,
     ]
-    canonical = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(covered, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -186,11 +186,11 @@ def verify(participant_id: str, *, expected: tuple[int, str] | None = None) -> I
         yield Fault(participant_id, expected[0], "cut-off")
 
 
-def note_heads() -> None:
+def log_heads() -> None:
     """Write where every chain ends to the process's log, which lies apart from the database."""
     for head in AccessLogHead.objects.order_by("participant_id"):
         fields = {"organisation": head.participant_id, "number": head.number, "digest": head.digest}
-        logger.info("access log head", extra={"fields": fields})
+        logger.info("access_log_head", extra={"fields": fields})
 
 
 def _has_opened(person: Viewer, conversation: Conversation, shown: list[int]) -> bool:
@@ -211,7 +211,7 @@ def _since_login(person: Viewer, mailbox: FunctionMailbox, what: str) -> QuerySe
 
 
 def _newest_in(conversation: Conversation) -> list[int]:
-    """The keys of the message, the note and the hand-over that came last, in one query."""
+    """The keys of the message, the note and the reassignment that came last, in one query."""
     newest = [
         Subquery(model.objects.filter(conversation=OuterRef("pk")).order_by("-pk").values("pk")[:1])
         for model in (Message, Note, Reassignment)
@@ -219,10 +219,10 @@ def _newest_in(conversation: Conversation) -> list[int]:
     return [key or 0 for key in Conversation.objects.values_list(*newest).get(pk=conversation.pk)]
 
 
-def _note_by(person: Viewer, what: str, conversation: Conversation, **details: Any) -> None:
+def _record_by(person: Viewer, what: str, conversation: Conversation, **details: Any) -> None:
     if isinstance(person, Person):
         mailbox = conversation.mailbox
-        note(person, what, mailbox.participant_id, mailbox=mailbox, conversation=conversation, **details)
+        record(person, what, mailbox.participant_id, mailbox=mailbox, conversation=conversation, **details)
 
 
 def _text(identity: UUID | str | None) -> str | None:

@@ -121,7 +121,7 @@ class Hub:
             try:
                 await self._listen_once()
             except psycopg.Error as error:
-                logger.warning("listening again", extra={"fields": {"error": type(error).__name__}})
+                logger.warning("listen_reconnected", extra={"fields": {"error": type(error).__name__}})
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:

@@ -22,7 +22,7 @@ def count_each(do: Callable[[_Each], int], several: Iterable[_Each]) -> int:
             count += do(each)
         except Exception as error:
             fields = {"step": getattr(do, "__qualname__", type(do).__name__), "error": type(error).__name__}
-            logger.error("one of several failed", extra={"fields": fields})
+            logger.error("step_failed", extra={"fields": fields})
             if not connection.in_atomic_block and not connection.is_usable():
                 raise
     return count

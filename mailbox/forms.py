@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from transport.names import is_name
@@ -90,3 +91,14 @@ class AddressForm(forms.Form):
 def first_errors(form: forms.Form) -> Mapping[str, str]:
     """The first thing that is wrong with each field, by the field's name."""
     return {name: str(errors[0]) for name, errors in form.errors.items()}
+
+
+def renamed(query: QueryDict, old_names: Mapping[str, str]) -> QueryDict:
+    """An address's parameters by the names that they have now: bookmarks hold those of before."""
+    found = query.copy()
+    for old, new in old_names.items():
+        if old in found:
+            values = found.pop(old)
+            if new not in found:
+                found.setlist(new, values)
+    return found

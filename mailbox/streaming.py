@@ -1,14 +1,17 @@
 """Long answers, sent as they are made: neither server holds one whole in memory."""
 
-from collections.abc import AsyncIterator, Iterator
+import csv
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
 
 from transport.database import release_connection
+from transport.spreadsheets import harmless
 
 _AT_A_TIME: Final = 500
 
@@ -26,6 +29,29 @@ def streamed(
             "Cache-Control": "private, no-store",
         },
     )
+
+
+def csv_response(
+    request: HttpRequest, name: str, header: list[str], rows: Iterable[Iterable[object]]
+) -> StreamingHttpResponse:
+    """A table as CSV that a Swedish spreadsheet opens; the file's name tells the time."""
+    file_name = f"{name}-{timezone.localtime():%Y%m%d-%H%M}.csv"
+    return streamed(request, _csv_lines(header, rows), "text/csv", file_name)
+
+
+class _Echo:
+    """A file that gives back what is written to it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _csv_lines(header: list[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    writer = csv.writer(_Echo(), delimiter=";")
+    yield "\ufeff"
+    yield writer.writerow(header)
+    for row in rows:
+        yield writer.writerow(harmless(value) for value in row)
 
 
 def streamed_bytes(

@@ -15,8 +15,8 @@ from .search import index
 @shared_task
 def remove_orphaned_files() -> None:
     uploads.remove_forgotten()
-    sessions.forget_ended()
-    access_log.note_heads()
+    sessions.remove_ended_sessions()
+    access_log.log_heads()
     presence.forget()
     composer.remove_untouched()
 
@@ -43,12 +43,12 @@ def send_due_reminders() -> None:
 
 @shared_task
 def send_unattended_alarms() -> None:
-    alarms.look()
+    alarms.send_alarms()
 
 
 @shared_task
 def send_malware_alarms() -> None:
-    quarantine.look()
+    quarantine.send_alarms()
 
 
 @shared_task
@@ -58,7 +58,7 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    notices.tell()
+    notices.send_notices()
 
 
 @shared_task

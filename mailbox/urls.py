@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from mailbox.administration.views import retention
+from mailbox.administration.views import identity, retention
 
 urlpatterns = [
     path("", include("mailbox.workplace.urls")),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("mailbox.live.urls")),
     path("", include("mailbox.accounts.urls")),
     path("konversation/<int:conversation_id>/undantag", retention.hold, name="retention-hold"),
+    path("logotyp/<int:identity_id>", identity.logo, name="organisation-logo"),
     path("administration/", include("mailbox.administration.urls")),
     path("administration/", include("mailbox.statistics.urls")),
 ]

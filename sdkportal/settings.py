@@ -83,7 +83,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "mailbox.administration.views.pages.way_in",
+                "mailbox.administration.views.layout.main_menu_link",
+                "mailbox.administration.views.identity.organisation_identity",
             ],
         },
     },
@@ -371,7 +372,7 @@ SDK_CERTIFICATE_SOURCES = (
     "transport.access_point.keys.held_certificates",
     "transport.message_service.organisations.publication.held_certificates",
 )
-SDK_CERTIFICATE_RECIPIENTS = ("mailbox.administration.certificates.to_be_warned",)
+SDK_CERTIFICATE_RECIPIENTS = ("mailbox.administration.certificates.administrator_addresses",)
 SDK_MAX_MESSAGE_BYTES = env.number("SDK_MAX_MESSAGE_BYTES", 30 * 1024 * 1024)
 SDK_ACCEPTED_CONTENT_TYPES = env.words(
     "SDK_ACCEPTED_CONTENT_TYPES",

@@ -52,11 +52,11 @@ class EidBackend(OIDCAuthenticationBackend):
         level = str(payload.get("acr", ""))
         if level not in settings.SDK_OIDC_ACCEPTED_ACR:
             return self._refused("level", level=level)
-        told = self.get_userinfo(access_token, id_token, payload)
-        if told.get("sub") != payload.get("sub"):
+        userinfo = self.get_userinfo(access_token, id_token, payload)
+        if userinfo.get("sub") != payload.get("sub"):
             # OpenID Connect Core 5.3.2: it tells of somebody else.
             raise SuspiciousOperation("userinfo of another subject")
-        claims = {**told, **payload}
+        claims = {**userinfo, **payload}
         subject = str(claims.get(settings.SDK_OIDC_PERSON_CLAIM, ""))
         if not subject:
             return self._refused("claim")
@@ -85,10 +85,10 @@ class EidBackend(OIDCAuthenticationBackend):
         return payload
 
     def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
-        told = super().get_userinfo(access_token, id_token, payload)
-        if not isinstance(told, dict):
+        userinfo = super().get_userinfo(access_token, id_token, payload)
+        if not isinstance(userinfo, dict):
             raise SuspiciousOperation("userinfo is no object")
-        return told
+        return userinfo
 
     def store_tokens(self, access_token: str, id_token: str) -> None:
         """No token is kept: they hold names and personal numbers, and what one has may be had by others."""
@@ -110,7 +110,7 @@ class EidBackend(OIDCAuthenticationBackend):
 
     def _refused(self, reason: str, **details: str) -> Person | None:
         """None, and the reason where the page that tells it will look."""
-        logger.warning("login refused", extra={"fields": {"reason": reason}})
+        logger.warning("login_refused", extra={"fields": {"reason": reason}})
         if self.request is not None:
             self.request.META[REFUSAL] = {"reason": reason, **details}
         return None

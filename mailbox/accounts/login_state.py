@@ -37,19 +37,19 @@ class BegunLogin:
 
 def begin(request: HttpRequest, response: HttpResponse, begun: BegunLogin) -> None:
     """Remember a login, beside those that other pages of the same browser have begun."""
-    _keep_logins(response, [*_logins(request), begun][-_MOST_BEGUN:])
+    _store_logins(response, [*_logins(request), begun][-_MOST_BEGUN:])
 
 
-def take(request: HttpRequest, response: HttpResponse, state: str) -> BegunLogin | None:
+def use(request: HttpRequest, response: HttpResponse, state: str) -> BegunLogin | None:
     """The login of this browser that an answer's state names; it is used up by that."""
-    logins = _logins(request)
-    found = next((each for each in logins if hmac.compare_digest(each.state, state)), None)
+    logins, given = _logins(request), state.encode(errors="replace")
+    found = next((each for each in logins if hmac.compare_digest(each.state.encode(), given)), None)
     if found is not None:
-        _keep_logins(response, [each for each in logins if each is not found])
+        _store_logins(response, [each for each in logins if each is not found])
     return found
 
 
-def keep(response: HttpResponse, name: str, value: dict[str, Any]) -> None:
+def store(response: HttpResponse, name: str, value: dict[str, Any]) -> None:
     """Let the browser keep a value, sealed, for some minutes."""
     text = json.dumps([int(time.time()), value])
     response.set_cookie(
@@ -64,11 +64,11 @@ def keep(response: HttpResponse, name: str, value: dict[str, Any]) -> None:
 
 def read(request: HttpRequest, name: str) -> dict[str, Any]:
     """What this node let the browser keep; empty where there is nothing, or something else."""
-    kept = request.COOKIES.get(_cookie(name), "")
-    if not texts.is_sealed(kept):
+    stored = request.COOKIES.get(_cookie(name), "")
+    if not texts.is_sealed(stored):
         return {}
     try:
-        at, value = json.loads(texts.open_text(kept, _place(name)))
+        at, value = json.loads(texts.open_text(stored, _place(name)))
     except (AtRestError, ValueError):
         return {}
     if not 0 <= time.time() - at < _SECONDS:
@@ -77,7 +77,8 @@ def read(request: HttpRequest, name: str) -> dict[str, Any]:
     return found
 
 
-def forget(response: HttpResponse, name: str) -> None:
+def remove(response: HttpResponse, name: str) -> None:
+    """Let the browser no longer keep a value."""
     response.delete_cookie(_cookie(name), samesite="Lax")
 
 
@@ -85,11 +86,11 @@ def _logins(request: HttpRequest) -> list[BegunLogin]:
     return [BegunLogin(*each) for each in read(request, BEGUN).get("logins", [])]
 
 
-def _keep_logins(response: HttpResponse, logins: list[BegunLogin]) -> None:
+def _store_logins(response: HttpResponse, logins: list[BegunLogin]) -> None:
     if logins:
-        keep(response, BEGUN, {"logins": [astuple(each) for each in logins]})
+        store(response, BEGUN, {"logins": [astuple(each) for each in logins]})
     else:
-        forget(response, BEGUN)
+        remove(response, BEGUN)
 
 
 def _cookie(name: str) -> str:

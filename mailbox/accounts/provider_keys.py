@@ -36,7 +36,7 @@ class _KeySet:
                 self._address, self._at = settings.OIDC_OP_JWKS_ENDPOINT, time.monotonic()
             return self._keys
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         with self._lock:
             self._address = ""
 
@@ -44,9 +44,9 @@ class _KeySet:
 _key_set = _KeySet()
 
 
-def forget() -> None:
+def discard() -> None:
     """Fetch the keys again before they are next used."""
-    _key_set.forget()
+    _key_set.discard()
 
 
 def claims_of(token: str, algorithm: str) -> dict[str, Any]:

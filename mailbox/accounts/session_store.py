@@ -64,7 +64,7 @@ class SessionStore(SessionBase):
         try:
             content: dict[str, Any] = self.serializer().loads(_opened(row))
         except (AtRestError, ValueError) as error:
-            logger.warning("session not opened", extra={"fields": {"error": type(error).__name__}})
+            logger.warning("session_not_decrypted", extra={"fields": {"error": type(error).__name__}})
             return None
         return content
 

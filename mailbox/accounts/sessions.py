@@ -75,7 +75,7 @@ class SessionLengthMiddleware(MiddlewareMixin):
         After logging out, the way back in the browser's history shows nothing of what was read.
         """
         if _ENDED in request.META:
-            login_state.keep(response, login_state.ENDED, {"ended": True})
+            login_state.store(response, login_state.ENDED, {"ended": True})
         is_login = response.status_code == 302 and response.headers["Location"].startswith(reverse("login"))
         if is_login and "HX-Request" in request.headers:
             instead = HttpResponse(status=401)
@@ -96,14 +96,14 @@ def _begin(sender: Any, request: HttpRequest, user: Person, **kwargs: Any) -> No
     session[BEGUN] = session[SEEN] = time.time()
     if session.session_key is None:
         session.save()
-    told: ProviderLogin | None = request.META.get(PROVIDER_LOGIN)
+    provider_login: ProviderLogin | None = request.META.get(PROVIDER_LOGIN)
     LoginSession.objects.update_or_create(
         session_key=stored_key(session.session_key or ""),
         defaults={
             "person": user,
-            "provider_session": told.session[:255] if told else "",
-            "provider_subject": told.subject if told else "",
-            "issued_at": told.issued_at if told else None,
+            "provider_session": provider_login.session[:255] if provider_login else "",
+            "provider_subject": provider_login.subject if provider_login else "",
+            "issued_at": provider_login.issued_at if provider_login else None,
         },
     )
 
@@ -114,7 +114,7 @@ def _end(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
         LoginSession.objects.filter(session_key=stored_key(request.session.session_key)).delete()
 
 
-def end_by(logout_token: str) -> int:
+def end_sessions_of_token(logout_token: str) -> int:
     """End the sessions that the provider's logout token names; how many (Back-Channel Logout 1.0 2.6).
 
     Raises `NotALogoutToken`, and `RequestException` where the provider's keys cannot be fetched.
@@ -135,7 +135,7 @@ def end_by(logout_token: str) -> int:
         return _end_all(list(rows))
 
 
-def forget_ended() -> None:
+def remove_ended_sessions() -> None:
     """Remove sessions that have expired, and what was kept of those that are gone; and of logout tokens."""
     SessionStore.clear_expired()
     UsedLogoutToken.objects.filter(forgotten_at__lt=timezone.now()).delete()
@@ -150,7 +150,7 @@ def _end_all(rows: list[LoginSession]) -> int:
         for person_id in {row.person_id for row in rows}:
             # Open pages ask again, and find that they are logged out.
             events.announce_to(person_id)
-    logger.info("logged out by the provider", extra={"fields": {"sessions": len(rows)}})
+    logger.info("logged_out_by_provider", extra={"fields": {"sessions": len(rows)}})
     return len(rows)
 
 
@@ -161,8 +161,8 @@ def _claims_of(token: str) -> dict[str, Any]:
         raise NotALogoutToken("signature") from None
     if problem_of(claims):
         raise NotALogoutToken("claims")
-    said = claims.get("events")
-    if not isinstance(said, dict) or _LOGOUT_EVENT not in said or "nonce" in claims:
+    token_events = claims.get("events")
+    if not isinstance(token_events, dict) or _LOGOUT_EVENT not in token_events or "nonce" in claims:
         raise NotALogoutToken("event")
     if not claims.get("sid") and not claims.get("sub"):
         raise NotALogoutToken("names-nobody")

@@ -16,13 +16,12 @@ from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthen
 from transport.rate_limits import limited
 
 from . import login_state, sessions
+from .forms import LONGEST_NEXT, CallbackForm, LogoutTokenForm, NextForm
 from .login import REFUSAL, essential_acr
 from .login_state import BegunLogin
 from .oidc_requests import RequestException
 
 logger = logging.getLogger(__name__)
-# A cookie holds some of them.
-_LONGEST_FOLLOWING = 400
 
 
 @method_decorator(limited("login"), name="dispatch")
@@ -33,7 +32,7 @@ class Begin(OIDCAuthenticationRequestView):
         """The library keeps what it has asked in the session; who is not logged in has none, and a cookie."""
         response: HttpResponse = super().get(request)
         following = request.session.pop("oidc_login_next", None) or ""
-        following = following if len(following) <= _LONGEST_FOLLOWING else ""
+        following = following if len(following) <= LONGEST_NEXT else ""
         for state, asked in request.session.pop("oidc_states", {}).items():
             begun = BegunLogin(state, asked["nonce"], asked["code_verifier"], following)
             login_state.begin(request, response, begun)
@@ -51,21 +50,22 @@ class Callback(OIDCAuthenticationCallbackView):
         """Log in whom the provider names, if this browser has asked; else nothing is changed."""
         response = redirect("login-refused")
         refusal = {"reason": "other"}
-        begun = login_state.take(request, response, request.GET.get("state", ""))
+        answer = CallbackForm(request.GET).understood()
+        begun = login_state.use(request, response, answer["state"])
         if begun is not None and "error" in request.GET:
-            if request.GET["error"] == "access_denied":
+            if answer["error"] == "access_denied":
                 refusal = {"reason": "cancelled"}
         elif begun is not None:
             try:
                 person = auth.authenticate(request, nonce=begun.nonce, code_verifier=begun.code_verifier)
             except (RequestException, SuspiciousOperation) as error:
-                logger.warning("login failed", extra={"fields": {"error": type(error).__name__}})
+                logger.warning("login_failed", extra={"fields": {"error": type(error).__name__}})
             else:
                 if person is not None:
                     response.headers["Location"] = self._log_in(request, person, begun.following)
                     return response
                 refusal = request.META.get(REFUSAL, refusal)
-        login_state.keep(response, login_state.REFUSED, refusal)
+        login_state.store(response, login_state.REFUSED, refusal)
         return response
 
     @staticmethod
@@ -83,12 +83,12 @@ class Callback(OIDCAuthenticationCallbackView):
 def ended_by_provider(request: HttpRequest) -> HttpResponse:
     """The provider tells that somebody has logged out there (Back-Channel Logout 1.0 2.5 and 2.8)."""
     try:
-        sessions.end_by(request.POST.get("logout_token", ""))
+        sessions.end_sessions_of_token(LogoutTokenForm(request.POST).understood()["logout_token"])
     except sessions.NotALogoutToken as refused:
-        logger.warning("no logout token", extra={"fields": {"reason": refused.reason}})
+        logger.warning("logout_token_rejected", extra={"fields": {"reason": refused.reason}})
         response: HttpResponse = JsonResponse({"error": "invalid_request"}, status=400)
     except RequestException as error:
-        logger.warning("logout not judged", extra={"fields": {"error": type(error).__name__}})
+        logger.warning("logout_token_not_verified", extra={"fields": {"error": type(error).__name__}})
         response = HttpResponse(status=503)
     else:
         response = HttpResponse()
@@ -101,16 +101,15 @@ def welcome(request: HttpRequest) -> HttpResponse:
     """What one sees who is not logged in."""
     if request.user.is_authenticated:
         return redirect("start")
-    following = request.GET.get("next", "")
     has_ended = bool(login_state.read(request, login_state.ENDED))
     context = {
-        "next": following if following.startswith("/") else "",
+        "next": NextForm(request.GET).page(),
         "has_ended": has_ended,
         "idle_minutes": settings.SDK_SESSION_IDLE_SECONDS // 60,
     }
     response = render(request, "accounts/welcome.html", context)
     if has_ended:
-        login_state.forget(response, login_state.ENDED)
+        login_state.remove(response, login_state.ENDED)
     return response
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from mailbox import fault_isolation
-from mailbox.access import Viewer, lasting, mailboxes_of, managed_by, unlocked
+from mailbox.access import Viewer, current_memberships, current_roles, mailboxes_of, managed_by
 from mailbox.models import (
     Conversation,
     FunctionMailbox,
@@ -30,7 +30,7 @@ from mailbox.models import (
 )
 from transport import mail
 
-_TELL_AGAIN: Final = timedelta(days=1)
+_REPEAT_AFTER: Final = timedelta(days=1)
 Reason = UnattendedAlarm.Reason
 
 
@@ -52,17 +52,17 @@ def unhandled() -> QuerySet[Conversation]:
     return rows.exclude(Exists(answer))
 
 
-def untaken() -> QuerySet[Conversation]:
-    """Those of them that nobody has taken in hand."""
+def unassigned() -> QuerySet[Conversation]:
+    """Those of them that nobody is assigned to."""
     return unhandled().filter(assignee=None)
 
 
 def unattended(now: datetime) -> list[Unattended]:
     """Open mailboxes that nobody attends to now."""
-    active = Membership.objects.filter(lasting(), mailbox=OuterRef("pk"), person__is_active=True)
+    active = Membership.objects.filter(current_memberships(), mailbox=OuterRef("pk"), person__is_active=True)
     boxes = FunctionMailbox.objects.filter(is_open=True).annotate(has_member=Exists(active))
     oldest = dict(
-        untaken()
+        unassigned()
         .order_by()
         .values("mailbox")
         .annotate(oldest=Min("last_arrived_at"))
@@ -79,19 +79,19 @@ def unattended(now: datetime) -> list[Unattended]:
     return found
 
 
-def look() -> None:
-    """Keep the alarms in step with what is so now, and tell the managers."""
+def send_alarms() -> None:
+    """Update the alarms to the current state, and send those that are due to the managers by mail."""
     now = timezone.now()
     with transaction.atomic():
-        found = {one.mailbox.pk: one for one in unattended(now)}
+        found = {each.mailbox.pk: each for each in unattended(now)}
         UnattendedAlarm.objects.exclude(mailbox__in=found).delete()
-        for mailbox_id, one in found.items():
+        for mailbox_id, each in found.items():
             UnattendedAlarm.objects.update_or_create(
                 mailbox_id=mailbox_id,
-                defaults={"reason": one.reason},
-                create_defaults={"reason": one.reason, "since": one.since},
+                defaults={"reason": each.reason},
+                create_defaults={"reason": each.reason, "since": each.since},
             )
-    _tell(now)
+    _send_due(now)
 
 
 def alarms_of(person: Viewer) -> QuerySet[UnattendedAlarm]:
@@ -106,24 +106,24 @@ def counts() -> dict[str, int]:
     return {reason.value: sum(row == reason for row in rows) for reason in Reason}
 
 
-def _tell(now: datetime) -> None:
-    due = UnattendedAlarm.objects.filter(Q(told_at=None) | Q(told_at__lt=now - _TELL_AGAIN))
-    fault_isolation.count_each(partial(_tell_of, now), list(due.select_related("mailbox")))
+def _send_due(now: datetime) -> None:
+    due = UnattendedAlarm.objects.filter(Q(told_at=None) | Q(told_at__lt=now - _REPEAT_AFTER))
+    fault_isolation.count_each(partial(_send_alarm, now), list(due.select_related("mailbox")))
 
 
-def _tell_of(now: datetime, alarm: UnattendedAlarm) -> int:
-    addresses = _to_be_told(alarm.mailbox)
+def _send_alarm(now: datetime, alarm: UnattendedAlarm) -> int:
+    addresses = _recipients(alarm.mailbox)
     if addresses:
-        _send(alarm, addresses)
+        _mail(alarm, addresses)
     UnattendedAlarm.objects.filter(pk=alarm.pk).update(told_at=now)
     return len(addresses)
 
 
-def _to_be_told(mailbox: FunctionMailbox) -> list[str]:
+def _recipients(mailbox: FunctionMailbox) -> list[str]:
     """The managers' addresses; where none has any, those of the organisation's administrators."""
-    managing = Membership.objects.filter(lasting(), mailbox=mailbox, role=Membership.Role.MANAGER)
+    managing = Membership.objects.filter(current_memberships(), mailbox=mailbox, role=Membership.Role.MANAGER)
     administering = OrganisationRole.objects.filter(
-        unlocked(), participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
+        current_roles(), participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
     )
     for ids in (
         managing.values_list("person_id", flat=True),
@@ -136,7 +136,7 @@ def _to_be_told(mailbox: FunctionMailbox) -> list[str]:
     return []
 
 
-def _send(alarm: UnattendedAlarm, addresses: list[str]) -> None:
+def _mail(alarm: UnattendedAlarm, addresses: list[str]) -> None:
     """A mail that names the mailbox and nothing in it."""
     with override(settings.LANGUAGE_CODE):
         subject = _("Obevakad brevlåda: %(name)s") % {"name": alarm.mailbox.name}

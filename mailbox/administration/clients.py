@@ -24,7 +24,7 @@ from transport.message_api.api import (
 from transport.message_service.api import Organisation
 
 from . import four_eyes
-from . import routing as ways
+from . import routing as administration_routing
 
 
 class NameTaken(Exception):
@@ -39,7 +39,7 @@ def register(actor: Person, organisation: Organisation, client_id: str, name: st
         if ApiClient.objects.filter(client_id=client_id).exists():
             raise NameTaken
         client = registration.register(organisation, client_id, name=name, scopes=[]).client
-        access_log.note(actor, "client-registered", organisation.participant_id, client=client_id)
+        access_log.record(actor, "client-registered", organisation.participant_id, client=client_id)
     return client
 
 
@@ -48,14 +48,14 @@ def rename(actor: Person, client: ApiClient, name: str) -> None:
     if name != client.name:
         with transaction.atomic():
             registration.register(client.organisation, client.client_id, name=name)
-            _note(actor, "client-changed", client, name=name)
+            _record(actor, "client-changed", client, name=name)
 
 
 def propose_keys(actor: Person, client: ApiClient, keys: list[dict[str, Any]], *, replace: bool) -> None:
     """Propose public keys beside those that the client has, or in their place."""
     with transaction.atomic():
         proposals.propose_keys(client, keys, replace=replace, by=str(actor.pk), by_name=actor.name)
-        _note(actor, "client-proposed", client, keys=[key["kid"] for key in keys], replace=replace)
+        _record(actor, "client-proposed", client, keys=[key["kid"] for key in keys], replace=replace)
 
 
 def propose_access(actor: Person, client: ApiClient, auth_ids: Sequence[str], scopes: Sequence[str]) -> None:
@@ -66,42 +66,42 @@ def propose_access(actor: Person, client: ApiClient, auth_ids: Sequence[str], sc
         proposals.propose_access(
             client, auth_ids=auth_ids, scopes=scopes, by=str(actor.pk), by_name=actor.name
         )
-        _note(actor, "client-proposed", client, functions=list(auth_ids), scopes=list(scopes))
+        _record(actor, "client-proposed", client, functions=list(auth_ids), scopes=list(scopes))
 
 
 def confirm(actor: Person, client: ApiClient, seal: str) -> None:
     """Give the client what another has proposed. Raises `proposing.NotYours`, `proposing.Changed`."""
     with transaction.atomic():
         confirmed = proposals.confirm(client, seal, by=str(actor.pk))
-        _note(actor, "client-confirmed", client, **_told(confirmed))
+        _record(actor, "client-confirmed", client, **_details(confirmed))
 
 
 def withdraw(actor: Person, client: ApiClient, seal: str) -> None:
     """Let what was proposed be. Raises `proposing.Changed`."""
     with transaction.atomic():
         withdrawn = proposals.withdraw(client, seal)
-        _note(actor, "client-withdrawn", client, **_told(withdrawn))
+        _record(actor, "client-withdrawn", client, **_details(withdrawn))
 
 
 def revoke_key(actor: Person, client: ApiClient, kid: str) -> None:
-    """Take a key no more, at once. Raises `registering.NotRegistered`."""
+    """Revoke a key, at once. Raises `registering.NotRegistered`."""
     with transaction.atomic():
         registration.revoke_key(client, kid)
-        _note(actor, "client-key-removed", client, keys=[kid])
+        _record(actor, "client-key-removed", client, keys=[kid])
 
 
 def set_active(actor: Person, client: ApiClient, *, is_active: bool) -> None:
     """Shut the client out at once, or let it in again with what has been confirmed."""
     with transaction.atomic():
         registration.set_active(client, is_active=is_active)
-        _note(actor, "client-enabled" if is_active else "client-disabled", client)
+        _record(actor, "client-enabled" if is_active else "client-disabled", client)
 
 
 def set_webhook(actor: Person, client: ApiClient, address: str) -> str:
     """Say where the client is told of news; its new secret. Raises `registering.NotRegistered`."""
     with transaction.atomic():
         registered = registration.register(client.organisation, client.client_id, webhook_url=address)
-        _note(actor, "client-webhook-set", client, address=address)
+        _record(actor, "client-webhook-set", client, address=address)
     return registered.webhook_secret
 
 
@@ -113,16 +113,18 @@ def set_route(
     *,
     second: Person | None = None,
 ) -> bool:
-    """Say whose a function is from now on. False where that waits for a second administrator, since what has
+    """Assign a function to message clients from now on.
+
+    False where that waits for a second administrator, since what has
     been another client's alone would come to the actor."""
     participant = organisation.participant_id
     with transaction.atomic():
         Organisation.objects.select_for_update().get(pk=organisation.pk)
         before = routing.route_of(participant, address)
         if before != to:
-            taker = ways.taker_of(participant, address)
+            taker = administration_routing.taker_of(participant, address)
             gains, loses = not routing.is_built_in(before), not routing.is_built_in(to)
-            if (gains or loses) and not four_eyes.settle_or_propose(
+            if (gains or loses) and not four_eyes.apply_or_propose(
                 actor,
                 Redirection.Kind.ROUTE,
                 participant,
@@ -133,7 +135,7 @@ def set_route(
             ):
                 return False
             routing.set_route(organisation, address, to)
-            access_log.note(actor, "function-routed", participant, function=address, to=to.value)
+            access_log.record(actor, "function-routed", participant, function=address, to=to.value)
     return True
 
 
@@ -178,21 +180,21 @@ def functions_of(person: access.Viewer) -> tuple[dict[tuple[str, str], str], set
     mailbox."""
     own = access.administered_by(person)
     registered = OwnFunction.objects.filter(participant_id__in=own, closed_at=None)
-    names = {(one.participant_id, one.identifier): one.name for one in registered}
+    names = {(function.participant_id, function.identifier): function.name for function in registered}
     boxes = {
-        (one.participant_id, one.address): one.name
-        for one in FunctionMailbox.objects.filter(participant_id__in=own, is_open=True)
+        (box.participant_id, box.address): box.name
+        for box in FunctionMailbox.objects.filter(participant_id__in=own, is_open=True)
     }
     return names | boxes, set(boxes)
 
 
-def _told(proposal: Proposal) -> dict[str, Any]:
+def _details(proposal: Proposal) -> dict[str, Any]:
     value = proposal.value
     if proposal.kind == "keys":
         return {"keys": [key["kid"] for key in value["keys"]], "replace": value["replace"]}
     return {"functions": value["auth_ids"], "scopes": value["scopes"]}
 
 
-def _note(actor: Person, what: str, client: ApiClient, **details: Any) -> None:
+def _record(actor: Person, what: str, client: ApiClient, **details: Any) -> None:
     participant = client.organisation.participant_id
-    access_log.note(actor, what, participant, client=client.client_id, **details)
+    access_log.record(actor, what, participant, client=client.client_id, **details)

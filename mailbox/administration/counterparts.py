@@ -27,14 +27,14 @@ def retry(actor: Person, row: IncomingMessage) -> None:
     """Have an arrival judged once more; in the access log. Raises `dead_letters.NotDeadLetter`."""
     with transaction.atomic():
         dead_letters.retry(row.pk, actor=actor.name)
-        _note(actor, "arrival-retried", row.pk, row.organisation.participant_id)
+        _record(actor, "arrival-retried", row.pk, row.organisation.participant_id)
 
 
 def refuse(actor: Person, row: IncomingMessage) -> None:
     """Have an arrival refused; in the access log. Raises `dead_letters.NotDeadLetter`."""
     with transaction.atomic():
         dead_letters.reject(row.pk, actor=actor.name)
-        _note(actor, "arrival-refused", row.pk, row.organisation.participant_id)
+        _record(actor, "arrival-refused", row.pk, row.organisation.participant_id)
 
 
 def ping(organisation: Organisation, recipient: ParticipantId) -> list[Tried]:
@@ -42,5 +42,5 @@ def ping(organisation: Organisation, recipient: ParticipantId) -> list[Tried]:
     return list(pinging.ping(organisation.participant, recipient))
 
 
-def _note(actor: Person, what: str, key: UUID, participant: str) -> None:
-    access_log.note(actor, what, participant, arrival=str(key))
+def _record(actor: Person, what: str, key: UUID, participant: str) -> None:
+    access_log.record(actor, what, participant, arrival=str(key))

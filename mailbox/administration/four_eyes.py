@@ -34,7 +34,7 @@ def needs_second(actor: Person | None, target: FunctionMailbox | None) -> bool:
     return MembershipRule.objects.filter(own_rules, mailbox=target).exists()
 
 
-def settle_or_propose(
+def apply_or_propose(
     actor: Person | None,
     kind: Redirection.Kind,
     participant_id: str,
@@ -67,7 +67,7 @@ def settle_or_propose(
             is_made=is_alone,
         )
         if not is_alone:
-            access_log.note(
+            access_log.record(
                 actor, "redirection-proposed", participant_id, mailbox=mailbox or target, kind=kind.value
             )
     return is_alone

@@ -7,10 +7,12 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from addressbook.models import OwnFunction
+from addressbook import register
+from addressbook.models import FunctionAddress, OwnFunction
 from addressbook.register import Entry
 from mailbox import access_log
 from mailbox.models import FunctionMailbox, Person, Redirection
+from transport.message_service.api import Organisation
 
 from . import four_eyes, mailboxes, routing
 
@@ -25,12 +27,41 @@ class SuccessorUnfit(Exception):
     """A successor is another function of the same organisation that is itself open."""
 
 
+def register_mailboxes(participant_id: str) -> None:
+    """Begin a register that is empty with the functions that the organisation's mailboxes serve.
+
+    What the federation's address book says of them is taken over; a mailbox that it does not know begins
+    with its own name. A register that somebody has begun is left as it is.
+    """
+    with transaction.atomic():
+        Organisation.objects.select_for_update(no_key=True).filter(participant_id=participant_id).first()
+        if OwnFunction.objects.filter(participant_id=participant_id).exists():
+            return
+        boxes = FunctionMailbox.objects.filter(participant_id=participant_id, is_open=True)
+        published = {
+            row.identifier: row
+            for row in FunctionAddress.objects.filter(
+                organisation__participant_id=participant_id, gone_at=None
+            )
+        }
+        OwnFunction.objects.bulk_create(
+            register.of_published(participant_id, box.address, box.name, published.get(box.address))
+            for box in boxes.order_by("pk")
+        )
+
+
+def difference(participant_id: str) -> register.Difference:
+    """What the federation's address book lacks of the register; an empty one begins with the mailboxes."""
+    register_mailboxes(participant_id)
+    return register.difference(participant_id)
+
+
 def create(actor: Person, participant_id: str, entry: Entry) -> OwnFunction:
     """Add a function. Raises `IdentifierTaken`."""
     try:
         with transaction.atomic():
             function = OwnFunction.objects.create(participant_id=participant_id, **_fields(entry))
-            access_log.note(actor, "function-created", participant_id, function=function.identifier)
+            access_log.record(actor, "function-created", participant_id, function=function.identifier)
     except IntegrityError:
         raise IdentifierTaken from None
     return function
@@ -46,7 +77,7 @@ def change(actor: Person, function: OwnFunction, entry: Entry) -> bool:
         for name in changed:
             setattr(function, name, fields[name])
         function.save()
-        access_log.note(
+        access_log.record(
             actor, "function-changed", function.participant_id, function=function.identifier, changed=changed
         )
     return True
@@ -83,7 +114,7 @@ def close(
         function.closed_at = midnight or timezone.now()
         function.successor = successor
         function.save()
-        access_log.note(
+        access_log.record(
             actor,
             "function-closed",
             function.participant_id,
@@ -107,7 +138,7 @@ def _may_close(
     after = routing.stand_in_of(
         participant_id, address, succeeded_by=successor.identifier if successor else ""
     )
-    return before == after or four_eyes.settle_or_propose(
+    return before == after or four_eyes.apply_or_propose(
         actor,
         Redirection.Kind.CLOSE_FUNCTION,
         participant_id,
@@ -118,7 +149,7 @@ def _may_close(
     )
 
 
-def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[int, int]:
+def import_entries(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[int, int]:
     """Add, change and close functions, all or none; how many were added and changed.
 
     What no entry names stays as it is, and nothing is opened again. What needs a second administrator to be
@@ -135,7 +166,7 @@ def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[i
                 added += 1
             elif change(actor, function, entry):
                 changes.add(entry.identifier)
-        for entry in _in_order_of_closing(entries):
+        for entry in _closed_in_order(entries):
             if entry.identifier in were_closed:
                 continue
             if entry.successor and entry.successor not in known:
@@ -144,18 +175,18 @@ def take_in(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[i
             if close(actor, known[entry.identifier], successor, on=entry.closed_on):
                 changes.add(entry.identifier)
         changed = len(changes & were_here)
-        access_log.note(actor, "functions-imported", participant_id, added=added, changed=changed)
+        access_log.record(actor, "functions-imported", participant_id, added=added, changed=changed)
     return added, changed
 
 
-def _in_order_of_closing(entries: list[Entry]) -> list[Entry]:
+def _closed_in_order(entries: list[Entry]) -> list[Entry]:
     """Those that the file says are closed, each before its successor, which is open when it is named."""
     closed = {entry.identifier: entry for entry in entries if entry.is_closed}
 
     def succeeded_by(entry: Entry) -> int:
-        count, one = 0, entry
-        while one.successor in closed and count < len(closed):
-            count, one = count + 1, closed[one.successor]
+        count, last = 0, entry
+        while last.successor in closed and count < len(closed):
+            count, last = count + 1, closed[last.successor]
         return count
 
     return sorted(closed.values(), key=succeeded_by, reverse=True)

@@ -6,11 +6,11 @@ Every change is an entry in the access log. Whoever calls has let `mailbox.acces
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from mailbox import access_log, events
-from mailbox.access import Viewer, administered_by, may_name
+from mailbox.access import Viewer, administered_by, managed_by, may_name
 from mailbox.conversations import assignment
 from mailbox.models import (
     Conversation,
@@ -53,7 +53,7 @@ def open_mailbox(actor: Person, participant_id: str, address: str, name: str) ->
             mailbox = FunctionMailbox.objects.create(
                 participant_id=participant_id, address=address, name=name
             )
-            access_log.note(actor, "mailbox-created", participant_id, mailbox=mailbox)
+            access_log.record(actor, "mailbox-created", participant_id, mailbox=mailbox)
     except IntegrityError:
         raise AddressTaken from None
     return mailbox
@@ -71,7 +71,7 @@ def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool, second: 
             kind = Redirection.Kind.OPEN_MAILBOX if is_open else Redirection.Kind.CLOSE_MAILBOX
             giving, taking = (stand_in, row) if is_open else (row, stand_in)
             is_moved = stand_in is not None or not is_open
-            if is_moved and not four_eyes.settle_or_propose(
+            if is_moved and not four_eyes.apply_or_propose(
                 actor,
                 kind,
                 row.participant_id,
@@ -84,16 +84,16 @@ def set_open(actor: Person, mailbox: FunctionMailbox, *, is_open: bool, second: 
         mailbox.is_open = is_open
         mailbox.save(update_fields=["is_open"])
         what = "mailbox-opened" if is_open else "mailbox-closed"
-        access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox)
+        access_log.record(actor, what, mailbox.participant_id, mailbox=mailbox)
     return True
 
 
 def set_limit(actor: Person, mailbox: FunctionMailbox, hours: int) -> None:
-    """Say how long a message may wait before the mailbox counts as unattended."""
+    """Set how long a message may wait before the mailbox counts as unattended."""
     with transaction.atomic():
         mailbox.unattended_after_hours = hours
         mailbox.save(update_fields=["unattended_after_hours"])
-        access_log.note(actor, "mailbox-limit-set", mailbox.participant_id, mailbox=mailbox, hours=hours)
+        access_log.record(actor, "mailbox-limit-set", mailbox.participant_id, mailbox=mailbox, hours=hours)
 
 
 def add_member(
@@ -113,24 +113,69 @@ def add_member(
         person, created = Person.add(subject, name)
         if person.pk == actor.pk:
             raise NotForYouToGive
-        organisation = mailbox.participant_id
         if created:
-            access_log.note(actor, "person-added", organisation, person=person)
+            access_log.record(actor, "person-added", mailbox.participant_id, person=person)
+        add_known_member(actor, mailbox, person, role=role, ends_at=ends_at)
+    return person
+
+
+def add_known_member(
+    actor: Person,
+    mailbox: FunctionMailbox,
+    person: Person,
+    *,
+    role: str = Membership.Role.MEMBER,
+    ends_at: datetime | None = None,
+) -> None:
+    """Make somebody who is known here a member until a moment. Raises `NotForYouToGive` as `add_member`."""
+    if person.pk == actor.pk:
+        raise NotForYouToGive
+    with transaction.atomic():
         membership, joined = Membership.objects.update_or_create(
             person=person, mailbox=mailbox, defaults={"role": role, "ends_at": ends_at, "rule": None}
         )
-        access_log.note(
+        access_log.record(
             actor,
             "member-added" if joined else "member-changed",
-            organisation,
+            mailbox.participant_id,
             mailbox=mailbox,
             person=person,
             role=membership.role,
             until=ends_at.isoformat() if ends_at else None,
         )
-        _let_in_or_out(person)
+        _update_login_lock(person)
         events.announce(mailbox.pk)
-    return person
+
+
+def known_people(actor: Person, mailbox: FunctionMailbox) -> QuerySet[Person]:
+    """People of the mailbox's organisation whom the actor knows of and may make members, by name: an
+    administrator everybody in it, a manager the members of the mailboxes that they manage there."""
+    own = FunctionMailbox.objects.filter(participant_id=mailbox.participant_id, pk__in=managed_by(actor))
+    known = Q(pk__in=Membership.objects.filter(mailbox__in=own).values("person"))
+    if mailbox.participant_id in administered_by(actor):
+        roles = OrganisationRole.objects.filter(participant_id=mailbox.participant_id)
+        known |= Q(pk__in=roles.values("person"))
+    members = mailbox.memberships.values("person")
+    return Person.objects.filter(known).exclude(pk=actor.pk).exclude(pk__in=members).order_by("name", "pk")
+
+
+def remove_person(actor: Person, person: Person) -> None:
+    """End everything that a person holds in the organisations that the actor administers.
+
+    Raises `NotForYouToGive` where one of the roles is not the actor's to take, or it is the actor's own.
+    """
+    if person.pk == actor.pk:
+        raise NotForYouToGive
+    with transaction.atomic():
+        organisations = administered_by(actor)
+        for role in person.organisation_roles.filter(participant_id__in=organisations):
+            revoke_role(actor, role)
+        memberships = person.memberships.filter(mailbox__participant_id__in=organisations)
+        for membership in memberships.select_related("mailbox", "person"):
+            remove_member(actor, membership)
+        for participant_id in organisations:
+            access_log.record(actor, "person-removed", participant_id, person=person)
+        events.announce_to(person.pk)
 
 
 def remove_member(actor: Person | None, membership: Membership) -> None:
@@ -140,7 +185,7 @@ def remove_member(actor: Person | None, membership: Membership) -> None:
         membership.delete()
         assignment.unassign_all(person, mailbox)
         what = "member-removed" if actor else "membership-ended"
-        access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, person=person)
+        access_log.record(actor, what, mailbox.participant_id, mailbox=mailbox, person=person)
         events.announce(mailbox.pk)
 
 
@@ -166,8 +211,8 @@ def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
                     assignment.unassign_all(person, mailbox)
             else:
                 OrganisationLock.objects.filter(person=person, participant_id=participant_id).delete()
-            access_log.note(actor, what, participant_id, person=person)
-        _let_in_or_out(person)
+            access_log.record(actor, what, participant_id, person=person)
+        _update_login_lock(person)
         events.announce_to(person.pk)
 
 
@@ -177,7 +222,7 @@ def _organisations_of(person: Person) -> set[str]:
     return {*members, *person.organisation_roles.values_list("participant_id", flat=True)}
 
 
-def _let_in_or_out(person: Person) -> None:
+def _update_login_lock(person: Person) -> None:
     """Whoever is locked out everywhere cannot log in."""
     locked = set(person.locks.values_list("participant_id", flat=True))
     person.is_active = not locked or bool(_organisations_of(person) - locked)
@@ -193,35 +238,36 @@ def give_role(actor: Person, person: Person, role: str, participant_id: str) -> 
             person=person, participant_id=participant_id, role=role
         )
         if given:
-            access_log.note(actor, "role-given", participant_id, person=person, role=role)
-            _let_in_or_out(person)
+            access_log.record(actor, "role-given", participant_id, person=person, role=role)
+            _update_login_lock(person)
 
 
 def revoke_role(actor: Person, held: OrganisationRole) -> None:
-    """Take a role away. Raises `NotForYouToGive`."""
+    """Revoke a role. Raises `NotForYouToGive`."""
     if not may_name(actor, held.person, held.role, held.participant_id):
         raise NotForYouToGive
     with transaction.atomic():
         person, role, participant_id = held.person, held.role, held.participant_id
         held.delete()
-        access_log.note(actor, "role-taken", participant_id, person=person, role=role)
+        access_log.record(actor, "role-taken", participant_id, person=person, role=role)
         events.announce_to(person.pk)
 
 
-def note_bundle(actor: Person, conversation: Conversation) -> None:
-    """Note that a conversation was taken out as a record bundle."""
+def record_bundle_made(actor: Person, conversation: Conversation) -> None:
+    """Record that a conversation was exported as a record bundle."""
     mailbox = conversation.mailbox
-    access_log.note(
+    access_log.record(
         actor, "record-bundle-made", mailbox.participant_id, mailbox=mailbox, conversation=conversation
     )
 
 
 def appoint(participant_id: str, person: Person, role: str) -> None:
-    """Used when an installation is set up: from then on only who holds a role gives it."""
+    """Give the first role of its kind, when an installation is set up; later who holds a role gives it."""
     _, given = OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id, role=role)
     if given:
-        access_log.note(None, "role-given", participant_id, person=person, role=role)
+        access_log.record(None, "role-given", participant_id, person=person, role=role)
 
 
 def make_administrator(participant_id: str, person: Person) -> None:
+    """Appoint an administrator of an organisation."""
     appoint(participant_id, person, OrganisationRole.Role.ADMINISTRATOR)

@@ -21,7 +21,7 @@ def make_rule(actor: Person, mailbox: FunctionMailbox, claim: str, value: str) -
             mailbox=mailbox, claim=claim, value=value, defaults={"made_by": actor}
         )
         if made:
-            _note(actor, "rule-made", rule)
+            _record(actor, "rule-made", rule)
         else:
             confirm_rule(actor, rule)
     return rule
@@ -37,7 +37,7 @@ def confirm_rule(actor: Person, rule: MembershipRule) -> None:
         rule.made_by = actor if rule.is_suspended else None
         rule.is_suspended = False
         rule.save(update_fields=["made_by", "is_suspended"])
-        _note(actor, "rule-made", rule)
+        _record(actor, "rule-made", rule)
 
 
 def may_confirm(actor: Person, rule: MembershipRule) -> bool:
@@ -50,7 +50,7 @@ def remove_rule(actor: Person, rule: MembershipRule) -> None:
     with transaction.atomic():
         for membership in rule.memberships.select_related("mailbox", "person"):
             mailboxes.remove_member(actor, membership)
-        _note(actor, "rule-removed", rule)
+        _record(actor, "rule-removed", rule)
         rule.delete()
 
 
@@ -76,15 +76,17 @@ def apply(person: Person, claims: Mapping[str, Any]) -> None:
             )
             if joined:
                 mailbox = rule.mailbox
-                access_log.note(
+                access_log.record(
                     None, "member-by-rule", mailbox.participant_id, mailbox=mailbox, person=person
                 )
                 events.announce(mailbox.pk)
 
 
-def _note(actor: Person, what: str, rule: MembershipRule) -> None:
+def _record(actor: Person, what: str, rule: MembershipRule) -> None:
     mailbox = rule.mailbox
-    access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, claim=rule.claim, value=rule.value)
+    access_log.record(
+        actor, what, mailbox.participant_id, mailbox=mailbox, claim=rule.claim, value=rule.value
+    )
 
 
 def _values(said: Any) -> list[str]:

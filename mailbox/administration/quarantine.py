@@ -21,19 +21,19 @@ from mailbox.models import OrganisationRole, Person
 from transport import mail
 from transport.message_service.api import QuarantinedFile, ScannerAlarm, quarantine
 
-from .certificates import to_be_warned
+from .certificates import administrator_addresses
 
 # How long messages may wait for the scanner before somebody is told: it may just be starting again.
-_PATIENCE: Final = timedelta(minutes=10)
-_TELL_AGAIN: Final = timedelta(days=1)
+_SCANNER_DELAY: Final = timedelta(minutes=10)
+_REPEAT_AFTER: Final = timedelta(days=1)
 
 
-def seen_by(person: Viewer) -> QuerySet[QuarantinedFile]:
+def files_seen_by(person: Viewer) -> QuerySet[QuarantinedFile]:
     """What was found at the organisations that the person administers."""
     return quarantine.quarantined(administered_by(person))
 
 
-def unremoved(person: Viewer) -> int:
+def count_unremoved(person: Viewer) -> int:
     """How much of it nobody has dealt with yet."""
     own = administered_by(person)
     return quarantine.quarantined(own).filter(removed_at=None).count() if own else 0
@@ -50,15 +50,15 @@ def remove(actor: Person, row: QuarantinedFile) -> None:
     with transaction.atomic():
         if quarantine.remove(row.pk, actor.name):
             participant = row.organisation.participant_id
-            access_log.note(
+            access_log.record(
                 actor, "quarantine-removed", participant, file=str(row.pk), signature=row.signature
             )
 
 
-def look() -> None:
+def send_alarms() -> None:
     """Tell the administrators of what has been found since they were told, and of a scanner that is away."""
-    fault_isolation.count_each(_tell_of_files, list(_organisations_with_new()))
-    fault_isolation.count_each(_tell_of_scanner, [timezone.now()])
+    fault_isolation.count_each(_send_files_alarm, list(_organisations_with_new()))
+    fault_isolation.count_each(_send_scanner_alarm, [timezone.now()])
 
 
 def counts() -> dict[str, int]:
@@ -72,24 +72,24 @@ def _organisations_with_new() -> QuerySet[QuarantinedFile, str]:
     return new.values_list("organisation__participant_id", flat=True).distinct()
 
 
-def _tell_of_files(organisation: str) -> int:
+def _send_files_alarm(organisation: str) -> int:
     with transaction.atomic():
         rows = QuarantinedFile.objects.filter(told_at=None, organisation__participant_id=organisation)
         keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
         if keys:
-            _mail_of_files(organisation, len(keys))
+            _mail_files_alarm(organisation, len(keys))
             QuarantinedFile.objects.filter(pk__in=keys).update(told_at=timezone.now())
     return len(keys)
 
 
-def _tell_of_scanner(now: datetime) -> int:
+def _send_scanner_alarm(now: datetime) -> int:
     count, since = quarantine.awaiting_scan()
     if since is None:
         ScannerAlarm.objects.all().delete()
         return 0
     with transaction.atomic():
         alarm = ScannerAlarm.objects.select_for_update().first() or ScannerAlarm.objects.create(since=since)
-        if now - alarm.since < _PATIENCE or (alarm.told_at and now - alarm.told_at < _TELL_AGAIN):
+        if now - alarm.since < _SCANNER_DELAY or (alarm.told_at and now - alarm.told_at < _REPEAT_AFTER):
             return 0
         organisations = OrganisationRole.objects.filter(role=OrganisationRole.Role.ADMINISTRATOR)
         addresses = {
@@ -110,7 +110,7 @@ def _tell_of_scanner(now: datetime) -> int:
     return count
 
 
-def _mail_of_files(organisation: str, count: int) -> None:
+def _mail_files_alarm(organisation: str, count: int) -> None:
     with override(settings.LANGUAGE_CODE):
         subject = _("Skadlig kod har hittats")
         text = ngettext(
@@ -122,11 +122,11 @@ def _mail_of_files(organisation: str, count: int) -> None:
 
 
 def _addresses(organisation: str) -> set[str]:
-    return {*to_be_warned(organisation), *settings.SDK_OPERATOR_MAIL}
+    return {*administrator_addresses(organisation), *settings.SDK_OPERATOR_MAIL}
 
 
 def _send(addresses: Iterable[str], subject: str, text: str) -> None:
     link = settings.SDK_PUBLIC_URL + reverse("administration-quarantine")
-    told = sorted(addresses)
-    if told and not mail.send_each(told, subject, f"{text}\n\n{link}\n"):
+    recipients = sorted(addresses)
+    if recipients and not mail.send_each(recipients, subject, f"{text}\n\n{link}\n"):
         raise mail.NothingSent

@@ -38,7 +38,7 @@ def confirm(actor: Person, redirection_id: int) -> None:
         _make(row, actor)
         row.confirmed_by, row.settled_at, row.is_made = actor, timezone.now(), True
         row.save(update_fields=["confirmed_by", "settled_at", "is_made"])
-        _note(actor, "redirection-confirmed", row)
+        _record(actor, "redirection-confirmed", row)
 
 
 def withdraw(actor: Person, redirection_id: int) -> None:
@@ -47,7 +47,7 @@ def withdraw(actor: Person, redirection_id: int) -> None:
         row = _locked(redirection_id)
         row.settled_at = timezone.now()
         row.save(update_fields=["settled_at"])
-        _note(actor, "redirection-withdrawn", row)
+        _record(actor, "redirection-withdrawn", row)
 
 
 def _locked(redirection_id: int) -> Redirection:
@@ -87,6 +87,6 @@ def _make(row: Redirection, second: Person) -> None:
         raise Settled from None
 
 
-def _note(actor: Person, what: str, row: Redirection) -> None:
+def _record(actor: Person, what: str, row: Redirection) -> None:
     box = row.mailbox or row.target
-    access_log.note(actor, what, row.participant_id, mailbox=box, person=row.by, kind=row.kind)
+    access_log.record(actor, what, row.participant_id, mailbox=box, person=row.by, kind=row.kind)

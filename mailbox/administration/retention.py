@@ -90,7 +90,7 @@ def preview(mailbox: FunctionMailbox, state: str, days: int) -> Preview:
     )
 
 
-def next_to_go(rule: RetentionRule, most: int) -> list[tuple[Conversation, datetime]]:
+def next_to_delete(rule: RetentionRule, most: int) -> list[tuple[Conversation, datetime]]:
     """The conversations that the rule deletes first, and when."""
     rows = in_state(rule.mailbox, rule.state).filter(retention_hold=None).order_by("last_activity_at", "pk")
     return [(row, row.last_activity_at + timedelta(days=rule.days)) for row in rows[:most]]
@@ -113,7 +113,7 @@ def set_rule(
             RetentionRule.objects.filter(mailbox=mailbox, state=state).delete()
         else:
             RetentionRule.objects.update_or_create(mailbox=mailbox, state=state, defaults={"days": days})
-        access_log.note(
+        access_log.record(
             actor,
             "retention-changed",
             mailbox.participant_id,
@@ -131,7 +131,7 @@ def hold(actor: Person, conversation: Conversation) -> None:
         _, held = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
         if held:
             assignment.record_event(conversation, ConversationEvent.What.RETENTION_HOLD, actor)
-            _note(actor, "retention-held", conversation)
+            _record(actor, "retention-held", conversation)
 
 
 def release(actor: Person, conversation: Conversation) -> None:
@@ -140,7 +140,7 @@ def release(actor: Person, conversation: Conversation) -> None:
         assignment.locked_for(conversation.pk, actor)
         if RetentionHold.objects.filter(conversation=conversation).delete()[0]:
             assignment.record_event(conversation, ConversationEvent.What.RELEASED, actor)
-            _note(actor, "retention-released", conversation)
+            _record(actor, "retention-released", conversation)
 
 
 def run() -> int:
@@ -150,7 +150,7 @@ def run() -> int:
         deleted = sum(_delete_if_due(rule, key) for key in _due(rule))
         count += deleted
         if deleted:
-            access_log.note(
+            access_log.record(
                 None,
                 "retention-run",
                 rule.mailbox.participant_id,
@@ -159,7 +159,7 @@ def run() -> int:
                 days=rule.days,
                 deleted=deleted,
             )
-            logger.info("retention", extra={"fields": {"mailbox": rule.mailbox_id, "deleted": deleted}})
+            logger.info("retention_run", extra={"fields": {"mailbox": rule.mailbox_id, "deleted": deleted}})
     return count
 
 
@@ -186,7 +186,7 @@ def _delete_if_due(rule: RetentionRule, key: int) -> bool:
                 return False
             _delete(conversation, rule)
     except (erasure.StillInProgress, ProtectedError) as error:
-        logger.warning("retention waits", extra={"fields": {"why": type(error).__name__}})
+        logger.warning("retention_postponed", extra={"fields": {"why": type(error).__name__}})
         return False
     return True
 
@@ -227,13 +227,13 @@ def _is_elsewhere(message: Message, conversation: Conversation) -> bool:
     return others.exclude(conversation=conversation).exists()
 
 
-def _note(actor: Person, what: str, conversation: Conversation) -> None:
+def _record(actor: Person, what: str, conversation: Conversation) -> None:
     mailbox = conversation.mailbox
-    access_log.note(actor, what, mailbox.participant_id, mailbox=mailbox, conversation=conversation)
+    access_log.record(actor, what, mailbox.participant_id, mailbox=mailbox, conversation=conversation)
 
 
-def counts_by_mailbox(mailboxes: QuerySet[FunctionMailbox]) -> dict[int, int]:
-    """How many conversations are held in each."""
+def hold_counts(mailboxes: QuerySet[FunctionMailbox]) -> dict[int, int]:
+    """How many conversations have a retention hold, by the mailbox's key."""
     held = RetentionHold.objects.filter(conversation__mailbox__in=mailboxes).order_by()
     rows = held.values("conversation__mailbox").annotate(count=Count("pk"))
     return dict(rows.values_list("conversation__mailbox", "count"))

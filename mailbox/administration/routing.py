@@ -71,7 +71,7 @@ def set_catch_all(
             raise CatchAllUnfit
         if before == mailbox:
             return True
-        if mailbox is not None and not four_eyes.settle_or_propose(
+        if mailbox is not None and not four_eyes.apply_or_propose(
             actor,
             Redirection.Kind.CATCH_ALL,
             participant_id,
@@ -83,10 +83,10 @@ def set_catch_all(
             return False
         boxes.filter(is_catch_all=True).update(is_catch_all=False)
         if mailbox is None:
-            access_log.note(actor, "catch-all-removed", participant_id, mailbox=before)
+            access_log.record(actor, "catch-all-removed", participant_id, mailbox=before)
         else:
             boxes.filter(pk=mailbox.pk).update(is_catch_all=True)
-            access_log.note(actor, "catch-all-set", participant_id, mailbox=mailbox)
+            access_log.record(actor, "catch-all-set", participant_id, mailbox=mailbox)
         return True
 
 
@@ -99,4 +99,4 @@ def set_out_and_back(actor: Person | None, organisation: Organisation, *, goes_o
         row.goes_out_and_back = goes_out_and_back
         row.save(update_fields=["goes_out_and_back"])
         way = "out-and-back" if goes_out_and_back else "inside"
-        access_log.note(actor, "routing-changed", row.participant_id, way=way)
+        access_log.record(actor, "routing-changed", row.participant_id, way=way)

@@ -42,5 +42,5 @@ def bundle(request: PersonRequest, conversation_id: int) -> HttpResponseBase:
             messages.error(request, _("Arkivpaketet kunde inte göras. Försök igen om en stund."))
             return redirect("conversation", conversation_id=conversation.pk)
     target.seek(0)
-    mailboxes.note_bundle(person, conversation)
+    mailboxes.record_bundle_made(person, conversation)
     return guarded(FileResponse(target), "application/zip", saved_as=file_name_of(conversation, now))

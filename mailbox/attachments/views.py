@@ -46,7 +46,7 @@ _NAMES: Final = {
 def attachment(request: PersonRequest, attachment_id: int) -> FileResponse:
     """An attachment as a download: never shown as part of this application."""
     row = _attachment(request, attachment_id)
-    access_log.note_taken_out(request.user, row)
+    access_log.record_attachment_opened(request.user, row)
     response = FileResponse(blobs.open_stored(row.file_name, row.place))
     return guarded(response, row.content_type, saved_as=row.name)
 
@@ -60,7 +60,7 @@ def show(request: PersonRequest, attachment_id: int) -> HttpResponse:
     kind = previews.kind_of(row.content_type, row.size)
     if kind is None:
         raise Http404
-    access_log.note_taken_out(request.user, row)
+    access_log.record_attachment_opened(request.user, row)
     with blobs.open_stored(row.file_name, row.place) as source:
         if kind is previews.Kind.IMAGE:
             content_type = previews.essence_of(row.content_type)
@@ -91,7 +91,7 @@ def every(request: PersonRequest, message_id: int) -> HttpResponseBase:
     if not rows:
         raise Http404
     for row in rows:
-        access_log.note_taken_out(request.user, row)
+        access_log.record_attachment_opened(request.user, row)
     response = streamed_bytes(request, zip_archive.archive(_entries(rows)), "application/zip", "attachment")
     return guarded(response, "application/zip", saved_as=f"bilagor-{message.message_id}.zip")
 
@@ -101,7 +101,7 @@ def every(request: PersonRequest, message_id: int) -> HttpResponseBase:
 def text(request: PersonRequest, message_id: int) -> HttpResponseBase:
     """The whole text of a message, as it was written: a page shows the beginning of a long one."""
     message = _message(request, message_id)
-    access_log.note_text(request.user, message)
+    access_log.record_text_downloaded(request.user, message)
     pieces = (piece.encode() for piece in message_text.whole_text(message))
     response = streamed_bytes(request, pieces, _TEXT, "attachment")
     return guarded(response, _TEXT, saved_as=f"meddelandetext-{message.message_id}.txt")
@@ -132,7 +132,7 @@ def evidence_piece(request: PersonRequest, message_id: int, kind: str) -> HttpRe
     if piece is None:
         # The page tells which there are.
         return redirect("evidence", message_id=message.pk)
-    access_log.note_evidence(request.user, message, kind)
+    access_log.record_evidence_opened(request.user, message, kind)
     is_read = request.GET.get("visa") == "1"
     content_type = _TEXT if is_read else "application/xml"
     response = streamed_bytes(request, _read(piece), content_type, "inline")

@@ -13,7 +13,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from mailbox import access_log, events
-from mailbox.access import changed_by, lasting, mailboxes_of
+from mailbox.access import current_memberships, mailboxes_of, undoable_by
 from mailbox.models import (
     Assignment,
     Conversation,
@@ -143,7 +143,7 @@ def undo(event_id: int, person: Person) -> Conversation:
             raise TooLateToUndo
         row = locked(told.conversation_id)
         event = undoable(row, person)
-        if not changed_by(person).filter(pk=row.pk).exists():
+        if not undoable_by(person).filter(pk=row.pk).exists():
             raise TooLateToUndo
         if event is None or event.before is None or event.pk != event_id:
             raise TooLateToUndo
@@ -314,7 +314,9 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     drafts.update(mailbox=mailbox)
     index.move(row, mailbox)
     organisation = mailbox.participant_id
-    access_log.note(person, "conversation-moved", organisation, mailbox=mailbox, conversation=row, left=left)
+    access_log.record(
+        person, "conversation-moved", organisation, mailbox=mailbox, conversation=row, left=left
+    )
     events.announce(left)
 
 
@@ -323,7 +325,7 @@ def stays_member(person_id: int, mailbox_id: int) -> bool:
     rows = Membership.objects.filter(person=person_id, mailbox=mailbox_id)
     list(rows.select_for_update(no_key=True))
     # Asked anew: the query that waited for the lock still sees what was so before.
-    return rows.filter(lasting(), person__is_active=True).exists()
+    return rows.filter(current_memberships(), person__is_active=True).exists()
 
 
 def snapshot_for_undo(row: Conversation) -> dict[str, Any]:

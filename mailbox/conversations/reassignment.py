@@ -58,7 +58,9 @@ def offer(
         if row.assignee_id not in {None, person.pk}:
             raise assignment.NotAssigned
         is_person = isinstance(to, Person)
-        receivers = access.members_of(row.mailbox) if is_person else access.handed_to(row.mailbox)
+        receivers = (
+            access.members_of(row.mailbox) if is_person else access.reassignable_mailboxes(row.mailbox)
+        )
         if to == person or not receivers.filter(pk=to.pk).exists():
             raise NotToThem
         if isinstance(to, FunctionMailbox):

@@ -61,7 +61,7 @@ def begin(message: Message, person: Person) -> Draft:
             name, source = f"meddelandetext-{message.message_id}.txt", BytesIO(whole.encode())
             stored = uploads.store(source, name, "text/plain", "drafts", mailbox.participant_id)
             draft_files.keep_file(draft, stored, is_written=False)
-        access_log.note(
+        access_log.record(
             person,
             "message-forwarded",
             mailbox.participant_id,

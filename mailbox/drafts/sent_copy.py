@@ -41,7 +41,7 @@ def send_to_first(draft: Draft, person: Person) -> MessageRow:
     except CharacterNotAllowed:
         raise DraftIncomplete({"text": _("Texten innehåller ett tecken som inte kan skickas.")}) from None
     row = _store(draft, message, person, is_last=is_last)
-    personal.note_used(person.pk, draft.recipient_participant, draft.recipient_address)
+    personal.record_use(person.pk, draft.recipient_participant, draft.recipient_address)
     if is_last:
         DraftAttachment.objects.filter(draft=draft).delete()
         draft.delete()

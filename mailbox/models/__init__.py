@@ -4,6 +4,7 @@ from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
+from .identity import OrganisationIdentity
 from .login_session import LoginSession, UsedLogoutToken
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
@@ -43,6 +44,7 @@ __all__ = [
     "Note",
     "NoteEntry",
     "NoticeChoice",
+    "OrganisationIdentity",
     "OrganisationLock",
     "OrganisationRole",
     "Person",

@@ -27,7 +27,7 @@ from py_vapid import Vapid02
 from pywebpush import WebPushException, webpush
 
 from mailbox import fault_isolation
-from mailbox.access import Viewer, lasting, mailboxes_of, members_of
+from mailbox.access import Viewer, current_memberships, mailboxes_of, members_of
 from mailbox.models import (
     Conversation,
     FunctionMailbox,
@@ -50,10 +50,10 @@ _MAX_PUSH_ANSWER_BYTES: Final = 64 * 1024
 _GONE: Final = frozenset({404, 410})
 _MOST_SUBSCRIPTIONS: Final = 10
 # What is meant for somebody is told of while it is new; a choice made later tells of nothing old.
-_MEANT_FOR: Final = timedelta(days=1)
-_Meant = TypeVar("_Meant", Mention, Reassignment)
+_PERSONAL_FOR: Final = timedelta(days=1)
+_Personal = TypeVar("_Personal", Mention, Reassignment)
 # How long ago a push may have been sent for the browser to be told which mailbox it was about.
-_JUST_NOW: Final = timedelta(hours=1)
+_RECENTLY: Final = timedelta(hours=1)
 
 
 class EndpointRefused(Exception):
@@ -87,22 +87,24 @@ def unsubscribe(person: Person) -> None:
     person.push_subscriptions.all().delete()
 
 
-def tell() -> int:
+def send_notices() -> int:
     """Tell everybody of what has arrived since they were last told, and of what is meant for them."""
     new = Conversation.objects.filter(
         mailbox=OuterRef("mailbox"),
         last_activity_at__gt=OuterRef("told_until"),
         last_arrived_at__gt=OuterRef("told_until"),
     )
-    member = Membership.objects.filter(lasting(), person=OuterRef("person"), mailbox=OuterRef("mailbox"))
+    member = Membership.objects.filter(
+        current_memberships(), person=OuterRef("person"), mailbox=OuterRef("mailbox")
+    )
     due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
-    arrived = fault_isolation.count_each(_tell, list(due.values_list("pk", flat=True)))
-    return arrived + _tell_who_is_meant() + _tell_who_is_moved()
+    arrived = fault_isolation.count_each(_send_choice, list(due.values_list("pk", flat=True)))
+    return arrived + _send_mentions_and_offers() + _send_redirections()
 
 
-def just_told_of(person: Viewer) -> list[str]:
+def recently_notified_mailboxes(person: Viewer) -> list[str]:
     """Names of the mailboxes that a push was sent about lately."""
-    since = timezone.now() - _JUST_NOW
+    since = timezone.now() - _RECENTLY
     choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
     boxes = mailboxes_of(person).filter(pk__in=choices.values("mailbox"))
     return list(boxes.order_by("name").values_list("name", flat=True))
@@ -116,7 +118,7 @@ def public_push_key() -> str:
     return base64.urlsafe_b64encode(point).rstrip(b"=").decode()
 
 
-def _tell(key: int) -> bool:
+def _send_choice(key: int) -> bool:
     """Tell one person of one mailbox, while no other worker does."""
     with transaction.atomic():
         rows = NoticeChoice.objects.select_for_update(skip_locked=True, of=("self",))
@@ -136,27 +138,27 @@ def _tell(key: int) -> bool:
     return True
 
 
-def _tell_who_is_meant() -> int:
+def _send_mentions_and_offers() -> int:
     """Mail whom a note mentions, and to whom a conversation is offered, where they chose mail."""
-    since = timezone.now() - _MEANT_FOR
+    since = timezone.now() - _PERSONAL_FOR
     mentions = Mention.objects.filter(told_at=None, seen_at=None, note__at__gt=since)
     offers = Reassignment.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
     of_mentions = fault_isolation.count_each(
-        partial(_tell_of, mentions), list(mentions.values_list("pk", flat=True))
+        partial(_send_personal, mentions), list(mentions.values_list("pk", flat=True))
     )
     return of_mentions + fault_isolation.count_each(
-        partial(_tell_of, offers), list(offers.values_list("pk", flat=True))
+        partial(_send_personal, offers), list(offers.values_list("pk", flat=True))
     )
 
 
-def _tell_who_is_moved() -> int:
+def _send_redirections() -> int:
     """Mail the managers and members of mailboxes whose messages were made to go elsewhere, and of those to
     which they go. Whether they chose notices or not: it is no message, and others have decided it."""
     due = Redirection.objects.filter(is_made=True, told_at=None)
-    return fault_isolation.count_each(_tell_of_redirection, list(due.values_list("pk", flat=True)))
+    return fault_isolation.count_each(_send_redirection, list(due.values_list("pk", flat=True)))
 
 
-def _tell_of_redirection(key: int) -> int:
+def _send_redirection(key: int) -> int:
     with transaction.atomic():
         rows = Redirection.objects.select_for_update(skip_locked=True, of=("self",))
         row = rows.filter(pk=key, told_at=None).select_related("mailbox", "target").first()
@@ -177,7 +179,7 @@ def _tell_of_redirection(key: int) -> int:
     return count
 
 
-def _tell_of(rows: QuerySet[_Meant], key: int) -> int:
+def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
     """Tell whom one of them is meant for, while no other worker does."""
     with transaction.atomic():
         row = rows.select_for_update(skip_locked=True, of=("self",)).filter(pk=key).first()
@@ -188,8 +190,8 @@ def _tell_of(rows: QuerySet[_Meant], key: int) -> int:
         else:
             mailbox, only = row.to_mailbox or row.conversation.mailbox, row.to_person_id
         chosen = NoticeChoice.objects.filter(mailbox=mailbox, by_mail=True).values("person")
-        told = members_of(mailbox).filter(pk__in=chosen).exclude(mail_address="")
-        people = list(told.filter(pk=only) if only else told)
+        with_address = members_of(mailbox).filter(pk__in=chosen).exclude(mail_address="")
+        people = list(with_address.filter(pk=only) if only else with_address)
         for person in people:
             _send_mail(person, gettext_noop("Någon vill dig något i %(name)s"), mailbox, reverse("start"))
         row.told_at = timezone.now()
@@ -228,13 +230,13 @@ def _push(subscriptions: Iterable[PushSubscription]) -> None:
                 requests_session=session,
             )
         except RequestException as error:
-            logger.warning("push not sent", extra={"fields": {"error": type(error).__name__}})
+            logger.warning("push_failed", extra={"fields": {"error": type(error).__name__}})
         except WebPushException as error:
             status = error.response.status_code if error.response is not None else 0
             if status in _GONE:
                 subscription.delete()
             else:
-                logger.warning("push not taken", extra={"fields": {"status": status}})
+                logger.warning("push_rejected", extra={"fields": {"status": status}})
 
 
 def _claims_for(endpoint: str) -> dict[str, str | int]:

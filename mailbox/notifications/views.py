@@ -1,19 +1,30 @@
 """How one wants to be told of what arrives: by mail, in the browser, for each mailbox."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mailbox import access
-from mailbox.models import NoticeChoice
+from mailbox.forms import first_errors
+from mailbox.models import FunctionMailbox, NoticeChoice
 from mailbox.requests import PersonRequest
 
 from . import notices
+from .forms import NoticesForm, SubscriptionForm
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRow:
+    """A mailbox, and what the person has chosen for it."""
+
+    mailbox: FunctionMailbox
+    choice: NoticeChoice | None
 
 
 @login_required
@@ -22,22 +33,22 @@ def choices(request: PersonRequest) -> HttpResponse:
     """The person's address and choices; POST saves them."""
     person = request.user
     boxes = access.mailboxes_of(person).order_by("name", "pk")
-    errors: dict[str, str] = {}
+    errors: Mapping[str, str] = {}
     if request.method == "POST":
-        address = request.POST.get("address", "").strip()
-        by_mail, by_push = set(request.POST.getlist("mejl")), set(request.POST.getlist("webb"))
-        errors = _wrong(address, by_mail)
-        if not errors:
-            person.mail_address = address
+        form = NoticesForm.of_request(request.POST)
+        if form.is_valid():
+            given = form.cleaned_data
+            person.mail_address = given["address"]
             person.save(update_fields=["mail_address"])
             for box in boxes:
-                key = str(box.pk)
-                notices.choose(person, box, by_mail=key in by_mail, by_push=key in by_push)
+                by_mail, by_push = box.pk in given["by_mail"], box.pk in given["by_push"]
+                notices.choose(person, box, by_mail=by_mail, by_push=by_push)
             messages.success(request, _("Aviseringarna är sparade."))
             return redirect("notices")
+        errors = first_errors(form)
     chosen = {row.mailbox_id: row for row in NoticeChoice.objects.filter(person=person)}
     context = {
-        "rows": [{"mailbox": box, "choice": chosen.get(box.pk)} for box in boxes],
+        "rows": [ChoiceRow(box, chosen.get(box.pk)) for box in boxes],
         "address": request.POST.get("address", person.mail_address),
         "errors": errors,
         "push_key": notices.public_push_key(),
@@ -50,8 +61,11 @@ def choices(request: PersonRequest) -> HttpResponse:
 @require_POST
 def subscribe(request: PersonRequest) -> HttpResponse:
     """The page's script gives the address at which this browser takes pushes."""
+    form = SubscriptionForm(request.POST)
     try:
-        notices.subscribe(request.user, request.POST.get("endpoint", ""))
+        if not form.is_valid():
+            raise notices.EndpointRefused
+        notices.subscribe(request.user, form.cleaned_data["endpoint"])
     except notices.EndpointRefused:
         return HttpResponse(status=422)
     return HttpResponse(status=204)
@@ -68,9 +82,9 @@ def unsubscribe(request: PersonRequest) -> HttpResponse:
 
 @login_required
 @require_safe
-def just_now(request: PersonRequest) -> JsonResponse:
+def recent(request: PersonRequest) -> JsonResponse:
     """What a browser that was woken shows."""
-    names = notices.just_told_of(request.user)
+    names = notices.recently_notified_mailboxes(request.user)
     return JsonResponse(
         {"text": _("Nytt meddelande i %(names)s") % {"names": ", ".join(names)} if names else ""}
     )
@@ -82,13 +96,3 @@ def worker(request: PersonRequest) -> HttpResponse:
     response = render(request, "notifications/worker.js", content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     return response
-
-
-def _wrong(address: str, by_mail: set[str]) -> dict[str, str]:
-    if not address:
-        return {"address": _("Skriv en e-postadress, eller välj bort mejl.")} if by_mail else {}
-    try:
-        validate_email(address)
-    except ValidationError:
-        return {"address": _("Skriv en e-postadress, till exempel namn@kommun.se.")}
-    return {}

@@ -67,7 +67,8 @@ def _log_search(request: PersonRequest, question: str, hits: Hits) -> None:
     for participant in sorted(set(participants)):
         digest = hmac.new(search_key(participant), b"question\0" + words, hashlib.sha256).hexdigest()
         searched = AccessLogEntry(what="searched", details={"question": digest, "hits": len(hits.hits)})
-        access_log.note_all(request.user, participant, [searched, *shown.get(participant, [])])
+        entries = [searched, *shown.get(participant, [])]
+        access_log.record_all(request.user, participant, entries)
 
 
 def _shown_entries(hits: Hits) -> dict[str, list[AccessLogEntry]]:

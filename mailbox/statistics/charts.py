@@ -1,9 +1,9 @@
-"""Bar charts as SVG, made by the server: they show a shape, the figures stand in a table."""
+"""Bar charts as SVG, made by the server. The figures themselves are in a table beside the chart."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from .figures import Step
+from .figures import Period
 
 WIDTH: Final = 720
 HEIGHT: Final = 240
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text at a place."""
+    """A text at a position."""
 
     x: float
     y: float
@@ -36,7 +36,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What a template draws."""
+    """A chart as a template draws it, in the units of its SVG."""
 
     width: int
     height: int
@@ -46,22 +46,24 @@ class Chart:
     base: float
 
 
-def chart_of(steps: list[Step]) -> Chart:
-    """Pairs of bars, what arrived and what was sent, a pair a step."""
-    top = _rounded_up(max((max(step.arrived, step.sent) for step in steps), default=0))
+def chart_of(periods: list[Period]) -> Chart:
+    """Pairs of bars, what arrived and what was sent, a pair for each period."""
+    top = _rounded_up(max((max(period.arrived, period.sent) for period in periods), default=0))
     room, base = WIDTH - _LEFT - _RIGHT, HEIGHT - _BOTTOM
-    each = room / max(1, len(steps))
+    each = room / max(1, len(periods))
     scale = (base - _TOP) / top
     bars, below = [], []
-    every = -(-len(steps) // _MOST_LABELS) if steps else 1
-    for number, step in enumerate(steps):
+    every = -(-len(periods) // _MOST_LABELS) if periods else 1
+    for number, period in enumerate(periods):
         x = _LEFT + number * each
-        for offset, count, kind in ((0.1, step.arrived, "in"), (0.5, step.sent, "out")):
+        for offset, count, kind in ((0.1, period.arrived, "in"), (0.5, period.sent, "out")):
             height = count * scale
             left, above = round(x + offset * each, 2), round(base - height, 2)
             bars.append(Bar(left, above, round(0.4 * each, 2), round(height, 2), kind))
         if number % every == 0:
-            below.append(Label(round(x + each / 2, 2), HEIGHT - 8, f"{step.begins.day}/{step.begins.month}"))
+            below.append(
+                Label(round(x + each / 2, 2), HEIGHT - 8, f"{period.begins.day}/{period.begins.month}")
+            )
     beside = [
         Label(_LEFT - 6, round(base - top * part * scale + 4, 2), f"{top * part:g}") for part in (0, 0.5, 1)
     ]

@@ -12,18 +12,18 @@ from django.utils import timezone
 
 from mailbox.models import FunctionMailbox, Message
 
-# Up to so many days a step is a day, then a week, then a month.
+# Up to so many days a period is a day, then a week, then a month.
 _DAYS_IN_DAYS: Final = 35
 _DAYS_IN_WEEKS: Final = 200
 
-# For what arrived in the period: when it was taken in hand (at once, where somebody had it), answered, done.
+# For what arrived in the period: when it was assigned (at once, where somebody had it), answered, done.
 _WAITED: Final = """
 SELECT mailbox_id, {percentiles}
 FROM (
   SELECT c.mailbox_id, m.at, (
     SELECT min(greatest(a.began_at, m.at)) FROM mailbox_assignment a
     WHERE a.conversation_id = c.id AND (a.ended_at IS NULL OR a.ended_at > m.at)
-  ) AS taken_at, (
+  ) AS assigned_at, (
     SELECT min(o.at) FROM mailbox_message o
     WHERE o.conversation_id = c.id AND o.direction = 'out' AND o.at > m.at
   ) AS answered_at, (
@@ -35,21 +35,21 @@ FROM (
 ) AS arrived
 GROUP BY mailbox_id
 """
-_STEPS: Final = ("taken", "answered", "done")
+STEPS: Final = ("assigned", "answered", "done")
 _PERCENTILES: Final = ", ".join(
     f"count({step}_at), percentile_cont(0.5) WITHIN GROUP (ORDER BY {step}_at - at), "
     f"percentile_cont(0.9) WITHIN GROUP (ORDER BY {step}_at - at)"
-    for step in _STEPS
+    for step in STEPS
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
-    """How many messages came so far, and within what time half and nine of ten of them did."""
+class Wait:
+    """How many messages reached a step, and within what time half and nine of ten of them did."""
 
     count: int = 0
-    half_within: timedelta | None = None
-    most_within: timedelta | None = None
+    median: timedelta | None = None
+    p90: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,18 @@ class Figures:
     arrived: int = 0
     sent: int = 0
     receipts_missing: int = 0
-    taken: Waited = Waited()
-    answered: Waited = Waited()
-    done: Waited = Waited()
+    assigned: Wait = Wait()
+    answered: Wait = Wait()
+    done: Wait = Wait()
 
     @property
-    def waits(self) -> tuple[Waited, Waited, Waited]:
-        return self.taken, self.answered, self.done
+    def waits(self) -> tuple[Wait, Wait, Wait]:
+        """In the order of `STEPS`."""
+        return self.assigned, self.answered, self.done
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Period:
     """A day, week or month of the period."""
 
     begins: date
@@ -80,11 +81,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mailboxes' figures, and all of them together step by step."""
+    """Mailboxes' figures, and all of them together by day, week or month."""
 
     figures: list[Figures] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    step: str = "day"
+    periods: list[Period] = field(default_factory=list)
+    length: str = "day"
 
 
 def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: datetime) -> Statistics:
@@ -99,20 +100,22 @@ def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: dat
     for box in boxes:
         counts, waits = counted.get(box.pk, {}), waited.get(box.pk, {})
         arrived, sent, missing = (int(counts.get(name, 0)) for name in _COUNTS)
-        taken, answered, done = (waits.get(step, Waited()) for step in _STEPS)
-        figures.append(Figures(box, arrived, sent, missing, taken, answered, done))
-    step = _step(until - since)
-    steps = messages.annotate(begins=Trunc("at", step)).values("begins").annotate(**_COUNTS)
+        assigned, answered, done = (waits.get(step, Wait()) for step in STEPS)
+        figures.append(Figures(box, arrived, sent, missing, assigned, answered, done))
+    length = _length(until - since)
+    periods = messages.annotate(begins=Trunc("at", length)).values("begins").annotate(**_COUNTS)
     by_begin: dict[date, dict[str, Any]] = {
-        timezone.localtime(row["begins"]).date(): dict(row) for row in steps
+        timezone.localtime(row["begins"]).date(): dict(row) for row in periods
     }
     return Statistics(
         figures,
         [
-            Step(begins, by_begin.get(begins, {}).get("arrived", 0), by_begin.get(begins, {}).get("sent", 0))
-            for begins in _begins(since, until, step)
+            Period(
+                begins, by_begin.get(begins, {}).get("arrived", 0), by_begin.get(begins, {}).get("sent", 0)
+            )
+            for begins in _begins(since, until, length)
         ],
-        step,
+        length,
     )
 
 
@@ -123,31 +126,31 @@ _COUNTS: Final = {
 }
 
 
-def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Waited]]:
+def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Wait]]:
     with connection.cursor() as cursor:
         cursor.execute(_WAITED.replace("{percentiles}", _PERCENTILES), [keys, since, until])
         return {
-            mailbox: {step: Waited(*told[3 * place : 3 * place + 3]) for place, step in enumerate(_STEPS)}
-            for mailbox, *told in cursor.fetchall()
+            mailbox: {step: Wait(*values[3 * place : 3 * place + 3]) for place, step in enumerate(STEPS)}
+            for mailbox, *values in cursor.fetchall()
         }
 
 
-def _step(length: timedelta) -> str:
-    if length.days <= _DAYS_IN_DAYS:
+def _length(period: timedelta) -> str:
+    if period.days <= _DAYS_IN_DAYS:
         return "day"
-    return "week" if length.days <= _DAYS_IN_WEEKS else "month"
+    return "week" if period.days <= _DAYS_IN_WEEKS else "month"
 
 
-def _begins(since: datetime, until: datetime, step: str) -> Iterable[date]:
-    """The first day of every step, also of those in which nothing happened."""
+def _begins(since: datetime, until: datetime, length: str) -> Iterable[date]:
+    """The first day of every period, also of those in which nothing happened."""
     day, end = timezone.localtime(since).date(), timezone.localtime(until).date()
-    if step == "week":
+    if length == "week":
         day -= timedelta(days=day.weekday())
-    if step == "month":
+    if length == "month":
         day = day.replace(day=1)
     while day < end:
         yield day
-        if step == "month":
+        if length == "month":
             day = (day + timedelta(days=31)).replace(day=1)
         else:
-            day += timedelta(days=7 if step == "week" else 1)
+            day += timedelta(days=7 if length == "week" else 1)

@@ -41,7 +41,7 @@ def start(request: PersonRequest) -> HttpResponse:
         "today": timezone.localdate(),
         "mailboxes": inbox.mailboxes_with_counts(request.user),
         "alarms": alarms.alarms_of(request.user),
-        "quarantined": quarantine.unremoved(request.user),
+        "quarantined": quarantine.count_unremoved(request.user),
         "waiting_for_scanner": quarantine.waiting_for_scanner(request.user)[0],
         "set_aside": counterparts.arrivals_set_aside(request.user).count(),
     }
@@ -112,7 +112,7 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
         assignment.note_opened(talk, person)
         presence.note_page(person, presence.Place(talk.pk, is_writing=False))
     notes.mark_seen(talk, person)
-    access_log.note_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
+    access_log.record_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
     page = _page_asked(request, talk)
     shown = _messages(talk, page)
     context = {
@@ -139,7 +139,7 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
 def printed(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """The page's script tells that it is being printed."""
     rows = access.conversations_of(request.user).select_related("mailbox")
-    access_log.note_printed(request.user, get_object_or_404(rows, pk=conversation_id))
+    access_log.record_printed(request.user, get_object_or_404(rows, pk=conversation_id))
     return HttpResponse(status=204)
 
 

@@ -153,5 +153,5 @@ def test_the_worker_s_task_copies_and_says_when_it_could_not(book, settings, cap
     book.server.shutdown()
     book.server.server_close()
     tasks.synchronise()
-    assert "address book not copied" in caplog.text
+    assert "addressbook_not_synchronised" in caplog.text
     assert FunctionAddress.objects.filter(gone_at=None).count() == 3

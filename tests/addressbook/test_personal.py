@@ -42,19 +42,19 @@ def test_favourites_are_each_person_s_own(functions, client):
     karin, ahmed = a_person(), a_person()
     log_in(client, karin)
     url = reverse("addressbook:favourite", args=[functions[1].pk])
-    client.post(url, {"favorit": "1"})
-    client.post(url, {"favorit": "1"})
+    client.post(url, {"favourite": "1"})
+    client.post(url, {"favourite": "1"})
     assert list(personal.favourites(karin.pk)) == [functions[1]]
     assert list(personal.favourites(ahmed.pk)) == []
     assert "Favoriter" in client.get(reverse("addressbook:browse")).content.decode()
-    client.post(url, {"favorit": "0"})
+    client.post(url, {"favourite": "0"})
     assert list(personal.favourites(karin.pk)) == []
 
 
 def test_a_star_changes_in_place(functions, client):
     log_in(client, a_person())
     url = reverse("addressbook:favourite", args=[functions[1].pk])
-    html = client.post(url, {"favorit": "1"}, headers={"HX-Request": "true"}).content.decode()
+    html = client.post(url, {"favourite": "1"}, headers={"HX-Request": "true"}).content.decode()
     assert html.startswith("<form")
     assert 'aria-pressed="true"' in html
 
@@ -62,8 +62,8 @@ def test_a_star_changes_in_place(functions, client):
 def test_those_written_to_last_come_first(functions):
     person = a_person()
     for function in (functions[0], functions[2], functions[0]):
-        personal.note_used(person.pk, "0203:a.se", function.identifier)
-    personal.note_used(person.pk, "0203:a.se", "sdk:unknown")
+        personal.record_use(person.pk, "0203:a.se", function.identifier)
+    personal.record_use(person.pk, "0203:a.se", "sdk:unknown")
     assert personal.latest_used(person.pk) == [functions[0], functions[2]]
     personal.set_favourite(person.pk, functions[2], is_favourite=True)
     assert personal.suggestions(person.pk) == [functions[2], functions[0]]
@@ -71,7 +71,7 @@ def test_those_written_to_last_come_first(functions):
 
 def test_a_function_that_is_gone_is_offered_nowhere(functions):
     person = a_person()
-    personal.note_used(person.pk, "0203:a.se", functions[0].identifier)
+    personal.record_use(person.pk, "0203:a.se", functions[0].identifier)
     personal.set_favourite(person.pk, functions[0], is_favourite=True)
     FunctionAddress.objects.filter(pk=functions[0].pk).update(gone_at=timezone.now())
     assert personal.suggestions(person.pk) == []
@@ -126,7 +126,7 @@ def test_they_are_offered_before_anything_has_been_typed(functions, client):
     person = a_person()
     mailbox = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="a", name="A")
     Membership.objects.create(person=person, mailbox=mailbox)
-    personal.note_used(person.pk, "0203:a.se", functions[3].identifier)
+    personal.record_use(person.pk, "0203:a.se", functions[3].identifier)
     log_in(client, person)
     draft = composer.begin(mailbox, person)
     html = client.get(reverse("draft", args=[draft.pk])).content.decode()

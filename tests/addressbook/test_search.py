@@ -128,6 +128,6 @@ def test_browsing_pages_by_key(book, client, django_user_model, django_assert_ma
         with django_assert_max_num_queries(10):
             page = client.get(url)
         names += [organisation.name for organisation in page.context["organisations"]]
-        url = f"/adressbok/?efter={page.context['after']}" if page.context["after"] else ""
+        url = f"/adressbok/?after={page.context['after']}" if page.context["after"] else ""
     assert len(names) == len(set(names)) == 127
     assert names == sorted(names, key=str.lower)

@@ -222,7 +222,7 @@ def test_everybody_is_on_one_of_the_pages_of_people_once(client, mailbox, karin)
     for number in range(70):
         a_member(f"Person {number % 9}", mailbox)
     first = client.get("/administration/personer")
-    rest = client.get(f"/administration/personer?efter={first.context['after']}")
-    seen = [one["person"].pk for page in (first, rest) for one in page.context["people"]]
+    rest = client.get(f"/administration/personer?after={first.context['after']}")
+    seen = [row.person.pk for page in (first, rest) for row in page.context["people"]]
     assert len(seen) == len(set(seen)) == 71
     assert rest.context["after"] is None

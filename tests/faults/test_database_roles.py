@@ -77,7 +77,7 @@ def test_a_node_works_as_the_service_s_user(service, pages):
         "import django; django.setup()\n"
         "from mailbox import access_log\n"
         "from mailbox.models import Conversation, Person\n"
-        "access_log.note_printed(Person.objects.first(), Conversation.objects.first())\n"
+        "access_log.record_printed(Person.objects.first(), Conversation.objects.first())\n"
         "assert not list(access_log.verify('0203:habo.se'))\n"
     )
     done = subprocess.run(

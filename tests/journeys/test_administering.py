@@ -30,7 +30,7 @@ def test_a_manager_reads_and_takes_out_statistics_and_says_when_a_mailbox_is_una
     with page.expect_download() as download:
         page.get_by_role("link", name="Ta ut som CSV").click()
     lines = download.value.path().read_text("utf-8-sig").splitlines()
-    assert lines[0].startswith("mailbox;from;until;arrived;sent;receipts_missing;taken")
+    assert lines[0].startswith("mailbox;from;until;arrived;sent;receipts_missing;assigned")
     assert lines[1].startswith(f'"{RECEPTION}";2026-01-01') or lines[1].startswith(f"{RECEPTION};2026-01-01")
     assert len(lines) == 2, "of the mailbox that was chosen"
     page.get_by_role("link", name="Brevlådor", exact=True).last.click()

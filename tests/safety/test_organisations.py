@@ -184,7 +184,7 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
         recipient=side.participant,
         envelope_id=side.word,
     )
-    access_log.note(side.people["member"], "searched", side.participant, about=side.word)
+    access_log.record(side.people["member"], "searched", side.participant, about=side.word)
     OrganisationKey.objects.create(
         organisation=organisation,
         purpose="signing",
@@ -257,7 +257,7 @@ def an_envelope(side: Side, organisation: Organisation) -> None:
 def sides(settings, tmp_path) -> tuple[Side, Side]:
     settings.MEDIA_ROOT = tmp_path
     both = a_side("kastanj"), a_side("havtorn")
-    alarms.look()
+    alarms.send_alarms()
     return both
 
 

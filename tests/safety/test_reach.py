@@ -30,6 +30,7 @@ from mailbox.models import (
     Membership,
     MembershipRule,
     Message,
+    OrganisationIdentity,
     OrganisationRole,
     Person,
     Redirection,
@@ -126,14 +127,17 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "addressbook:search": ("get", LOGGED_IN),
     "administration": ("get", ADMINISTRATORS | MANAGERS | AUDITORS),
     "administration-mailbox": ("get post", MANAGERS),
-    "administration-open": ("post", ADMINISTRATOR),
+    "administration-open": ("get post", ADMINISTRATOR),
     "administration-limit": ("post", MANAGERS),
     "administration-make-rule": ("post", ADMINISTRATOR),
     "administration-confirm-rule": ("post", ADMINISTRATOR),
     "administration-remove-rule": ("post", ADMINISTRATOR),
     "administration-remove-member": ("post", MANAGERS),
     "administration-people": ("get", ADMINISTRATORS),
-    "administration-lock": ("post", ADMINISTRATOR),
+    "administration-lock": ("get post", ADMINISTRATOR),
+    "administration-remove-person": ("get post", ADMINISTRATOR),
+    "administration-identity": ("get", ADMINISTRATORS),
+    "organisation-logo": ("get", EVERYBODY),
     "administration-give-role": ("post", ADMINISTRATOR),
     "administration-take-role": ("post", ADMINISTRATOR),
     "administration-functions": ("get post", ADMINISTRATORS),
@@ -261,6 +265,7 @@ def world(settings, tmp_path) -> World:
             "request_id": a_certificate_request().pk,
             "file_id": a_quarantined_file().pk,
             "arrival_id": an_arrival_set_aside().pk,
+            "identity_id": an_identity_with_a_logo().pk,
         },
     )
 
@@ -299,6 +304,12 @@ def a_certificate_request() -> CertificateRequest:
 def an_api_client() -> ApiClient:
     organisation = Organisation.objects.get(participant_id=HABO)
     return ApiClient.objects.create(organisation=organisation, client_id="journal.habo.se")
+
+
+def an_identity_with_a_logo() -> OrganisationIdentity:
+    return OrganisationIdentity.objects.create(
+        participant_id=HABO, name="Håbo", logo=b"\x89PNG", logo_type="image/png", logo_digest="x"
+    )
 
 
 def an_arrival_set_aside() -> IncomingMessage:

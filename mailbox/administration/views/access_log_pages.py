@@ -1,23 +1,24 @@
-"""The access log, for auditors: searched, and taken out as a file. It has no message and no word of one."""
+"""The access log for auditors: searched, and exported as a file. It has no message and no word of one."""
 
 import json
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.http import HttpResponse, QueryDict, StreamingHttpResponse
-from django.utils.translation import gettext
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from mailbox import access, access_log
-from mailbox.administration.csv_export import sheet
+from mailbox.administration.forms import AccessLogForm
+from mailbox.forms import first_errors, renamed
 from mailbox.models import AccessLogEntry, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
+from mailbox.streaming import csv_response
 
-from .pages import actor, auditor_required, day_of, page, period_errors
+from .guards import auditor_required
+from .layout import page
 
 _PAGE = 100
 _COLUMNS = [
@@ -35,8 +36,19 @@ _COLUMNS = [
     "digest",
 ]
 
-# What an entry tells, in the order in which forms offer it.
-_ACCESS = {
+# What addresses of before called the parameters.
+_OLD_NAMES = {
+    "vem": "actor",
+    "vad": "what",
+    "brevlada": "mailbox",
+    "ror": "person",
+    "fran": "since",
+    "till": "until",
+    "konversation": "conversation",
+    "fore": "before",
+}
+# The codes of what was done, in words: what people saw, and what was administered.
+_ACCESS_CODES = {
     "conversation-opened": _("Öppnade konversation"),
     "attachment-opened": _("Öppnade bilaga"),
     "text-downloaded": _("Hämtade meddelandets text"),
@@ -55,7 +67,7 @@ _ACCESS = {
     "retention-protocol-exported": _("Tog ut gallringsprotokollet"),
     "functions-exported": _("Tog ut funktionsadresserna"),
 }
-WHAT_WAS_ADMINISTERED = {
+ADMINISTRATIVE_CODES = {
     "mailbox-created": _("Brevlådan skapades"),
     "mailbox-opened": _("Brevlådan öppnades"),
     "mailbox-closed": _("Brevlådan stängdes"),
@@ -80,6 +92,8 @@ WHAT_WAS_ADMINISTERED = {
     "role-taken": _("Miste roll"),
     "person-locked": _("Personen spärrades"),
     "person-unlocked": _("Spärren hävdes"),
+    "person-removed": _("Personen togs bort"),
+    "identity-changed": _("Organisationens namn eller logotyp ändrades"),
     "record-bundle-made": _("Arkivpaket gjordes"),
     "function-created": _("Funktionsadress lades upp"),
     "function-changed": _("Funktionsadress ändrades"),
@@ -105,36 +119,49 @@ WHAT_WAS_ADMINISTERED = {
 }
 
 
-def in_words(what: str) -> str:
-    return str(_ACCESS.get(what) or WHAT_WAS_ADMINISTERED.get(what) or what)
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An entry as pages show it: `text` is what was done, in words."""
+
+    entry: AccessLogEntry
+    text: str
+
+
+def in_words(entries: Iterable[AccessLogEntry]) -> list[EntryRow]:
+    """Entries with what was done in words; a code that has none by itself."""
+    texts = {**ADMINISTRATIVE_CODES, **_ACCESS_CODES}
+    return [EntryRow(entry, str(texts.get(entry.what, entry.what))) for entry in entries]
 
 
 @auditor_required
 @require_safe
 def access_log_page(request: PersonRequest) -> HttpResponse:
     """Entries by who, what, where and when; the latest first, a page at a time."""
-    asked = request.GET
-    errors = _errors(asked)
-    rows = _asked_for(request, asked).order_by("-at", "-pk")
-    before = asked.get("fore", "")
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(_older_than(int(before)))
-    found = list(rows.select_related("actor", "person", "mailbox")[: _PAGE + 1])
-    for entry in found:
-        entry.what_in_words = in_words(entry.what)  # type: ignore[attr-defined]
+    asked = renamed(request.GET, _OLD_NAMES)
+    form = AccessLogForm(asked)
+    rows = _asked_for(request, form).order_by("-at", "-pk")
+    before = form.understood()["before"]
+    if before is not None:
+        rows = rows.filter(_older_than(before))
+    errors = first_errors(form)
+    found = [] if errors else list(rows.select_related("actor", "person", "mailbox")[: _PAGE + 1])
+    next_page = asked.copy()
+    next_page["before"] = str(found[_PAGE - 1].pk) if len(found) > _PAGE else ""
     organisations = access.audited_by(request.user)
-    remaining = asked.copy()
-    remaining["fore"] = str(found[_PAGE - 1].pk) if len(found) > _PAGE else ""
     boxes = FunctionMailbox.objects.filter(participant_id__in=organisations)
-    told = AccessLogEntry.objects.filter(participant_id__in=organisations)
+    readable = AccessLogEntry.objects.filter(participant_id__in=organisations)
     context = {
-        "entries": found[:_PAGE],
-        "next": remaining.urlencode() if remaining["fore"] else "",
+        "entries": in_words(found[:_PAGE]),
+        "next": next_page.urlencode() if next_page["before"] else "",
         "asked": asked,
         "errors": errors,
-        "kinds": sorted({**_ACCESS, **WHAT_WAS_ADMINISTERED}.items(), key=lambda item: str(item[1])),
+        "kinds": sorted(
+            {**_ACCESS_CODES, **ADMINISTRATIVE_CODES}.items(), key=lambda code_and_text: str(code_and_text[1])
+        ),
         "mailboxes": boxes.order_by("name").values("pk", "name"),
-        "people": Person.objects.filter(pk__in=told.values("actor")).order_by("name").values("pk", "name"),
+        "people": Person.objects.filter(pk__in=readable.values("actor"))
+        .order_by("name")
+        .values("pk", "name"),
     }
     return page(request, "administration/access_log.html", context, status=422 if errors else 200)
 
@@ -144,49 +171,38 @@ def access_log_page(request: PersonRequest) -> HttpResponse:
 def access_log_file(request: PersonRequest) -> StreamingHttpResponse:
     """The same entries as CSV, with their chain."""
     for participant_id in access.audited_by(request.user):
-        access_log.note(actor(request), "access-log-exported", participant_id)
-    rows = _asked_for(request, request.POST).order_by("participant_id", "number")
-    return sheet(request, "atkomstlogg", _COLUMNS, _lines(rows))
+        access_log.record(request.user, "access-log-exported", participant_id)
+    form = AccessLogForm(renamed(request.POST, _OLD_NAMES))
+    rows = _asked_for(request, form).order_by("participant_id", "number")
+    return csv_response(request, "atkomstlogg", _COLUMNS, _lines(rows))
 
 
-def _asked_for(request: PersonRequest, asked: QueryDict) -> QuerySet[AccessLogEntry]:
+def _asked_for(request: PersonRequest, form: AccessLogForm) -> QuerySet[AccessLogEntry]:
+    """The entries of the person's organisations that the form asks for; none where it is not valid."""
     narrow: dict[str, Any] = {"participant_id__in": access.audited_by(request.user)}
-    for name, field in (("vem", "actor_id"), ("brevlada", "mailbox_id"), ("ror", "person_id")):
-        value = asked.get(name, "")
-        if value.isascii() and value.isdigit() and len(value) < 19:
-            narrow[field] = int(value)
-    if asked.get("vad"):
-        narrow["what"] = asked["vad"]
-    since, until = day_of(asked.get("fran", "")), day_of(asked.get("till", ""))
+    asked = form.understood()
+    fields = {
+        "actor": "actor_id",
+        "mailbox": "mailbox_id",
+        "person": "person_id",
+        "conversation": "conversation_id",
+    }
+    narrow |= {field: asked[name] for name, field in fields.items() if asked[name] is not None}
+    if asked["what"]:
+        narrow["what"] = asked["what"]
+    since, until = form.moments()
     if since:
         narrow["at__gte"] = since
     if until:
-        narrow["at__lt"] = until + timedelta(days=1)
-    if asked.get("konversation"):
-        narrow["conversation_id"] = _uuid(asked.get("konversation", ""))
-    return AccessLogEntry.objects.filter(**narrow)
-
-
-def _errors(asked: QueryDict) -> dict[str, str]:
-    """What is asked for that no entry could have."""
-    errors = {}
-    identity = asked.get("konversation", "")
-    if identity and _uuid(identity) == UUID(int=0):
-        errors["konversation"] = gettext("Skriv hela id:t, så som det står i loggen.")
-    return errors | period_errors(asked, "fran", "till")
+        narrow["at__lt"] = until
+    rows = AccessLogEntry.objects.filter(**narrow)
+    return rows if form.is_valid() else rows.none()
 
 
 def _older_than(key: int) -> Q:
     """What comes after an entry in the list; said so that an index begins there."""
     at = AccessLogEntry.objects.filter(pk=key).values_list("at", flat=True).first()
     return Q(at__lte=at) & (Q(at__lt=at) | Q(pk__lt=key)) if at is not None else Q()
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return UUID(int=0)
 
 
 def _lines(rows: QuerySet[AccessLogEntry]) -> Iterator[tuple[object, ...]]:

@@ -1,9 +1,14 @@
-"""Certificates: what each is used for and until when, requests for new ones, and taking them in."""
+"""Certificates: what each is used for and until when, requests for new ones, and importing them."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -11,12 +16,34 @@ from django.views.decorators.http import require_POST, require_safe
 
 from mailbox import access
 from mailbox.administration import certificates as administration_certificates
+from mailbox.administration.forms import CertificateImportForm, CertificateRequestForm
+from mailbox.forms import first_errors
 from mailbox.requests import PersonRequest
-from transport.message_service.api import WARNING_DAYS, CertificateRefused, Organisation, OrganisationKey
+from transport.message_service.api import (
+    WARNING_DAYS,
+    CertificateRefused,
+    HeldCertificate,
+    Organisation,
+    OrganisationKey,
+)
 
-from .pages import actor, administrator_required, organisations_of, page
+from .guards import administrator_required
+from .layout import organisations_of, page
 
 _LARGEST = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """A certificate as the page shows it; `is_near` is true where it has to be renewed soon."""
+
+    certificate: HeldCertificate
+    holder: Promise
+    use: Promise
+    days: int
+    is_near: bool
+
+
 _HOLDERS = {
     "organisation-signing": gettext_lazy("Organisationens signering"),
     "organisation-encryption": gettext_lazy("Organisationens kryptering"),
@@ -59,13 +86,16 @@ def certificates(request: PersonRequest) -> HttpResponse:
 
 @administrator_required
 @require_POST
-def begin(request: PersonRequest) -> HttpResponse:
-    """Make a key and a request."""
-    organisation, purpose = _organisation(request), _purpose(request)
-    if organisation is None or purpose is None:
-        return _page(request, {"purpose": _("Välj organisation och ändamål.")})
-    number = request.POST.get("number", "").strip()[:64]
-    administration_certificates.request(actor(request), organisation, purpose, number)
+def request_certificate(request: PersonRequest) -> HttpResponse:
+    """Make a key and a request for its certificate."""
+    form = CertificateRequestForm(request.POST)
+    organisation = _organisation(request, form)
+    if organisation is None or not form.is_valid():
+        errors = {"purpose": _("Välj organisation och ändamål.")}
+        return _page(request, {**first_errors(form), **errors} if "number" in form.errors else errors)
+    given = form.cleaned_data
+    purpose = OrganisationKey.Purpose(given["purpose"])
+    administration_certificates.request_certificate(request.user, organisation, purpose, given["number"])
     messages.success(request, _("Begäran är skapad. Hämta den och lämna den till utfärdaren."))
     return redirect("administration-certificates")
 
@@ -83,20 +113,22 @@ def request_file(request: PersonRequest, request_id: str) -> HttpResponse:
 @administrator_required
 @sensitive_post_parameters("passphrase")
 @require_POST
-def take(request: PersonRequest) -> HttpResponse:
-    """Take a certificate, or PKCS#12."""
-    organisation, upload = _organisation(request), request.FILES.get("certificate")
+def import_certificate(request: PersonRequest) -> HttpResponse:
+    """Import a certificate, or a key and its certificate as PKCS#12."""
+    form = CertificateImportForm(request.POST, request.FILES)
+    form.full_clean()
+    given, organisation = form.cleaned_data, _organisation(request, form)
+    upload = given.get("certificate")
     try:
         if organisation is None or upload is None:
             raise CertificateRefused("no-file")
         if (upload.size or 0) > _LARGEST:
             raise CertificateRefused("too-large")
-        administration_certificates.take(
-            actor(request),
-            organisation,
-            upload.read(),
-            _purpose(request),
-            request.POST.get("passphrase", ""),
+        if "passphrase" in form.errors:
+            raise CertificateRefused("passphrase")
+        purpose = OrganisationKey.Purpose(given["purpose"]) if given.get("purpose") else None
+        administration_certificates.import_certificate(
+            request.user, organisation, upload.read(), purpose, given["passphrase"]
         )
     except CertificateRefused as refused:
         return _page(request, {"certificate": _REASONS.get(refused.reason, refused.reason)})
@@ -104,21 +136,21 @@ def take(request: PersonRequest) -> HttpResponse:
     return redirect("administration-certificates")
 
 
-def _page(request: PersonRequest, errors: dict[str, object]) -> HttpResponse:
+def _page(request: PersonRequest, errors: Mapping[str, object]) -> HttpResponse:
     now = timezone.now()
-    held = [
-        {
-            "one": one,
-            "holder": _HOLDERS[one.holder],
-            "use": _USES[one.use],
-            "days": one.days_left(now),
-            "is_near": one.is_needed and one.days_left(now) < max(WARNING_DAYS),
-        }
-        for one in administration_certificates.certificates_seen_by(request.user)
+    rows = [
+        CertificateRow(
+            certificate,
+            _HOLDERS[certificate.holder],
+            _USES[certificate.use],
+            certificate.days_left(now),
+            certificate.is_needed and certificate.days_left(now) < max(WARNING_DAYS),
+        )
+        for certificate in administration_certificates.certificates_seen_by(request.user)
     ]
     context = {
-        "held": held,
-        "near": [each for each in held if each["is_near"]],
+        "held": rows,
+        "near": [row for row in rows if row.is_near],
         "requests": administration_certificates.requests_of(request.user),
         "organisations": organisations_of(access.administered_by(request.user)),
         "errors": errors,
@@ -126,14 +158,9 @@ def _page(request: PersonRequest, errors: dict[str, object]) -> HttpResponse:
     return page(request, "administration/certificates.html", context, status=422 if errors else 200)
 
 
-def _organisation(request: PersonRequest) -> Organisation | None:
-    asked = request.POST.get("organisation", "")
-    found = [
-        one for one in organisations_of(access.administered_by(request.user)) if one.participant_id == asked
-    ]
-    return found[0] if found else None
-
-
-def _purpose(request: PersonRequest) -> OrganisationKey.Purpose | None:
-    asked = request.POST.get("purpose", "")
-    return OrganisationKey.Purpose(asked) if asked in OrganisationKey.Purpose.values else None
+def _organisation(request: PersonRequest, form: forms.Form) -> Organisation | None:
+    """The organisation that the form names, if the person administers it."""
+    form.full_clean()
+    asked = form.cleaned_data.get("organisation")
+    administered = organisations_of(access.administered_by(request.user))
+    return next((row for row in administered if row.participant_id == asked), None)

@@ -1,5 +1,7 @@
 """Which message clients each function address belongs to: the built-in one, others, or both."""
 
+from collections.abc import Mapping
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -8,42 +10,43 @@ from django.views.decorators.http import require_http_methods
 
 from mailbox import access
 from mailbox.administration import clients
+from mailbox.administration.forms import RouteForm
+from mailbox.forms import first_errors
 from mailbox.requests import PersonRequest
 from transport.message_api.api import FunctionRoute
 
-from .pages import actor, administrator_required, organisations_of, page, refused_signs, tell_of_second
-
-_LONGEST = 500
+from .guards import administrator_required
+from .layout import organisations_of, page, warn_of_second_administrator
 
 
 @administrator_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def routes(request: PersonRequest) -> HttpResponse:
-    """The functions that other clients have a part in; POST says whose one is."""
+    """The functions that other clients have a part in; POST assigns one."""
     organisations = organisations_of(access.administered_by(request.user))
-    errors: dict[str, str] = {}
+    errors: Mapping[str, str] = {}
     if request.method == "POST":
-        asked = request.POST.get("organisation", "")
-        organisation = next((one for one in organisations if one.participant_id == asked), None)
-        address, to = request.POST.get("function", "").strip(), request.POST.get("to", "")
-        if organisation is None:
-            errors["organisation"] = _("Välj organisation.")
-        if not address or len(address) > _LONGEST:
-            errors["function"] = _("Skriv en funktionsadress.")
-        errors |= refused_signs(function=address)
-        if to not in FunctionRoute.To.values:
-            errors["to"] = _("Välj vems funktionen är.")
-        if organisation is not None and not errors:
-            chosen = FunctionRoute.To(to)
-            if clients.set_route(actor(request), organisation, address, chosen):
+        form = RouteForm(request.POST)
+        form.full_clean()
+        given = form.cleaned_data
+        asked = given.get("organisation")
+        organisation = next((row for row in organisations if row.participant_id == asked), None)
+        if organisation is None and "organisation" not in form.errors:
+            form.add_error("organisation", _("Välj organisation."))
+        if organisation is not None and form.is_valid():
+            to = FunctionRoute.To(given["to"])
+            if clients.set_route(request.user, organisation, given["function"], to):
                 messages.success(request, _("Det som kommer från och med nu går dit du har valt."))
             else:
-                tell_of_second(request)
+                warn_of_second_administrator(request)
             return redirect("administration-client-routes")
+        errors = first_errors(form)
     names, _with_mailbox = clients.functions_of(request.user)
     context = {
         "routed": clients.routed_functions(request.user),
-        "names": sorted(((address, name) for (_of, address), name in names.items()), key=lambda one: one[1]),
+        "names": sorted(
+            ((address, name) for (_participant, address), name in names.items()), key=lambda pair: pair[1]
+        ),
         "organisations": organisations,
         "errors": errors,
         "given": request.POST,

@@ -1,11 +1,13 @@
 """Other message clients, which use the API: their keys, what they may do, and their web hooks."""
 
-import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -13,14 +15,21 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mailbox import access
 from mailbox.administration import clients as administration_clients
+from mailbox.administration.forms import (
+    AnswerForm,
+    ClientAccessForm,
+    ClientForm,
+    ClientKeyForm,
+    SwitchForm,
+    WebhookForm,
+)
+from mailbox.forms import first_errors
 from mailbox.requests import PersonRequest
-from transport.message_api.api import ApiClient, Scope, function_patterns, proposals, registration, webhooks
+from transport.message_api.api import ApiClient, Proposal, Scope, proposals, registration, webhooks
 
-from .pages import actor, administrator_required, organisations_of, page, refused_signs
+from .guards import administrator_required
+from .layout import organisations_of, page
 
-_LONGEST = 200
-_LONGEST_PATTERN = 500
-_MOST_PATTERNS = 200
 _SCOPES = {
     Scope.SEND: gettext_lazy("skicka"),
     Scope.GET: gettext_lazy("hämta ett meddelande"),
@@ -34,7 +43,7 @@ _REASONS = {
     "no-key": gettext_lazy("Texten är ingen publik nyckel i PEM eller JWK."),
     "unfit-key": gettext_lazy("Nyckeln är varken RSA eller elliptisk kurva."),
     "weak-key": gettext_lazy("En RSA-nyckel ska ha minst 2048 bitar."),
-    "webhook-no-address": gettext_lazy("Det är ingen adress."),
+    "webhook-no-address": gettext_lazy("Ogiltig adress."),
     "webhook-not-https": gettext_lazy("Adressen ska börja med https://."),
     "webhook-has-user": gettext_lazy("Adressen får inte innehålla användare eller lösenord."),
     "webhook-host": gettext_lazy(
@@ -51,34 +60,46 @@ _PROBLEMS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ProposalRow:
+    """A proposal, whether it is the person's own, and what it would let the client do, in words."""
+
+    proposal: Proposal
+    is_own: bool
+    may: list[Promise]
+
+
 @administrator_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def clients(request: PersonRequest) -> HttpResponse:
     """All of them; POST adds one, which may do nothing until what it may has been confirmed."""
-    errors: dict[str, str] = {}
+    organisations = organisations_of(access.administered_by(request.user))
+    errors: Mapping[str, str] = {}
     if request.method == "POST":
-        client_id, name = _line(request, "client_id"), _line(request, "name")
-        asked = request.POST.get("organisation", "")
-        organisation = next(iter(organisations_of(_administered(request, asked))), None)
-        if organisation is None:
-            errors["organisation"] = _("Välj organisation.")
-        if not re.fullmatch(r"[\w.:/@-]{1,200}", client_id, re.ASCII):
-            errors["client_id"] = _("Skriv ett namn av bokstäver a-z, siffror, punkt och bindestreck.")
-        errors |= refused_signs(name=name)
-        if organisation is not None and not errors:
+        form = ClientForm(request.POST)
+        form.full_clean()
+        given = form.cleaned_data
+        asked = given.get("organisation")
+        organisation = next((row for row in organisations if row.participant_id == asked), None)
+        if organisation is None and "organisation" not in form.errors:
+            form.add_error("organisation", _("Välj organisation."))
+        if organisation is not None and form.is_valid():
             try:
-                client = administration_clients.register(actor(request), organisation, client_id, name)
+                registered = administration_clients.register(
+                    request.user, organisation, given["client_id"], given["name"]
+                )
             except administration_clients.NameTaken:
-                errors["client_id"] = _("Namnet är upptaget. Välj ett annat.")
+                form.add_error("client_id", _("Namnet är upptaget. Välj ett annat."))
             else:
                 messages.success(
                     request, _("Klienten är registrerad. Säg vad den får göra, och ge den en nyckel.")
                 )
-                return redirect("administration-client", client.pk)
+                return redirect("administration-client", registered.pk)
+        errors = first_errors(form)
     rows = access.api_clients_of(request.user).annotate(is_unanswered=webhooks.not_answering("pk"))
     context = {
         "clients": rows,
-        "organisations": organisations_of(access.administered_by(request.user)),
+        "organisations": organisations,
         "errors": errors,
         "given": request.POST,
     }
@@ -89,23 +110,17 @@ def clients(request: PersonRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def client(request: PersonRequest, api_client_id: int) -> HttpResponse:
     """A client; POST proposes what it may see and do, and changes what it is called."""
-    one, errors = _client(request, api_client_id), {}
-    if request.method == "POST":
-        auth_ids = [line.strip() for line in request.POST.get("functions", "").splitlines() if line.strip()]
-        scopes = [scope.value for scope in Scope if scope.value in request.POST.getlist("scope")]
-        errors = refused_signs(name=_line(request, "name"), functions="".join(auth_ids))
-        if len(auth_ids) > _MOST_PATTERNS or any(len(item) > _LONGEST_PATTERN for item in auth_ids):
-            errors["functions"] = _("Det är för många eller för långa funktionsadresser.")
-        elif not all(map(function_patterns.is_pattern, auth_ids)):
-            most = function_patterns.MOST_STARS
-            errors["functions"] = _("En rad får ha högst %(n)d stjärnor.") % {"n": most}
-        elif not errors:
-            before = one.proposals
-            administration_clients.rename(actor(request), one, _line(request, "name"))
-            administration_clients.propose_access(actor(request), one, auth_ids, scopes)
-            _tell_saved(request, is_proposed=one.proposals != before)
-            return redirect("administration-client", one.pk)
-    return _page(request, one, errors)
+    shown = _client(request, api_client_id)
+    if request.method != "POST":
+        return _page(request, shown, {})
+    form = ClientAccessForm(request.POST)
+    if not form.is_valid():
+        return _page(request, shown, first_errors(form))
+    given, before = form.cleaned_data, shown.proposals
+    administration_clients.rename(request.user, shown, given["name"])
+    administration_clients.propose_access(request.user, shown, given["functions"], given["scope"])
+    _confirm_saved(request, is_proposed=shown.proposals != before)
+    return redirect("administration-client", shown.pk)
 
 
 @administrator_required
@@ -113,44 +128,50 @@ def client(request: PersonRequest, api_client_id: int) -> HttpResponse:
 @require_POST
 def give_key(request: PersonRequest, api_client_id: int) -> HttpResponse:
     """Propose a public key."""
-    one, data = _client(request, api_client_id), request.POST.get("key", "").strip().encode()
+    shown, form = _client(request, api_client_id), ClientKeyForm(request.POST)
+    if not form.is_valid():
+        return _page(request, shown, {"key": str(_REASONS["no-key"])})
+    data = form.cleaned_data["key"].encode()
     try:
         if registration.holds_private_key(data):
             raise registration.NotRegistered("private-key", "it is private")
         keys = registration.keys_in(data)
     except registration.NotRegistered as refused:
-        return _page(request, one, {"key": str(_REASONS[refused.reason])})
-    is_replacing = request.POST.get("replace") == "1"
-    administration_clients.propose_keys(actor(request), one, keys, replace=is_replacing)
-    _tell_saved(request, is_proposed=True)
-    return redirect("administration-client", one.pk)
+        return _page(request, shown, {"key": str(_REASONS[refused.reason])})
+    is_replacing = form.cleaned_data["replace"] == "1"
+    administration_clients.propose_keys(request.user, shown, keys, replace=is_replacing)
+    _confirm_saved(request, is_proposed=True)
+    return redirect("administration-client", shown.pk)
 
 
 @administrator_required
 @require_POST
 def revoke_key(request: PersonRequest, api_client_id: int) -> HttpResponse:
-    """Take a key no more, at once."""
-    one = _client(request, api_client_id)
+    """Revoke a key, at once."""
+    shown, form = _client(request, api_client_id), ClientKeyForm(request.POST)
     try:
-        administration_clients.revoke_key(actor(request), one, request.POST.get("kid", ""))
+        if not form.is_valid():
+            raise registration.NotRegistered("no-key", "it is none")
+        administration_clients.revoke_key(request.user, shown, form.cleaned_data["kid"])
     except registration.NotRegistered:
         messages.error(request, _("Nyckeln är redan borttagen."))
     else:
         messages.success(request, _("Nyckeln gäller inte längre."))
-    return redirect("administration-client", one.pk)
+    return redirect("administration-client", shown.pk)
 
 
 @administrator_required
 @require_POST
 def answer_proposal(request: PersonRequest, api_client_id: int) -> HttpResponse:
     """Confirm what another has proposed, or let it be; as it was shown."""
-    one, seal = _client(request, api_client_id), request.POST.get("seal", "")
+    shown, form = _client(request, api_client_id), AnswerForm(request.POST)
+    seal = form.given("seal")
     try:
-        if request.POST.get("answer") == "confirm":
-            administration_clients.confirm(actor(request), one, seal)
+        if form.given("answer") == "confirm":
+            administration_clients.confirm(request.user, shown, seal)
             messages.success(request, _("Det är bekräftat och gäller nu."))
         else:
-            administration_clients.withdraw(actor(request), one, seal)
+            administration_clients.withdraw(request.user, shown, seal)
             messages.success(request, _("Förslaget är borttaget."))
     except proposals.NotYours:
         messages.error(request, _("Någon annan än den som föreslog måste bekräfta."))
@@ -158,95 +179,85 @@ def answer_proposal(request: PersonRequest, api_client_id: int) -> HttpResponse:
         messages.error(
             request, _("Förslaget har ändrats eller besvarats sedan sidan visades. Se efter igen.")
         )
-    return redirect("administration-client", one.pk)
+    return redirect("administration-client", shown.pk)
 
 
 @administrator_required
 @require_POST
 def set_active(request: PersonRequest, api_client_id: int) -> HttpResponse:
     """Shut the client out at once, or let it in again."""
-    one, is_active = _client(request, api_client_id), request.POST.get("active") == "1"
-    administration_clients.set_active(actor(request), one, is_active=is_active)
+    shown, is_active = _client(request, api_client_id), SwitchForm(request.POST).is_on("active")
+    administration_clients.set_active(request.user, shown, is_active=is_active)
     if is_active:
         messages.success(request, _("Klienten släpps in igen."))
     else:
         messages.success(
             request, _("Klienten är avstängd, också med de behörigheter som den redan har hämtat.")
         )
-    return redirect("administration-client", one.pk)
+    return redirect("administration-client", shown.pk)
 
 
 @administrator_required
 @require_POST
 def set_webhook(request: PersonRequest, api_client_id: int) -> HttpResponse:
     """Say where the client is told of news. The secret is on the page that answers, and on no other."""
-    one, address = _client(request, api_client_id), request.POST.get("address", "").strip()
-    if len(address) > _LONGEST_PATTERN:
-        return _page(request, one, {"address": _("Adressen är för lång.")})
+    shown, form = _client(request, api_client_id), WebhookForm(request.POST)
+    if not form.is_valid():
+        return _page(request, shown, first_errors(form))
     try:
-        secret = administration_clients.set_webhook(actor(request), one, address)
+        secret = administration_clients.set_webhook(request.user, shown, form.cleaned_data["address"])
     except registration.NotRegistered as refused:
-        return _page(request, one, {"address": str(_REASONS[refused.reason])})
+        return _page(request, shown, {"address": str(_REASONS[refused.reason])})
     if not secret:
         messages.success(request, _("Klienten underrättas inte längre."))
-        return redirect("administration-client", one.pk)
+        return redirect("administration-client", shown.pk)
     return _page(request, _client(request, api_client_id), {}, secret=secret)
 
 
 def _page(
-    request: PersonRequest, one: ApiClient, errors: dict[str, str], *, secret: str = ""
+    request: PersonRequest, shown: ApiClient, errors: Mapping[str, str], *, secret: str = ""
 ) -> HttpResponse:
-    state = webhooks.state_of(one)
-    given = request.POST if errors else None
-    key = given.get("key", "") if given else ""
+    state = webhooks.state_of(shown)
+    given = request.POST if errors else QueryDict()
+    key = given.get("key", "")
+    chosen = given.getlist("scope") if errors else _newest(shown, "scopes")
     context = {
-        "client": one,
-        "scopes": [
-            (scope.value, text, scope.value in (given.getlist("scope") if given else _newest(one, "scopes")))
-            for scope, text in _SCOPES.items()
-        ],
-        "functions": given["functions"]
-        if given and "functions" in given
-        else "\n".join(_newest(one, "auth_ids")),
-        "may": [text for scope, text in _SCOPES.items() if scope.value in one.scopes],
+        "client": shown,
+        "scopes": [(scope.value, text, scope.value in chosen) for scope, text in _SCOPES.items()],
+        "functions": given.get("functions", "\n".join(_newest(shown, "auth_ids"))),
+        "may": _in_words(shown.scopes),
         "proposals": [
-            {
-                "one": proposal,
-                "is_own": proposal.by == str(actor(request).pk),
-                "may": [text for scope, text in _SCOPES.items() if scope in proposal.value.get("scopes", [])],
-            }
-            for proposal in proposals.proposals_of(one)
+            ProposalRow(
+                proposal, proposal.by == str(request.user.pk), _in_words(proposal.value.get("scopes", []))
+            )
+            for proposal in proposals.proposals_of(shown)
         ],
         "webhook": state,
         "problem": _PROBLEMS.get(state.problem, state.problem),
         "secret": secret,
         "issuer": settings.SDK_API_ISSUER,
-        "key": "" if registration.holds_private_key(key.encode()) else key,
-        "address": given["address"] if given and "address" in given else one.webhook_url,
+        "key": "" if registration.holds_private_key(key.encode(errors="replace")) else key,
+        "address": given.get("address", shown.webhook_url),
         "errors": errors,
     }
     return page(request, "administration/client.html", context, status=422 if errors else 200)
 
 
-def _newest(one: ApiClient, what: str) -> list[str]:
+def _in_words(scopes: Sequence[str]) -> list[Promise]:
+    return [text for scope, text in _SCOPES.items() if scope.value in scopes]
+
+
+def _newest(client: ApiClient, what: str) -> list[str]:
     """What the form begins with: what is proposed, else what is so."""
-    proposed = one.proposals.get("access")
-    return list(proposed["value"][what] if proposed else getattr(one, what))
+    proposed = client.proposals.get("access")
+    return list(proposed["value"][what] if proposed else getattr(client, what))
 
 
 def _client(request: PersonRequest, api_client_id: int) -> ApiClient:
     return get_object_or_404(access.api_clients_of(request.user), pk=api_client_id)
 
 
-def _administered(request: PersonRequest, participant_id: str) -> list[str]:
-    return [one for one in access.administered_by(request.user) if one == participant_id]
-
-
-def _line(request: PersonRequest, name: str) -> str:
-    return " ".join(request.POST.get(name, "").split())[:_LONGEST]
-
-
-def _tell_saved(request: PersonRequest, *, is_proposed: bool) -> None:
+def _confirm_saved(request: PersonRequest, *, is_proposed: bool) -> None:
     if is_proposed:
         messages.success(
             request, _("Förslaget är sparat. Det gäller när en annan administratör har bekräftat.")

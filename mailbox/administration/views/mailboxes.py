@@ -1,55 +1,68 @@
-"""Function mailboxes and their members."""
+"""Function mailboxes, their members and membership rules, and the overview of what needs doing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
+from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from addressbook.models import FunctionAddress
 from mailbox import access
-from mailbox.administration import mailboxes, membership_rules, redirections
-from mailbox.models import AccessLogEntry, FunctionMailbox, Membership, MembershipRule
+from mailbox.administration import alarms, counterparts, mailboxes, membership_rules, quarantine, redirections
+from mailbox.administration import routing as administration_routing
+from mailbox.administration.forms import LimitForm, MailboxForm, MemberForm, MembershipRuleForm, SwitchForm
+from mailbox.forms import first_errors
+from mailbox.models import AccessLogEntry, FunctionMailbox, Membership, MembershipRule, Person
 from mailbox.requests import PersonRequest
 
-from .access_log_pages import WHAT_WAS_ADMINISTERED, in_words
-from .pages import (
-    actor,
-    administrator_required,
-    anybody_with_a_task,
-    day_of,
-    manager_required,
-    organisations_of,
-    page,
-    refused_signs,
-    tell_of_second,
-)
+from .access_log_pages import ADMINISTRATIVE_CODES, in_words
+from .guards import administrator_required, any_duty_required, manager_required
+from .layout import organisations_of, page, warn_of_second_administrator
 
-_MINIMUM_SUBJECT = 4
-_MOST_HOURS = 8760
+_LOG_ENTRIES = 200
 
 
-@anybody_with_a_task
+@dataclass(frozen=True, slots=True)
+class ToDo:
+    """Something that waits for an administrator or a manager, and where it is dealt with."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A membership rule, and whether whoever asks may confirm it."""
+
+    rule: MembershipRule
+    may_confirm: bool
+
+
+@any_duty_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def overview(request: PersonRequest) -> HttpResponse:
-    """Mailboxes; POST makes one."""
-    errors: dict[str, str] = {}
+    """What needs doing, and the mailboxes; POST makes one."""
+    errors: Mapping[str, str] = {}
     if request.method == "POST":
         errors = _make_mailbox(request)
         if not errors:
             return redirect("administration")
+    suspended = MembershipRule.objects.filter(
+        is_suspended=True, mailbox__in=mailboxes.mailboxes_administered_by(request.user)
+    )
     context = {
         "organisations": organisations_of(access.administered_by(request.user)),
         "mailboxes": access.managed_by(request.user)
         .annotate(member_count=Count("memberships"))
         .order_by("name", "pk"),
-        "suspended": MembershipRule.objects.filter(
-            is_suspended=True, mailbox__in=mailboxes.mailboxes_administered_by(request.user)
-        )
-        .select_related("mailbox")
-        .order_by("mailbox__name", "pk"),
+        "todo": _todo(request.user),
+        "suspended": suspended.select_related("mailbox").order_by("mailbox__name", "pk"),
         "redirections": redirections.proposed_to(request.user),
         "errors": errors,
         "given": request.POST,
@@ -57,12 +70,35 @@ def overview(request: PersonRequest) -> HttpResponse:
     return page(request, "administration/overview.html", context, status=422 if errors else 200)
 
 
+def _todo(person: Person) -> list[ToDo]:
+    """What waits, the most urgent first: unattended mailboxes, set-aside messages, malicious files."""
+    found = [
+        ToDo(
+            _("Brevlådan %(name)s är obevakad") % {"name": alarm.mailbox.name},
+            reverse("administration-mailbox", args=[alarm.mailbox_id]),
+        )
+        for alarm in alarms.alarms_of(person).filter(mailbox__in=access.managed_by(person))
+    ]
+    if access.administered_by(person):
+        arrivals = counterparts.arrivals_set_aside(person).count()
+        if arrivals:
+            text = ngettext(
+                "%(n)d meddelande är lagt åt sidan", "%(n)d meddelanden är lagda åt sidan", arrivals
+            )
+            found.append(ToDo(text % {"n": arrivals}, reverse("administration-counterparts")))
+        files = quarantine.count_unremoved(person)
+        if files:
+            text = ngettext("%(n)d fil i karantän", "%(n)d filer i karantän", files)
+            found.append(ToDo(text % {"n": files}, reverse("administration-quarantine")))
+    return found
+
+
 @manager_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def mailbox(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """A mailbox and its members; POST adds one."""
     box = get_object_or_404(access.managed_by(request.user), pk=mailbox_id)
-    errors: dict[str, str] = {}
+    errors: Mapping[str, str] = {}
     if request.method == "POST":
         errors = _add_member(request, box)
         if not errors:
@@ -70,11 +106,13 @@ def mailbox(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     return _mailbox_page(request, box, errors)
 
 
-def _mailbox_page(request: PersonRequest, box: FunctionMailbox, errors: dict[str, str]) -> HttpResponse:
+def _mailbox_page(request: PersonRequest, box: FunctionMailbox, errors: Mapping[str, str]) -> HttpResponse:
+    rules = box.membership_rules.select_related("made_by")
     context = {
         "mailbox": box,
         "members": box.memberships.select_related("person", "rule").order_by("person__name"),
-        "rules": _rules(request, box),
+        "known": mailboxes.known_people(request.user, box),
+        "rules": [RuleRow(rule, membership_rules.may_confirm(request.user, rule)) for rule in rules],
         "errors": errors,
         "given": request.POST,
         "is_administrator": box.participant_id in access.administered_by(request.user),
@@ -83,13 +121,17 @@ def _mailbox_page(request: PersonRequest, box: FunctionMailbox, errors: dict[str
 
 
 @administrator_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def set_open(request: PersonRequest, mailbox_id: int) -> HttpResponse:
-    """Open or close a mailbox."""
+    """What opening or closing a mailbox leads to; POST does it."""
     box = get_object_or_404(mailboxes.mailboxes_administered_by(request.user), pk=mailbox_id)
-    is_open = request.POST.get("open") == "1"
-    if not mailboxes.set_open(actor(request), box, is_open=is_open):
-        tell_of_second(request)
+    if request.method != "POST":
+        stand_in = administration_routing.stand_in_of(box.participant_id, box.address)
+        context = {"mailbox": box, "stand_in": stand_in, "member_count": box.memberships.count()}
+        return page(request, "administration/open_or_close.html", context)
+    is_open = SwitchForm(request.POST).is_on("open")
+    if not mailboxes.set_open(request.user, box, is_open=is_open):
+        warn_of_second_administrator(request)
     else:
         messages.success(request, _("Brevlådan är öppen.") if is_open else _("Brevlådan är stängd."))
     return redirect("administration-mailbox", box.pk)
@@ -98,14 +140,13 @@ def set_open(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 @manager_required
 @require_POST
 def set_limit(request: PersonRequest, mailbox_id: int) -> HttpResponse:
-    """Say how long a message may wait before the mailbox counts as unattended."""
+    """Set how long a message may wait before the mailbox counts as unattended."""
     box = get_object_or_404(access.managed_by(request.user), pk=mailbox_id)
-    hours = request.POST.get("hours", "")
-    if hours.isascii() and hours.isdigit() and 1 <= int(hours[:6]) <= _MOST_HOURS:
-        mailboxes.set_limit(actor(request), box, int(hours[:6]))
-        messages.success(request, _("Gränsen är sparad."))
-    else:
-        return _mailbox_page(request, box, {"hours": _("Skriv ett antal timmar, mellan 1 och 8760.")})
+    form = LimitForm(request.POST)
+    if not form.is_valid():
+        return _mailbox_page(request, box, first_errors(form))
+    mailboxes.set_limit(request.user, box, form.cleaned_data["hours"])
+    messages.success(request, _("Gränsen är sparad."))
     return redirect("administration-mailbox", box.pk)
 
 
@@ -115,7 +156,7 @@ def remove_member(request: PersonRequest, membership_id: int) -> HttpResponse:
     """End a membership."""
     rows = Membership.objects.filter(mailbox__in=access.managed_by(request.user))
     membership = get_object_or_404(rows, pk=membership_id)
-    mailboxes.remove_member(actor(request), membership)
+    mailboxes.remove_member(request.user, membership)
     messages.success(request, _("Medlemskapet är avslutat."))
     if not access.managed_by(request.user).filter(pk=membership.mailbox_id).exists():
         return redirect("start")
@@ -127,17 +168,10 @@ def remove_member(request: PersonRequest, membership_id: int) -> HttpResponse:
 def make_rule(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """Let whoever has a value of a claim be a member."""
     box = get_object_or_404(mailboxes.mailboxes_administered_by(request.user), pk=mailbox_id)
-    claim = request.POST.get("claim", "").strip()[:200]
-    value = request.POST.get("value", "").strip()[:500]
-    errors = {}
-    if not claim:
-        errors["claim"] = _("Skriv vad uppgiften heter hos e-legitimationstjänsten.")
-    if not value:
-        errors["value"] = _("Skriv det värde som ger medlemskap.")
-    errors |= refused_signs(claim=claim, value=value)
-    if errors:
-        return _mailbox_page(request, box, errors)
-    membership_rules.make_rule(actor(request), box, claim, value)
+    form = MembershipRuleForm(request.POST)
+    if not form.is_valid():
+        return _mailbox_page(request, box, first_errors(form))
+    membership_rules.make_rule(request.user, box, form.cleaned_data["claim"], form.cleaned_data["value"])
     messages.success(request, _("Regeln gäller från nästa gång någon loggar in."))
     return redirect("administration-mailbox", box.pk)
 
@@ -145,9 +179,9 @@ def make_rule(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 @administrator_required
 @require_POST
 def confirm_rule(request: PersonRequest, rule_id: int) -> HttpResponse:
-    """Say the same as whoever made the rule."""
+    """Confirm a rule that another administrator has made."""
     rule = _rule(request, rule_id)
-    membership_rules.confirm_rule(actor(request), rule)
+    membership_rules.confirm_rule(request.user, rule)
     messages.success(request, _("Regeln är bekräftad och gäller från nästa gång någon loggar in."))
     return redirect("administration-mailbox", rule.mailbox_id)
 
@@ -157,7 +191,7 @@ def confirm_rule(request: PersonRequest, rule_id: int) -> HttpResponse:
 def remove_rule(request: PersonRequest, rule_id: int) -> HttpResponse:
     """Remove a rule, with the memberships that it gave."""
     rule = _rule(request, rule_id)
-    membership_rules.remove_rule(actor(request), rule)
+    membership_rules.remove_rule(request.user, rule)
     messages.success(request, _("Regeln är borttagen, och de medlemskap som den gav är avslutade."))
     return redirect("administration-mailbox", rule.mailbox_id)
 
@@ -166,16 +200,14 @@ def remove_rule(request: PersonRequest, rule_id: int) -> HttpResponse:
 @require_safe
 def log(request: PersonRequest) -> HttpResponse:
     """Who changed what, the latest first."""
-    events = (
+    entries = (
         AccessLogEntry.objects.filter(
-            participant_id__in=access.administered_by(request.user), what__in=WHAT_WAS_ADMINISTERED
+            participant_id__in=access.administered_by(request.user), what__in=ADMINISTRATIVE_CODES
         )
         .select_related("actor", "person", "mailbox")
-        .order_by("-at", "-pk")[:200]
+        .order_by("-at", "-pk")[:_LOG_ENTRIES]
     )
-    for event in events:
-        event.what_in_words = in_words(event.what)  # type: ignore[attr-defined]
-    return page(request, "administration/log.html", {"events": events})
+    return page(request, "administration/log.html", {"entries": in_words(entries)})
 
 
 def _rule(request: PersonRequest, rule_id: int) -> MembershipRule:
@@ -183,32 +215,18 @@ def _rule(request: PersonRequest, rule_id: int) -> MembershipRule:
     return get_object_or_404(MembershipRule.objects.filter(mailbox__in=boxes), pk=rule_id)
 
 
-def _rules(request: PersonRequest, box: FunctionMailbox) -> list[tuple[MembershipRule, bool]]:
-    """The mailbox's rules, each with whether whoever asks may confirm it."""
-    rules = box.membership_rules.select_related("made_by")
-    return [(rule, membership_rules.may_confirm(actor(request), rule)) for rule in rules]
-
-
-def _make_mailbox(request: PersonRequest) -> dict[str, str]:
-    participant = request.POST.get("organisation", "")
-    address = request.POST.get("address", "").strip()
-    name = request.POST.get("name", "").strip()
+def _make_mailbox(request: PersonRequest) -> Mapping[str, str]:
+    """Make the mailbox that the form describes, or say what is wrong with it."""
+    form = MailboxForm(request.POST)
+    form.full_clean()
+    participant = form.cleaned_data.get("organisation", "")
     if participant not in access.administered_by(request.user):
         raise Http404
-    errors = {}
-    if not address or len(address) > 500:
-        errors["address"] = _("Skriv funktionsadressen så som den står i federationens adressbok.")
-    elif any(sign.isspace() for sign in address):
-        errors["address"] = _(
-            "En funktionsadress har inga mellanslag. Kontrollera att den är rätt avskriven."
-        )
-    if not name or len(name) > 256:
-        errors["name"] = _("Skriv ett namn på högst 256 tecken.")
-    errors |= refused_signs(name=name, address=address)
-    if errors:
-        return errors
+    if not form.is_valid():
+        return first_errors(form)
+    address = form.cleaned_data["address"]
     try:
-        mailboxes.open_mailbox(actor(request), participant, address, name)
+        mailboxes.open_mailbox(request.user, participant, address, form.cleaned_data["name"])
     except mailboxes.AddressTaken:
         return {"address": _("Det finns redan en brevlåda för den funktionsadressen.")}
     messages.success(request, _("Brevlådan är skapad."))
@@ -226,25 +244,25 @@ def _make_mailbox(request: PersonRequest) -> dict[str, str]:
     return {}
 
 
-def _add_member(request: PersonRequest, box: FunctionMailbox) -> dict[str, str]:
-    subject, name = request.POST.get("subject", "").strip(), request.POST.get("name", "").strip()
-    until, ends_at = request.POST.get("until", "").strip(), None
-    role = Membership.Role.MANAGER if request.POST.get("role") == "manager" else Membership.Role.MEMBER
-    errors = {}
-    if len(subject) < _MINIMUM_SUBJECT:
-        errors["subject"] = _("Skriv personens identitet i e-legitimationen, till exempel personnummer.")
-    if not name:
-        errors["name"] = _("Skriv personens namn.")
-    errors |= refused_signs(name=name, subject=subject)
-    if until:
-        ends_at = day_of(until)
-        if ends_at is None or ends_at <= timezone.now():
-            errors["until"] = _("Ange en dag som inte har varit, eller lämna tomt.")
-    if errors:
-        return errors
+def _add_member(request: PersonRequest, box: FunctionMailbox) -> Mapping[str, str]:
+    """Add the member that the form describes, or say what is wrong with it."""
+    form = MemberForm(request.POST)
+    if not form.is_valid():
+        return first_errors(form)
+    given, person = form.cleaned_data, None
+    if given["person"] is not None:
+        person = mailboxes.known_people(request.user, box).filter(pk=given["person"]).first()
+        if person is None:
+            return {"person": _("Välj en person i listan.")}
+    role, ends_at = given["role"] or Membership.Role.MEMBER, form.ends_at()
     try:
-        mailboxes.add_member(actor(request), box, subject, name[:256], role=role, ends_at=ends_at)
+        if person is not None:
+            mailboxes.add_known_member(request.user, box, person, role=role, ends_at=ends_at)
+        else:
+            subject, name = given["subject"], given["name"]
+            mailboxes.add_member(request.user, box, subject, name, role=role, ends_at=ends_at)
     except mailboxes.NotForYouToGive:
-        return {"subject": _("Du kan inte göra dig själv till medlem. Be en annan ansvarig.")}
+        field = "subject" if person is None else "person"
+        return {field: _("Du kan inte göra dig själv till medlem. Be en annan ansvarig.")}
     messages.success(request, _("Personen är nu medlem."))
     return {}

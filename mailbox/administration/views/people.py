@@ -1,22 +1,36 @@
 """People of an organisation: who is locked out, and who administers or audits."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mailbox import access
 from mailbox.administration import mailboxes
-from mailbox.models import OrganisationRole, Person
+from mailbox.administration.forms import PeopleForm, RoleForm, SwitchForm
+from mailbox.forms import renamed
+from mailbox.models import Conversation, FunctionMailbox, OrganisationRole, Person
 from mailbox.requests import PersonRequest
 
-from .pages import actor, administrator_required, anybody_with_a_task, organisations_of, page
+from .guards import administrator_required, any_duty_required
+from .layout import organisations_of, page
 
 _PAGE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person with what they hold in the organisations of whoever asks."""
+
+    person: Person
+    is_locked: bool
+    roles: list[OrganisationRole]
+    mailboxes: list[FunctionMailbox]
 
 
 @administrator_required
@@ -24,14 +38,13 @@ _PAGE: Final = 50
 def people(request: PersonRequest) -> HttpResponse:
     """Everybody with a membership or a role by name, a page at a time, and what they hold.
 
-    `?efter=` is the last person's key: a name stands in no address.
+    `?after=` is the last person's key: a name stands in no address.
     """
     organisations = access.administered_by(request.user)
     audited = access.audited_by(request.user)
     everybody = mailboxes.people_administered_by(request.user)
-    after = request.GET.get("efter", "")
-    is_key = after.isascii() and after.isdecimal() and len(after) < 19
-    last = everybody.filter(pk=after).first() if is_key else None
+    after = PeopleForm(renamed(request.GET, {"efter": "after"})).understood()["after"]
+    last = everybody.filter(pk=after).first() if after is not None else None
     following = Q(name__gt=last.name) | Q(name=last.name, pk__gt=last.pk) if last else Q()
     found = list(
         everybody.filter(following).prefetch_related("organisation_roles", "memberships__mailbox", "locks")[
@@ -39,18 +52,16 @@ def people(request: PersonRequest) -> HttpResponse:
         ]
     )
     shown = [
-        {
-            "person": person,
-            "is_locked": any(lock.participant_id in organisations for lock in person.locks.all()),
-            "roles": [
-                role for role in person.organisation_roles.all() if role.participant_id in organisations
-            ],
-            "mailboxes": [
+        PersonRow(
+            person,
+            any(lock.participant_id in organisations for lock in person.locks.all()),
+            [role for role in person.organisation_roles.all() if role.participant_id in organisations],
+            [
                 membership.mailbox
                 for membership in person.memberships.all()
                 if membership.mailbox.participant_id in organisations
             ],
-        }
+        )
         for person in found[:_PAGE]
     ]
     context = {
@@ -63,15 +74,17 @@ def people(request: PersonRequest) -> HttpResponse:
 
 
 @administrator_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def set_locked(request: PersonRequest, person_id: int) -> HttpResponse:
-    """Lock or unlock a person; nobody locks themselves out."""
+    """What locking or unlocking a person leads to; POST does it. Nobody locks themselves out."""
     person = get_object_or_404(mailboxes.people_administered_by(request.user), pk=person_id)
+    if request.method != "POST":
+        return page(request, "administration/lock.html", _consequences(request, person))
     if person.pk == request.user.pk:
         messages.error(request, _("Du kan inte spärra dig själv."))
     else:
-        is_locked = request.POST.get("locked") == "1"
-        mailboxes.set_locked(actor(request), person, is_locked=is_locked)
+        is_locked = SwitchForm(request.POST).is_on("locked")
+        mailboxes.set_locked(request.user, person, is_locked=is_locked)
         messages.success(request, _("Personen är spärrad.") if is_locked else _("Spärren är hävd."))
     return redirect("administration-people")
 
@@ -81,11 +94,12 @@ def set_locked(request: PersonRequest, person_id: int) -> HttpResponse:
 def give_role(request: PersonRequest, person_id: int) -> HttpResponse:
     """Make somebody an administrator or an auditor, where one is that oneself."""
     person = get_object_or_404(mailboxes.people_administered_by(request.user), pk=person_id)
-    role = request.POST.get("role", "")
+    form = RoleForm(request.POST)
     try:
-        if role not in OrganisationRole.Role.values:
+        if not form.is_valid() or form.cleaned_data["role"] not in OrganisationRole.Role.values:
             raise mailboxes.NotForYouToGive
-        mailboxes.give_role(actor(request), person, role, request.POST.get("organisation", ""))
+        given = form.cleaned_data
+        mailboxes.give_role(request.user, person, given["role"], given["organisation"])
     except mailboxes.NotForYouToGive:
         messages.error(request, _("Du kan bara ge roller som du själv har, och aldrig till dig själv."))
     else:
@@ -93,10 +107,10 @@ def give_role(request: PersonRequest, person_id: int) -> HttpResponse:
     return redirect("administration-people")
 
 
-@anybody_with_a_task
+@any_duty_required
 @require_POST
 def revoke_role(request: PersonRequest, role_id: int) -> HttpResponse:
-    """Take a role away, where one has it oneself."""
+    """Revoke a role, where one has it oneself."""
     known = mailboxes.people_administered_by(request.user)
     held = get_object_or_404(
         OrganisationRole.objects.filter(
@@ -106,9 +120,42 @@ def revoke_role(request: PersonRequest, role_id: int) -> HttpResponse:
         pk=role_id,
     )
     try:
-        mailboxes.revoke_role(actor(request), held)
+        mailboxes.revoke_role(request.user, held)
     except mailboxes.NotForYouToGive:
         messages.error(request, _("Du kan bara ta bort roller som du själv har, och aldrig dina egna."))
     else:
         messages.success(request, _("Rollen är borttagen."))
     return redirect("administration-people")
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove_person(request: PersonRequest, person_id: int) -> HttpResponse:
+    """What removing a person from the organisation leads to; POST does it."""
+    person = get_object_or_404(mailboxes.people_administered_by(request.user), pk=person_id)
+    if request.method != "POST":
+        return page(request, "administration/remove_person.html", _consequences(request, person))
+    try:
+        mailboxes.remove_person(request.user, person)
+    except mailboxes.NotForYouToGive:
+        messages.error(
+            request, _("Personen har en roll som du inte själv har. Be en granskare att ta bort den först.")
+        )
+    else:
+        messages.success(request, _("Personen är borttagen."))
+    return redirect("administration-people")
+
+
+def _consequences(request: PersonRequest, person: Person) -> dict[str, Any]:
+    """What the person holds in the organisations of whoever asks, and the conversations that they have."""
+    organisations = access.administered_by(request.user)
+    boxes = FunctionMailbox.objects.filter(participant_id__in=organisations, memberships__person=person)
+    return {
+        "person": person,
+        "is_locked": person.locks.filter(participant_id__in=organisations).exists(),
+        "mailboxes": boxes.distinct().order_by("name", "pk"),
+        "roles": person.organisation_roles.filter(participant_id__in=organisations),
+        "conversation_count": Conversation.objects.filter(
+            assignee=person, mailbox__participant_id__in=organisations
+        ).count(),
+    }

@@ -1,5 +1,7 @@
 """How long each mailbox keeps what it has: what a rule would do is shown before it is set."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -7,17 +9,21 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mailbox import access, access_log
 from mailbox.administration import mailboxes, retention
-from mailbox.administration.csv_export import sheet
+from mailbox.administration.forms import RetentionForm, SwitchForm
+from mailbox.forms import first_errors
 from mailbox.models import FunctionMailbox, RetentionProtocol, RetentionRule
 from mailbox.requests import PersonRequest
+from mailbox.streaming import csv_response
 
-from .pages import actor, administrator_required, page
+from .guards import administrator_required
+from .layout import page
 
 STATES = {
     RetentionRule.State.UNHANDLED: gettext_lazy("Väntar på någon här"),
@@ -28,6 +34,15 @@ STATES = {
 _SHOWN = 50
 
 
+@dataclass(frozen=True, slots=True)
+class MailboxRules:
+    """A mailbox with its rule for each state, and how many of its conversations no rule deletes."""
+
+    mailbox: FunctionMailbox
+    rules: list[tuple[RetentionRule.State, Promise, RetentionRule | None]]
+    hold_count: int
+
+
 @administrator_required
 @require_safe
 def overview(request: PersonRequest) -> HttpResponse:
@@ -36,13 +51,13 @@ def overview(request: PersonRequest) -> HttpResponse:
     rules: dict[int, dict[str, RetentionRule]] = {}
     for rule in RetentionRule.objects.filter(mailbox__in=boxes):
         rules.setdefault(rule.mailbox_id, {})[rule.state] = rule
-    held = retention.counts_by_mailbox(boxes)
+    hold_counts = retention.hold_counts(boxes)
     rows = [
-        {
-            "mailbox": box,
-            "rules": [(state, text, rules.get(box.pk, {}).get(state)) for state, text in STATES.items()],
-            "held": held.get(box.pk, 0),
-        }
+        MailboxRules(
+            box,
+            [(state, text, rules.get(box.pk, {}).get(state)) for state, text in STATES.items()],
+            hold_counts.get(box.pk, 0),
+        )
         for box in boxes.order_by("name", "pk")
     ]
     protocol = _protocol(request)[:_SHOWN]
@@ -59,20 +74,20 @@ def rule(request: PersonRequest, mailbox_id: int, state: str) -> HttpResponse:
         raise Http404
     chosen = RetentionRule.State(state)
     current = RetentionRule.objects.filter(mailbox=box, state=chosen).first()
-    errors: dict[str, str] = {}
+    errors: Mapping[str, str] = {}
     context: dict[str, Any] = {"mailbox": box, "state_text": STATES[chosen], "current": current}
     if request.method == "POST":
-        days, errors = _days(request)
-        if not errors and "confirmation" in request.POST:
-            errors = _set(request, box, chosen, days)
-            if not errors:
+        form = RetentionForm(request.POST, shortest=retention.SHORTEST_DAYS, longest=retention.LONGEST_DAYS)
+        if form.is_valid():
+            days = form.cleaned_data["days"]
+            if "confirmation" in request.POST and _set(request, box, chosen, form):
                 return redirect("administration-retention")
-        if "days" not in errors:
             context["asked"] = True
             context["preview"] = retention.preview(box, chosen, days) if days is not None else None
-        context["days"] = days
+            context["days"] = days
+        errors = first_errors(form)
     elif current is not None:
-        context["next"] = retention.next_to_go(current, _SHOWN)
+        context["next"] = retention.next_to_delete(current, _SHOWN)
     context |= {"errors": errors, "given": request.POST, "shortest": retention.SHORTEST_DAYS}
     return page(request, "administration/retention_rule.html", context, status=422 if errors else 200)
 
@@ -82,7 +97,7 @@ def rule(request: PersonRequest, mailbox_id: int, state: str) -> HttpResponse:
 def protocol_file(request: PersonRequest) -> StreamingHttpResponse:
     """Everything that was deleted by a rule, as CSV."""
     for participant in access.administered_by(request.user):
-        access_log.note(actor(request), "retention-protocol-exported", participant)
+        access_log.record(request.user, "retention-protocol-exported", participant)
     header = ["deleted_at", "organisation", "mailbox", "conversation", "messages", "attachments"]
     header += ["last_activity_at", "state", "days"]
     rows = (
@@ -99,50 +114,36 @@ def protocol_file(request: PersonRequest) -> StreamingHttpResponse:
         )
         for row in _protocol(request).iterator(chunk_size=1000)
     )
-    return sheet(request, "gallringsprotokoll", header, rows)
+    return csv_response(request, "gallringsprotokoll", header, rows)
 
 
 @login_required
 @require_POST
 def hold(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """A member keeps a conversation from being deleted, or lets it go."""
+    """A member exempts a conversation from the retention rules, or ends that."""
     rows = access.conversations_of(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
-    if request.POST.get("held") == "1":
-        retention.hold(actor(request), conversation)
+    if SwitchForm(request.POST).is_on("held"):
+        retention.hold(request.user, conversation)
         messages.success(request, _("Konversationen gallras inte."))
     else:
-        retention.release(actor(request), conversation)
+        retention.release(request.user, conversation)
         messages.success(request, _("Konversationen gallras som andra."))
     return redirect("conversation", conversation.pk)
 
 
-def _days(request: PersonRequest) -> tuple[int | None, dict[str, str]]:
-    """The days that were asked for; None keeps for ever."""
-    text = request.POST.get("days", "").strip()
-    if not text:
-        return None, {}
-    if text.isascii() and text.isdigit() and len(text) < 7:
-        days = int(text)
-        if retention.SHORTEST_DAYS <= days <= retention.LONGEST_DAYS:
-            return days, {}
-    return None, {
-        "days": _("Skriv ett antal dagar, minst %(least)d, eller lämna tomt för att inget ska gallras.")
-        % {"least": retention.SHORTEST_DAYS}
-    }
-
-
 def _set(
-    request: PersonRequest, box: FunctionMailbox, state: RetentionRule.State, days: int | None
-) -> dict[str, str]:
+    request: PersonRequest, box: FunctionMailbox, state: RetentionRule.State, form: RetentionForm
+) -> bool:
+    """Set the rule; False, with an error in the form, where the mailbox's name does not confirm it."""
+    given = form.cleaned_data
     try:
-        retention.set_rule(
-            actor(request), box, state, days, confirmation=request.POST.get("confirmation", "")
-        )
+        retention.set_rule(request.user, box, state, given["days"], confirmation=given["confirmation"])
     except retention.NotConfirmed:
-        return {"confirmation": _("Skriv brevlådans namn precis som det står för att bekräfta.")}
+        form.add_error("confirmation", _("Skriv brevlådans namn precis som det står för att bekräfta."))
+        return False
     messages.success(request, _("Gallringsregeln är ändrad."))
-    return {}
+    return True
 
 
 def _protocol(request: PersonRequest) -> QuerySet[RetentionProtocol]:

@@ -1,71 +1,65 @@
-"""The access point's log, for those who answer for an organisation: what went where and when, no content."""
+"""The access point's log, for administrators and auditors: what went where and when, no content."""
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods
 
 from mailbox import access, access_log
+from mailbox.administration.forms import TransferLogForm
+from mailbox.forms import first_errors
 from mailbox.requests import PersonRequest
 from mailbox.streaming import streamed
 from transport.access_point.api import TransferEvent, as_csv, as_json_lines
 from transport.access_point.api import TransferQuestion as Question
 from transport.access_point.api import transfer_events as events
 
-from .pages import actor, day_of, log_reader_required, page, period_errors
+from .guards import log_reader_required
+from .layout import page
 
 _PAGE = 50
-_FORMATS = {"csv": (as_csv, "text/csv"), "jsonl": (as_json_lines, "application/jsonl")}
+_FORMATS = {
+    "csv": (as_csv, "text/csv", "csv"),
+    "jsonl": (as_json_lines, "application/jsonl", "jsonl"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRow:
+    """An event of the access point's log, with its kind in words."""
+
+    event: TransferEvent
+    kind: Promise
 
 
 @log_reader_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def log(request: PersonRequest) -> HttpResponseBase:
     """A page of events. What is looked for is posted: ids stay out of addresses and access logs."""
-    own = access.logs_read_by(request.user)
-    given = {name: request.POST.get(name, "").strip() for name in ("id", "kind", "since", "until", "before")}
-    errors: dict[str, str] = {}
-    question = Question(
-        given["id"][:255],
-        given["kind"] if given["kind"] in TransferEvent.Kind.values else "",
-        _day(given, "since", errors),
-        _day(given, "until", errors, after=1),
-        tuple(own),
-    )
-    errors |= period_errors(given, "since", "until")
-    rows = events(question)
-    if not errors and (chosen := _FORMATS.get(request.POST.get("export", ""))):
-        write, content_type = chosen
+    own = access.logs_readable_by(request.user)
+    form = TransferLogForm(request.POST)
+    asked = form.understood()
+    rows = events(Question(asked["id"] or "", asked["kind"] or "", *form.moments(), tuple(own)))
+    errors = first_errors(form)
+    if not errors and (chosen := _FORMATS.get(asked["export"] or "")):
+        write, content_type, extension = chosen
         for participant in own:
-            access_log.note(actor(request), "transfer-log-exported", participant)
-        return streamed(request, write(rows), content_type, f"overforingslogg.{request.POST['export']}")
-    if given["before"].isdecimal():
-        rows = rows.filter(pk__lt=int(given["before"]))
-    shown = [] if errors else list(rows[: _PAGE + 1])
+            access_log.record(request.user, "transfer-log-exported", participant)
+        return streamed(request, write(rows), content_type, f"overforingslogg.{extension}")
+    if asked["before"] is not None:
+        rows = rows.filter(pk__lt=asked["before"])
+    found = [] if errors else list(rows[: _PAGE + 1])
     context: dict[str, Any] = {
-        "events": shown[:_PAGE],
-        "next": shown[_PAGE - 1].pk if len(shown) > _PAGE else None,
+        "events": [TransferRow(event, _KIND_NAMES[_KIND(event.kind)]) for event in found[:_PAGE]],
+        "next": found[_PAGE - 1].pk if len(found) > _PAGE else None,
         "kinds": [(kind, _KIND_NAMES[kind]) for kind in TransferEvent.Kind],
-        "given": given,
+        "given": form.data,
         "errors": errors,
     }
-    for event in context["events"]:
-        event.kind_in_words = _KIND_NAMES[TransferEvent.Kind(event.kind)]
     return page(request, "administration/transfers.html", context, status=422 if errors else 200)
-
-
-def _day(given: dict[str, str], name: str, errors: dict[str, str], *, after: int = 0) -> datetime | None:
-    """Midnight of the day that was given, in Swedish time."""
-    if not given[name]:
-        return None
-    midnight = day_of(given[name])
-    if midnight is None:
-        errors[name] = _("Skriv datumet som åååå-mm-dd.")
-        return None
-    return midnight + timedelta(days=after)
 
 
 _KIND = TransferEvent.Kind

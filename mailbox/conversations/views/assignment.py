@@ -64,7 +64,7 @@ def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
 @require_POST
 def undo(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """Take back what one has just done."""
-    talk = get_object_or_404(access.changed_by(request.user), pk=conversation_id)
+    talk = get_object_or_404(access.undoable_by(request.user), pk=conversation_id)
     told = request.POST.get("event", "")
     try:
         if not talk.events.filter(pk=int(told) if told.isdecimal() and len(told) < 19 else 0).exists():

@@ -37,7 +37,7 @@ def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
         "conversation": talk,
         "mailbox": talk.mailbox,
         "colleagues": access.members_of(talk.mailbox).exclude(pk=person.pk),
-        "functions": access.handed_to(talk.mailbox),
+        "functions": access.reassignable_mailboxes(talk.mailbox),
         "given": request.POST,
         "today": timezone.localdate(),
         "longest": _LONGEST,
@@ -119,7 +119,7 @@ def _receiver(talk: Conversation, chosen: str) -> Person | FunctionMailbox | Non
     if kind == "person":
         return access.members_of(talk.mailbox).filter(pk=int(number)).first()
     if kind == "funktion":
-        return access.handed_to(talk.mailbox).filter(pk=int(number)).first()
+        return access.reassignable_mailboxes(talk.mailbox).filter(pk=int(number)).first()
     return None
 
 

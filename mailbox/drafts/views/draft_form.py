@@ -80,7 +80,7 @@ def form_context(
 ) -> dict[str, Any]:
     """What the form of a draft shows."""
     person = request.user
-    access_log.note_draft_opened(person, row)
+    access_log.record_draft_opened(person, row)
     count = len(errors or {})
     return {
         "draft": row,
@@ -134,7 +134,7 @@ def recipients_context(row: Draft, person: Person, *, question: str = "") -> dic
         "mailbox": row.mailbox,
         "recipients": recipients.recipients_of(row),
         "distribution_lists": row.mailbox.distribution_lists.all(),
-        "inside": access.handed_to(row.mailbox),
+        "inside": access.reassignable_mailboxes(row.mailbox),
         "question": question,
         "hits": search(question) if question else [],
         "suggestions": [] if question else personal.suggestions(person.pk),
@@ -159,7 +159,7 @@ def read_only(
     status: int = 200,
 ) -> HttpResponse:
     """A colleague's draft: to be read, taken over, or left for one of one's own."""
-    access_log.note_draft_opened(request.user, row)
+    access_log.record_draft_opened(request.user, row)
     rendered, is_text_cut = message_text.rendered_beginning(row.text)
     others = (
         presence.others_in(row.answers.conversation, request.user)
@@ -203,7 +203,7 @@ def unseen_messages(request: PersonRequest, row: Draft) -> list[UnseenMessage]:
     """What has been added to the conversation since it was seen; the access log notes that it is shown."""
     rows = list(send_order.unseen_messages(row).prefetch_related("documents__attachments"))
     if rows and row.answers is not None:
-        access_log.note_opened(request.user, row.answers.conversation, is_by_itself=True)
+        access_log.record_opened(request.user, row.answers.conversation, is_by_itself=True)
     return [_unseen(message) for message in rows]
 
 

@@ -248,7 +248,7 @@ def _asked_to_discard(request: PersonRequest, row: Draft, version: int, content:
 
 
 def _ask_to_discard(request: PersonRequest, row: Draft, *, has_changed: bool = False) -> HttpResponse:
-    access_log.note_draft_opened(request.user, row)
+    access_log.record_draft_opened(request.user, row)
     context = {
         "draft": row,
         "mailbox": row.mailbox,
@@ -291,7 +291,7 @@ def _with_recipients(
             text = _("Finns inte längre i adressboken och lades inte till: %(names)s.")
             messages.warning(request, text % {"names": names})
     if action == "inside":
-        beside = access.handed_to(saved.mailbox)
+        beside = access.reassignable_mailboxes(saved.mailbox)
         mailbox = get_object_or_404(beside, pk=typed.cleaned_data["inside"] or 0)
         saved = draft_recipients.choose_inside(saved.pk, saved.version, mailbox, person)
     return saved

@@ -176,7 +176,7 @@ def review_page(
     person = request.user
     unseen = unseen_messages(request, row)
     attachments = list(row.attachments.all())
-    access_log.note_draft_opened(request.user, row)
+    access_log.record_draft_opened(request.user, row)
     rendered, is_text_cut = rendered_beginning(row.text)
     context = {
         "draft": row,

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import SuspiciousOperation
 
 from mailbox.accounts import provider_keys
-from mailbox.accounts.sessions import forget_ended
+from mailbox.accounts.sessions import remove_ended_sessions
 from mailbox.models import LoginSession, Person, UsedLogoutToken
 from testbed.eid import Login
 
@@ -23,10 +23,10 @@ BROKEN = {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"}
 def eid(provider):
     """The provider's e-ID, as it is again afterwards; keys are fetched anew."""
     eid = provider.eid
-    provider_keys.forget()
+    provider_keys.discard()
     yield eid
     eid.published, eid.seconds_ahead, eid.told_instead = None, 0, {}
-    provider_keys.forget()
+    provider_keys.discard()
 
 
 @pytest.fixture
@@ -123,10 +123,10 @@ def test_a_logout_token_without_a_name_of_its_own_is_none(client, provider, eid,
 def test_used_logout_tokens_are_forgotten_when_they_have_expired(client, provider, eid, karin):
     token = eid.logout_token(Login(KARIN, "x", ""))
     assert client.post("/oidc/utloggad", {"logout_token": token}).status_code == 200
-    forget_ended()
+    remove_ended_sessions()
     assert UsedLogoutToken.objects.count() == 1
     UsedLogoutToken.objects.update(forgotten_at="2020-01-01T00:00:00Z")
-    forget_ended()
+    remove_ended_sessions()
     assert not UsedLogoutToken.objects.exists()
 
 

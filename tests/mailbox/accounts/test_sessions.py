@@ -143,7 +143,7 @@ def test_what_is_no_logout_token_ends_nothing(client, provider, karin, changes, 
     row = LoginSession.objects.get()
     forged = provider.eid.logout_token(Login(KARIN, row.provider_session, ""), **changes)
     with pytest.raises(sessions.NotALogoutToken) as refused:
-        sessions.end_by(forged)
+        sessions.end_sessions_of_token(forged)
     assert refused.value.reason == reason
     response = client.post("/oidc/utloggad", {"logout_token": forged})
     assert (response.status_code, response.headers["Cache-Control"]) == (400, "no-store")
@@ -176,9 +176,9 @@ def test_a_login_is_ended_by_its_name_alone(client, provider, karin):
 
 def test_what_is_kept_of_sessions_that_are_gone_is_removed(client, karin):
     client.force_login(karin, backend=BACKEND)
-    sessions.forget_ended()
+    sessions.remove_ended_sessions()
     assert LoginSession.objects.count() == 1
     Session.objects.all().update(expire_date="2020-01-01T00:00:00Z")
-    sessions.forget_ended()
+    sessions.remove_ended_sessions()
     assert not LoginSession.objects.exists()
     assert not Session.objects.exists()

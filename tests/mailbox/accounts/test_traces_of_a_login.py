@@ -80,7 +80,7 @@ def test_a_session_in_the_clear_is_not_taken_and_is_removed(client, karin):
         expire_date="2099-01-01T00:00:00Z",
     )
     assert session_store.SessionStore(key).load() == {}
-    sessions.forget_ended()
+    sessions.remove_ended_sessions()
     assert not Session.objects.exists()
 
 

@@ -46,7 +46,7 @@ def faults(**options: object) -> list[tuple[int, str]]:
 @pytest.fixture
 def five(person) -> None:
     for number in range(5):
-        access_log.note(person, "searched", HERE, hits=number)
+        access_log.record(person, "searched", HERE, hits=number)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
@@ -103,7 +103,7 @@ def test_the_command_tells_what_is_wrong_and_ends_with_it(five, capsys):
 
 
 def test_organisations_have_chains_of_their_own(five, person):
-    access_log.note(person, "searched", "0203:annan.se")
+    access_log.record(person, "searched", "0203:annan.se")
     assert AccessLogEntry.objects.get(participant_id="0203:annan.se").number == 1
     assert list(access_log.verify("0203:annan.se")) == []
 
@@ -117,7 +117,7 @@ def test_entries_that_are_added_at_once_stand_after_each_other():
     def add() -> None:
         try:
             for _ in range(5):
-                access_log.note(person, "searched", HERE)
+                access_log.record(person, "searched", HERE)
         finally:
             connection.close()
 
@@ -198,8 +198,8 @@ def test_whatever_is_taken_out_as_a_file_is_noted(mailbox, client, name, form, w
 
 def test_the_heads_are_told_to_the_process_s_log(five, caplog):
     with caplog.at_level("INFO"):
-        access_log.note_heads()
-    fields = next(record.fields for record in caplog.records if record.message == "access log head")
+        access_log.log_heads()
+    fields = next(record.fields for record in caplog.records if record.message == "access_log_head")
     assert fields == {"organisation": HERE, "number": 5, "digest": AccessLogHead.objects.get().digest}
 
 

@@ -31,7 +31,7 @@ def pages(client, **asked: str) -> list[list[int]]:
     query = "&".join(f"{name}={value}" for name, value in asked.items())
     while True:
         context = client.get(f"{address}?{query}").context
-        found.append([entry.pk for entry in context["entries"]])
+        found.append([row.entry.pk for row in context["entries"]])
         query = context["next"]
         if not query:
             return found
@@ -39,34 +39,34 @@ def pages(client, **asked: str) -> list[list[int]]:
 
 def test_every_entry_is_on_one_page_once_the_latest_first(auditor, client, monkeypatch):
     monkeypatch.setattr(access_log_pages, "_PAGE", 4)
-    entries = [access_log.note(auditor, "searched", (HERE, ANOTHER)[number % 2]).pk for number in range(9)]
-    rare = [access_log.note(auditor, "role-given", HERE).pk for _ in range(5)]
+    entries = [access_log.record(auditor, "searched", (HERE, ANOTHER)[number % 2]).pk for number in range(9)]
+    rare = [access_log.record(auditor, "role-given", HERE).pk for _ in range(5)]
     everything = (entries + rare)[::-1]
     assert pages(client) == [everything[:4], everything[4:8], everything[8:12], everything[12:]]
-    assert pages(client, vad="role-given") == [rare[:0:-1], rare[:1]]
+    assert pages(client, what="role-given") == [rare[:0:-1], rare[:1]]
 
 
 def test_a_page_after_an_entry_that_is_not_there_is_the_first(auditor, client):
-    entry = access_log.note(auditor, "searched", HERE)
-    assert pages(client, fore="999999") == [[entry.pk]]
+    entry = access_log.record(auditor, "searched", HERE)
+    assert pages(client, before="999999") == [[entry.pk]]
 
 
 @pytest.mark.parametrize(
     ("asked", "index"),
     [
         ({}, "access_log_latest"),
-        ({"vad": "role-given"}, "access_log_latest_rare"),
-        ({"vad": "searched"}, "access_log_latest"),
+        ({"what": "role-given"}, "access_log_latest_rare"),
+        ({"what": "searched"}, "access_log_latest"),
     ],
 )
 def test_what_is_done_seldom_is_not_looked_for_among_what_is_done_all_day(auditor, client, asked, index):
-    access_log.note(auditor, "searched", HERE)
+    access_log.record(auditor, "searched", HERE)
     OrganisationRole.objects.filter(participant_id=ANOTHER).delete()
     with connection.cursor() as cursor:
         for one in ("seqscan", "bitmapscan", "sort"):
             cursor.execute(f"SET LOCAL enable_{one} = off")
     with CaptureQueriesContext(connection) as queries:
-        client.get(reverse("administration-access-log"), asked | {"till": timezone.localdate().isoformat()})
+        client.get(reverse("administration-access-log"), asked | {"until": timezone.localdate().isoformat()})
     query = next(one["sql"] for one in queries if '"what"' in one["sql"] and "ORDER BY" in one["sql"])
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN " + query.replace("%", "%%"))

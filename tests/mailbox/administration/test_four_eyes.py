@@ -177,7 +177,7 @@ def test_managers_and_members_are_told_once_where_their_messages_went(client, ev
     one, successor = (OwnFunction.objects.get(identifier=name) for name in ("sdk:soc", "sdk:other"))
     functions.close(eva, one, successor)
     for _ in range(2):
-        notices.tell()
+        notices.send_notices()
     assert {(sent.to[0], sent.subject) for sent in mail.outbox} == {
         ("karin@habo.se", "Meddelanden till Socialtjänst går till en annan brevlåda eller avvisas"),
         ("per@habo.se", "Meddelanden som var till andra går till Andra"),
@@ -196,7 +196,7 @@ def test_a_proposal_can_be_let_be_and_not_settled_twice(client, eva, olle, their
     with pytest.raises(redirections.Settled):
         redirections.confirm(olle, row.pk)
     assert taker() == theirs
-    notices.tell()
+    notices.send_notices()
     assert mail.outbox == []
 
 

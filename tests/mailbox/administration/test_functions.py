@@ -260,3 +260,27 @@ def test_the_difference_tells_what_to_do_in_the_federation_s_address_book(client
     for text in ("sdk:new", "sdk:changed", "namn, sökord", "sdk:unknown"):
         assert text in page
     assert same.identifier not in page
+
+
+def test_an_empty_register_begins_with_the_mailboxes_that_live(client):
+    """Else the comparison would have every live function removed from the federation's address book."""
+    mailbox = FunctionMailbox.objects.create(participant_id=HERE, address="sdk:a", name="Brevlådans namn")
+    FunctionMailbox.objects.create(participant_id=HERE, address="sdk:b", name="Ej registrerad")
+    FunctionMailbox.objects.create(participant_id=HERE, address="sdk:c", name="Stängd", is_open=False)
+    in_the_book("sdk:a", description="Tar emot", categories=["Skola"], search_words=["LSS"])
+    in_the_book("sdk:gammal", name="Gammal")
+    page = client.get(reverse("administration-functions-difference"))
+    difference = page.context["found"][0].difference
+    assert [theirs.identifier for theirs, _own in difference.to_remove] == ["sdk:gammal"]
+    assert [function.identifier for function in difference.to_register] == ["sdk:b"]
+    assert difference.same_count == 1
+    function = OwnFunction.objects.get(identifier=mailbox.address)
+    assert (function.name, function.description, function.search_words) == ("Mottagning", "Tar emot", ["LSS"])
+    assert not OwnFunction.objects.filter(identifier="sdk:c").exists()
+
+
+def test_a_register_that_somebody_has_begun_is_left_as_it_is(client):
+    own("sdk:x")
+    FunctionMailbox.objects.create(participant_id=HERE, address="sdk:a", name="Mottagning")
+    client.get(reverse("administration-functions-difference"))
+    assert [function.identifier for function in OwnFunction.objects.all()] == ["sdk:x"]

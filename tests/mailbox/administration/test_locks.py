@@ -103,11 +103,11 @@ def test_somebody_who_is_locked_out_attends_to_no_mailbox_and_is_told_nothing(he
     OrganisationRole.objects.create(person=person, participant_id=HERE)
     Person.objects.filter(pk=person.pk).update(mail_address="karin@example.se")
     assert alarms._to_be_told(here) == ["karin@example.se"]
-    assert certificates.to_be_warned(HERE) == ["karin@example.se"]
+    assert certificates.administrator_addresses(HERE) == ["karin@example.se"]
     OrganisationLock.objects.create(person=person, participant_id=HERE)
     assert [one.reason for one in alarms.unattended(alarms.timezone.now())] == ["no-member"]
     assert alarms._to_be_told(here) == []
-    assert certificates.to_be_warned(HERE) == []
+    assert certificates.administrator_addresses(HERE) == []
 
 
 def test_who_was_locked_before_there_were_locks_for_each_organisation_still_is(here, there):

@@ -78,7 +78,7 @@ def push_service(settings, tmp_path) -> Generator[PushService, None, None]:
 def test_a_mail_names_the_mailbox_and_nothing_in_it(mailbox, person):
     notices.choose(person, mailbox, by_mail=True, by_push=False)
     message = a_message_in(mailbox)
-    assert notices.tell() == 1
+    assert notices.send_notices() == 1
     (sent,) = mail.outbox
     assert sent.to == ["karin@habo.se"]
     assert sent.subject == "Nytt meddelande i Mottagning"
@@ -90,17 +90,17 @@ def test_what_was_told_is_not_told_again_and_several_are_told_of_at_once(mailbox
     notices.choose(person, mailbox, by_mail=True, by_push=False)
     a_message_in(mailbox)
     a_message_in(mailbox)
-    assert notices.tell() == 1
-    assert notices.tell() == 0
+    assert notices.send_notices() == 1
+    assert notices.send_notices() == 0
     a_message_in(mailbox)
-    assert notices.tell() == 1
+    assert notices.send_notices() == 1
     assert len(mail.outbox) == 2
 
 
 def test_what_had_arrived_before_one_chose_is_not_told_of(mailbox, person):
     a_message_in(mailbox)
     notices.choose(person, mailbox, by_mail=True, by_push=False)
-    assert notices.tell() == 0
+    assert notices.send_notices() == 0
 
 
 @pytest.mark.parametrize("lost", ["locked", "removed", "ended", "unchosen"])
@@ -115,7 +115,7 @@ def test_who_may_not_see_the_mailbox_or_chose_otherwise_is_told_nothing(mailbox,
         Membership.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
     else:
         notices.choose(person, mailbox, by_mail=False, by_push=False)
-    assert notices.tell() == 0
+    assert notices.send_notices() == 0
     assert mail.outbox == []
 
 
@@ -123,7 +123,7 @@ def test_a_push_is_empty_and_says_who_we_are(mailbox, person, push_service):
     PushSubscription.objects.create(person=person, endpoint=f"{push_service.url}/x")
     notices.choose(person, mailbox, by_mail=False, by_push=True)
     a_message_in(mailbox)
-    assert notices.tell() == 1
+    assert notices.send_notices() == 1
     ((headers, body),) = push_service.taken
     assert body == b""
     headers = {name.lower(): value for name, value in headers.items()}
@@ -144,7 +144,7 @@ def test_a_browser_that_is_gone_is_forgotten_and_one_that_fails_is_kept(mailbox,
     for answer, kept in ((500, 1), (410, 0)):
         push_service.answer = answer
         a_message_in(mailbox)
-        notices.tell()
+        notices.send_notices()
         assert PushSubscription.objects.count() == kept
 
 
@@ -153,7 +153,7 @@ def test_nothing_is_pushed_to_a_host_that_is_not_named(mailbox, person, push_ser
     settings.SDK_PUSH_HOSTS = ["push.apple.com"]
     notices.choose(person, mailbox, by_mail=False, by_push=True)
     a_message_in(mailbox)
-    notices.tell()
+    notices.send_notices()
     assert push_service.taken == []
 
 
@@ -202,7 +202,7 @@ def test_a_browser_that_was_woken_is_told_the_mailbox_if_somebody_is_logged_in(m
 def test_choices_are_made_in_the_page_for_one_s_own_mailboxes_only(mailbox, person, client):
     beside = FunctionMailbox.objects.create(participant_id=HERE, address="b", name="Ekonomi")
     log_in(client, person)
-    form = {"address": "ny@habo.se", "mejl": [mailbox.pk, beside.pk]}
+    form = {"address": "ny@habo.se", "by_mail": [mailbox.pk, beside.pk]}
     assert client.post(reverse("notices"), form).status_code == 302
     choice = NoticeChoice.objects.get()
     assert (choice.mailbox, choice.by_mail, choice.by_push) == (mailbox, True, False)
@@ -217,7 +217,7 @@ def test_choices_are_made_in_the_page_for_one_s_own_mailboxes_only(mailbox, pers
 @pytest.mark.parametrize("address", ["", "x", "a@b", "a@habo.se\nBcc: x@y.se"])
 def test_an_address_that_is_none_is_told_at_the_field_and_nothing_is_saved(mailbox, person, client, address):
     log_in(client, person)
-    page = client.post(reverse("notices"), {"address": address, "mejl": [mailbox.pk]})
+    page = client.post(reverse("notices"), {"address": address, "by_mail": [mailbox.pk]})
     assert page.status_code == 422
     assert set(page.context["errors"]) == {"address"}
     person.refresh_from_db()

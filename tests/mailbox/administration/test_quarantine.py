@@ -153,8 +153,8 @@ def test_the_administrators_are_told_once_by_mail_that_has_nothing_of_the_messag
     elsewhere.save()
     found()
     found()
-    quarantine.look()
-    quarantine.look()
+    quarantine.send_alarms()
+    quarantine.send_alarms()
     assert sorted(message.to[0] for message in mail.outbox) == ["drift@habo.se", "eva@habo.se"]
     told = mail.outbox[0]
     assert told.subject == "Skadlig kod har hittats"
@@ -163,7 +163,7 @@ def test_the_administrators_are_told_once_by_mail_that_has_nothing_of_the_messag
     assert "Trojan" not in told.body
     assert "af.se" not in told.body
     found()
-    quarantine.look()
+    quarantine.send_alarms()
     assert len(mail.outbox) == 4
 
 
@@ -190,21 +190,21 @@ def a_message_that_waits(minutes: float) -> IncomingMessage:
 def test_a_scanner_that_is_away_for_longer_than_ten_minutes_is_told_of_once_a_day(mailbox, client, settings):
     settings.SDK_OPERATOR_MAIL = ["drift@habo.se"]
     row = a_message_that_waits(9)
-    quarantine.look()
+    quarantine.send_alarms()
     assert mail.outbox == []
     ScannerAlarm.objects.update(since=timezone.now() - timedelta(minutes=10))
-    quarantine.look()
-    quarantine.look()
+    quarantine.send_alarms()
+    quarantine.send_alarms()
     assert [message.subject for message in mail.outbox] == ["Virusskanningen svarar inte: meddelanden väntar"]
     ScannerAlarm.objects.update(told_at=timezone.now() - timedelta(days=1))
-    quarantine.look()
+    quarantine.send_alarms()
     assert len(mail.outbox) == 2
     log_in(client, with_role("administrator"))
     for name in ("start", "administration-quarantine"):
         page = client.get(reverse(name)).content.decode()
         assert "Virusskanningen svarar inte" in page
     row.delete()
-    quarantine.look()
+    quarantine.send_alarms()
     assert not ScannerAlarm.objects.exists()
 
 

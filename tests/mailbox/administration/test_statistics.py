@@ -20,7 +20,7 @@ from mailbox.models import (
     Message,
 )
 from mailbox.statistics.charts import chart_of
-from mailbox.statistics.figures import Step, Waited, statistics
+from mailbox.statistics.figures import Period, Wait, statistics
 from mailbox.templatetags.waiting import in_words
 
 from .build import HERE, a_member, log_in, with_role
@@ -63,8 +63,8 @@ def test_what_came_and_went_and_how_long_people_waited(mailbox):
     exchange(mailbox, day, timedelta(hours=5), missing=True)
     (one,) = statistics(FunctionMailbox.objects.all(), MARCH, APRIL).figures
     assert (one.arrived, one.sent, one.receipts_missing) == (6, 9, 1)
-    assert one.answered == Waited(5, timedelta(hours=3), timedelta(hours=4, minutes=36))
-    assert one.taken == one.done == Waited()
+    assert one.answered == Wait(5, timedelta(hours=3), timedelta(hours=4, minutes=36))
+    assert one.assigned == one.done == Wait()
 
 
 def test_how_long_it_took_until_somebody_took_it_and_until_it_was_done(mailbox):
@@ -80,8 +80,8 @@ def test_how_long_it_took_until_somebody_took_it_and_until_it_was_done(mailbox):
     for at, undone in ((hours[4], hours[5]), (hours[5], None)):
         ConversationEvent.objects.create(conversation=first, at=at, what="done", undone_at=undone)
     (one,) = statistics(FunctionMailbox.objects.all(), MARCH, APRIL).figures
-    assert (one.taken.count, one.taken.half_within) == (2, timedelta(minutes=30))
-    assert one.done == Waited(1, timedelta(hours=5), timedelta(hours=5))
+    assert (one.assigned.count, one.assigned.median) == (2, timedelta(minutes=30))
+    assert one.done == Wait(1, timedelta(hours=5), timedelta(hours=5))
 
 
 def test_the_period_begins_and_ends_at_swedish_midnight(mailbox):
@@ -89,7 +89,7 @@ def test_the_period_begins_and_ends_at_swedish_midnight(mailbox):
         exchange(mailbox, at)
     found = statistics(FunctionMailbox.objects.all(), MARCH, APRIL)
     assert found.figures[0].arrived == 2
-    assert [step.arrived for step in found.steps] == [1] + [0] * 29 + [1]
+    assert [step.arrived for step in found.periods] == [1] + [0] * 29 + [1]
 
 
 @pytest.mark.parametrize(("days", "step"), [(10, "day"), (100, "week"), (400, "month")])
@@ -98,14 +98,14 @@ def test_steps_are_long_enough_to_be_seen_and_count_everything(mailbox, days, st
         exchange(mailbox, MARCH + timedelta(days=number, hours=12))
     until = (MARCH + timedelta(days=days)).replace(tzinfo=SWEDISH_TIME)
     found = statistics(FunctionMailbox.objects.all(), MARCH, until)
-    assert found.step == step
-    assert sum(one.arrived for one in found.steps) == days
-    assert len(found.steps) <= 36
+    assert found.length == step
+    assert sum(one.arrived for one in found.periods) == days
+    assert len(found.periods) <= 36
 
 
 def test_a_mailbox_without_messages_has_figures_too(mailbox):
     (one,) = statistics(FunctionMailbox.objects.all(), MARCH, APRIL).figures
-    assert (one.arrived, one.answered) == (0, Waited())
+    assert (one.arrived, one.answered) == (0, Wait())
 
 
 def test_only_what_one_answers_for_is_counted(mailbox, client):
@@ -113,7 +113,7 @@ def test_only_what_one_answers_for_is_counted(mailbox, client):
     elsewhere = FunctionMailbox.objects.create(participant_id="0203:x.se", address="a", name="Deras")
     for box in (mailbox, beside, elsewhere):
         exchange(box, MARCH)
-    asked = {"fran": "2026-03-01", "till": "2026-03-31"}
+    asked = {"since": "2026-03-01", "until": "2026-03-31"}
 
     def seen() -> list[str]:
         figures = client.get(reverse("administration-statistics"), asked).context["statistics"].figures
@@ -123,7 +123,7 @@ def test_only_what_one_answers_for_is_counted(mailbox, client):
     assert seen() == ["Ekonomi", "Mottagning"]
     log_in(client, a_member(beside, role=Membership.Role.MANAGER))
     assert seen() == ["Ekonomi"]
-    asked["brevlada"] = str(mailbox.pk)
+    asked["mailbox"] = str(mailbox.pk)
     assert seen() == []
 
 
@@ -143,7 +143,7 @@ def test_the_chart_is_well_formed_and_its_bars_are_the_figures(mailbox, client):
     exchange(mailbox, MARCH + timedelta(hours=1), timedelta(hours=1))
     exchange(mailbox, MARCH + timedelta(hours=1))
     log_in(client, with_role("administrator"))
-    asked = {"fran": "2026-03-01", "till": "2026-03-07"}
+    asked = {"since": "2026-03-01", "until": "2026-03-07"}
     html = client.get(reverse("administration-statistics"), asked).content.decode()
     svg = etree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
     bars = svg.findall("{*}rect")
@@ -156,7 +156,7 @@ def test_the_chart_is_well_formed_and_its_bars_are_the_figures(mailbox, client):
 
 @pytest.mark.parametrize("count", [0, 1, 3, 7, 99, 12_345])
 def test_the_highest_bar_fits(count):
-    chart = chart_of([Step(MARCH.date(), count, 0)])
+    chart = chart_of([Period(MARCH.date(), count, 0)])
     assert 0 <= max(bar.height for bar in chart.bars) <= chart.base
     assert float(chart.beside[-1].text) >= count
 
@@ -164,7 +164,7 @@ def test_the_highest_bar_fits(count):
 def test_the_file_has_the_same_figures_and_is_logged(mailbox, client):
     exchange(mailbox, MARCH, timedelta(hours=2))
     log_in(client, with_role("administrator"))
-    asked = {"fran": "2026-03-01", "till": "2026-03-31"}
+    asked = {"since": "2026-03-01", "until": "2026-03-31"}
     response = client.get(reverse("administration-statistics-file"), asked)
     lines = b"".join(response.streaming_content).decode().splitlines()
     assert lines[1].startswith(
@@ -174,12 +174,12 @@ def test_the_file_has_the_same_figures_and_is_logged(mailbox, client):
 
 
 @pytest.mark.parametrize(
-    "asked", [{"fran": "x"}, {"fran": "2999-01-01"}, {"till": "1902-99-99"}, {"brevlada": "²"}]
+    "asked", [{"since": "x"}, {"since": "2999-01-01"}, {"until": "1902-99-99"}, {"mailbox": "²"}]
 )
 def test_a_period_that_cannot_be_gives_the_last_four_weeks(mailbox, client, asked):
     log_in(client, with_role("administrator"))
     page = client.get(reverse("administration-statistics"), asked)
-    assert len(page.context["statistics"].steps) == 28
+    assert len(page.context["statistics"].periods) == 28
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_the_alarm_stands_on_the_start_page_of_those_concerned_and_of_nobody_els
     beside = FunctionMailbox.objects.create(participant_id=HERE, address="b", name="Ekonomi")
     member, other = a_member(mailbox), a_member(beside)
     waiting(mailbox, 20)
-    alarms.look()
+    alarms.send_alarms()
     for person, sees in (
         (member, True),
         (with_role("administrator"), True),
@@ -95,8 +95,8 @@ def test_the_managers_are_told_by_mail_without_content_and_not_again_the_same_da
     a_member(mailbox)
     Person.objects.filter(pk=manager.pk).update(mail_address="eva@habo.se")
     message = waiting(mailbox, 20)
-    alarms.look()
-    alarms.look()
+    alarms.send_alarms()
+    alarms.send_alarms()
     (sent,) = mail.outbox
     assert sent.to == ["eva@habo.se"]
     assert sent.subject == "Obevakad brevlåda: Mottagning"
@@ -105,25 +105,25 @@ def test_the_managers_are_told_by_mail_without_content_and_not_again_the_same_da
     assert message.subject not in sent.subject + sent.body
     assert message.counterpart_organisation not in sent.subject + sent.body
     UnattendedAlarm.objects.update(told_at=timezone.now() - timedelta(hours=25))
-    alarms.look()
+    alarms.send_alarms()
     assert len(mail.outbox) == 2
 
 
 def test_without_managers_the_administrators_are_told(mailbox):
     administrator = with_role("administrator")
     Person.objects.filter(pk=administrator.pk).update(mail_address="adm@habo.se")
-    alarms.look()
+    alarms.send_alarms()
     assert [sent.to for sent in mail.outbox] == [["adm@habo.se"]]
 
 
 def test_the_alarm_ends_when_somebody_attends(mailbox, client):
-    alarms.look()
+    alarms.send_alarms()
     assert alarms.counts() == {"no-member": 1, "untaken": 0}
     metrics = client.get(reverse("metrics")).content.decode()
     assert 'sdk_unattended_mailboxes{reason="no-member"} 1.0\n' in metrics
     assert "Mottagning" not in metrics
     a_member(mailbox)
-    alarms.look()
+    alarms.send_alarms()
     assert not UnattendedAlarm.objects.exists()
     assert (
         'sdk_unattended_mailboxes{reason="no-member"} 0.0\n'
@@ -133,7 +133,7 @@ def test_the_alarm_ends_when_somebody_attends(mailbox, client):
 
 def told_by_metric(client) -> dict[str, int]:
     """What `sdk_unattended_mailboxes` says after a look: how many mailboxes, by the reason."""
-    alarms.look()
+    alarms.send_alarms()
     found = re.findall(
         r'^sdk_unattended_mailboxes\{reason="([a-z-]+)"\} (\d+)\.0$',
         client.get(reverse("metrics")).content.decode(),

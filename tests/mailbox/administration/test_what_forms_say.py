@@ -78,19 +78,19 @@ def test_who_makes_a_mailbox_is_warned_where_the_federation_does_not_know_its_ad
 def test_an_auditor_is_told_of_an_id_or_a_period_that_no_entry_has(client):
     log_in(client, with_role(OrganisationRole.Role.AUDITOR))
     address = reverse("administration-access-log")
-    answer = client.get(address, {"konversation": "288282b0"})
-    assert is_told(answer, "konversation", "Skriv hela id:t, så som det står i loggen.")
+    answer = client.get(address, {"conversation": "288282b0"})
+    assert is_told(answer, "conversation", "Skriv hela id:t, så som det står i loggen.")
     today = timezone.localdate()
-    days = {"fran": today.isoformat(), "till": (today - timedelta(days=1)).isoformat()}
-    assert is_told(client.get(address, days), "till", "Ange en dag som inte är före den första.")
-    assert client.get(address, {"fran": days["till"], "till": days["fran"]}).status_code == 200
+    days = {"since": today.isoformat(), "until": (today - timedelta(days=1)).isoformat()}
+    assert is_told(client.get(address, days), "until", "Ange en dag som inte är före den första.")
+    assert client.get(address, {"since": days["until"], "until": days["since"]}).status_code == 200
 
 
 def test_a_period_that_ends_before_it_begins_is_told_and_kept(mailbox, administrator, client):
     told = "Ange en dag som inte är före den första."
-    answer = client.get(reverse("administration-statistics"), {"fran": "2026-03-02", "till": "2026-03-01"})
-    assert is_told(answer, "till", told)
-    assert 'name="till" value="2026-03-01"' in answer.content.decode()
+    answer = client.get(reverse("administration-statistics"), {"since": "2026-03-02", "until": "2026-03-01"})
+    assert is_told(answer, "until", told)
+    assert 'name="until" value="2026-03-01"' in answer.content.decode()
     given = {"since": "2026-03-02", "until": "2026-03-01"}
     answer = client.post(reverse("transfer-log"), given)
     assert is_told(answer, "until", told)

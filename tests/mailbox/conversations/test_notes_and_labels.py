@@ -159,8 +159,8 @@ def test_the_mentioned_get_a_mail_without_content_once_if_they_chose_mail(mailbo
     conversation = arrives(mailbox).conversation
     NoticeChoice.objects.create(person=ahmed, mailbox=mailbox, by_mail=True, told_until=timezone.now())
     notes.write(conversation.pk, karin, f"@Ahmed @Eva {WORD}")
-    assert notices.tell() == 1
-    assert notices.tell() == 0
+    assert notices.send_notices() == 1
+    assert notices.send_notices() == 0
     (told,) = mail.outbox
     assert told.to == ["Ahmed@habo.se"]
     assert told.subject == "Någon vill dig något i Mottagning"
@@ -180,8 +180,8 @@ def test_the_members_to_whom_a_conversation_is_offered_get_such_a_mail(mailbox, 
     conversation = arrives(mailbox).conversation
     NoticeChoice.objects.update(told_until=timezone.now())
     reassignment.offer(conversation.pk, karin, to=school, done=WORD, remains=WORD)
-    assert notices.tell() == 2
-    assert notices.tell() == 0
+    assert notices.send_notices() == 2
+    assert notices.send_notices() == 0
     assert {told.to[0] for told in mail.outbox} == {"Ulla@habo.se", "Ola@habo.se"}
     assert {told.subject for told in mail.outbox} == {"Någon vill dig något i Elevhälsan"}
     assert WORD not in mail.outbox[0].body
@@ -201,7 +201,7 @@ def test_nobody_is_told_of_a_mention_that_is_seen_or_past(mailbox, why):
         Membership.objects.filter(person=ahmed).delete()
     else:
         Note.objects.update(at=timezone.now() - timedelta(days=2))
-    assert notices.tell() == 0
+    assert notices.send_notices() == 0
 
 
 def test_labels_are_put_and_taken_off_and_narrow_lists_and_searches(mailbox, client):

@@ -106,7 +106,7 @@ def test_a_worker_that_dies_halfway_has_sent_nothing_and_the_next_sends_it(mailb
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr("mailbox.drafts.sent_copy.personal.note_used", die)
+        dying.setattr("mailbox.drafts.sent_copy.personal.record_use", die)
         with pytest.raises(Killed):
             send_order.send_if_due(draft.pk)
     assert not OutgoingMessage.objects.exists()

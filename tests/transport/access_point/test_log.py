@@ -154,14 +154,14 @@ def test_the_page_shows_one_s_own_organisation_a_page_at_a_time(page, client):
     second = client.post(page, {"before": first.context["next"]})
     assert len(second.context["events"]) == 11
     assert second.context["next"] is None
-    assert not {event.pk for event in first.context["events"]} & {
-        event.pk for event in second.context["events"]
+    assert not {row.event.pk for row in first.context["events"]} & {
+        row.event.pk for row in second.context["events"]
     }
 
 
 def test_the_page_finds_by_id_and_says_what_is_wrong_with_a_date(page, client):
     found = client.post(page, {"id": "to-us@ap"})
-    assert [event.as4_message_id for event in found.context["events"]] == ["to-us@ap"]
+    assert [row.event.as4_message_id for row in found.context["events"]] == ["to-us@ap"]
     assert client.post(page, {"id": "theirs@ap"}).context["events"] == []
     wrong = client.post(page, {"since": "i går", "id": "to-us@ap"})
     assert wrong.status_code == 422

@@ -1,0 +1,90 @@
+"""What the address book's pages are asked for: a question, where a list goes on, a mark."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+_LARGEST_KEY: Final = 2**63 - 1
+_DIGITS: Final = 19
+_LONGEST_QUESTION: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row of a page in a list by name: its name, as the list is sorted by it, and its key."""
+
+    name: str
+    key: int
+
+    def __str__(self) -> str:
+        return f"{self.name}|{self.key}"
+
+    def following(self, field: str) -> Q:
+        """The rows after this one, in the order of the field and the key."""
+        return Q(**{f"{field}__gt": self.name}) | Q(**{field: self.name, "pk__gt": self.key})
+
+
+class PositionField(forms.CharField):
+    """`name|key`; None where nothing is given."""
+
+    default_error_messages = {"invalid": _("Ogiltig adress.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, strip=False, empty_value=None, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if text is None:
+            return None
+        name, _separator, key = text.rpartition("|")
+        if not (key.isascii() and key.isdigit() and len(key) <= _DIGITS and int(key) <= _LARGEST_KEY):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return Position(name, int(key))
+
+
+class ListForm(forms.Form):
+    """Where a list goes on: after the last row of the page before."""
+
+    after = PositionField()
+
+    def position(self) -> Position | None:
+        """None for the first page, and where the address cannot be understood."""
+        self.full_clean()
+        found: Position | None = self.cleaned_data.get("after")
+        return found
+
+
+class SearchForm(forms.Form):
+    """A question, and whether a hit is to be chosen (in a draft) or written to."""
+
+    q = forms.CharField(required=False, max_length=_LONGEST_QUESTION)
+    choose = forms.CharField(required=False, max_length=1)
+
+    @classmethod
+    def of_address(cls, query: QueryDict) -> "SearchForm":
+        """The form that an address fills; it said `valj` once."""
+        return cls({"q": query.get("q", ""), "choose": query.get("choose", query.get("valj", ""))})
+
+    def question(self) -> str:
+        """Empty where it is none that could be asked."""
+        self.full_clean()
+        return str(self.cleaned_data.get("q", ""))
+
+    def is_choosing(self) -> bool:
+        self.full_clean()
+        return bool(self.cleaned_data.get("choose") == "1")
+
+
+class FavouriteForm(forms.Form):
+    """Whether a function is a favourite from now on."""
+
+    favourite = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)
+
+    def is_favourite(self) -> bool:
+        self.full_clean()
+        return bool(self.cleaned_data.get("favourite") == "1")

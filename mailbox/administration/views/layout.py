@@ -1,0 +1,121 @@
+"""What surrounds every page of administration: the side menu, and the main menu's link to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
+
+from mailbox import access
+from mailbox.models import Membership, OrganisationRole
+from mailbox.requests import PersonRequest
+from transport.message_service.api import Organisation
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A link of the side menu; `current` is its `aria-current`, empty on other pages."""
+
+    url: str
+    text: str
+    current: str
+
+
+@dataclass(frozen=True, slots=True)
+class MenuGroup:
+    """A heading of the side menu and what is below it."""
+
+    title: str
+    items: list[MenuItem]
+
+
+def page(
+    request: PersonRequest, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """A page of administration, with the side menu of the pages that the person has."""
+    return render(request, template, {**context, "menu": _menu(request)}, status=status)
+
+
+def main_menu_link(request: PersonRequest) -> dict[str, Any]:
+    """The context processor of the main menu's link to administration, evaluated where it is shown."""
+    return {"main_menu_link": SimpleLazyObject(lambda: _main_menu_link(request))}
+
+
+def _main_menu_link(request: PersonRequest) -> dict[str, Any]:
+    duties = access.duties_of(request.user)
+    if duties & {Membership.Role.MANAGER, OrganisationRole.Role.ADMINISTRATOR}:
+        url, text = reverse("administration"), _("Administration")
+    elif duties:
+        url, text = reverse("administration-access-log"), _("Åtkomstlogg")
+    else:
+        return {}
+    return {"url": url, "text": text, "is_here": request.path.startswith(reverse("administration"))}
+
+
+def warn_of_second_administrator(request: PersonRequest) -> None:
+    """Say that a change waits for another administrator: it would bring others' messages to the actor."""
+    messages.warning(
+        request,
+        _(
+            "Meddelanden skulle börja gå till en brevlåda där du, eller någon som du har lagt till, är "
+            "medlem. Därför gäller det först när en annan administratör har bekräftat."
+        ),
+    )
+
+
+def organisations_of(participant_ids: list[str]) -> list[Organisation]:
+    """Organisations of this node by name."""
+    return list(Organisation.objects.filter(participant_id__in=participant_ids).order_by("name"))
+
+
+def _menu(request: PersonRequest) -> list[MenuGroup]:
+    """The groups that hold something for the person; nothing where there is a single page."""
+    is_manager = access.managed_by(request.user).exists()
+    is_administrator = bool(access.administered_by(request.user))
+    is_auditor = bool(access.audited_by(request.user))
+    groups = [
+        (
+            _("Brevlådor och personer"),
+            [
+                ("administration", _("Brevlådor"), is_manager),
+                ("administration-people", _("Personer och roller"), is_administrator),
+                ("administration-retention", _("Gallring"), is_administrator),
+                ("administration-statistics", _("Statistik"), is_manager),
+            ],
+        ),
+        (
+            _("Organisationen"),
+            [
+                ("administration-functions", _("Funktionsadresser"), is_administrator),
+                ("administration-routing", _("Vägval"), is_administrator),
+                ("administration-clients", _("Klienter"), is_administrator),
+                ("administration-certificates", _("Certifikat"), is_administrator),
+                ("administration-identity", _("Namn och logotyp"), is_administrator),
+            ],
+        ),
+        (
+            _("Drift och loggar"),
+            [
+                ("administration-quarantine", _("Karantän"), is_administrator),
+                ("administration-counterparts", _("Motparter"), is_administrator),
+                ("transfer-log", _("Överföringar"), is_administrator or is_auditor),
+                ("administration-log", _("Administrativ logg"), is_administrator),
+                ("administration-access-log", _("Åtkomstlogg"), is_auditor),
+            ],
+        ),
+    ]
+    shown = [(title, [(reverse(name), text) for name, text, may in links if may]) for title, links in groups]
+    urls = [url for _title, links in shown for url, _text in links]
+    if len(urls) < 2:
+        return []
+    # The page that the person is on, or the one that it belongs to.
+    here = max((url for url in urls if request.path.startswith(url)), key=len, default="")
+
+    def item(url: str, text: str) -> MenuItem:
+        return MenuItem(url, text, ("page" if url == request.path else "true") if url == here else "")
+
+    return [MenuGroup(title, [item(*link) for link in links]) for title, links in shown if links]
