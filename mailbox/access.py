@@ -4,7 +4,7 @@
 - Conversations, messages, attachments and drafts are seen by those who see their mailbox. A draft is written
   by its owner; a colleague who wants to write in it takes it over first. One that somebody has begun and not
   written in is seen by them alone.
-- A conversation is handed over within its organisation: to a member of its mailbox, or to another mailbox
+- A conversation is reassigned within its organisation: to a member of its mailbox, or to another mailbox
   that is open. Whoever it is offered to sees what was written to them about it, and who the other side is;
   the conversation itself they see as members of its mailbox, or once they have accepted it.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
@@ -65,27 +65,31 @@ def mailboxes_of(person: Viewer) -> QuerySet[FunctionMailbox]:
 
 
 def conversations_of(person: Viewer) -> QuerySet[Conversation]:
+    """Conversations of the mailboxes that the person sees."""
     return Conversation.objects.filter(mailbox__in=mailboxes_of(person))
 
 
 def messages_of(person: Viewer) -> QuerySet[Message]:
+    """Messages of those conversations."""
     return Message.objects.filter(conversation__mailbox__in=mailboxes_of(person))
 
 
 def attachments_of(person: Viewer) -> QuerySet[Attachment]:
-    """Those in which malicious code was found are nobody's to open."""
+    """Attachments of those messages, but for those in which malicious code was found: nobody opens them."""
     return Attachment.objects.filter(
         is_blocked=False, document__message__conversation__mailbox__in=mailboxes_of(person)
     )
 
 
 def drafts_of(person: Viewer) -> QuerySet[Draft]:
+    """Drafts of the mailboxes that the person sees; an untouched one only by its owner."""
     return Draft.objects.filter(
         Q(is_untouched=False) | Q(owner_id=person.pk or 0), mailbox__in=mailboxes_of(person)
     )
 
 
 def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:
+    """Attachments of those drafts."""
     return DraftAttachment.objects.filter(draft__mailbox__in=mailboxes_of(person))
 
 
@@ -96,43 +100,48 @@ def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
 
 
 def reassignable_mailboxes(mailbox: FunctionMailbox) -> QuerySet[FunctionMailbox]:
-    """Mailboxes that a conversation of this one may be handed over to."""
+    """Mailboxes to which a conversation of this one may be reassigned."""
     rows = FunctionMailbox.objects.filter(participant_id=mailbox.participant_id, is_open=True)
     return rows.exclude(pk=mailbox.pk).order_by("name", "pk")
 
 
 def offers_to(person: Viewer) -> QuerySet[Reassignment]:
-    """Hand-overs that wait for the person: offered to them in a mailbox of theirs, or to one of those."""
+    """Reassignments that wait for the person: offered to them, or to a mailbox of theirs."""
     boxes = mailboxes_of(person)
     to_them = Q(to_person_id=person.pk or 0, conversation__mailbox__in=boxes) | Q(to_mailbox__in=boxes)
     return Reassignment.objects.filter(to_them, settled_at=None)
 
 
 def undoable_by(person: Viewer) -> QuerySet[Conversation]:
-    """Conversations in which the person may take back what they have just done: those that they see, and
-    those that were declined for a mailbox of theirs."""
+    """Conversations in which the person may undo what they have just done: those that they see, and those
+    that were declined for a mailbox of theirs."""
     boxes = mailboxes_of(person)
     declined = Reassignment.objects.filter(to_mailbox__in=boxes, outcome=Reassignment.Outcome.DECLINED)
     return Conversation.objects.filter(Q(mailbox__in=boxes) | Q(pk__in=declined.values("conversation")))
 
 
 def notes_of(person: Viewer) -> QuerySet[Note]:
+    """Notes on the conversations that the person sees."""
     return Note.objects.filter(conversation__mailbox__in=mailboxes_of(person))
 
 
 def labels_of(person: Viewer) -> QuerySet[Label]:
+    """Labels of the mailboxes that the person sees."""
     return Label.objects.filter(mailbox__in=mailboxes_of(person))
 
 
 def canned_texts_of(person: Viewer) -> QuerySet[CannedText]:
+    """Canned texts of the mailboxes that the person sees."""
     return CannedText.objects.filter(mailbox__in=mailboxes_of(person))
 
 
 def distribution_lists_of(person: Viewer) -> QuerySet[DistributionList]:
+    """Distribution lists of the mailboxes that the person sees."""
     return DistributionList.objects.filter(mailbox__in=mailboxes_of(person))
 
 
 def mailings_of(person: Viewer) -> QuerySet[Mailing]:
+    """Mailings of the mailboxes that the person sees."""
     return Mailing.objects.filter(mailbox__in=mailboxes_of(person))
 
 
@@ -188,8 +197,10 @@ def managed_by(person: Viewer) -> QuerySet[FunctionMailbox]:
 
 
 def duties_of(person: Viewer) -> set[str]:
-    """What the person is besides a member: manager of a mailbox, administrator, auditor. One query, as every
-    page's menu asks for it."""
+    """What the person is besides a member, as role values: manager of a mailbox, administrator, auditor.
+
+    One query, as every page's menu asks for it.
+    """
     if not isinstance(person, Person) or not person.is_active:
         return set()
     managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)

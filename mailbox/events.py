@@ -29,17 +29,17 @@ def announce(mailbox_id: int) -> None:
 
 
 def announce_to(person_id: int) -> None:
-    """Say on commit that what a person may see has changed: their open pages look again at once."""
+    """Say on commit that what a person may see has changed: their open pages fetch again at once."""
     _notify(_of_person(person_id))
 
 
 def announce_writing(conversation_id: int) -> None:
-    """Say on commit that somebody has begun or left off writing in a conversation: its pages look again."""
+    """Say on commit that somebody has begun or stopped writing in a conversation: its pages fetch again."""
     _notify(_of_conversation(conversation_id))
 
 
 def announce_presence(conversation_id: int) -> None:
-    """Say on commit that somebody looks at a conversation, or does no more: its pages look who does."""
+    """Say on commit that who is at a conversation has changed: its pages fetch the presence again."""
     _notify(_of_presence(conversation_id))
 
 
@@ -47,11 +47,11 @@ class Stream:
     """One browser's open pages: flags of what has changed for them, a page itself or only who is there."""
 
     def __init__(self, mailbox_ids: Iterable[int], person_id: int, conversation_ids: Iterable[int]) -> None:
-        talks = set(conversation_ids)
+        conversations = set(conversation_ids)
         self._person = _of_person(person_id)
-        self._presence = frozenset(map(_of_presence, talks))
-        self.heeds = frozenset(
-            {*map(str, mailbox_ids), self._person, *map(_of_conversation, talks), *self._presence}
+        self._presence = frozenset(map(_of_presence, conversations))
+        self.payloads = frozenset(
+            {*map(str, mailbox_ids), self._person, *map(_of_conversation, conversations), *self._presence}
         )
         self._touched = asyncio.Event()
         self._urged = asyncio.Event()
@@ -76,8 +76,8 @@ class Stream:
         """What has been heard and not been taken yet."""
         self._touched.clear()
         self._urged.clear()
-        told, self._heard = frozenset(self._heard), set()
-        return told
+        heard, self._heard = frozenset(self._heard), set()
+        return heard
 
     def is_one_of_all(self) -> bool:
         """Whether every stream was touched, which is not to have every page fetched at the same moment."""
@@ -104,17 +104,17 @@ class Hub:
     ) -> AsyncGenerator[Stream, None]:
         """A stream of these mailboxes, for a person at conversations, while the body runs."""
         stream = Stream(mailbox_ids, person_id, conversation_ids)
-        for heeded in stream.heeds:
-            self._streams[heeded].add(stream)
+        for payload in stream.payloads:
+            self._streams[payload].add(stream)
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen())
         try:
             yield stream
         finally:
-            for heeded in stream.heeds:
-                self._streams[heeded].discard(stream)
-                if not self._streams[heeded]:
-                    del self._streams[heeded]
+            for payload in stream.payloads:
+                self._streams[payload].discard(stream)
+                if not self._streams[payload]:
+                    del self._streams[payload]
 
     async def _listen(self) -> None:
         while True:

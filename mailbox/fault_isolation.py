@@ -1,4 +1,4 @@
-"""Doing the same for several: what fails for one is logged, and the others are done all the same."""
+"""The same work for several items: a failure for one is logged and does not stop the others."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -10,16 +10,16 @@ logger = logging.getLogger(__name__)
 _Each = TypeVar("_Each")
 
 
-def count_each(do: Callable[[_Each], int], several: Iterable[_Each]) -> int:
+def count_each(do: Callable[[_Each], int], items: Iterable[_Each]) -> int:
     """Do it for each; the sum of what that gave. `do` has a transaction of its own.
 
     What went wrong is not known here, and its text may hold what it was about: only its type is logged. Where
     the database is gone there is nothing to go on with.
     """
     count = 0
-    for each in several:
+    for item in items:
         try:
-            count += do(each)
+            count += do(item)
         except Exception as error:
             fields = {"step": getattr(do, "__qualname__", type(do).__name__), "error": type(error).__name__}
             logger.error("step_failed", extra={"fields": fields})

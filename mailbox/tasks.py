@@ -1,4 +1,4 @@
-"""What workers do for the message client."""
+"""The message client's Celery tasks: each calls one function of the room whose work it is."""
 
 from celery import shared_task
 
@@ -14,6 +14,7 @@ from .search import index
 
 @shared_task
 def remove_orphaned_files() -> None:
+    """Remove uploads that no draft has, ended sessions and old presence; log the access log's heads."""
     uploads.remove_forgotten()
     sessions.remove_ended_sessions()
     access_log.log_heads()
@@ -23,49 +24,59 @@ def remove_orphaned_files() -> None:
 
 @shared_task
 def index_missing() -> None:
+    """Index what arrived lately and is not in the search index."""
     index.index_missing()
 
 
 @shared_task
 def index_all_missing() -> None:
+    """Index everything that is not in the search index."""
     index.index_missing(everything=True)
 
 
 @shared_task
 def end_memberships() -> None:
+    """Remove memberships whose time is up."""
     mailboxes.end_memberships()
 
 
 @shared_task
 def send_due_reminders() -> None:
+    """Bring up conversations whose reminder is due."""
     assignment.send_due_reminders()
 
 
 @shared_task
 def send_unattended_alarms() -> None:
+    """Update the alarms of unattended mailboxes, and mail their managers."""
     alarms.send_alarms()
 
 
 @shared_task
 def send_malware_alarms() -> None:
+    """Mail administrators about malicious files, and about a scanner that does not answer."""
     quarantine.send_alarms()
 
 
 @shared_task
 def delete_expired() -> None:
+    """Delete conversations whose retention time is up."""
     retention.run()
 
 
 @shared_task
 def send_notices() -> None:
+    """Send the notices that people have chosen."""
     notices.send_notices()
 
 
 @shared_task
 def send_draft(draft_id: str) -> None:
+    """Send a draft whose time for undoing has passed."""
     send_order.send_if_due(int(draft_id))
 
 
 @shared_task
 def send_due_drafts() -> None:
+    """Send all drafts that are due: the sweep that finds what a lost task left."""
     send_order.sweep()

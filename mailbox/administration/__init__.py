@@ -1,1 +1,1 @@
-"""What administrators, managers of mailboxes and auditors look after."""
+"""The work of administrators, managers of mailboxes and auditors."""
