@@ -1,4 +1,4 @@
-"""Names of files that any system can keep: Windows, macOS, Linux and the archives between them."""
+"""File names that Windows, macOS, Linux and ZIP archives accept."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import Final
 
 from mailbox.texts.display import contained
 
-# Room is left for a number, and for what stands around the name in an archive.
+# Leaves room for a number, and for the folders around the name in an archive.
 LONGEST_BYTES: Final = 200
 _LONGEST_SUFFIX_BYTES: Final = 20
 _REFUSED: Final = frozenset('<>:"|?*')
@@ -15,23 +15,23 @@ NAMELESS: Final = "bilaga"
 
 
 def safe_name(name: str, most_bytes: int = LONGEST_BYTES) -> str:
-    """A file name without directories, control characters and what other systems refuse."""
+    """A file name without directories, control characters and characters that some systems refuse."""
     last = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
     kept = "".join(letter for letter in last if letter.isprintable() and letter not in _REFUSED)
     return _not_reserved(_shortened(contained(kept).strip(" ."), most_bytes) or NAMELESS)
 
 
 def distinct(names: Iterable[str]) -> Iterator[str]:
-    """The names in their order; those that a system could take for the same get a number."""
+    """The names in their order; names that a system could treat as equal get a number."""
     used: set[str] = set()
     for name in names:
         stem, suffix = _parts(name)
-        told, number = name, 1
-        while _folded(told) in used:
+        candidate, number = name, 1
+        while _folded(candidate) in used:
             number += 1
-            told = f"{stem} ({number}){suffix}"
-        used.add(_folded(told))
-        yield told
+            candidate = f"{stem} ({number}){suffix}"
+        used.add(_folded(candidate))
+        yield candidate
 
 
 def _folded(name: str) -> str:
@@ -40,7 +40,7 @@ def _folded(name: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """What stands before the suffix, and the suffix with its dot; a suffix that is long is none."""
+    """The name without its suffix, and the suffix with its dot; a long suffix counts as part of the name."""
     stem, dot, suffix = name.rpartition(".")
     if not stem or len(suffix.encode()) > _LONGEST_SUFFIX_BYTES:
         return name, ""

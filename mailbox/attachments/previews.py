@@ -1,4 +1,4 @@
-"""Attachments as they can be looked at in the page: never as anything that runs.
+"""Previews of attachments in a page, without ever running anything in them.
 
 Images that browsers draw and plain text are shown as they are, by themselves and sandboxed. A PDF is shown as
 pictures of its pages, which a confined process draws (`rendering`).
@@ -45,7 +45,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-class NotDrawn(Exception):
+class PreviewFailed(Exception):
     """A PDF that could not be drawn: broken, locked with a password, or too demanding."""
 
 
@@ -78,16 +78,16 @@ def beginning_of(source: BinaryIO, content_type: str) -> tuple[str, bool]:
 
 
 def pictures_of(source: BinaryIO) -> Pictures:
-    """Draw the first pages of a PDF. Raises `NotDrawn`."""
+    """Draw the first pages of a PDF. Raises `PreviewFailed`."""
     try:
         drawn = json.loads(rendering.render(_PICTURES, source))
         return _checked(drawn["pages"], drawn["page_count"])
     except (rendering.RenderingFailed, ValueError, KeyError, TypeError):
-        raise NotDrawn from None
+        raise PreviewFailed from None
 
 
 def _checked(pages: list[str], page_count: int) -> Pictures:
-    """What a process that may be the PDF's by now says. Raises `ValueError`."""
+    """The output of the rendering process, which a hostile PDF may control. Raises `ValueError`."""
     if not isinstance(page_count, int) or not len(pages) <= min(page_count, PDF_PAGES):
         raise ValueError
     for page in pages:

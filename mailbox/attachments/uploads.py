@@ -34,7 +34,7 @@ FOLDERS: Final = ("attachments", "drafts")
 _PDF: Final = "application/pdf"
 _PDF_HEADER: Final = b"%PDF-"
 _PDF_HEADER_WITHIN: Final = 1024
-# What files of other types begin with; a type that is not here is taken at its word.
+# How files of other types begin; types without a signature are not checked.
 _SIGNATURES: Final = {
     "image/png": (b"\x89PNG\r\n\x1a\n",),
     "image/jpeg": (b"\xff\xd8\xff",),
@@ -97,23 +97,23 @@ def store_upload(upload: "UploadedFile[Any]", directory: str, participant: str, 
         raise FileRefused("size")
     first = upload.read(_PDF_HEADER_WITHIN)
     upload.seek(0)
-    if not _is_as_said(content_type, first):
+    if not _has_signature_of_type(content_type, first):
         raise FileRefused("content")
-    _look_for_malware(cast(BinaryIO, upload))
+    _scan_for_malware(cast(BinaryIO, upload))
     return store(cast(BinaryIO, upload), name, content_type, directory, participant)
 
 
-def _is_as_said(content_type: str, first: bytes) -> bool:
-    """Whether what a file begins with is of its type."""
+def _has_signature_of_type(content_type: str, first: bytes) -> bool:
+    """Whether a file begins as files of its type do."""
     if content_type == _PDF:
         return _PDF_HEADER in first
     signatures = _SIGNATURES.get(content_type)
     return signatures is None or first.startswith(signatures)
 
 
-def _look_for_malware(upload: BinaryIO) -> None:
-    """Raises `FileRefused`. A scanner that is away stops nobody from writing: the message is looked at, and
-    waits for it, before it leaves."""
+def _scan_for_malware(upload: BinaryIO) -> None:
+    """Raises `FileRefused`. Without the scanner the upload is accepted: the message is scanned before it
+    leaves."""
     try:
         signature = malware.signature_in(upload)
     except malware.TooLargeToScan:
@@ -126,7 +126,7 @@ def _look_for_malware(upload: BinaryIO) -> None:
 
 
 def store(source: BinaryIO, name: str, content_type: str, directory: str, participant: str) -> StoredFile:
-    """Store a stream for an organisation, safe on disk, under a name that tells nothing of it."""
+    """Store a stream for an organisation, encrypted, under a name that reveals nothing about it."""
     digest = hashlib.sha256()
     size = 0
     for chunk in _chunks(source):
@@ -138,10 +138,10 @@ def store(source: BinaryIO, name: str, content_type: str, directory: str, partic
     return StoredFile(name, content_type, size, digest.hexdigest(), file_name, key)
 
 
-def copied(one: Attachment | DraftAttachment, directory: str, participant: str) -> StoredFile:
+def copied(attachment: Attachment | DraftAttachment, directory: str, participant: str) -> StoredFile:
     """A copy of an attached file, in a file of its own."""
-    with blobs.open_stored(one.file_name, one.place) as source:
-        return store(source, one.name, one.content_type, directory, participant)
+    with blobs.open_stored(attachment.file_name, attachment.place) as source:
+        return store(source, attachment.name, attachment.content_type, directory, participant)
 
 
 def accepted_suffixes() -> list[str]:
@@ -151,11 +151,11 @@ def accepted_suffixes() -> list[str]:
 
 
 def remove_forgotten() -> int:
-    """Remove files that no message and no draft holds: a transaction that stored them came to nothing."""
-    return sum(blobs.remove_orphaned(folder, _held) for folder in FOLDERS)
+    """Remove orphaned files of messages and drafts, left by transactions that were rolled back."""
+    return sum(blobs.remove_orphaned(folder, _file_names_in_use) for folder in FOLDERS)
 
 
-def _held(keys: set[uuid.UUID]) -> list[str]:
+def _file_names_in_use(keys: set[uuid.UUID]) -> list[str]:
     return [
         name
         for model in (Attachment, DraftAttachment)

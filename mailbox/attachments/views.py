@@ -1,7 +1,7 @@
-"""What hangs on a message: its attachments, one, all or looked at; and what proves that it was exchanged.
+"""Downloads and previews of attachments, texts as files, and evidence.
 
-Nothing of it is ever active content of this application: what is shown is shown by an answer that is
-sandboxed, may load nothing, and is what its type says or nothing.
+Nothing of it is ever active content of this application: a preview is a sandboxed response that may load
+nothing and that browsers must not interpret as another type.
 """
 
 from collections.abc import Iterator
@@ -27,8 +27,9 @@ from transport.storage import blobs
 from . import previews, zip_archive
 from .downloads import guarded
 from .file_names import safe_name
+from .forms import EvidenceForm
 
-# What is shown in a frame of ours and nowhere else; it runs nothing, and is of no origin.
+# For previews: shown in frames of our pages alone, without scripts and without an origin.
 _SHOWN: Final = "default-src 'none'; sandbox; frame-ancestors 'self'"
 _SHOWN_PAGE: Final = f"{_SHOWN}; style-src 'self'; img-src 'self' data:"
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -55,7 +56,7 @@ def attachment(request: PersonRequest, attachment_id: int) -> FileResponse:
 @require_safe
 @xframe_options_sameorigin
 def show(request: PersonRequest, attachment_id: int) -> HttpResponse:
-    """An attachment to look at: an image or a text as it is, a PDF as pictures of its pages."""
+    """A preview of an attachment: an image or a text as it is, a PDF as pictures of its pages."""
     row = _attachment(request, attachment_id)
     kind = previews.kind_of(row.content_type, row.size)
     if kind is None:
@@ -71,7 +72,7 @@ def show(request: PersonRequest, attachment_id: int) -> HttpResponse:
         else:
             try:
                 context["pictures"] = previews.pictures_of(source)
-            except previews.NotDrawn:
+            except previews.PreviewFailed:
                 context["is_not_drawn"] = True
     page = render(request, "attachments/attachment_shown.html", context)
     return guarded(page, _HTML, policy=_SHOWN_PAGE)
@@ -79,8 +80,8 @@ def show(request: PersonRequest, attachment_id: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def every(request: PersonRequest, message_id: int) -> HttpResponseBase:
-    """All attachments of a message, as a ZIP that is made while it is sent."""
+def all_attachments(request: PersonRequest, message_id: int) -> HttpResponseBase:
+    """All attachments of a message as a ZIP, made while it is sent."""
     message = get_object_or_404(access.messages_of(request.user), pk=message_id)
     rows = list(
         access.attachments_of(request.user)
@@ -110,7 +111,7 @@ def text(request: PersonRequest, message_id: int) -> HttpResponseBase:
 @login_required
 @require_safe
 def evidence(request: PersonRequest, message_id: int) -> HttpResponse:
-    """What proves that the message was exchanged: the envelope and both receipts, those that there are."""
+    """The page of a message's evidence: the envelope and both receipts, as far as they exist."""
     message = _message(request, message_id)
     found = _evidence_of(message)
     context = {
@@ -126,18 +127,18 @@ def evidence(request: PersonRequest, message_id: int) -> HttpResponse:
 @login_required
 @require_safe
 def evidence_piece(request: PersonRequest, message_id: int, kind: str) -> HttpResponseBase:
-    """One piece, as it was on the wire: to save, or with `?visa=1` to read as plain text."""
+    """One piece of evidence as it was transferred: to save, or with `?show=1` as plain text."""
     message = _message(request, message_id)
     piece = _evidence_of(message).get(Kind(kind)) if kind in set(Kind) else None
     if piece is None:
-        # The page tells which there are.
+        # The page tells which exist.
         return redirect("evidence", message_id=message.pk)
     access_log.record_evidence_opened(request.user, message, kind)
-    is_read = request.GET.get("visa") == "1"
-    content_type = _TEXT if is_read else "application/xml"
+    is_shown = EvidenceForm(request.GET).is_shown()
+    content_type = _TEXT if is_shown else "application/xml"
     response = streamed_bytes(request, _read(piece), content_type, "inline")
     name = f"{_NAMES[piece.kind]}-{message.message_id}.xml"
-    return guarded(response, content_type, saved_as=None if is_read else name)
+    return guarded(response, content_type, saved_as=None if is_shown else name)
 
 
 def _attachment(request: PersonRequest, attachment_id: int) -> Attachment:

@@ -19,15 +19,15 @@ _LEVEL: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file to come: its name in the archive, and how it is opened."""
+    """A file of the archive: its name there, and a function that opens it."""
 
     name: str
     open: Callable[[], AbstractContextManager[BinaryIO]]
 
 
 class _Outlet:
-    """What the archive is written to: gives away what it has got. It cannot go back, and does not say
-    where it is."""
+    """The file that the archive is written to: hands over its bytes piece by piece. It cannot seek or
+    tell."""
 
     def __init__(self) -> None:
         self._held: list[bytes] = []
@@ -37,9 +37,9 @@ class _Outlet:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Nothing is buffered elsewhere."""
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         held, self._held = b"".join(self._held), []
         return held
 
@@ -60,6 +60,6 @@ def archive(entries: Iterable[Entry]) -> Iterator[bytes]:
             with entry.open() as source, target.open(name, "w") as sink:
                 while chunk := source.read(_CHUNK):
                     sink.write(chunk)
-                    yield outlet.taken()
-            yield outlet.taken()
-    yield outlet.taken()
+                    yield outlet.take()
+            yield outlet.take()
+    yield outlet.take()

@@ -151,7 +151,7 @@
     const escaped = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
     const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(?:${escaped.join("|")})(?![\\p{L}\\p{N}])`, "giu");
     let left = MOST_MARKED;
-    for (const text of document.querySelectorAll("[data-search-text]:not([data-marked])")) {
+    for (const text of document.querySelectorAll(".document .text:not([data-marked])")) {
       text.dataset.marked = "";
       const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
       const nodes = [];

@@ -64,6 +64,29 @@ def test_a_message_is_found_by_another_form_of_its_words_and_shown_where(two_nod
     assert not any("socialkontor" in url or "planering" in url for url in requested)
 
 
+def test_back_to_a_search_shows_it_again_and_the_opened_message_marks_its_words(two_nodes, caseworker):
+    karin = caseworker(two_nodes.habo, "Karin Svensson")
+    written(karin, "Hemtjänstbeslut", "Beslut om hemtjänstinsatser enligt planen.")
+    page = karin.page
+    page.goto(f"{karin.url}/sok")
+    field = page.get_by_label("Ord, namn eller nummer")
+    expect(field).to_be_focused()
+    field.fill("hemtjänst")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Hemtjänstbeslut").first.click()
+    expect(page.locator(".document mark", has_text="hemtjänstinsatser").first).to_be_visible()
+    assert "hemtj" not in page.url
+    page.go_back()
+    expect(page.get_by_role("link", name="Hemtjänstbeslut").first).to_be_visible()
+    expect(field).to_have_value("hemtjänst")
+    page.locator("h1").click()
+    page.keyboard.press("s")
+    expect(field).to_be_focused()
+    page.locator("h1").click()
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
+
+
 def test_a_draft_that_was_left_is_found_and_gone_on_with(two_nodes, caseworker):
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page

@@ -71,7 +71,7 @@ def test_a_pdf_that_is_broken_or_endless_is_said_to_be_so(client, mailbox, karin
     assert "kan inte förhandsvisas" in shown(client, Attachment.objects.get()).content.decode()
     limits = replace(previews._PICTURES.limits, seconds=0)
     monkeypatch.setattr(previews, "_PICTURES", replace(previews._PICTURES, limits=limits))
-    with pytest.raises(previews.NotDrawn):
+    with pytest.raises(previews.PreviewFailed):
         previews.pictures_of(io.BytesIO(a_pdf()))
 
 

@@ -140,7 +140,7 @@ def test_a_pdf_that_grows_without_end_is_said_not_to_be_drawn(monkeypatch):
     assert previews.pictures_of(io.BytesIO(_a_pdf_of(1))).page_count == 1
     limits = replace(previews._PICTURES.limits, seconds=4)
     monkeypatch.setattr(previews, "_PICTURES", replace(previews._PICTURES, limits=limits))
-    with pytest.raises(previews.NotDrawn):
+    with pytest.raises(previews.PreviewFailed):
         previews.pictures_of(io.BytesIO(_a_pdf_of(5_000_000)))
 
 
@@ -158,7 +158,7 @@ def test_a_pdf_that_grows_without_end_is_said_not_to_be_drawn(monkeypatch):
 )
 def test_an_answer_that_is_no_pictures_is_not_shown(answer, monkeypatch):
     monkeypatch.setattr(rendering, "render", lambda *_: answer)
-    with pytest.raises(previews.NotDrawn):
+    with pytest.raises(previews.PreviewFailed):
         previews.pictures_of(io.BytesIO(b""))
 
 
