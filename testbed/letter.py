@@ -35,12 +35,12 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
             draft = recipients.choose_recipient(begun.pk, begun.version, function, person)
     if file:
         draft_files.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
-    draft = composer.save(draft.pk, draft.version, DraftForm.content_of(form), person)
-    files = frozenset(draft.attachments.values_list("pk", flat=True))
-    reviewed = send_order.Reviewed(draft.version, files, is_confirmed=True)
-    send_order.order(draft.pk, reviewed, person, seconds=0)
-    send_order.send_if_due(draft.pk)
-    return str(send_order.sent_from(draft.pk).get().message_id)
+    written = composer.save(draft.pk, draft.version, DraftForm.content_of(form), person)
+    files = frozenset(written.attachments.values_list("pk", flat=True))
+    reviewed = send_order.Reviewed(written.version, files, is_confirmed=True)
+    send_order.order(written.pk, reviewed, person, seconds=0)
+    send_order.send_if_due(written.pk)
+    return str(send_order.sent_from(written.pk).get().message_id)
 
 
 def a_pdf(title: str) -> bytes:

@@ -14,9 +14,14 @@
   const quoteOf = () => {
     const selection = getSelection();
     if (!selection || selection.isCollapsed) return "";
-    const start = selection.anchorNode && selection.anchorNode.parentElement;
-    const text = start && start.closest("article.message .text");
-    if (!text || text.closest("#composer") || !text.contains(selection.focusNode)) return "";
+    const range = selection.getRangeAt(0);
+    const start = range.startContainer;
+    const within = start.nodeType === Node.ELEMENT_NODE ? start : start.parentElement;
+    const text = within && within.closest("article.message .text");
+    if (!text || text.closest("#composer")) return "";
+    // A triple click ends in what comes after the text.
+    if (!text.contains(range.endContainer))
+      selection.setBaseAndExtent(start, range.startOffset, text, text.childNodes.length);
     const article = text.closest("article.message");
     const words = (one) => (one ? one.textContent.replace(/\s+/g, " ").trim() : "");
     const head = [words(article.querySelector("h2, h3")), words(article.querySelector("time"))].filter(Boolean);

@@ -57,7 +57,7 @@
     heading: (area) =>
       eachLine(area, (lines) => {
         const isOn = lines.every((line) => /^#{1,6}\s/.test(line));
-        return lines.map((line) => (isOn ? bare(line) : `## ${bare(line)}`));
+        return lines.map((line) => (isOn ? bare(line) : `# ${bare(line)}`));
       }),
     bullets: (area) =>
       eachLine(area, (lines) => {

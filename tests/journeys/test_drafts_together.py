@@ -139,12 +139,12 @@ def test_the_text_has_a_toolbar_lists_that_go_on_tabs_and_paste_as_markdown(two_
     text.fill("")
     page.evaluate("""() => {
         const data = new DataTransfer();
-        data.setData("text/html", "<h2>Rubrik</h2><p>En <b>fet</b> och <i>kursiv</i> rad</p>" +
+        data.setData("text/html", "<h1>Rubrik</h1><p>En <b>fet</b> och <i>kursiv</i> rad</p>" +
             "<ul><li>a</li><li>b</li></ul>");
         document.getElementById("text").dispatchEvent(
             new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true}));
     }""")
-    expect(text).to_have_value("## Rubrik\n\nEn **fet** och *kursiv* rad\n\n* a\n* b")
+    expect(text).to_have_value("# Rubrik\n\nEn **fet** och *kursiv* rad\n\n* a\n* b")
     page.get_by_role("tab", name="Förhandsgranska").click()
     expect(page.get_by_role("tabpanel").locator("strong")).to_have_text("fet")
     expect(text).to_be_hidden()
