@@ -6,7 +6,7 @@ from . import access_log
 from .accounts import sessions
 from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
-from .conversations import assignment, presence
+from .conversations import presence, reminders
 from .drafts import composer, send_order
 from .notifications import notices
 from .search import index
@@ -43,7 +43,7 @@ def end_memberships() -> None:
 @shared_task
 def send_due_reminders() -> None:
     """Bring up conversations whose reminder is due."""
-    assignment.send_due_reminders()
+    reminders.send_due_reminders()
 
 
 @shared_task

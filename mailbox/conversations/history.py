@@ -15,8 +15,9 @@ from mailbox.models import Conversation, ConversationEvent
 What = ConversationEvent.What
 _WORDS: Final[dict[str, str | Promise]] = {
     What.OPENED: lazy("Öppnad första gången av %(who)s"),
-    What.TAKEN: lazy("Tagen av %(who)s"),
+    What.TAKEN: lazy("Tilldelad %(who)s"),
     What.GIVEN_BACK: lazy("Lämnad tillbaka av %(who)s"),
+    What.DUE: lazy("%(who)s bestämde att den ska vara klar senast %(to)s"),
     What.LEFT: lazy("Lämnad tillbaka: %(who)s är inte längre medlem eller är spärrad"),
     What.OFFERED: lazy("%(who)s erbjuder den till %(to)s"),
     What.ACCEPTED: lazy("Övertagen av %(who)s"),
@@ -43,12 +44,13 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.RELEASED: lazy("Undantaget från gallring hävt av %(who)s"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
-    What.TAKEN: lazy("att ta den"),
+    What.TAKEN: lazy("att tilldela den"),
     What.GIVEN_BACK: lazy("att lämna tillbaka den"),
     What.DONE: lazy("att markera den som klar"),
     What.REOPENED: lazy("att öppna den på nytt"),
     What.TRASHED: lazy("att lägga den i papperskorgen"),
     What.REMIND: lazy("påminnelsen"),
+    What.DUE: lazy("dagen då den ska vara klar"),
     What.OFFERED: lazy("att erbjuda den"),
     What.ACCEPTED: lazy("att ta över den"),
     What.DECLINED: lazy("att tacka nej"),
@@ -73,23 +75,23 @@ def milestones_of(conversation: Conversation) -> list[tuple[str, datetime | None
     """Opened, taken, answered, done: by whom and when, or that nobody has yet."""
     events = conversation.events.order_by("at", "pk")
     lasting = [_latest(conversation, what) for what in (What.ANSWERED, What.DONE)]
-    told = events.filter(Q(what=What.OPENED) | Q(pk__in=lasting[0]) | Q(pk__in=lasting[1]))
+    milestones = events.filter(Q(what=What.OPENED) | Q(pk__in=lasting[0]) | Q(pk__in=lasting[1]))
     by_what: dict[str, list[ConversationEvent]] = {}
-    for event in told.select_related("actor"):
+    for event in milestones.select_related("actor"):
         by_what.setdefault(event.what, []).append(event)
     opened = by_what.get(What.OPENED, [])
-    found = [_told(opened[0]) if opened else (_("Ingen har öppnat den"), None)]
+    found = [_with_time(opened[0]) if opened else (_("Ingen har öppnat den"), None)]
     if len(opened) > 1:
         others = ", ".join(_name(event) for event in opened[1:])
         found.append((_("Öppnad också av %(who)s") % {"who": others}, None))
     since = conversation.assignments.filter(ended_at=None).values_list("began_at", flat=True).first()
     if conversation.assignee is None:
-        found.append((_("Ingen har den"), None))
+        found.append((_("Ej tilldelad"), None))
     else:
-        found.append((_("Tagen av %(who)s") % {"who": conversation.assignee.name}, since))
+        found.append((_("Tilldelad %(who)s") % {"who": conversation.assignee.name}, since))
     found.append(_answer(conversation, by_what.get(What.ANSWERED, [])))
     if conversation.state == Conversation.State.DONE:
-        found += [_told(done) for done in by_what.get(What.DONE, [])]
+        found += [_with_time(done) for done in by_what.get(What.DONE, [])]
     return found
 
 
@@ -99,7 +101,7 @@ def _answer(conversation: Conversation, latest: Sequence[ConversationEvent]) -> 
         return _("Ingen har svarat"), None
     answered = latest[0]
     if arrived is None:
-        return _told(answered)
+        return _with_time(answered)
     who = {"who": _name(answered)}
     if answered.at >= arrived:
         return _("Besvarad av %(who)s") % who, answered.at
@@ -112,7 +114,7 @@ def _latest(conversation: Conversation, what: What) -> QuerySet[ConversationEven
     return rows.values_list("pk", flat=True)[:1]
 
 
-def _told(event: ConversationEvent) -> tuple[str, datetime | None]:
+def _with_time(event: ConversationEvent) -> tuple[str, datetime | None]:
     return in_words(event), event.at
 
 
@@ -122,15 +124,17 @@ def _name(event: ConversationEvent) -> str:
 
 def in_words(event: ConversationEvent) -> str:
     """One line."""
-    told = str(_WORDS[event.what])
+    line = str(_WORDS[event.what])
     if event.what == What.REMIND and not event.to:
-        told = _("%(who)s tog bort påminnelsen")
+        line = _("%(who)s tog bort påminnelsen")
+    if event.what == What.DUE and not event.to:
+        line = _("%(who)s tog bort dagen då den ska vara klar")
     if event.what == What.CANCELLED and event.actor is None:
-        told = _("Sändningen av ett meddelande avbröts")
+        line = _("Sändningen av ett meddelande avbröts")
     if event.what == What.ACCEPTED and event.to:
-        told = _("Övertagen av %(who)s för %(to)s")
-    as_told = _TO.get(event.what, str)
-    return told % {"who": _name(event), "to": as_told(event.to)}
+        line = _("Övertagen av %(who)s för %(to)s")
+    in_plain_words = _TO.get(event.what, str)
+    return line % {"who": _name(event), "to": in_plain_words(event.to)}
 
 
 def _day(text: str) -> str:
@@ -139,5 +143,6 @@ def _day(text: str) -> str:
 
 _TO: Final[dict[str, Callable[[str], str]]] = {
     What.REMIND: _day,
+    What.DUE: _day,
     What.UNDONE: lambda text: str(_UNDONE.get(text, text)),
 }

@@ -75,6 +75,20 @@ def put(conversation_id: int, person: Person, chosen: Iterable[int], *, seen: It
             assignment.record_event(row, what, person, to=label.name, before=before if is_last else None)
 
 
+def add(conversation_id: int, person: Person, label_id: int) -> ConversationEvent | None:
+    """Put one label of the mailbox's on a conversation; nothing where it has it. Raises `NotAMember`."""
+    with transaction.atomic():
+        row = assignment.locked_for(conversation_id, person)
+        label = row.mailbox.labels.filter(pk=label_id).first()
+        if label is None or row.labels.filter(pk=label_id).exists():
+            return None
+        before = assignment.snapshot_for_undo(row)
+        row.labels.add(label)
+        return assignment.record_event(
+            row, ConversationEvent.What.LABELLED, person, to=label.name, before=before
+        )
+
+
 def having(conversations: Iterable[Conversation]) -> dict[int, list[Label]]:
     """The labels of each conversation, in one query."""
     found: dict[int, list[Label]] = {}

@@ -66,7 +66,7 @@ def offer(
         if isinstance(to, FunctionMailbox):
             _check_not_there(row, to)
         before = assignment.snapshot_for_undo(row)
-        assignment.hold(row, person)
+        assignment.set_assignee(row, person)
         made = Reassignment.objects.create(
             conversation=row,
             made_at=timezone.now(),
@@ -93,10 +93,10 @@ def accept(reassignment_id: int, person: Person) -> Conversation:
         assignment.stays_member(person.pk, told.to_mailbox_id or told.conversation.mailbox_id)
         row, made = _locked(told, person)
         before = assignment.snapshot_for_undo(row)
-        assignment.settle(row, Outcome.ACCEPTED)
+        assignment.end_offer(row, Outcome.ACCEPTED)
         if made.to_mailbox is not None:
             assignment.move(row, made.to_mailbox, person)
-        assignment.hold(row, person)
+        assignment.set_assignee(row, person)
         if made.due_on is not None:
             row.due_on = made.due_on
             row.save(update_fields=["due_on"])
@@ -111,7 +111,7 @@ def decline(reassignment_id: int, person: Person) -> ConversationEvent:
     with transaction.atomic():
         row, made = _locked(_offered_to(reassignment_id, person), person)
         before = assignment.snapshot_for_undo(row)
-        assignment.settle(row, Outcome.DECLINED)
+        assignment.end_offer(row, Outcome.DECLINED)
         _tell(made)
         return assignment.record_event(row, What.DECLINED, person, before=before)
 
@@ -126,7 +126,7 @@ def withdraw(conversation_id: int, person: Person) -> ConversationEvent:
         if made is None:
             raise NoLongerOffered
         before = assignment.snapshot_for_undo(row)
-        assignment.settle(row, Outcome.WITHDRAWN)
+        assignment.end_offer(row, Outcome.WITHDRAWN)
         _tell(made)
         return assignment.record_event(row, What.WITHDRAWN, person, before=before)
 

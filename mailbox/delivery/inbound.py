@@ -9,7 +9,7 @@ from django.db.models import F
 from addressbook.lookup import names_of
 from mailbox import events
 from mailbox.attachments import uploads
-from mailbox.conversations import assignment
+from mailbox.conversations import assignment, state_changes
 from mailbox.models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
 from mailbox.search import index
 from transport.message_service.api import Attention, Delivered, MessageDocument, Party
@@ -45,7 +45,7 @@ def deliver(delivered: Delivered) -> None:
     )
     if not created:
         return
-    assignment.arrived(conversation)
+    state_changes.arrived(conversation)
     if message.for_address:
         assignment.record_event(conversation, ConversationEvent.What.STOOD_IN, None, to=message.for_address)
     has_files = store_documents(message, delivered.message.documents)

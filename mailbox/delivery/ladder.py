@@ -206,7 +206,7 @@ def ladder_of(delivery: Delivery) -> Ladder:
     arrived = delivery.transport_receipt_at
     settled = state in (State.ACCEPTED, State.REJECTED)
     has_failed = state in (State.MESSAGE_EXCHANGE_ERROR, State.ERROR)
-    problem, advice = _trouble(delivery)
+    problem, advice = _problem(delivery)
     is_rejected = state is State.REJECTED
     last = "done" if state is State.ACCEPTED else "failed" if is_rejected else "waiting"
     if last == "waiting" and arrived and not has_failed:
@@ -214,7 +214,7 @@ def ladder_of(delivery: Delivery) -> Ladder:
     is_away = bool(arrived) or settled
     rungs = (
         Rung(
-            _("Skickat") if is_away else _("Skickas"),
+            _("Skickat") if is_away else _("Kunde inte skickas") if has_failed else _("Skickas"),
             "done" if is_away else "failed" if has_failed else "current",
             delivery.created_at,
         ),
@@ -250,7 +250,7 @@ def _in_words(event: DeliveryEvent, words: dict[str, str | Promise]) -> str:
     return str(words.get(event.name, event.name))
 
 
-def _trouble(delivery: Delivery) -> tuple[str, str]:
+def _problem(delivery: Delivery) -> tuple[str, str]:
     if delivery.state is State.REJECTED:
         if delivery.was_sent_again and any(_is_duplicate(cause) for cause in delivery.causes):
             return (

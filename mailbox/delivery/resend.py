@@ -5,7 +5,7 @@ The message service has both in the message's own history; here they come into t
 
 from django.db import transaction
 
-from mailbox.conversations import assignment
+from mailbox.conversations import assignment, state_changes
 from mailbox.models import ConversationEvent, Message, Person
 from transport.message_service.api import resend
 
@@ -29,4 +29,4 @@ def cancel(message: Message, person: Person) -> None:
     with transaction.atomic():
         assignment.locked_for(message.conversation_id, person)
         resend.cancel(participant, message.message_id, actor=person.name)
-        assignment.bring_back(message.conversation_id, ConversationEvent.What.CANCELLED, person)
+        state_changes.bring_back(message.conversation_id, ConversationEvent.What.CANCELLED, person)

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from mailbox import events
-from mailbox.conversations import assignment
+from mailbox.conversations import state_changes
 from mailbox.models import FAILED, Attachment, ConversationEvent, Message
 from transport.message_service.api import Cause, Delivery, quarantine, state_of
 
@@ -41,11 +41,11 @@ def _follow(message: Message, delivery: Delivery) -> None:
         # Whoever cancelled it brings it back, in the same transaction (`by_hand`).
         return
     if after[0]:
-        assignment.bring_back(message.conversation_id, ConversationEvent.What.UNDELIVERED)
+        state_changes.bring_back(message.conversation_id, ConversationEvent.What.UNDELIVERED)
     elif after[1]:
-        assignment.bring_back(message.conversation_id, ConversationEvent.What.OVERDUE)
+        state_changes.bring_back(message.conversation_id, ConversationEvent.What.OVERDUE)
     else:
-        assignment.wait_again(message)
+        state_changes.wait_again(message)
 
 
 def _failed(message: Message) -> bool:

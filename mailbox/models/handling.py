@@ -35,6 +35,7 @@ class ConversationEvent(models.Model):
         OPENED = "opened"
         TAKEN = "taken"
         GIVEN_BACK = "given-back"
+        DUE = "due"
         LEFT = "left"
         OFFERED = "offered"
         ACCEPTED = "accepted"

@@ -1,7 +1,7 @@
-"""Buttons on a conversation: take, give back, done and so on; and undo."""
+"""Buttons on a conversation, or on several: assign, unassign, done and so on; and undo."""
 
 from collections.abc import Callable
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from django.contrib import messages
@@ -9,22 +9,26 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from mailbox import access
-from mailbox.conversations import assignment, reassignment
+from mailbox.conversations import assignment, reassignment, reminders, state_changes
+from mailbox.conversations import undo as changes
+from mailbox.conversations.addresses import conversation_url, list_url
+from mailbox.conversations.forms import ActionForm, UndoForm
 from mailbox.models import Conversation, ConversationEvent, Person
 from mailbox.requests import PersonRequest
 
-_SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
+SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
     "give-back": assignment.unassign,
-    "finish": assignment.finish,
-    "reopen": assignment.reopen,
-    "throw-away": assignment.move_to_trash,
+    "finish": state_changes.finish,
+    "reopen": state_changes.reopen,
+    "throw-away": state_changes.move_to_trash,
     "withdraw": reassignment.withdraw,
 }
+# After these the conversation has left the list: the next one comes by itself.
+_LEAVES_THE_LIST: Final = {"finish", "throw-away"}
 # In the morning, when people come to work.
 _MORNING: Final = time(7)
 
@@ -33,59 +37,91 @@ _MORNING: Final = time(7)
 @require_POST
 def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """Do what the button says."""
-    talk = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
-    person = request.user
-    action = request.POST.get("action", "take")
+    conversation = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
+    form = ActionForm(request.POST)
+    form.full_clean()
+    action = form.given("action") or ""
     try:
-        if action == "take":
-            seen = request.POST.get("assignee", "")
-            instead_of = int(seen) if seen.isdecimal() and len(seen) < 19 else None
-            assignment.assign(talk.pk, person, instead_of=instead_of)
-        elif action == "remind":
-            return _remind(request, talk, person)
-        elif action in _SIMPLE:
-            _SIMPLE[action](talk.pk, person)
+        if action in {"remind", "due"}:
+            _set_day(request, conversation, form, action)
+        elif action == "take":
+            assignment.assign(conversation.pk, request.user, instead_of=form.given("assignee"))
+        elif action in SIMPLE:
+            SIMPLE[action](conversation.pk, request.user)
         else:
             raise Http404
     except assignment.AlreadyAssigned:
-        messages.error(request, _("Någon annan hann ta konversationen. Ingenting har ändrats."))
+        messages.error(request, _("Någon annan har hunnit tilldelas konversationen. Ingenting har ändrats."))
     except assignment.NotAssigned:
-        messages.error(request, _("Du har inte konversationen längre. Ingenting har ändrats."))
+        messages.error(request, _("Konversationen är inte tilldelad dig längre. Ingenting har ändrats."))
     except reassignment.NoLongerOffered:
         messages.error(request, _("Erbjudandet är redan besvarat. Ingenting har ändrats."))
     except assignment.NotAMember:
         raise Http404 from None
-    if action in {"finish", "throw-away"}:
-        return redirect("mailbox", talk.mailbox_id)
-    return redirect("conversation", talk.pk)
+    return _after(request, conversation, form, has_left=action in _LEAVES_THE_LIST)
 
 
 @login_required
 @require_POST
 def undo(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """Take back what one has just done."""
-    talk = get_object_or_404(access.undoable_by(request.user), pk=conversation_id)
-    told = request.POST.get("event", "")
-    try:
-        if not talk.events.filter(pk=int(told) if told.isdecimal() and len(told) < 19 else 0).exists():
-            raise assignment.TooLateToUndo
-        assignment.undo(int(told), request.user)
-    except assignment.TooLateToUndo:
-        messages.error(request, _("Det går inte att ångra längre. Ingenting har ändrats."))
-    else:
+    """Take back what one has just done: on this conversation, or on all that one press changed."""
+    conversation = get_object_or_404(access.undoable_by(request.user), pk=conversation_id)
+    form = UndoForm(request.POST)
+    form.full_clean()
+    events = form.cleaned_data.get("event") or set()
+    undone = 0
+    for event_id in sorted(events):
+        try:
+            changes.undo(event_id, request.user)
+        except changes.TooLateToUndo:
+            continue
+        undone += 1
+    if undone:
         messages.success(request, _("Ändringen är ångrad."))
+    else:
+        messages.error(request, _("Det går inte att ångra längre. Ingenting har ändrats."))
+    list_address = form.cleaned_data.get("list") or ""
     # What is undone may be that it came here from another mailbox, or that it was not to come.
-    is_seen = access.conversations_of(request.user).filter(pk=talk.pk).exists()
-    return redirect("conversation", talk.pk) if is_seen else redirect("start")
+    if not access.conversations_of(request.user).filter(pk=conversation.pk).exists():
+        return redirect("start")
+    if len(events) > 1:
+        return redirect(list_url(conversation.mailbox_id, list_address))
+    return redirect(conversation_url(conversation.pk, list_address))
 
 
-def _remind(request: PersonRequest, talk: Conversation, person: Person) -> HttpResponse:
-    try:
-        day = parse_date(request.POST.get("day", ""))
-    except ValueError:
-        day = None
-    if request.POST.get("day") and (day is None or day <= timezone.localdate()):
-        messages.error(request, _("Fel: välj en dag som kommer, för påminnelsen."))
-        return redirect("conversation", talk.pk)
-    assignment.remind(talk.pk, person, timezone.make_aware(datetime.combine(day, _MORNING)) if day else None)
-    return redirect("conversation", talk.pk)
+def at_work_begins(day: date) -> datetime:
+    """The moment of a day at which reminders come."""
+    return timezone.make_aware(datetime.combine(day, _MORNING))
+
+
+def _set_day(request: PersonRequest, conversation: Conversation, form: ActionForm, action: str) -> None:
+    day = form.given("day")
+    is_due = action == "due"
+    earliest = timezone.localdate() if is_due else timezone.localdate() + timedelta(days=1)
+    if form.data.get("day") and (day is None or day < earliest):
+        messages.error(
+            request,
+            _("Fel: välj dagens datum eller en dag som kommer.")
+            if is_due
+            else _("Fel: välj en dag som kommer, för påminnelsen."),
+        )
+    elif is_due:
+        state_changes.set_due_on(conversation.pk, request.user, day)
+    else:
+        reminders.remind(conversation.pk, request.user, at_work_begins(day) if day else None)
+
+
+def _after(
+    request: PersonRequest, conversation: Conversation, form: ActionForm, *, has_left: bool
+) -> HttpResponse:
+    """Where the person goes on: at the conversation, or where it has left the list at the next one.
+
+    Without scripts the list is shown, as it was: page, view and filters.
+    """
+    list_address = form.given("list") or ""
+    if not has_left:
+        return redirect(conversation_url(conversation.pk, list_address))
+    following = form.given("next")
+    if request.htmx and following and access.conversations_of(request.user).filter(pk=following).exists():
+        return redirect(conversation_url(following, form.given("next_list") or list_address))
+    return redirect(list_url(conversation.mailbox_id, list_address))

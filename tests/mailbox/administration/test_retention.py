@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mailbox.administration import retention
-from mailbox.conversations import assignment
+from mailbox.conversations import assignment, undo
 from mailbox.drafts import composer, recipients
 from mailbox.drafts.forms import DraftForm
 from mailbox.models import (
@@ -143,7 +143,7 @@ def test_a_hold_is_in_the_conversation_s_own_history_with_who_and_when(mailbox, 
     client.post(url, {"held": "1"})
     assert f"Undantagen av {member.name}" in client.get(shown).content.decode()
     client.post(url, {"held": "1"})
-    assert assignment.undoable(conversation, member) == taken, "it changes nothing that could be undone"
+    assert undo.undoable(conversation, member) == taken, "it changes nothing that could be undone"
     client.post(url, {"held": "0"})
     client.post(url, {"held": "0"})
     history = client.get(shown).content.decode().partition('class="history"')[2].partition("</ol>")[0]

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from mailbox.administration import retention
 from mailbox.attachments import uploads
-from mailbox.conversations import assignment, labels, notes, reassignment
+from mailbox.conversations import assignment, labels, notes, reassignment, reminders, state_changes
 from mailbox.delivery import resend
 from mailbox.drafts import composer, draft_files, forwarding, recipients
 from mailbox.models import Conversation, Draft, FunctionMailbox, Label, Note, Person
@@ -37,12 +37,12 @@ def moved(talk: Conversation, other: FunctionMailbox) -> None:
 
 
 ACTS = {
-    "finish": lambda talk, person, _: assignment.finish(talk.pk, person),
-    "reopen": lambda talk, person, _: assignment.reopen(talk.pk, person),
-    "throw-away": lambda talk, person, _: assignment.move_to_trash(talk.pk, person),
+    "finish": lambda talk, person, _: state_changes.finish(talk.pk, person),
+    "reopen": lambda talk, person, _: state_changes.reopen(talk.pk, person),
+    "throw-away": lambda talk, person, _: state_changes.move_to_trash(talk.pk, person),
     "take": lambda talk, person, _: assignment.assign(talk.pk, person),
     "give-back": lambda talk, person, _: assignment.unassign(talk.pk, person),
-    "remind": lambda talk, person, _: assignment.remind(talk.pk, person, None),
+    "remind": lambda talk, person, _: reminders.remind(talk.pk, person, None),
     "note": lambda talk, person, _: notes.write(talk.pk, person, "Hej"),
     "label": lambda talk, person, _: labels.put(talk.pk, person, [], seen=[]),
     "offer": lambda talk, person, _: reassignment.offer(

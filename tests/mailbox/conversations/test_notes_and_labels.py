@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mailbox.administration import retention
 from mailbox.archive import write_bundle
-from mailbox.conversations import assignment, labels, notes, reassignment
+from mailbox.conversations import assignment, labels, notes, reassignment, state_changes, undo
 from mailbox.drafts import composer
 from mailbox.models import (
     Conversation,
@@ -61,14 +61,14 @@ def test_a_note_is_for_its_mentioned_until_they_have_looked(mailbox, client):
     outsider = a_member("Ulla")
     conversation = arrives(mailbox).conversation
     log_in(client, karin)
-    form = {"anteckning": "@Ahmed, kan du ringa? @Nisse", "till": [eva.pk, outsider.pk, karin.pk]}
+    form = {"note": "@Ahmed, kan du ringa? @Nisse", "mentioned": [eva.pk, outsider.pk, karin.pk]}
     page = client.post(reverse("note", args=[conversation.pk]), form, follow=True).content.decode()
     assert "@Nisse" in page
     assert "ingen har fått veta" in page
     assert {row.person for row in Mention.objects.all()} == {ahmed, eva}
     log_in(client, ahmed)
     assert "Du är nämnd" in client.get(reverse("start")).content.decode()
-    mine = f"{reverse('mailbox', args=[mailbox.pk])}?vy=mina"
+    mine = f"{reverse('mailbox', args=[mailbox.pk])}?view=mina"
     assert "Du är nämnd" in client.get(mine).content.decode()
     page = client.get(reverse("conversation", args=[conversation.pk])).content.decode()
     assert "kan du ringa?" in page
@@ -98,13 +98,13 @@ def test_a_note_changes_nothing_that_could_be_undone(mailbox):
     conversation = arrives(mailbox).conversation
     taken = assignment.assign(conversation.pk, karin)
     notes.write(conversation.pk, karin, WORD)
-    assert assignment.undoable(conversation, karin) == taken
+    assert undo.undoable(conversation, karin) == taken
 
 
 @pytest.mark.parametrize("text", ["", "x" * (notes.LONGEST + 1)])
 def test_a_note_that_cannot_be_kept_is_still_in_its_field(mailbox, client, text):
     log_in(client, a_member("Karin", mailbox))
-    page = client.post(reverse("note", args=[arrives(mailbox).conversation_id]), {"anteckning": text})
+    page = client.post(reverse("note", args=[arrives(mailbox).conversation_id]), {"note": text})
     assert page.status_code == 422
     assert "<title>Fel:" in page.content.decode()
     assert page.context["text"] == text
@@ -139,7 +139,7 @@ def test_retention_takes_notes_mentions_and_labels_along(mailbox):
     notes.write(conversation.pk, karin, "@Ahmed")
     label = Label.objects.create(mailbox=mailbox, name="Brådskande")
     labels.put(conversation.pk, karin, [label.pk], seen=[])
-    assignment.finish(conversation.pk, karin)
+    state_changes.finish(conversation.pk, karin)
     Conversation.objects.update(last_activity_at=timezone.now() - timedelta(days=31))
     RetentionRule.objects.create(mailbox=mailbox, state="done", days=30)
     assert retention.run() == 1
@@ -208,13 +208,13 @@ def test_labels_are_put_and_taken_off_and_narrow_lists_and_searches(mailbox, cli
     karin = a_member("Karin", mailbox)
     log_in(client, karin)
     first, second = arrives(mailbox).conversation, arrives(mailbox).conversation
-    client.post(reverse("labels", args=[mailbox.pk]), {"namn": " Hör  av oss ", "farg": "red"})
+    client.post(reverse("labels", args=[mailbox.pk]), {"name": " Hör  av oss ", "colour": "red"})
     label = Label.objects.get()
     assert (label.name, label.colour) == ("Hör av oss", "red")
-    page = client.post(reverse("label", args=[first.pk]), {"etikett": label.pk}, follow=True).content.decode()
+    page = client.post(reverse("label", args=[first.pk]), {"label": label.pk}, follow=True).content.decode()
     assert "Karin satte etiketten Hör av oss" in page
     url = reverse("mailbox", args=[mailbox.pk])
-    answer = client.post(url, {"vy": "inkorg", "etikett": label.pk})
+    answer = client.post(url, {"view": "inkorg", "label": label.pk})
     listed = client.get(answer.headers["Location"])
     assert [row.pk for row in listed.context["page"].rows] == [first.pk]
     assert "Hör av oss" in listed.content.decode()
@@ -222,7 +222,7 @@ def test_labels_are_put_and_taken_off_and_narrow_lists_and_searches(mailbox, cli
     assert [hit.row.conversation for hit in found] == [first]
     page = client.post(reverse("search"), {"question": "kallelse", "label": label.pk})
     assert [len(group.hits) for group in page.context["groups"]] == [1]
-    client.post(reverse("label", args=[first.pk]), {"hade": label.pk})
+    client.post(reverse("label", args=[first.pk]), {"had": label.pk})
     assert not Labelling.objects.exists()
     assert [event.what for event in first.events.exclude(what="opened")] == ["labelled", "unlabelled"]
     assert second.labels.count() == 0
@@ -239,7 +239,7 @@ def test_who_saves_labels_leaves_what_others_changed_meanwhile(mailbox):
     labels.put(conversation.pk, ahmed, [one.pk, two.pk, foreign.pk], seen=[one.pk])
     labels.put(conversation.pk, karin, [three.pk], seen=[one.pk])
     assert set(conversation.labels.all()) == {two, three}
-    assignment.undo(assignment.undoable(conversation, karin).pk, karin)
+    undo.undo(undo.undoable(conversation, karin).pk, karin)
     assert set(conversation.labels.all()) == {one, two}, "both changes were one press of a button"
 
 
@@ -248,12 +248,12 @@ def test_a_name_is_one_label_s_and_only_managers_take_one_away(mailbox, client):
     Membership.objects.filter(person=chief).update(role=Membership.Role.MANAGER)
     log_in(client, karin)
     label = Label.objects.create(mailbox=mailbox, name="Brådskande")
-    page = client.post(reverse("labels", args=[mailbox.pk]), {"namn": "BRÅDSKANDE"})
+    page = client.post(reverse("labels", args=[mailbox.pk]), {"name": "BRÅDSKANDE"})
     assert page.status_code == 422
     assert "redan en etikett" in page.content.decode()
     change = reverse("label-change", args=[label.pk])
-    client.post(change, {"namn": "Snart", "farg": "blue"})
-    assert "Fel:" in client.post(change, {"namn": ""}, follow=True).content.decode()
+    client.post(change, {"name": "Snart", "colour": "blue"})
+    assert "Fel:" in client.post(change, {"name": ""}, follow=True).content.decode()
     label.refresh_from_db()
     assert (label.name, label.colour) == ("Snart", "blue")
     assert client.post(reverse("label-remove", args=[label.pk])).status_code == 404

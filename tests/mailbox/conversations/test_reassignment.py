@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mailbox import access
 from mailbox.administration import mailboxes
-from mailbox.conversations import assignment, notes, reassignment
+from mailbox.conversations import assignment, notes, reassignment, state_changes, undo
 from mailbox.drafts import composer
 from mailbox.models import (
     AccessLogEntry,
@@ -119,7 +119,7 @@ def test_only_who_has_it_offers_it_once_to_somebody_who_may_take_it(mailbox, sch
     for nobody in (karin, outsider):
         with pytest.raises(reassignment.NoLongerOffered):
             reassignment.accept(made.pk, nobody)
-    assignment.finish(conversation.pk, karin)
+    state_changes.finish(conversation.pk, karin)
     with pytest.raises(reassignment.NotOpen):
         reassignment.offer(conversation.pk, karin, to=ahmed, **SAID)
 
@@ -194,11 +194,11 @@ def test_each_change_is_undone_within_seconds_to_what_was_before(mailbox, school
     elif what == "withdraw":
         reassignment.withdraw(conversation.pk, who)
     elif what == "finish":
-        assignment.finish(conversation.pk, who)
+        state_changes.finish(conversation.pk, who)
     elif what == "take":
         assignment.assign(conversation.pk, who, instead_of=karin.pk)
     conversation.refresh_from_db()
-    assignment.undo(assignment.undoable(conversation, who).pk, who)
+    undo.undo(undo.undoable(conversation, who).pk, who)
     assert as_now(conversation) == ("Mottagning", "Karin", "open")
     assert conversation.due_on is None
     offered = Reassignment.objects.filter(settled_at=None)
@@ -216,7 +216,9 @@ def test_what_is_no_longer_with_who_offered_it_is_offered_no_more(mailbox, what)
     elif what == "give back":
         assignment.unassign(conversation.pk, karin)
     else:
-        {"finish": assignment.finish, "throw away": assignment.move_to_trash}[what](conversation.pk, karin)
+        {"finish": state_changes.finish, "throw away": state_changes.move_to_trash}[what](
+            conversation.pk, karin
+        )
     with pytest.raises(reassignment.NoLongerOffered):
         reassignment.accept(made.pk, ahmed)
 
@@ -313,7 +315,7 @@ def test_what_was_declined_for_a_function_is_undone_from_the_start_page(mailbox,
     conversation = held_by(mailbox, karin)
     made = reassignment.offer(conversation.pk, karin, to=school, **SAID)
     log_in(client, ulla)
-    page = client.post(reverse("reassignment-answer", args=[made.pk]), {"svar": "nej"}, follow=True)
+    page = client.post(reverse("reassignment-answer", args=[made.pk]), {"answer": "no"}, follow=True)
     event = page.context["undoable"]
     assert "Ångra" in page.content.decode()
     undo = reverse("undo", args=[conversation.pk])
@@ -330,7 +332,7 @@ def test_the_form_says_what_is_missing_and_keeps_what_was_written(mailbox, clien
     karin = a_member("Karin", mailbox)
     log_in(client, karin)
     url = reverse("reassign", args=[held_by(mailbox, karin).pk])
-    page = client.post(url, {"till": f"person-{karin.pk}", "gjort": "Ringt", "senast": "2020-01-01"})
+    page = client.post(url, {"to": f"person-{karin.pk}", "done": "Ringt", "due_on": "2020-01-01"})
     assert page.status_code == 422
     assert set(page.context["errors"]) == {"till", "kvar", "senast"}
     text = page.content.decode()
@@ -344,7 +346,7 @@ def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
     conversation = held_by(mailbox, karin)
     log_in(client, karin)
     due = timezone.localdate() + timedelta(days=3)
-    form = {"till": f"funktion-{school.pk}", "gjort": "Ringt", "kvar": "Svara", "senast": due.isoformat()}
+    form = {"to": f"funktion-{school.pk}", "done": "Ringt", "remains": "Svara", "due_on": due.isoformat()}
     page = client.post(reverse("reassign", args=[conversation.pk]), form, follow=True).content.decode()
     assert "Erbjuds till Elevhälsan" in page
     assert "Ta tillbaka erbjudandet" in page
@@ -357,9 +359,9 @@ def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
     assert "Kallelse" not in page, "the subject is for members"
     assert "En konversation erbjuds" in client.get(reverse("mailbox", args=[school.pk])).content.decode()
     answer = reverse("reassignment-answer", args=[Reassignment.objects.get().pk])
-    page = client.post(answer, {"svar": "ja"}, follow=True).content.decode()
+    page = client.post(answer, {"answer": "yes"}, follow=True).content.decode()
     assert "Du har tagit över konversationen." in page
     assert "Vad Karin skrev när du tog över" in page
     assert "Övertagen av Ulla för Elevhälsan" in page
     assert as_now(conversation) == ("Elevhälsan", "Ulla", "open")
-    assert client.post(answer, {"svar": "ja"}).status_code == 404
+    assert client.post(answer, {"answer": "yes"}).status_code == 404

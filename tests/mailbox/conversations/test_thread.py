@@ -96,13 +96,13 @@ def test_a_long_conversation_opens_at_its_end_and_is_read_a_page_at_a_time(clien
     assert page.count("<article") == 5
     assert "Nummer 45" in page
     assert "Sida 3 av 3, 45 meddelanden" in page
-    earlier = client.get(f"{address}?sida=2").content.decode()
+    earlier = client.get(f"{address}?page=2").content.decode()
     assert earlier.count("<article") == thread.PAGE
     assert "sida 2" in earlier[earlier.index("<title>") : earlier.index("</title>")]
     first = talk.messages.order_by("at").first()
-    assert f'id="message-{first.pk}"' in client.get(f"{address}?meddelande={first.pk}").content.decode()
-    assert client.get(f"{address}?sida=99999").status_code == 200
-    assert client.get(f"{address}?sida=x&meddelande=-1").status_code == 200
+    assert f'id="message-{first.pk}"' in client.get(f"{address}?message={first.pk}").content.decode()
+    assert client.get(f"{address}?page=99999").status_code == 200
+    assert client.get(f"{address}?page=x&message=-1").status_code == 200
 
 
 @pytest.mark.django_db
@@ -113,7 +113,7 @@ def test_what_an_answer_answers_is_pointed_at_unless_it_stands_right_above(clien
     log_in(client, a_member("Karin", mailbox))
     page = client.get(f"/konversation/{talk.pk}/").content.decode()
     assert page.count("Svar på ett tidigare meddelande") == 1
-    assert f'href="?meddelande={one.pk}#message-{one.pk}"' in page
+    assert f'href="?message={one.pk}#message-{one.pk}"' in page
     Message.objects.filter(pk=three.pk).update(ref_to_message_id=uuid.uuid4())
     assert "Svar på ett meddelande som inte finns" in client.get(f"/konversation/{talk.pk}/").content.decode()
 
@@ -131,8 +131,8 @@ def test_the_latest_of_a_long_history_is_shown_and_all_of_it_to_who_asks(client,
     log_in(client, karin)
     page = client.get(f"/konversation/{talk.pk}/").content.decode()
     assert 40 < page.count("Öppnad på nytt av Karin") <= 50
-    assert 'href="?historik=hela"' in page
-    whole = client.get(f"/konversation/{talk.pk}/?historik=hela").content.decode()
+    assert 'href="?history=all"' in page
+    whole = client.get(f"/konversation/{talk.pk}/?history=all").content.decode()
     assert whole.count("Öppnad på nytt av Karin") == 80
 
 

@@ -1,0 +1,131 @@
+"""Undoing: for some seconds a person can take back their latest change, if nothing has changed since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from mailbox.access import undoable_by
+from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, Label, Person, Reassignment
+
+from . import assignment
+
+UNDO_SECONDS: Final = 20
+What = ConversationEvent.What
+# Lines of a history that change nothing of how the conversation is handled.
+_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.RETENTION_HOLD, What.RELEASED)
+
+
+class TooLateToUndo(Exception):
+    """The seconds are over, it was somebody else's, or something has been changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOffer:
+    """Changes that were made by one press of a button and may be undone by one."""
+
+    events: tuple[ConversationEvent, ...]
+
+    @property
+    def what(self) -> str:
+        return self.events[0].what
+
+    @property
+    def conversation_id(self) -> int:
+        return self.events[0].conversation_id
+
+    @property
+    def subject(self) -> str:
+        """Which conversation; empty of several."""
+        return self.events[0].conversation.subject if len(self.events) == 1 else ""
+
+
+def undo(event_id: int, person: Person) -> Conversation:
+    """Take a change back. Raises `TooLateToUndo`."""
+    with transaction.atomic():
+        asked = ConversationEvent.objects.filter(pk=event_id).first()
+        if asked is None:
+            raise TooLateToUndo
+        row = assignment.locked(asked.conversation_id)
+        event = undoable(row, person)
+        if not undoable_by(person).filter(pk=row.pk).exists():
+            raise TooLateToUndo
+        if event is None or event.before is None or event.pk != event_id:
+            raise TooLateToUndo
+        before = event.before
+        mailbox_id = before.get("mailbox", row.mailbox_id)
+        if mailbox_id != row.mailbox_id:
+            try:
+                assignment.move(row, FunctionMailbox.objects.get(pk=mailbox_id), person)
+            except (assignment.AlreadyThere, assignment.BeingSent):
+                raise TooLateToUndo from None
+        _restore_assignee(row, before["assignee"])
+        row.state = before["state"]
+        row.remind_at = datetime.fromisoformat(before["remind_at"]) if before["remind_at"] else None
+        row.due_on = date.fromisoformat(before["due_on"]) if before.get("due_on") else None
+        row.save(update_fields=["state", "remind_at", "due_on"])
+        _restore_offer(row, before.get("offer"))
+        if "labels" in before:
+            row.labels.set(Label.objects.filter(pk__in=before["labels"], mailbox=row.mailbox))
+        event.undone_at = timezone.now()
+        event.save(update_fields=["undone_at"])
+        assignment.record_event(row, What.UNDONE, person, to=event.what)
+        return row
+
+
+def undoable(conversation: Conversation, person: Person) -> ConversationEvent | None:
+    """The change that the person may still undo: the latest, their own, a few seconds old."""
+    latest = conversation.events.exclude(what__in=_NO_CHANGES).order_by("-at", "-pk").first()
+    if latest is None or latest.actor_id != person.pk or latest.before is None or latest.undone_at:
+        return None
+    return latest if timezone.now() - latest.at <= timedelta(seconds=UNDO_SECONDS) else None
+
+
+def offer_of(person: Person) -> UndoOffer | None:
+    """What the person has just changed, wherever, while they may undo it."""
+    since = timezone.now() - timedelta(seconds=UNDO_SECONDS)
+    mine = ConversationEvent.objects.filter(actor=person, at__gte=since)
+    latest = mine.filter(before__isnull=False).order_by("-at", "-pk").first()
+    if latest is None:
+        return None
+    # What one press of a button changed has one time (`bulk`).
+    together = list(
+        mine.filter(at=latest.at, before__isnull=False, undone_at=None)
+        .select_related("conversation")
+        .order_by("pk")
+    )
+    changed_since = _changed_since(together)
+    events = tuple(event for event in together if event.conversation_id not in changed_since)
+    return UndoOffer(events) if events else None
+
+
+def _changed_since(events: Sequence[ConversationEvent]) -> set[int]:
+    """Keys of the conversations in which something has been changed after those events; in one query."""
+    if not events:
+        return set()
+    later = ConversationEvent.objects.filter(conversation__in=[event.conversation_id for event in events])
+    later = later.exclude(what__in=_NO_CHANGES).exclude(pk__in=[event.pk for event in events])
+    return set(
+        later.filter(at__gte=events[0].at, pk__gt=events[0].pk).values_list("conversation__pk", flat=True)
+    )
+
+
+def _restore_assignee(row: Conversation, assignee_id: int | None) -> None:
+    """Whoever had it before has it again, if they are still a member."""
+    if row.assignee_id == assignee_id:
+        return
+    assignee = Person.objects.filter(pk=assignee_id).first() if assignee_id else None
+    stays = assignee is not None and assignment.stays_member(assignee.pk, row.mailbox_id)
+    assignment.set_assignee(row, assignee if stays else None)
+
+
+def _restore_offer(row: Conversation, offer_id: int | None) -> None:
+    """The offer that there was before stands again, and one that has been made since does not."""
+    stands = row.reassignments.filter(settled_at=None).first()
+    if stands is not None and stands.pk != offer_id:
+        assignment.end_offer(row, Reassignment.Outcome.WITHDRAWN)
+    if offer_id is not None:
+        row.reassignments.filter(pk=offer_id).update(settled_at=None, outcome="")

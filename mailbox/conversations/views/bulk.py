@@ -1,0 +1,67 @@
+"""Buttons above a list: one change of all conversations that were chosen."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from mailbox import access
+from mailbox.conversations import assignment, bulk, labels, reminders, state_changes
+from mailbox.conversations.addresses import list_url
+from mailbox.conversations.forms import ManyForm
+from mailbox.models import ConversationEvent, FunctionMailbox, Person
+from mailbox.requests import PersonRequest
+
+from .assignment import at_work_begins
+
+# Gives the keys of all conversations in the view that a list's address asks for.
+KeysOfView = Callable[[FunctionMailbox, Person, str], list[int]]
+_SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
+    "take": assignment.assign,
+    "finish": state_changes.finish,
+    "reopen": state_changes.reopen,
+    "throw-away": state_changes.move_to_trash,
+}
+
+
+@login_required
+@require_POST
+def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOfView) -> HttpResponse:
+    """Change what was chosen; back to the list as it was."""
+    mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+    form = ManyForm(request.POST)
+    form.full_clean()
+    list_address = form.given("list") or ""
+    if form.given("is_all"):
+        chosen = set(keys_of_view(mailbox, request.user, list_address))
+    else:
+        chosen = form.given("chosen") or set()
+    known = access.conversations_of(request.user).filter(mailbox=mailbox, pk__in=chosen)
+    change = _change_of(form)
+    if change is None:
+        messages.error(request, _("Fel: välj en dag som kommer, eller en etikett."))
+    elif not chosen:
+        messages.error(request, _("Fel: kryssa för minst en konversation."))
+    elif not bulk.change_all(known.values_list("pk", flat=True), request.user, change):
+        messages.error(request, _("Ingenting har ändrats."))
+    return redirect(list_url(mailbox.pk, list_address))
+
+
+def _change_of(form: ManyForm) -> bulk.Change | None:
+    """What is to be done with each; None where it is not said fully."""
+    action, label_id, day = form.given("action"), form.given("label"), form.given("day")
+    if action == "label":
+        return (lambda key, person: labels.add(key, person, label_id)) if label_id else None
+    if action == "remind":
+        if day is None or day <= timezone.localdate():
+            return None
+        return lambda key, person: reminders.remind(key, person, at_work_begins(day))
+    if action not in _SIMPLE:
+        raise Http404
+    return _SIMPLE[action]
