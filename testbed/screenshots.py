@@ -19,7 +19,7 @@ def main(url: str, directory: str) -> int:
         page.get_by_role("link", name="Socialtjänsten, mottagning").click()
         page.wait_for_load_state("load")
         page.screenshot(path=target / "inbox.png")
-        page.get_by_role("link", name=re.compile("^Väntar")).click()
+        page.get_by_role("link", name=re.compile("^Inväntar svar")).click()
         page.get_by_role("link", name=re.compile("Planering inför")).first.click()
         page.get_by_text("Leveranshistorik").first.wait_for()
         page.screenshot(path=target / "conversation.png", full_page=True)
@@ -47,7 +47,7 @@ def _looked_through(page: Page, url: str) -> None:
     """A message that is ready to be sent, as it is looked through before."""
     page.goto(url)
     page.get_by_role("link", name="Socialtjänsten, mottagning").click()
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     page.wait_for_load_state("load")
     page.get_by_label(re.compile("^Till: sök")).press_sequentially("arbetsträning")
     page.get_by_role("option", name=re.compile("Avdelningen för arbetsträning")).click()

@@ -26,7 +26,7 @@ from mailbox.search.hashes import NUMBER, token
 from mailbox.search.words import as_number
 from transport.storage.encryption.keys import search_key
 
-from .capped_count import counted
+from .capped_count import MOST, counted
 from .list_order import Order, Page, page_in
 
 # Of how many of the latest a name has to be in how many to count as often.
@@ -54,7 +54,7 @@ class Status(StrEnum):
 
     NEW = "nya"
     OPEN = "oppna"
-    TAKEN = "tagna"
+    ASSIGNED = "tagna"
     UNASSIGNED = "otagna"
     DUE = "forfallna"
     FAILED = "fel"
@@ -83,6 +83,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
     """The person's mailboxes, each with how many conversations are new to them, and drafts."""
     of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
     unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
+    inbox = counted(Conversation.objects.filter(_in_view(View.INBOX, person), mailbox=OuterRef("pk")))
     unassigned = counted(
         Conversation.objects.filter(_in_view(View.UNASSIGNED, person), mailbox=OuterRef("pk"))
     )
@@ -92,6 +93,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
         mailboxes_of(person)
         .annotate(
             unread_count=unread,
+            inbox_count=inbox,
             unassigned_count=unassigned,
             mine_count=mine,
             draft_count=drafts,
@@ -101,7 +103,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
 
 
 def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
-    """How many there are in each view, in one query; at most `counting.MOST` and one of each."""
+    """How many there are in each view, in one query; at most `capped_count.MOST` and one of each."""
     of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"))
     columns = {
         view.name: counted(
@@ -113,6 +115,21 @@ def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
     }
     found = FunctionMailbox.objects.filter(pk=mailbox.pk).annotate(**columns).values(*columns).get()
     return {view: found[view.name] for view in View}
+
+
+def count_in(mailbox: FunctionMailbox, person: Viewer, view: View) -> int:
+    """How many there are in one view; at most `capped_count.MOST` and one."""
+    rows = Conversation.objects.filter(_in_view(view, person), mailbox=mailbox).order_by()
+    return len(rows.values_list("pk", flat=True)[: MOST + 1])
+
+
+def keys_in(
+    mailbox: FunctionMailbox, person: Viewer, view: View, filters: Filters, *, most: int
+) -> list[int]:
+    """Keys of the conversations in a view, the latest first; at most so many."""
+    rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
+    rows = _narrowed(_with_latest_out(_with_unread(rows, person)), mailbox, filters)
+    return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
 def page_of(
@@ -127,14 +144,7 @@ def page_of(
     """A page of a view, by key: its cost does not grow with what lies before it."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _with_unread(rows, person).select_related("assignee")
-    latest_out = Message.objects.filter(
-        conversation=OuterRef("pk"), direction=Message.Direction.OUT
-    ).order_by("-at", "-pk")
-    rows = rows.annotate(
-        last_state=Subquery(latest_out.values("delivery_state")[:1]),
-        last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
-        last_out_at=Subquery(latest_out.values("at")[:1]),
-    )
+    rows = _with_latest_out(rows).annotate(last_message_id=Subquery(_latest_message().values("pk")[:1]))
     rows = _narrowed(rows, mailbox, filters or Filters())
     return page_in(rows, order if order in orders_of(view) else Order.LATEST, after)
 
@@ -156,6 +166,26 @@ def orders_of(view: View) -> tuple[Order, ...]:
 def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
     """What a reference is in the index: a keyed hash that tells nothing to who reads an address."""
     return token(search_key(mailbox.participant_id), NUMBER, as_number(reference))
+
+
+def not_delivered(person: Viewer) -> QuerySet[Conversation]:
+    """Open conversations of the person's in which the latest message of ours was not delivered, or may not
+    have been: what somebody has to do something about."""
+    rows = _with_latest_out(conversations_of(person).filter(_OPEN, _has_message(_FAILED)))
+    return rows.filter(Q(last_state__in=FAILED) | Q(last_receipt_missing=True))
+
+
+def _with_latest_out(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
+    latest_out = _latest_message().filter(direction=Message.Direction.OUT)
+    return rows.annotate(
+        last_state=Subquery(latest_out.values("delivery_state")[:1]),
+        last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
+        last_out_at=Subquery(latest_out.values("at")[:1]),
+    )
+
+
+def _latest_message() -> QuerySet[Message]:
+    return Message.objects.filter(conversation=OuterRef("pk")).order_by("-at", "-pk")
 
 
 def mark_seen(conversation: Conversation, person: Viewer) -> None:
@@ -241,7 +271,7 @@ def _midnight(day: date) -> datetime:
 _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.NEW: lambda: Q(is_unread=True),
     Status.OPEN: lambda: _OPEN,
-    Status.TAKEN: lambda: _OPEN & Q(assignee__isnull=False),
+    Status.ASSIGNED: lambda: _OPEN & Q(assignee__isnull=False),
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
     # That any message failed is asked first: an index has those.

@@ -1,37 +1,37 @@
 """What an address asks of a mailbox's list: view, filters, order, page."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Final
 
 from django.http import QueryDict
-from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as lazy
 
+from mailbox.conversations.addresses import list_url
 from mailbox.models import FunctionMailbox
 
+from .forms import ListAddressForm, ListFilterForm, with_english_names
 from .inbox import Filters, Status, View, orders_of, reference_hash
 from .list_order import Order
 
 NAMES: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy("Inkorg"),
     View.MINE: lazy("Mina"),
-    View.UNASSIGNED: lazy("Ingens"),
-    View.WAITING: lazy("Väntar"),
+    View.UNASSIGNED: lazy("Ej tilldelade"),
+    View.WAITING: lazy("Inväntar svar"),
     View.DONE: lazy("Klara"),
     View.SENT: lazy("Skickat"),
     View.DRAFTS: lazy("Utkast"),
     View.TRASH: lazy("Papperskorg"),
 }
-# What a view that is empty says: what comes there, and what to do.
+# What an empty view says: what it holds, and what to do.
 NOTHING: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy(
         "Inkorgen är tom. Skriv ett meddelande, eller vänta på att någon skriver hit: "
         "sidan uppdateras av sig själv."
     ),
-    View.MINE: lazy("Du har inte tagit någon konversation. Det som ingen har tagit finns under Ingens."),
-    View.UNASSIGNED: lazy("Allt är taget: ingen konversation väntar på att någon tar hand om den."),
+    View.MINE: lazy("Ingen konversation är tilldelad dig. De som ingen har finns under Ej tilldelade."),
+    View.UNASSIGNED: lazy("Allt är tilldelat: ingen konversation väntar på en handläggare."),
     View.WAITING: lazy("Inget väntar på kvittens eller svar. Det ni skickar ligger här tills det besvaras."),
     View.DONE: lazy("Ingen konversation är klar än. Det som markeras som klart hamnar här."),
     View.SENT: lazy("Inget har skickats härifrån än."),
@@ -41,8 +41,8 @@ NOTHING: Final[dict[View, str | Promise]] = {
 STATUSES: Final[dict[Status, str | Promise]] = {
     Status.NEW: lazy("Nya för dig"),
     Status.OPEN: lazy("Öppna"),
-    Status.TAKEN: lazy("Tagna"),
-    Status.UNASSIGNED: lazy("Som ingen har tagit"),
+    Status.ASSIGNED: lazy("Tilldelade"),
+    Status.UNASSIGNED: lazy("Ej tilldelade"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
     Status.FAILED: lazy("Som inte kom fram"),
     Status.DONE: lazy("Klara"),
@@ -53,92 +53,71 @@ ORDERS: Final[dict[Order, str | Promise]] = {
     Order.DUE: lazy("Det som ska vara klart först"),
     Order.REMINDER: lazy("Närmaste påminnelse först"),
 }
-# In the order in which they stand in an address; a reference is not repeated there.
-_KEPT: Final = (
-    "vy",
-    "ordning",
-    "lage",
-    "etikett",
-    "organisation",
-    "funktion",
-    "sekretess",
-    "bilagor",
-    "fran",
-    "till",
-)
-_LONGEST: Final = 100
-_BITS: Final = 63
+_CHECKED: Final = "on"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for; `address` repeats it without the page."""
+class ListQuery:
+    """What was asked for. `query` repeats it without the page, `address` with it; both are query strings."""
 
     view: View
     filters: Filters
     order: Order
     after: str
     page: int
+    query: str
     address: str
 
+    def url(self, mailbox_id: int) -> str:
+        """The page of the list."""
+        return list_url(mailbox_id, self.address)
 
-def read(query: QueryDict) -> Asked:
+
+def read(given: QueryDict) -> ListQuery:
     """What an address asks; what cannot be understood is left out."""
-    named = query.get("vy", "")
-    view = View(named) if named in set(View) else View.INBOX
-    kept = query.copy()
-    for name in ("efter", "sida"):
-        kept.pop(name, None)
-    number, status = query.get("sida", ""), query.get("lage", "")
-    order = query.get("ordning", "")
-    return Asked(
+    parameters = with_english_names(given)
+    asked = ListAddressForm(parameters).understood()
+    view = View(asked["view"]) if asked["view"] in set(View) else View.INBOX
+    status, order = asked["status"], asked["order"]
+    kept = QueryDict(mutable=True)
+    for name in ListAddressForm.base_fields:
+        if name in parameters and parameters[name] and asked[name]:
+            kept[name] = str(parameters[name])
+    without_page = kept.copy()
+    for name in ("after", "page"):
+        without_page.pop(name, None)
+    return ListQuery(
         view,
         Filters(
             status=Status(status) if status in set(Status) else None,
-            label_id=_identity(query.get("etikett", "")),
-            organisation=query.get("organisation", "").strip()[:_LONGEST],
-            function=query.get("funktion", "").strip()[:_LONGEST],
-            reference=_hash(query.get("beteckning", "")),
-            is_confidential=query.get("sekretess") == "on",
-            has_attachments=query.get("bilagor") == "on",
-            since=_day(query.get("fran", "")),
-            until=_day(query.get("till", "")),
+            label_id=asked["label"],
+            organisation=(asked["organisation"] or "").strip(),
+            function=(asked["function"] or "").strip(),
+            reference=asked["reference"],
+            is_confidential=asked["confidential"] == _CHECKED,
+            has_attachments=asked["attachments"] == _CHECKED,
+            since=asked["since"],
+            until=asked["until"],
         ),
         Order(order) if order in orders_of(view) else Order.LATEST,
-        query.get("efter", ""),
-        int(number) if number.isdecimal() and len(number) < 7 else 1,
+        asked["after"] or "",
+        asked["page"],
+        without_page.urlencode(),
         kept.urlencode(),
     )
 
 
-def as_asked(mailbox: FunctionMailbox, form: QueryDict) -> QueryDict:
-    """The address that a filter leads to. A reference becomes a keyed hash; clearing leaves the view."""
+def address_of_filter(mailbox: FunctionMailbox, posted: QueryDict) -> QueryDict:
+    """The address that the filter leads to. A reference becomes a keyed hash; clearing leaves the view."""
+    form = ListFilterForm(with_english_names(posted))
+    form.full_clean()
+    given = form.cleaned_data
     query = QueryDict(mutable=True)
-    names = ("vy",) if form.get("rensa") else _KEPT
+    names = ("view",) if given.get("clear") else tuple(ListFilterForm.base_fields)[:-2]
     for name in names:
-        value = form.get(name, "").strip()
-        if value:
-            query[name] = value[:_LONGEST]
-    reference = form.get("beteckning", "").strip()
-    if reference and not form.get("rensa"):
-        query["beteckning"] = f"{reference_hash(mailbox, reference) & (2**64 - 1):016x}"
+        if value := (given.get(name) or "").strip():
+            query[name] = value
+    reference = (given.get("reference") or "").strip()
+    if reference and not given.get("clear"):
+        query["reference"] = f"{reference_hash(mailbox, reference) & (2**64 - 1):016x}"
     return query
-
-
-def _hash(text: str) -> int | None:
-    try:
-        number = int(text, 16) if len(text) == 16 else None
-    except ValueError:
-        return None
-    return number - 2**64 if number is not None and number >> _BITS else number
-
-
-def _identity(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 19 else None
-
-
-def _day(text: str) -> date | None:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None

@@ -2,11 +2,20 @@
 
 from django.urls import path
 
+from mailbox.conversations.views.bulk import act_on_many
+
 from . import views
 
 urlpatterns = [
     path("", views.start, name="start"),
     path("brevlada/<int:mailbox_id>/", views.mailbox, name="mailbox"),
+    path(
+        "brevlada/<int:mailbox_id>/flera",
+        act_on_many,
+        {"keys_of_view": views.keys_of_view},
+        name="act-on-many",
+    ),
     path("konversation/<int:conversation_id>/", views.conversation, name="conversation"),
+    path("konversation/<int:conversation_id>/sedd", views.seen, name="seen"),
     path("konversation/<int:conversation_id>/utskriven", views.printed, name="printed"),
 ]

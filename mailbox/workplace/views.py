@@ -1,52 +1,50 @@
-"""Start page, mailboxes, conversations."""
+"""The start page, the lists of mailboxes and the pages of conversations."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Prefetch
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mailbox import access, access_log
 from mailbox.administration import alarms, counterparts, quarantine
-from mailbox.attachments import previews
-from mailbox.conversations import assignment, labels, notes, presence, thread
-from mailbox.conversations.views import notes_and_labels
-from mailbox.delivery.ladder import ladder_of, short_state
+from mailbox.conversations import assignment, bulk, notes, presence
+from mailbox.conversations.addresses import list_url
 from mailbox.drafts import send_order
-from mailbox.models import Conversation, Document, Message
+from mailbox.models import Conversation, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
-from mailbox.texts import message_text
-from transport.message_service.api import deliveries_of
 
-from . import inbox, list_query, worklist
+from . import inbox, list_query, position, reading, worklist
+from .forms import SeenForm
+from .list_order import PAGE
+from .rows import rows_of
+from .sidebar import sidebar_of
 
-_HISTORY: Final = 50
+# Set by the pages' script. A browser that runs it tells when a message has been in view (`seen`).
+_SCRIPTS_COOKIE: Final = "sdkportal-scripts"
+# The parts of the page that htmx asks for by themselves.
+_READING_PANE: Final = "reading"
 
 
 @login_required
 @require_safe
 def start(request: PersonRequest) -> HttpResponse:
-    """What waits for the person; their mailboxes, and what is in each."""
-    told = request.GET.get("angra", "")
-    is_number = told.isdecimal() and len(told) < 19
+    """What waits for the person, wherever."""
     person = request.user
-    context = {
-        "undoable": assignment.undoable_event(int(told), person) if is_number else None,
-        "undo_seconds": assignment.UNDO_SECONDS,
-        "waiting": worklist.waiting_for(person),
+    waiting = worklist.waiting_for(person)
+    context = _notices(request) | {
+        "waiting": waiting,
         "today": timezone.localdate(),
-        "mailboxes": inbox.mailboxes_with_counts(request.user),
-        "alarms": alarms.alarms_of(request.user),
-        "quarantined": quarantine.count_unremoved(request.user),
-        "waiting_for_scanner": quarantine.waiting_for_scanner(request.user)[0],
-        "set_aside": counterparts.arrivals_set_aside(request.user).count(),
+        "sidebar": sidebar_of(person),
+        "alarms": alarms.alarms_of(person),
+        "quarantined": quarantine.count_unremoved(person),
+        "waiting_for_scanner": quarantine.waiting_for_scanner(person)[0],
+        "set_aside": counterparts.arrivals_set_aside(person).count(),
     }
-    template = "workplace/_start.html" if request.htmx else "workplace/start.html"
-    return render(request, template, context)
+    return render(request, "workplace/_start.html" if _is_live(request) else "workplace/start.html", context)
 
 
 @login_required
@@ -55,83 +53,62 @@ def mailbox(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """A view of a mailbox. Filters are posted: a reference stands in an address only as a keyed hash."""
     box = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
     if request.method == "POST":
-        return redirect(
-            f"{reverse('mailbox', args=[box.pk])}?{list_query.as_asked(box, request.POST).urlencode()}"
-        )
+        return redirect(list_url(box.pk, list_query.address_of_filter(box, request.POST).urlencode()))
     asked = list_query.read(request.GET)
-    person = request.user
-    is_drafts, is_mine = asked.view is inbox.View.DRAFTS, asked.view is inbox.View.MINE
-    page = inbox.page_of(
-        box,
-        request.user,
-        asked.after,
-        view=asked.view,
-        filters=asked.filters,
-        order=asked.order,
-    )
-    put_on = labels.having(page.rows)
-    for row in page.rows:
-        row.put_on = put_on.get(row.pk, [])  # type: ignore[attr-defined]
-        row.state_text = short_state(  # type: ignore[attr-defined]
-            row.last_state or "",  # type: ignore[attr-defined]
-            is_receipt_missing=bool(row.last_receipt_missing),  # type: ignore[attr-defined]
-        )
-    counted = inbox.counts(box, request.user)
-    drafts = inbox.drafts_of(box, request.user, asked.after, order=asked.order) if is_drafts else None
-    context = {
-        "mailbox": box,
-        "page": drafts or page,
-        "asked": asked,
-        "views": [(view, list_query.NAMES[view], counted[view]) for view in inbox.View],
-        "view_name": list_query.NAMES[asked.view],
-        "nothing": list_query.NOTHING[asked.view],
-        "statuses": list_query.STATUSES.items(),
-        "orders": [(order, list_query.ORDERS[order]) for order in inbox.orders_of(asked.view)],
-        "labels": box.labels.all(),
-        "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
-        "offers": access.offers_to(person).filter(to_mailbox=box).count(),
-        "today": timezone.localdate(),
-        "is_drafts": is_drafts,
-        "outbox": send_order.outbox(box),
-        "undoable": assignment.latest_undoable(box, person),
-        "undo_seconds": assignment.UNDO_SECONDS,
-    }
-    template = "workplace/_conversations.html" if request.htmx else "workplace/mailbox.html"
-    return render(request, template, context)
+    if request.htmx and request.htmx.target == _READING_PANE:
+        context = {
+            "mailbox": box,
+            "undo_offer": reading.undo_offer(request.user),
+            "list_address": asked.address,
+        }
+        return render(request, "workplace/_nothing_open.html", context)
+    context = _list_context(request, box, asked)
+    if _is_live(request):
+        return render(request, "workplace/_list.html", context)
+    return render(request, "workplace/mailbox.html", context | _notices(request))
 
 
 @login_required
 @require_safe
 def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """A conversation: every message in order, with what is known of its delivery, and who does what."""
+    """A conversation: every message in order, with what is known of its delivery, and who does what.
+
+    htmx gets the reading pane alone; a page has the list beside it from which the conversation was opened.
+    """
     rows = access.conversations_of(request.user).select_related("mailbox", "assignee", "retention_hold__by")
-    talk = get_object_or_404(rows, pk=conversation_id)
-    person = request.user
-    inbox.mark_seen(talk, request.user)
-    if "X-Background" not in request.headers:
-        assignment.note_opened(talk, person)
-        presence.note_page(person, presence.Place(talk.pk, is_writing=False))
-    notes.mark_seen(talk, person)
-    access_log.record_opened(request.user, talk, is_by_itself="X-Background" in request.headers)
-    page = _page_asked(request, talk)
-    shown = _messages(talk, page)
-    context = {
-        "conversation": talk,
-        "mailbox": talk.mailbox,
-        "messages_shown": shown,
-        "newest_message": max((row.pk for row in shown), default=""),
-        "page": page,
-        "address": request.get_full_path(),
-        # All of a long history is shown to who asks for it.
-        **notes_and_labels.sidebar_context(
-            talk, person, lines=None if request.GET.get("historik") == "hela" else _HISTORY
-        ),
-        "undoable": assignment.undoable(talk, person),
-        "undo_seconds": assignment.UNDO_SECONDS,
-    }
-    is_fragment = request.htmx
-    template = "workplace/_conversation.html" if is_fragment else "workplace/conversation.html"
+    row = get_object_or_404(rows, pk=conversation_id)
+    is_background = "X-Background" in request.headers
+    is_part = bool(request.htmx)
+    if not is_background:
+        assignment.note_opened(row, request.user)
+        presence.note_page(request.user, presence.Place(row.pk, is_writing=False))
+    context = _notices(request)
+    if is_part:
+        context |= reading.reading_context(request, row)
+    else:
+        asked = reading.list_asked(reading.asked_of(request)["list"])
+        context |= _list_context(request, row.mailbox, asked, open_id=row.pk)
+        context |= reading.reading_context(
+            request, row, page_of_list=context["list_page"], count=context["counts"].get(asked.view)
+        )
+    if not is_background and _SCRIPTS_COOKIE not in request.COOKIES:
+        _mark_seen(row, request.user)
+    access_log.record_opened(request.user, row, is_by_itself=is_background)
+    template = "workplace/_reading.html" if is_part else "workplace/conversation.html"
     return render(request, template, context)
+
+
+@login_required
+@require_POST
+def seen(request: PersonRequest, conversation_id: int) -> HttpResponse:
+    """The page's script tells that the newest message has been in view while the page had focus."""
+    row = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
+    told = SeenForm(request.POST).understood()
+    newest = row.messages.order_by("-pk").values_list("pk", flat=True).first()
+    # What has come since that page was made has not been seen.
+    if newest is not None and told["message"] == newest:
+        _mark_seen(row, request.user)
+    return HttpResponse(status=204)
 
 
 @login_required
@@ -143,38 +120,89 @@ def printed(request: PersonRequest, conversation_id: int) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _page_asked(request: PersonRequest, talk: Conversation) -> thread.ThreadPage:
-    number, holding = request.GET.get("sida", ""), request.GET.get("meddelande", "")
-    return thread.page_of(talk, number=_key(number), holding=_key(holding))
+def keys_of_view(mailbox: FunctionMailbox, person: Person, list_address: str) -> list[int]:
+    """Keys of all conversations in the view that a list's address asks for, not only those of its page."""
+    asked = list_query.read(QueryDict(list_address))
+    return inbox.keys_in(mailbox, person, asked.view, asked.filters, most=bulk.MOST)
 
 
-def _key(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+def _list_context(
+    request: PersonRequest, box: FunctionMailbox, asked: list_query.ListQuery, *, open_id: int | None = None
+) -> dict[str, Any]:
+    """The sidebar and the list of a mailbox. `open_id` is the conversation that is shown beside it."""
+    person = request.user
+    is_drafts, is_mine = asked.view is inbox.View.DRAFTS, asked.view is inbox.View.MINE
+    found = position.list_page(box, person, asked)
+    drafts = inbox.drafts_of(box, person, asked.after, order=asked.order) if is_drafts else None
+    counts = inbox.counts(box, person)
+    return {
+        "mailbox": box,
+        "sidebar": sidebar_of(person, mailbox=box, view=asked.view, counts=counts),
+        "counts": counts,
+        "list_page": found,
+        "page": drafts or rows_of(found, person, asked.address),
+        "asked": asked,
+        "list_address": asked.address,
+        "list_url": list_url(box.pk, asked.address),
+        "open_id": open_id or _open_key(request),
+        "first_number": (asked.page - 1) * PAGE + 1,
+        "view_name": list_query.NAMES[asked.view],
+        "nothing": list_query.NOTHING[asked.view],
+        "statuses": list_query.STATUSES.items(),
+        "orders": [(order, list_query.ORDERS[order]) for order in inbox.orders_of(asked.view)],
+        "chips": _chips(asked),
+        "all_labels": box.labels.all(),
+        "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
+        "offers": access.offers_to(person).filter(to_mailbox=box).count(),
+        "today": timezone.localdate(),
+        "is_drafts": is_drafts,
+        "outbox": send_order.outbox(box),
+    }
 
 
-def _messages(talk: Conversation, page: thread.ThreadPage) -> list[Message]:
-    """The messages of a page in its order, with their documents and what is known of their delivery."""
-    documents = Document.objects.prefetch_related("attachments")
-    found = talk.messages.filter(pk__in=[link.key for link in page.links])
-    by_key = {row.pk: row for row in found.prefetch_related(Prefetch("documents", documents))}
-    rows = [by_key[link.key] for link in page.links if link.key in by_key]
-    sent = [row.message_id for row in rows if row.direction == Message.Direction.OUT]
-    deliveries = deliveries_of(talk.mailbox.participant_id, sent)
-    links = {link.key: link for link in page.links}
-    before = None
-    for row in rows:
-        link = links[row.pk]
-        row.is_sent = row.direction == Message.Direction.OUT  # type: ignore[attr-defined]
-        # What stands right above needs no pointing at.
-        row.answers = link.answers if link.answers != before else None  # type: ignore[attr-defined]
-        row.is_orphan = link.is_orphan  # type: ignore[attr-defined]
-        delivery = deliveries.get(row.message_id) if row.direction == Message.Direction.OUT else None
-        row.ladder = ladder_of(delivery) if delivery is not None else None  # type: ignore[attr-defined]
-        row.attachment_count = 0  # type: ignore[attr-defined]
-        for document in row.documents.all():
-            for attachment in document.attachments.all():
-                row.attachment_count += 1  # type: ignore[attr-defined]
-                attachment.shown_as = previews.kind_of(attachment.content_type, attachment.size)  # type: ignore[attr-defined]
-        before = row.pk
-    message_text.Page().render_texts(rows)
-    return rows
+def _chips(asked: list_query.ListQuery) -> list[tuple[str, str, bool]]:
+    """The filters that are one click away: name, address, whether it is chosen."""
+    if asked.view not in {inbox.View.INBOX, inbox.View.MINE, inbox.View.WAITING}:
+        return []
+    chips: list[tuple[str, str, str]] = [(_("Alla"), "", ""), (_("Nya"), "status", inbox.Status.NEW)]
+    if asked.view is inbox.View.INBOX:
+        chips.append((_("Ej tilldelade"), "status", inbox.Status.UNASSIGNED))
+    else:
+        chips.append((_("I dag"), "status", inbox.Status.DUE))
+    shown = []
+    for name, field, value in chips:
+        query = QueryDict(mutable=True)
+        query["view"] = asked.view
+        if asked.order:
+            query["order"] = asked.order
+        if field:
+            query[field] = value
+        is_chosen = (asked.filters.status or "") == value and not (not value and asked.filters)
+        shown.append((name, query.urlencode(), is_chosen))
+    return shown
+
+
+def _notices(request: PersonRequest) -> dict[str, Any]:
+    """What is said of what has just been done. A part that a page fetches by itself says nothing of it: that
+    would be lost to the page that the person sees."""
+    is_asked_for = "X-Background" not in request.headers
+    return {
+        "has_notices": bool(request.htmx) and is_asked_for,
+        "undo_offer": reading.undo_offer(request.user) if is_asked_for else None,
+    }
+
+
+def _mark_seen(row: Conversation, person: Person) -> None:
+    inbox.mark_seen(row, person)
+    notes.mark_seen(row, person)
+
+
+def _is_live(request: PersonRequest) -> bool:
+    """Whether the page asks for its changing part again."""
+    return bool(request.htmx)
+
+
+def _open_key(request: PersonRequest) -> int | None:
+    """The conversation that stands open beside a list that is fetched again."""
+    text = request.headers.get("X-Open", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -1,48 +1,60 @@
-"""What waits for a person, wherever: what is handed to them, what mentions them, what came up again, and what
-they have in hand. One query each, however much there is."""
+"""What waits for a person, in all their mailboxes, the most urgent first. At most two queries for a kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from mailbox import access
 from mailbox.conversations import notes
-from mailbox.models import Conversation, ConversationEvent, Mention, Person, ReadMark, Reassignment
+from mailbox.drafts.composer import written_drafts
+from mailbox.models import Conversation, ConversationEvent, Draft, Mention, Person, ReadMark, Reassignment
+
+from . import inbox
 
 _MOST: Final = 20
+# Of each mailbox, of what nobody is assigned.
+_OLDEST: Final = 3
 # A reminder that nobody has looked at for so long is one no more; the conversation is still in its inbox.
 _REMINDS_FOR: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits, the most urgent first; at most `_MOST` of each, and whether there is more in hand."""
+    """What waits; at most `_MOST` of each kind, and whether more is assigned to the person. `unassigned` are
+    the oldest conversations of each mailbox that nobody is assigned."""
 
+    not_delivered: Sequence[Conversation]
     offers: Sequence[Reassignment]
     offered: Sequence[Reassignment]
     mentions: Sequence[Mention]
     reminders: Sequence[ConversationEvent]
-    held: Sequence[Conversation]
-    has_more_held: bool
+    assigned: Sequence[Conversation]
+    has_more_assigned: bool
+    drafts: Sequence[Draft]
+    unassigned: Sequence[Conversation]
 
     def __bool__(self) -> bool:
-        return bool(self.offers or self.mentions or self.reminders or self.held)
+        return bool(self.not_delivered or self.offers or self.mentions or self.reminders or self.assigned)
 
 
 def waiting_for(person: Person) -> Waiting:
     """All of it."""
-    held = list(_held(person)[: _MOST + 1])
+    assigned = list(_assigned(person)[: _MOST + 1])
     return Waiting(
+        list(_not_delivered(person)[:_MOST]),
         list(_offers(person)[:_MOST]),
         list(_offered(person)[:_MOST]),
         list(notes.mentions_of(person)[:_MOST]),
         list(_reminders(person)[:_MOST]),
-        held[:_MOST],
-        len(held) > _MOST,
+        assigned[:_MOST],
+        len(assigned) > _MOST,
+        list(_drafts(person)[:_MOST]),
+        _unassigned(person),
     )
 
 
@@ -75,7 +87,31 @@ def _reminders(person: Person) -> QuerySet[ConversationEvent]:
     return rows.order_by("-at", "-pk")
 
 
-def _held(person: Person) -> QuerySet[Conversation]:
+def _assigned(person: Person) -> QuerySet[Conversation]:
     rows = access.conversations_of(person).filter(assignee=person, state=Conversation.State.OPEN)
     rows = rows.select_related("mailbox")
     return rows.order_by(F("due_on").asc(nulls_last=True), "-last_activity_at", "-pk")
+
+
+def _not_delivered(person: Person) -> QuerySet[Conversation]:
+    rows = inbox.not_delivered(person).select_related("mailbox", "assignee")
+    # What is assigned to somebody else is theirs to do something about.
+    return rows.filter(Q(assignee=person) | Q(assignee=None)).order_by("-last_activity_at", "-pk")
+
+
+def _drafts(person: Person) -> QuerySet[Draft]:
+    rows = written_drafts(access.drafts_of(person)).filter(changed_by=person).select_related("mailbox")
+    return rows.order_by("-changed_at", "-pk")
+
+
+def _unassigned(person: Person) -> list[Conversation]:
+    """The oldest of each mailbox, by mailbox."""
+    rows = Conversation.objects.filter(
+        mailbox=OuterRef("pk"), state=Conversation.State.OPEN, is_waiting=False, assignee=None
+    )
+    oldest = ArraySubquery(rows.order_by("last_activity_at", "pk").values("pk")[:_OLDEST])
+    keys = access.mailboxes_of(person).annotate(oldest=oldest).values_list("oldest", flat=True)
+    found = Conversation.objects.filter(pk__in=[key for of_mailbox in keys for key in of_mailbox])
+    return list(
+        found.select_related("mailbox").order_by("mailbox__name", "mailbox", "last_activity_at", "pk")
+    )

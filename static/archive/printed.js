@@ -1,15 +1,20 @@
 /* The print button of a conversation, and the access log's entry when it is printed by any means. */
 (() => {
   "use strict";
-  const form = document.querySelector("[data-printed]");
-  if (!form) return;
-  const button = form.querySelector("[data-print]");
-  if (button) {
-    button.hidden = false;
-    button.addEventListener("click", () => print());
-  }
+  const show = () => {
+    for (const button of document.querySelectorAll("[data-print]")) button.hidden = false;
+  };
+  addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-print]")) print();
+  });
+  addEventListener("DOMContentLoaded", show);
+  addEventListener("htmx:afterSettle", show);
   addEventListener("beforeprint", () => {
+    // The conversation that is open now.
+    const form = document.querySelector("[data-printed]");
+    if (!form) return;
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
     fetch(form.dataset.printed, { method: "POST", headers, credentials: "same-origin", keepalive: true });
   });
+  show();
 })();

@@ -1,4 +1,5 @@
-/* Single keys that lead somewhere (WCAG 2.1.4): told of on the help page, where they are turned off. */
+/* Single keys (WCAG 2.1.4): `?` tells them, and the help page is where they are turned off.
+   An element with data-key is pressed by its key: a link or button is clicked, a field gets focus. */
 (() => {
   "use strict";
   const OFF = "sdk-keys-off";
@@ -19,23 +20,59 @@
       else kept.setItem(OFF, "1");
     });
   }
-  const move = (step) => {
-    const links = [...document.querySelectorAll(".conversations .subject a")];
-    const next = links[Math.max(0, links.indexOf(document.activeElement) + step)];
-    if (next) next.focus();
-    return Boolean(next);
-  };
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || (kept && kept.getItem(OFF))) return;
-    if (event.target.closest("input, select, textarea, [contenteditable]")) return;
-    if (event.key === "j" || event.key === "k") {
-      if (move(event.key === "j" ? 1 : -1)) event.preventDefault();
+  const isShown = (element) => element.checkVisibility?.() ?? true;
+  const press = (element) => {
+    if (element.matches("input, textarea, select")) {
+      element.focus();
       return;
     }
-    const link = [...document.querySelectorAll("a[data-key]")].find((one) => one.dataset.key === event.key);
-    if (link) {
+    if (element.matches("summary")) {
+      element.parentElement.open = !element.parentElement.open;
+      const field = element.parentElement.querySelector("input:not([type=hidden]), textarea, select");
+      if (element.parentElement.open && field) field.focus();
+      return;
+    }
+    element.click();
+  };
+  const search = () =>
+    [...document.querySelectorAll('form[action$="/sok"] input[type=search]')].find((field) => isShown(field));
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || kept?.getItem(OFF)) return;
+    if (event.key === "Escape") {
+      const open = event.target.closest("details.drop-down[open]");
+      if (open) {
+        open.open = false;
+        open.querySelector("summary").focus();
+      }
+      return;
+    }
+    if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable], dialog")) return;
+    if (event.key === "?") {
+      const help = document.getElementById("keys-help");
+      if (help) {
+        event.preventDefault();
+        help.showModal();
+        return;
+      }
+    }
+    const field = event.key === "/" || event.key === "s" ? search() : null;
+    if (field && isShown(field)) {
       event.preventDefault();
-      link.click();
+      field.focus();
+      return;
+    }
+    if (!document.dispatchEvent(new CustomEvent("sdk-key", { detail: event.key, cancelable: true }))) {
+      event.preventDefault();
+      return;
+    }
+    const key = event.key === "/" ? "s" : event.key;
+    const element = [...document.querySelectorAll("[data-key]")].find(
+      (one) => one.dataset.key === key && (isShown(one) || one.matches("a")),
+    );
+    if (element) {
+      event.preventDefault();
+      press(element);
     }
   });
 })();

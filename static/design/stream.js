@@ -15,7 +15,7 @@
   // `address` says in its query what this page shows; `tell(name)` is called with "changed", "presence", "ended".
   window.openEvents = (address, tell) => {
     const here = new URL(address, location.href);
-    const myPlaces = here.search.replace(/^\?/, "");
+    let myPlaces = here.search.replace(/^\?/, "");
     const tab = crypto.randomUUID ? crypto.randomUUID() : String(Math.random());
     const canShare = Boolean(navigator.locks && window.BroadcastChannel);
     const channel = canShare ? new BroadcastChannel(CHANNEL) : null;
@@ -164,6 +164,13 @@
 
     return {
       stop,
+      // The page shows something else now: `query` says what, as the address did.
+      show: (query) => {
+        if (query === myPlaces) return;
+        myPlaces = query;
+        say();
+        match();
+      },
       // Whether something is listened to now, here or by another tab.
       isHeard: () =>
         Boolean(source && source.readyState === EventSource.OPEN) ||

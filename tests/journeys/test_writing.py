@@ -36,7 +36,7 @@ def begin(karin: Caseworker, subject: str, text: str) -> Page:
     """A draft to the training department with a subject and a text."""
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
     page.get_by_role("option", name=re.compile(TRAINING)).click()
     expect(page.get_by_role("list", name="Till")).to_contain_text(TRAINING)
@@ -161,7 +161,7 @@ def test_what_was_typed_and_chosen_before_scripts_and_hits_came_is_kept(two_node
     held: list[Route] = []
     page.route("**/drafts/draft*.js", lambda route: held.append(route))
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Skriv meddelande").click(no_wait_after=True)
+    page.get_by_role("button", name="Nytt meddelande").click(no_wait_after=True)
     page.get_by_label("Meddelande", exact=True).fill("Före skriptet")
     held.pop().continue_()
     expect(page.locator("#saved")).to_contain_text(re.compile(r"Sparat \d\d:\d\d"))
@@ -201,7 +201,7 @@ def test_texts_and_lists_are_kept_and_used_without_javascript(two_nodes, browser
         page.get_by_role("radio", name=re.compile(function)).first.check()
         page.get_by_role("button", name="Lägg till på listan").click()
     page.get_by_role("link", name=RECEPTION).click()
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     page.get_by_label("Sändlista").select_option("Arbetsmarknad")
     page.get_by_role("button", name="Lägg till sändlistan").click()
     expect(page.get_by_role("heading", name="Till 2 mottagare, var och en för sig")).to_be_visible()

@@ -81,6 +81,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "mailbox": ("get post", MEMBER),
     "conversation": ("get", MEMBER),
     "act": ("post", MEMBER),
+    "act-on-many": ("post", MEMBER),
+    "seen": ("post", MEMBER),
     "undo": ("post", MEMBER),
     "reassign": ("get post", MEMBER),
     # What is offered to a mailbox its members answer, and nobody who sees the conversation.

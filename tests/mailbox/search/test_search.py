@@ -730,7 +730,7 @@ def test_the_words_that_match_go_with_the_link_and_not_into_its_address(mailbox,
 
 def test_the_search_box_of_other_pages_posts_its_question(rf):
     request = rf.get("/")
-    html = render_to_string("search/_box.html", {}, request)
+    html = render_to_string("search/_head.html", {}, request)
     assert 'method="post"' in html
     assert 'name="question"' in html
-    assert "search/search.js" in html
+    assert "data-search-box" in html

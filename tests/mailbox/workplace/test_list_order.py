@@ -89,7 +89,7 @@ def test_the_order_is_chosen_in_the_page_and_kept_to_the_next(mailbox, client):
         a_conversation(mailbox, due_on=NOON.date() + timedelta(days=1))
     last = a_conversation(mailbox, remind_at=NOON)
     first = a_conversation(mailbox, due_on=NOON.date())
-    form = {"vy": "inkorg", "ordning": "klart-senast"}
+    form = {"view": "inkorg", "order": "klart-senast"}
     address = client.post(reverse("mailbox", args=[mailbox.pk]), form).headers["Location"]
     page = client.get(address)
     assert page.context["page"].rows[0] == first
@@ -105,9 +105,9 @@ def test_the_order_is_chosen_in_the_page_and_kept_to_the_next(mailbox, client):
 @pytest.mark.parametrize("view", [View.DONE, View.SENT, View.TRASH, View.DRAFTS])
 def test_what_is_not_to_be_done_has_no_order_by_when(mailbox, client, view):
     log_in(client, a_member("Karin", mailbox))
-    page = client.get(f"{reverse('mailbox', args=[mailbox.pk])}?vy={view}&ordning=klart-senast")
+    page = client.get(f"{reverse('mailbox', args=[mailbox.pk])}?view={view}&order=klart-senast")
     assert page.context["asked"].order is Order.LATEST
-    assert "klart-senast" not in page.content.decode().split('id="ordning"')[1].split("</select>")[0]
+    assert "klart-senast" not in page.content.decode().split('id="order"')[1].split("</select>")[0]
 
 
 @pytest.mark.parametrize("order", Order)
@@ -127,10 +127,10 @@ def test_drafts_have_pages_as_well(mailbox, client):
     for number in range(list_order.PAGE + 2):
         Draft.objects.create(mailbox=mailbox, created_by=karin, changed_by=karin, subject=f"Utkast {number}")
     Draft.objects.create(mailbox=mailbox, created_by=karin, changed_by=karin)
-    address = f"{reverse('mailbox', args=[mailbox.pk])}?vy=utkast"
+    address = f"{reverse('mailbox', args=[mailbox.pk])}?view=utkast"
     first = client.get(address).context["page"]
     key = first.after.replace("+", "%2B")
-    second = client.get(f"{address}&efter={key}&sida=2").context["page"]
+    second = client.get(f"{address}&after={key}&page=2").context["page"]
     subjects = [row.subject for page in (first, second) for row in page.rows]
     assert subjects == [f"Utkast {number}" for number in reversed(range(list_order.PAGE + 2))]
     assert second.after == ""

@@ -206,7 +206,7 @@ def test_pages_go_by_key_and_miss_nothing(mailbox, client):
         page = client.get(url).context["page"]
         seen += [row.pk for row in page.rows]
         url = (
-            f"{reverse('mailbox', args=[mailbox.pk])}?efter={page.after.replace('+', '%2B')}"
+            f"{reverse('mailbox', args=[mailbox.pk])}?after={page.after.replace('+', '%2B')}"
             if page.after
             else ""
         )

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("view", list(View))
 def test_a_view_that_is_empty_says_what_comes_there(mailbox, client, view):
     log_in(client, a_member("Karin", mailbox))
-    shown = client.get(reverse("mailbox", args=[mailbox.pk]), {"vy": view}).content.decode()
+    shown = client.get(reverse("mailbox", args=[mailbox.pk]), {"view": view}).content.decode()
     assert f'<p class="empty">{list_query.NOTHING[view]}</p>' in shown
     assert len({str(text) for text in list_query.NOTHING.values()}) == len(View)
 
@@ -32,8 +32,8 @@ def test_where_nothing_passes_the_filters_one_click_shows_the_whole_view(mailbox
     arrives(mailbox)
     log_in(client, a_member("Karin", mailbox))
     address = reverse("mailbox", args=[mailbox.pk])
-    shown = client.get(address, {"vy": "inkorg", "organisation": "Ingen sådan"}).content.decode()
-    assert '<a href="?vy=inkorg">Visa alla i vyn</a>' in shown
+    shown = client.get(address, {"view": "inkorg", "organisation": "Ingen sådan"}).content.decode()
+    assert '<a href="?view=inkorg">Visa alla i vyn</a>' in shown
 
 
 def test_dates_are_written_as_swedish_is_written(mailbox, client):
@@ -42,7 +42,7 @@ def test_dates_are_written_as_swedish_is_written(mailbox, client):
     Conversation.objects.filter(pk=message.conversation_id).update(last_activity_at=when)
     log_in(client, a_member("Karin", mailbox))
     shown = client.get(reverse("mailbox", args=[mailbox.pk])).content.decode()
-    assert ">5 nov 13:00<" in shown
+    assert ">5 nov<" in shown
 
 
 def _menu(page: str) -> str:

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox.conversations import assignment, history, notes, reassignment
+from mailbox.conversations import assignment, history, notes, reassignment, reminders, state_changes, undo
 from mailbox.models import Conversation, ConversationEvent, Membership, UnattendedAlarm
 from mailbox.workplace import inbox, list_order, worklist
 from mailbox.workplace.inbox import Filters, Status, View
@@ -44,9 +44,9 @@ def test_what_one_has_in_hand_comes_by_the_day_it_is_due(mailbox, client):
     overdue = held_by(mailbox, karin, due_on=today - timedelta(days=1))
     held_by(mailbox, a_member("Ahmed", mailbox))
     done = held_by(mailbox, karin)
-    assignment.finish(done.pk, karin)
+    state_changes.finish(done.pk, karin)
     found = worklist.waiting_for(karin)
-    assert [row.pk for row in found.held] == [overdue.pk, later.pk, undated.pk]
+    assert [row.pk for row in found.assigned] == [overdue.pk, later.pk, undated.pk]
     log_in(client, karin)
     assert start(client).count("Skulle vara klar") == 1
 
@@ -63,7 +63,7 @@ def test_a_reminder_comes_back_to_who_set_it_until_they_have_looked(mailbox, cli
     assert timezone.localtime(conversation.remind_at).date() == day
     assert worklist.waiting_for(karin).reminders == []
     Conversation.objects.update(remind_at=timezone.now())
-    assert assignment.send_due_reminders() == 1
+    assert reminders.send_due_reminders() == 1
     assert [event.conversation for event in worklist.waiting_for(karin).reminders] == [conversation]
     assert worklist.waiting_for(ahmed).reminders == []
     assert "Påminnelser" in start(client)
@@ -80,14 +80,14 @@ def test_a_start_page_tells_of_everything_and_only_of_what_one_sees(mailbox, cli
     mentioned = arrives(mailbox).conversation
     notes.write(mentioned.pk, ahmed, "@Karin")
     reminded = arrives(mailbox).conversation
-    assignment.remind(reminded.pk, karin, timezone.now())
-    assignment.send_due_reminders()
+    reminders.remind(reminded.pk, karin, timezone.now())
+    reminders.send_due_reminders()
     UnattendedAlarm.objects.create(mailbox=mailbox, reason="untaken", since=timezone.now())
-    told = ["Överlämnas till dig", "Du är nämnd", "Påminnelser", "Du har tagit", "Obevakade brevlådor"]
+    told = ["Överlämnas till dig", "Du är nämnd", "Påminnelser", "Tilldelade dig", "Obevakade brevlådor"]
     log_in(client, karin)
     page = start(client)
     assert [text for text in told if text in page] == told
-    assert "4 nya konversationer" in page
+    assert "4\n  nya" in page
     log_in(client, ahmed)
     assert "Du väntar på att någon tar över" in start(client)
     Membership.objects.filter(person=karin).delete()
@@ -106,8 +106,8 @@ def test_the_start_page_costs_no_query_for_each_thing_that_waits(mailbox, client
         offered = held_by(mailbox, ahmed)
         reassignment.offer(offered.pk, ahmed, to=karin, done="Ringt", remains="Svara")
         notes.write(offered.pk, ahmed, "@Karin")
-        assignment.remind(arrives(mailbox).conversation.pk, karin, timezone.now())
-        assignment.send_due_reminders()
+        reminders.remind(arrives(mailbox).conversation.pk, karin, timezone.now())
+        reminders.send_due_reminders()
         start(client)
         with CaptureQueriesContext(connection) as queries:
             start(client)
@@ -122,10 +122,10 @@ def test_opened_taken_answered_and_done_say_who_and_when(mailbox):
     def milestones() -> list[str]:
         row = Conversation.objects.select_related("assignee").get(pk=conversation.pk)
         told = history.milestones_of(row)
-        assert all(at is not None for what, at in told if what.startswith(("Öppnad första", "Tagen av")))
+        assert all(at is not None for what, at in told if what.startswith(("Öppnad första", "Tilldelad ")))
         return [what for what, _at in told]
 
-    assert milestones() == ["Ingen har öppnat den", "Ingen har den", "Ingen har svarat"]
+    assert milestones() == ["Ingen har öppnat den", "Ej tilldelad", "Ingen har svarat"]
     assignment.note_opened(conversation, karin)
     assignment.note_opened(conversation, ahmed)
     assignment.assign(conversation.pk, ahmed)
@@ -133,15 +133,15 @@ def test_opened_taken_answered_and_done_say_who_and_when(mailbox):
     assert milestones() == [
         "Öppnad första gången av Karin",
         "Öppnad också av Ahmed",
-        "Tagen av Ahmed",
+        "Tilldelad Ahmed",
         "Besvarad av Ahmed",
     ]
     arrives(mailbox, conversation=str(conversation.conversation_id))
     assert milestones()[-1] == "Senast besvarad av Ahmed, innan det senaste meddelandet kom"
-    done = assignment.finish(conversation.pk, karin)
+    done = state_changes.finish(conversation.pk, karin)
     assert milestones()[-1] == "Markerad som klar av Karin"
     assert history.in_words(ConversationEvent.objects.get(pk=done.pk)) == "Markerad som klar av Karin"
-    assignment.undo(done.pk, karin)
+    undo.undo(done.pk, karin)
     assert "Markerad som klar av Karin" not in milestones()
 
 
@@ -168,7 +168,7 @@ def test_a_view_is_narrowed_by_how_it_stands_with_a_conversation(mailbox):
     failed, done = arrives(mailbox), arrives(mailbox).conversation
     failed.conversation.messages.update(direction="out", delivery_state="REJECTED")
     Conversation.objects.update(has_sent=True)
-    assignment.finish(done.pk, karin)
+    state_changes.finish(done.pk, karin)
     for row in (taken, due, failed.conversation, done):
         inbox.mark_seen(row, karin)
 
@@ -179,8 +179,8 @@ def test_a_view_is_narrowed_by_how_it_stands_with_a_conversation(mailbox):
     everything = {untaken.pk, taken.pk, due.pk, failed.conversation_id, done.pk}
     assert shown(Status.NEW) == {untaken.pk}
     assert shown(Status.OPEN) == everything - {done.pk}
-    assert shown(Status.TAKEN) == {taken.pk, due.pk}
-    assert shown(Status.UNTAKEN) == {untaken.pk, failed.conversation_id}
+    assert shown(Status.ASSIGNED) == {taken.pk, due.pk}
+    assert shown(Status.UNASSIGNED) == {untaken.pk, failed.conversation_id}
     assert shown(Status.DUE) == {due.pk}
     assert shown(Status.FAILED) == {failed.conversation_id}
     assert shown(Status.DONE) == {done.pk}
@@ -192,12 +192,12 @@ def test_the_address_of_a_narrowed_view_narrows_its_next_page_as_well(mailbox, c
     for _ in range(list_order.PAGE + 1):
         held_by(mailbox, karin)
     arrives(mailbox)
-    form = {"vy": "inkorg", "lage": "tagna", "funktion": "", "ordning": "aldst"}
+    form = {"view": "inkorg", "status": "tagna", "function": "", "order": "aldst"}
     address = client.post(reverse("mailbox", args=[mailbox.pk]), form).headers["Location"]
-    assert "lage=tagna" in address
+    assert "status=tagna" in address
     first = client.get(address).context["page"]
     key = first.after.replace("+", "%2B")
-    second = client.get(f"{address}&efter={key}&sida=2")
+    second = client.get(f"{address}&after={key}&page=2")
     assert len(second.context["page"].rows) == 1
     assert 'value="tagna" selected' in second.content.decode()
 
@@ -210,7 +210,7 @@ def test_a_long_history_shows_its_latest_lines_and_all_of_it_to_who_asks(mailbox
         assignment.assign(conversation.pk, karin)
         assignment.unassign(conversation.pk, karin)
     address = reverse("conversation", args=[conversation.pk])
-    short, whole = client.get(address), client.get(address, {"historik": "hela"})
+    short, whole = client.get(address), client.get(address, {"history": "all"})
     assert len(short.context["history"]) == 50
     assert short.context["is_cut"]
     assert len(whole.context["history"]) == 61

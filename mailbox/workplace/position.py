@@ -1,0 +1,79 @@
+"""Where in a list a conversation stands, and which come before and after it."""
+
+from dataclasses import dataclass
+
+from django.http import QueryDict
+
+from mailbox.access import Viewer
+from mailbox.conversations.addresses import conversation_url
+from mailbox.models import Conversation, FunctionMailbox
+
+from . import inbox
+from .list_order import PAGE, Page
+from .list_query import ListQuery, read
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """`number` counts from 1 and is 0 where the conversation is not in the list any more. `next_list` is the
+    address of the list in which the next one is, on another page if need be."""
+
+    number: int
+    count: int | None
+    previous_url: str
+    next_url: str
+    next_key: int | None
+    next_list: str
+
+
+def position_of(
+    conversation: Conversation,
+    person: Viewer,
+    asked: ListQuery,
+    *,
+    page: Page[Conversation] | None = None,
+    count: int | None = None,
+) -> Position:
+    """The place in the list that `asked` describes; `page` is that page of it, where it has been read."""
+    mailbox = conversation.mailbox
+    page = page or list_page(mailbox, person, asked)
+    keys = [row.pk for row in page.rows]
+    if conversation.pk not in keys:
+        first_url = conversation_url(keys[0], asked.address) if keys else ""
+        return Position(0, None, "", first_url, *_first(keys, asked))
+    place = keys.index(conversation.pk)
+    previous_url = conversation_url(keys[place - 1], asked.address) if place else ""
+    next_key, next_list = (keys[place + 1], asked.address) if place + 1 < len(keys) else (None, "")
+    if next_key is None and page.after:
+        onward = read(_next_page(asked, page.after))
+        rows = list_page(mailbox, person, onward).rows
+        next_key, next_list = (rows[0].pk, onward.address) if rows else (None, "")
+    if asked.filters:
+        count = None
+    elif count is None:
+        count = inbox.count_in(mailbox, person, asked.view)
+    return Position(
+        (asked.page - 1) * PAGE + place + 1,
+        count,
+        previous_url,
+        conversation_url(next_key, next_list) if next_key else "",
+        next_key,
+        next_list,
+    )
+
+
+def list_page(mailbox: FunctionMailbox, person: Viewer, asked: ListQuery) -> Page[Conversation]:
+    """The page of the list that is asked for."""
+    return inbox.page_of(
+        mailbox, person, asked.after, view=asked.view, filters=asked.filters, order=asked.order
+    )
+
+
+def _first(keys: list[int], asked: ListQuery) -> tuple[int | None, str]:
+    return (keys[0], asked.address) if keys else (None, "")
+
+
+def _next_page(asked: ListQuery, after: str) -> QueryDict:
+    query = QueryDict(asked.query, mutable=True)
+    query["after"], query["page"] = after, str(asked.page + 1)
+    return query
