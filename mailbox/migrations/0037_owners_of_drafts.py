@@ -12,6 +12,6 @@ def give_owners(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailbox", "0038_drafts_have_an_owner")]
+    dependencies = [("mailbox", "0036_drafts_have_an_owner")]
 
     operations = [migrations.RunPython(give_owners, migrations.RunPython.noop)]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailbox', '0034_names_that_say_what_a_row_is'),
+        ('mailbox', '0037_owners_of_drafts'),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ import transport.storage.encryption.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailbox", "0034_names_that_say_what_a_row_is")]
+    dependencies = [("mailbox", "0035_due_dates_in_history")]
 
     operations = [
         migrations.AddField(
