@@ -194,7 +194,8 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(mailbox, client):
     with CaptureQueriesContext(connection) as queries:
         page = client.get(url)
     assert len(page.context["messages_shown"]) == 6
-    assert len(queries) <= 30
+    # With the sidebar and the list beside it.
+    assert len(queries) <= 45
 
 
 def test_pages_go_by_key_and_miss_nothing(mailbox, client):
