@@ -170,9 +170,11 @@
         }
         const trouble = form.querySelector("#files-trouble");
         if (trouble && trouble.textContent.trim()) return;
-        form.isLeaving = true;
-        form.requestSubmit(pressed);
-        form.isLeaving = false;
+        setTimeout(() => {
+          form.isLeaving = true;
+          form.requestSubmit(pressed);
+          form.isLeaving = false;
+        }, 0);
       });
     });
     // Enter in a field of one line goes on to the text: it neither saves nor takes away what was searched.
@@ -246,6 +248,7 @@
     if (!(await form.draft.settle())) return;
     event.target.elements.version.value = form.elements.version.value;
     event.target.isReady = true;
-    event.target.requestSubmit();
+    // A form whose submit event is still under way is not submitted again.
+    setTimeout(() => event.target.requestSubmit(), 0);
   });
 })();
