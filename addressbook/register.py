@@ -89,48 +89,48 @@ def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
     return [
         [
             *map(
-                _told_apart,
+                _escaped,
                 (
-                    one.identifier,
-                    one.name,
-                    one.description,
-                    "\n".join(category_text(category) for category in one.categories),
-                    "\n".join(one.search_words),
+                    function.identifier,
+                    function.name,
+                    function.description,
+                    "\n".join(category_text(category) for category in function.categories),
+                    "\n".join(function.search_words),
                 ),
             ),
             # The day in Sweden, not UTC's.
-            timezone.localdate(one.closed_at).isoformat() if one.closed_at else "",
-            _told_apart(one.successor.identifier if one.successor else ""),
+            timezone.localdate(function.closed_at).isoformat() if function.closed_at else "",
+            _escaped(function.successor.identifier if function.successor else ""),
         ]
-        for one in functions
+        for function in functions
     ]
 
 
 def as_json_api(functions: Iterable[OwnFunction]) -> dict[str, Any]:
     """The register in the form in which the federation's address book has its addresses: the open ones."""
-    items = [one for one in functions if one.closed_at is None]
+    items = [function for function in functions if function.closed_at is None]
     parents = dict(Organisation.objects.values_list("participant_id", "book_id"))
     data = [
         {
             "type": "addresses",
-            "id": str(one.pk),
+            "id": str(function.pk),
             "attributes": {
-                "identifier": one.identifier,
-                "name": one.name,
-                "description": one.description or None,
-                "categories": one.categories,
-                "searchWords": one.search_words,
+                "identifier": function.identifier,
+                "name": function.name,
+                "description": function.description or None,
+                "categories": function.categories,
+                "searchWords": function.search_words,
             },
             "relationships": {
                 "parent": {
                     "data": {
                         "type": "organizations",
-                        "id": parents.get(one.participant_id, one.participant_id),
+                        "id": parents.get(function.participant_id, function.participant_id),
                     }
                 }
             },
         }
-        for one in items
+        for function in items
     ]
     return {"meta": {"count": len(items)}, "links": {}, "data": data}
 
@@ -143,15 +143,15 @@ def difference(participant_id: str) -> Difference:
         for row in FunctionAddress.objects.filter(organisation__participant_id=participant_id, gone_at=None)
     }
     found = Difference()
-    for one in own:
-        theirs = published.pop(one.identifier, None)
-        if one.closed_at is not None:
+    for function in own:
+        theirs = published.pop(function.identifier, None)
+        if function.closed_at is not None:
             if theirs is not None:
-                found.to_remove.append((theirs, one))
+                found.to_remove.append((theirs, function))
         elif theirs is None:
-            found.to_register.append(one)
-        elif fields := _differing(one, theirs):
-            found.to_change.append((one, theirs, fields))
+            found.to_register.append(function)
+        elif fields := _differing(function, theirs):
+            found.to_change.append((function, theirs, fields))
         else:
             found.same_count += 1
     found.to_remove += [(row, None) for row in published.values()]
@@ -177,12 +177,12 @@ def of_published(
 def successors_of(participant_id: str, identifier: str) -> list[str]:
     """The identifiers of what succeeded a closed function, the nearest first; empty where it is open."""
     found: list[str] = []
-    one = OwnFunction.objects.filter(participant_id=participant_id, identifier=identifier).first()
-    while one is not None and one.closed_at is not None:
-        one = one.successor
-        if one is None or one.identifier in found:
+    function = OwnFunction.objects.filter(participant_id=participant_id, identifier=identifier).first()
+    while function is not None and function.closed_at is not None:
+        function = function.successor
+        if function is None or function.identifier in found:
             break
-        found.append(one.identifier)
+        found.append(function.identifier)
     return found
 
 
@@ -206,6 +206,7 @@ def category_of(text: str) -> dict[str, str]:
 
 
 def category_text(category: dict[str, str]) -> str:
+    """A category as `category_of` reads it: its name alone where it has no code."""
     is_alone = not category.get("system") and not category.get("code")
     # A name that could be read as all three stands as the third.
     if is_alone and category["name"].count(_SEPARATOR) < 2:
@@ -218,13 +219,13 @@ def lines_of(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _told_apart(text: str) -> str:
+def _escaped(text: str) -> str:
     """A text that looks as if the sheet had made it harmless gets one more apostrophe, so that taking one
     away again gives what was written."""
     return f"'{text}" if text.startswith("'") and _is_marked(text) else text
 
 
-def _as_meant(cell: str) -> str:
+def _unescaped(cell: str) -> str:
     """The text without the apostrophe by which the sheet made it harmless (`transport.spreadsheets`)."""
     return cell[1:] if cell.startswith("'") and _is_marked(cell) else cell
 
@@ -243,12 +244,12 @@ def _day(text: str) -> date | None:
     return day if date(1970, 1, 2) < day <= timezone.localdate() else None
 
 
-def _differing(one: OwnFunction, theirs: FunctionAddress) -> list[str]:
+def _differing(own: OwnFunction, theirs: FunctionAddress) -> list[str]:
     pairs = {
-        "name": (one.name, theirs.name),
-        "description": (" ".join(one.description.split()), " ".join(theirs.description.split())),
-        "categories": (sorted(item["name"] for item in one.categories), sorted(theirs.categories)),
-        "search_words": (sorted(one.search_words), sorted(theirs.search_words)),
+        "name": (own.name, theirs.name),
+        "description": (" ".join(own.description.split()), " ".join(theirs.description.split())),
+        "categories": (sorted(item["name"] for item in own.categories), sorted(theirs.categories)),
+        "search_words": (sorted(own.search_words), sorted(theirs.search_words)),
     }
     return [name for name, (ours, published) in pairs.items() if ours != published]
 
@@ -269,23 +270,23 @@ def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
             elif any(map(str.strip, cells[len(columns) :])):
                 raise FileRefused(row, "too-many-cells")
             elif any(map(str.strip, cells)):
-                yield row, _from_row(row, dict(zip(columns, map(_as_meant, cells), strict=False)))
+                yield row, _from_row(row, dict(zip(columns, map(_unescaped, cells), strict=False)))
     except csv.Error:
         raise FileRefused(row + 1 if columns else 0, "unreadable") from None
     if not {"identifier", "name"} <= set(columns):
         raise FileRefused(0, "columns")
 
 
-def _from_row(row: int, told: dict[str, str]) -> Entry:
+def _from_row(row: int, cells: dict[str, str]) -> Entry:
     try:
         # A name that somebody has broken in a cell is one line all the same.
-        name = _BREAK.sub(" ", told.get("name", ""))
-        entry = entry_of(told.get("identifier", ""), name, *(told.get(each, "") for each in COLUMNS[2:5]))
+        name = _BREAK.sub(" ", cells.get("name", ""))
+        entry = entry_of(cells.get("identifier", ""), name, *(cells.get(each, "") for each in COLUMNS[2:5]))
     except FileRefused as refused:
         raise FileRefused(row, refused.reason) from None
-    closed = told.get("closed", "").strip()
+    closed = cells.get("closed", "").strip()
     is_closed = bool(closed)
-    successor = told.get("successor", "").strip() if is_closed else ""
+    successor = cells.get("successor", "").strip() if is_closed else ""
     return replace(entry, is_closed=is_closed, closed_on=_day(closed), successor=successor)
 
 
@@ -303,21 +304,21 @@ def _from_json(text: str) -> Iterator[tuple[int, Entry]]:
             raise FileRefused(number, refused.reason, is_item=True) from None
 
 
-def _from_item(told: dict[str, Any]) -> Entry:
+def _from_item(attributes: dict[str, Any]) -> Entry:
     categories = [
         {part: str(item.get(part) or "").strip()[:256] for part in ("system", "code", "name")}
         if isinstance(item, dict)
         else category_of(str(item))
-        for item in told.get("categories") or ()
+        for item in attributes.get("categories") or ()
     ]
     words = [
         str(item.get("name") if isinstance(item, dict) else item).strip()
-        for item in told.get("searchWords") or ()
+        for item in attributes.get("searchWords") or ()
     ]
     return _checked(
-        str(told.get("identifier") or ""),
-        str(told.get("name") or ""),
-        str(told.get("description") or ""),
+        str(attributes.get("identifier") or ""),
+        str(attributes.get("name") or ""),
+        str(attributes.get("description") or ""),
         categories,
         words,
     )

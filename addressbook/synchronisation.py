@@ -120,9 +120,9 @@ def _apply(book: Book, *, force: bool) -> _Counts:
         elif counts.added + counts.changed != before:
             touched.append(row_function.pk)
     now = timezone.now()
-    for rows, told in ((known_organisations, book.organisations), (known_functions, book.functions)):
+    for rows, entries in ((known_organisations, book.organisations), (known_functions, book.functions)):
         for key, row_any in rows.items():
-            if key not in told and row_any.gone_at is None:
+            if key not in entries and row_any.gone_at is None:
                 row_any.gone_at = now
                 row_any.save(update_fields=["gone_at"])
                 counts.gone += 1

@@ -100,8 +100,8 @@ def _fitting(keys: list[dict[str, Any]], key_id: Any, algorithm: str) -> list[jw
 def _fetch(address: str) -> list[dict[str, Any]]:
     response = oidc_requests.get(address)
     response.raise_for_status()
-    told = response.json()
-    keys = told.get("keys") if isinstance(told, dict) else None
+    key_set = response.json()
+    keys = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(keys, list):
         raise oidc_requests.RequestException("no key set")
     return [key for key in keys if isinstance(key, dict)]

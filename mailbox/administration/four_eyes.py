@@ -29,8 +29,8 @@ def needs_second(actor: Person | None, target: FunctionMailbox | None) -> bool:
     ).exists():
         return True
     own_rules = Q(made_by=actor)
-    for told in named.filter(what="rule-made").values_list("details", flat=True):
-        own_rules |= Q(claim=told.get("claim", ""), value=told.get("value", ""))
+    for details in named.filter(what="rule-made").values_list("details", flat=True):
+        own_rules |= Q(claim=details.get("claim", ""), value=details.get("value", ""))
     return MembershipRule.objects.filter(own_rules, mailbox=target).exists()
 
 

@@ -89,6 +89,6 @@ def _record(actor: Person, what: str, rule: MembershipRule) -> None:
     )
 
 
-def _values(said: Any) -> list[str]:
+def _values(claim: Any) -> list[str]:
     """A claim is a text, or a list of them, as groups are."""
-    return [str(one) for one in said] if isinstance(said, list) else [str(said)]
+    return [str(value) for value in claim] if isinstance(claim, list) else [str(claim)]

@@ -128,8 +128,8 @@ def hold(actor: Person, conversation: Conversation) -> None:
     """Keep a conversation whatever the rules say."""
     with transaction.atomic():
         assignment.locked_for(conversation.pk, actor)
-        _, held = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
-        if held:
+        _, created = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
+        if created:
             assignment.record_event(conversation, ConversationEvent.What.RETENTION_HOLD, actor)
             _record(actor, "retention-held", conversation)
 
@@ -234,6 +234,6 @@ def _record(actor: Person, what: str, conversation: Conversation) -> None:
 
 def hold_counts(mailboxes: QuerySet[FunctionMailbox]) -> dict[int, int]:
     """How many conversations have a retention hold, by the mailbox's key."""
-    held = RetentionHold.objects.filter(conversation__mailbox__in=mailboxes).order_by()
-    rows = held.values("conversation__mailbox").annotate(count=Count("pk"))
+    holds = RetentionHold.objects.filter(conversation__mailbox__in=mailboxes).order_by()
+    rows = holds.values("conversation__mailbox").annotate(count=Count("pk"))
     return dict(rows.values_list("conversation__mailbox", "count"))

@@ -112,7 +112,7 @@ def give_role(request: PersonRequest, person_id: int) -> HttpResponse:
 def revoke_role(request: PersonRequest, role_id: int) -> HttpResponse:
     """Revoke a role, where one has it oneself."""
     known = mailboxes.people_administered_by(request.user)
-    held = get_object_or_404(
+    role = get_object_or_404(
         OrganisationRole.objects.filter(
             person__in=Person.objects.filter(pk__in=known.values("pk")),
             participant_id__in=access.administered_by(request.user),
@@ -120,7 +120,7 @@ def revoke_role(request: PersonRequest, role_id: int) -> HttpResponse:
         pk=role_id,
     )
     try:
-        mailboxes.revoke_role(request.user, held)
+        mailboxes.revoke_role(request.user, role)
     except mailboxes.NotForYouToGive:
         messages.error(request, _("Du kan bara ta bort roller som du själv har, och aldrig dina egna."))
     else:
