@@ -28,7 +28,7 @@ def test_a_table_uses_the_window_and_keeps_its_head():
 def test_why_a_transfer_failed_stands_beside_what_happened(client):
     log_in(client, with_role("administrator"))
     participant = "0203:habo.se"
-    TransferEvent.objects.create(kind="failed", sender=participant, recipient="0203:af.se", cause="timeout")
+    TransferEvent.objects.create(kind="FAILED", sender=participant, recipient="0203:af.se", cause="timeout")
     page = client.post(reverse("transfer-log")).content.decode()
     heads = re.findall(r'<th scope="col">([^<]*)</th>', page)
     assert heads[:3] == ["När", "Händelse", "Orsak"]
