@@ -203,7 +203,7 @@ def test_a_worker_that_dies_leaves_neither_a_second_arrival_nor_a_file(inside, s
 
 def test_copies_are_not_removed_as_orphaned_files(inside, monkeypatch):
     message_id = sent_by(inside)
-    monkeypatch.setattr(blobs, "_FORGOTTEN_AFTER", timedelta(seconds=-5))
+    monkeypatch.setattr(blobs, "_ORPHANED_AFTER", timedelta(seconds=-5))
     remove_orphaned_files()
     incoming = IncomingMessage.objects.get(message_id=message_id)
     with blobs.open_stored(incoming.envelope_name, incoming.envelope_binding) as envelope:
