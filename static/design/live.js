@@ -5,7 +5,7 @@
   const status = document.getElementById("status");
   const TOKEN = /name="csrfmiddlewaretoken" value="[^"]*"/g;
   const refresh = () => document.body.dispatchEvent(new CustomEvent("mailbox-changed", { bubbles: true }));
-  const events = (window.liveEvents = window.openEvents(document.body.dataset.events, (name) => {
+  const events = window.openEvents(document.body.dataset.events, (name) => {
     if (name === "changed") refresh();
     // Who is at the conversation that the page shows: nothing else of it is fetched again.
     if (name === "presence") document.body.dispatchEvent(new CustomEvent("presence-changed", { bubbles: true }));
@@ -13,7 +13,8 @@
     // that could not be saved keeps that.
     if (name === "ended" && document.body.dispatchEvent(new CustomEvent("login-ended", { cancelable: true })))
       location.reload();
-  }));
+  });
+  window.liveEvents = events;
   // What the person may see no more is not left on the screen either.
   document.body.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 404 && event.detail.target.matches("[data-live]")) {

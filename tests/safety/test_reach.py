@@ -267,7 +267,6 @@ def world(settings, tmp_path) -> World:
             "request_id": a_certificate_request().pk,
             "file_id": a_quarantined_file().pk,
             "arrival_id": an_arrival_set_aside().pk,
-            "redirection_id": a_redirection(mailbox, people["member"]).pk,
             "identity_id": an_identity_with_a_logo().pk,
         },
     )
@@ -307,17 +306,6 @@ def a_certificate_request() -> CertificateRequest:
 def an_api_client() -> ApiClient:
     organisation = Organisation.objects.get(participant_id=HABO)
     return ApiClient.objects.create(organisation=organisation, client_id="journal.habo.se")
-
-
-def a_redirection(mailbox: FunctionMailbox, person: Person) -> Redirection:
-    """A change of the catch-all that waits for a second administrator."""
-    return Redirection.objects.create(
-        participant_id=HABO,
-        kind=Redirection.Kind.CATCH_ALL,
-        target=mailbox,
-        value={"mailbox": mailbox.pk},
-        by=person,
-    )
 
 
 def an_identity_with_a_logo() -> OrganisationIdentity:
