@@ -102,11 +102,11 @@ def test_somebody_who_is_locked_out_attends_to_no_mailbox_and_is_told_nothing(he
     person = a_member(here, role=Membership.Role.MANAGER)
     OrganisationRole.objects.create(person=person, participant_id=HERE)
     Person.objects.filter(pk=person.pk).update(mail_address="karin@example.se")
-    assert alarms._to_be_told(here) == ["karin@example.se"]
+    assert alarms._recipients(here) == ["karin@example.se"]
     assert certificates.administrator_addresses(HERE) == ["karin@example.se"]
     OrganisationLock.objects.create(person=person, participant_id=HERE)
     assert [one.reason for one in alarms.unattended(alarms.timezone.now())] == ["no-member"]
-    assert alarms._to_be_told(here) == []
+    assert alarms._recipients(here) == []
     assert certificates.administrator_addresses(HERE) == []
 
 
