@@ -87,7 +87,7 @@ class SessionStore(SessionBase):
         if self.session_key is None:
             self.create()
             return
-        content = self._get_session(no_load=must_create)  # type: ignore[attr-defined]
+        content: dict[str, Any] = getattr(self, "_get_session")(no_load=must_create)  # noqa: B009
         stored = stored_key(self.session_key)
         sealed = texts.seal_text(
             self.serializer().dumps(content).decode("latin-1"), KEY_OWNER, _place(stored)

@@ -109,15 +109,15 @@ def test_one_notice_that_fails_stops_no_other(mailbox, monkeypatch, caplog):
         person = a_member(box, role="manager")
         Person.objects.filter(pk=person.pk).update(mail_address=address)
         UnattendedAlarm.objects.create(mailbox=box, reason="untaken", since=timezone.now())
-    send = alarms._send
+    send = alarms._mail
 
     def failing(alarm, addresses):
         if alarm.mailbox == mailbox:
             raise RuntimeError("secret words")
         send(alarm, addresses)
 
-    monkeypatch.setattr(alarms, "_send", failing)
-    alarms._tell(timezone.now())
+    monkeypatch.setattr(alarms, "_mail", failing)
+    alarms._send_due(timezone.now())
     assert [sent.to for sent in mail.outbox] == [["b@habo.se"]]
     told = {alarm.mailbox_id: alarm.told_at is not None for alarm in UnattendedAlarm.objects.all()}
     assert told == {mailbox.pk: False, other.pk: True}
