@@ -27,7 +27,7 @@
       return;
     }
     // What a script has filled, and what a person writes in, is theirs.
-    if (old.matches("[hx-preserve]")) return;
+    if (old.matches("[hx-preserve], [data-kept]")) return;
     if (old.matches("textarea, select")) return;
     const isTyped = old.matches("input") && !["hidden", "submit", "button"].includes(old.type);
     attributes(old, fresh);
