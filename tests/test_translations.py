@@ -23,9 +23,9 @@ PACKAGES = ("addressbook", "mailbox", "sdkportal", "transport")
 _CALLS = {"_", "lazy", "gettext", "ngettext", "gettext_lazy", "gettext_noop", "pgettext"}
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]")
 # What is the same in every language, or a name.
-_NAMES = {"sdkportal", "English", "Svenska", "SDK", "CSV", "JSON", "ZIP", "PDF", "SHA"}
+_NAMES = {"sdkportal", "English", "Svenska", "SDK", "CSV", "JSON", "ZIP", "PDF", "SHA", "Enter"}
 # Letters, and what stands in texts that are kept: it is read as it was written.
-_CODES = {"åäö", "ärende", "ämne"}
+_CODES = {"åäö", "ärende", "ämne", "A-Za-z_À-ÖØ-öø-ıĴ-ľ"}
 _SWEDISH = re.compile(r"[åäöÅÄÖ]")
 
 
@@ -131,6 +131,9 @@ class _Shown(HTMLParser):
 def said_outright(template: str) -> list[str]:
     """Words that stand in a template and not in a `translate` tag."""
     template = re.sub(r"{% blocktranslate.*?{% endblocktranslate %}", "", template, flags=re.DOTALL)
+    # Names of classes, one within the other: no text of the page.
+    template = re.sub(r"{% block shown %}.*?{% endblock %}", "", template, flags=re.DOTALL)
+    template = re.sub(r"{% block body_class %}.*?{% endblock %}", "", template, flags=re.DOTALL)
     template = re.sub(r"{#.*?#}|{% comment.*?{% endcomment %}", "", template, flags=re.DOTALL)
     template = re.sub(r"{%.*?%}|{{.*?}}", "", template, flags=re.DOTALL)
     template = re.sub(r"\?\w+=", "", template)

@@ -8,7 +8,7 @@ makes the filter, which the process loads itself (`child`).
 import errno
 import os
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 _READING: Final = (
     "read pread64 readv preadv preadv2 lseek _llseek close fstat fstat64 newfstatat fstatat64 stat "
@@ -61,9 +61,9 @@ def filter_program() -> bytes:
     return _exported(rules)
 
 
-def _exported(rules: object) -> bytes:
+def _exported(rules: Any) -> bytes:
     descriptor = os.memfd_create("filter", os.MFD_CLOEXEC)
     with os.fdopen(descriptor, "w+b") as file:
-        rules.export_bpf(file)  # type: ignore[attr-defined]
+        rules.export_bpf(file)
         file.seek(0)
         return file.read()

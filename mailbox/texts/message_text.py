@@ -59,21 +59,6 @@ class TextBudget:
         return MessageTexts(documents, is_cut)
 
 
-class Page:
-    """A page whose templates read the texts from the rows themselves."""
-
-    def __init__(self) -> None:
-        self._budget = TextBudget()
-
-    def render_texts(self, messages: Iterable[Message]) -> None:
-        """Set `rendered` on each document and `is_text_cut` on each message."""
-        for message in messages:
-            shown = self._budget.texts_of(message)
-            message.is_text_cut = shown.is_cut  # type: ignore[attr-defined]
-            for document, texts in shown.documents:
-                document.rendered = texts  # type: ignore[attr-defined]
-
-
 def beginning_of(text: str, most: int = MOST_OF_A_TEXT) -> tuple[str, bool]:
     """The beginning of a text, of whole lines where possible, and whether there is more."""
     if len(text) <= most:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import Prefetch
 from django.utils.safestring import SafeString
@@ -81,14 +81,15 @@ def messages_of(
     rows = [by_key[link.key] for link in page.links if link.key in by_key]
     sent = [row.message_id for row in rows if row.direction == Message.Direction.OUT]
     deliveries = deliveries_of(conversation.mailbox.participant_id, sent)
-    message_text.Page().render_texts(rows)
+    budget = message_text.TextBudget()
     links = {link.key: link for link in page.links}
     shown: list[ShownMessage] = []
     for row in rows:
         link, above = links[row.pk], shown[-1].pk if shown else None
         is_sent = row.direction == Message.Direction.OUT
         delivery = deliveries.get(row.message_id) if is_sent else None
-        its_documents = [_document(document) for document in row.documents.all()]
+        texts = budget.texts_of(row)
+        its_documents = [_document(document, rendered) for document, rendered in texts.documents]
         is_unread = not is_sent and (seen_at is None or row.at > seen_at)
         is_not_delivered = row.delivery_state in _NOT_DELIVERED or row.is_receipt_missing
         is_open = is_unread or is_not_delivered or row.pk == asked or row is rows[-1]
@@ -96,7 +97,7 @@ def messages_of(
             ShownMessage(
                 message=row,
                 documents=its_documents,
-                is_text_cut=bool(vars(row)["is_text_cut"]),
+                is_text_cut=texts.is_cut,
                 is_sent=is_sent,
                 # What stands right above needs no pointing at.
                 answers=link.answers if link.answers != above else None,
@@ -125,13 +126,12 @@ def with_notes(messages: Sequence[ShownMessage], notes: Sequence[Note]) -> list[
     return [*items, *(ThreadItem(note=note) for note in waiting)]
 
 
-def _document(document: Document) -> ShownDocument:
-    values: dict[str, Any] = vars(document)
+def _document(document: Document, rendered: list[SafeString]) -> ShownDocument:
     attachments = [
         ShownAttachment(row, previews.kind_of(row.content_type, row.size))
         for row in document.attachments.all()
     ]
-    return ShownDocument(document.name, values.get("rendered", []), attachments)
+    return ShownDocument(document.name, rendered, attachments)
 
 
 def _first_words(message: Message) -> str:

@@ -88,11 +88,12 @@ def test_many_texts_cost_no_more_than_a_long_one(client, mailbox, karin, parsed,
 @pytest.mark.django_db
 def test_long_messages_share_the_room_of_a_page_and_each_has_its_beginning(mailbox, parsed):
     messages = [a_message_with(mailbox, LONG) for _ in range(6)]
-    message_text.Page().render_texts(messages)
+    budget = message_text.TextBudget()
+    shown = [budget.texts_of(message) for message in messages]
     assert len(parsed) == 6
     assert all(len(text) > 3_900 for text in parsed)
     assert sum(map(len, parsed)) <= message_text.MOST_OF_A_PAGE + 4 * 4_000
-    assert all(message.is_text_cut for message in messages)
+    assert all(texts.is_cut for texts in shown)
 
 
 @pytest.mark.django_db
