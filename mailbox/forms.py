@@ -4,6 +4,7 @@ A form of a page tells what is wrong (`first_errors`). An address is another mat
 typed by hand, so an `AddressForm` leaves out what it cannot understand (`understood`) and the page is shown.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
@@ -67,7 +68,7 @@ class LineField(forms.CharField):
     default_error_messages = {"not_one_line": _("Skriv på en rad, utan styrtecken.")}
 
     def to_python(self, value: Any) -> str:
-        return " ".join(str(super().to_python(value) or "").split(" ")).strip()
+        return re.sub(" +", " ", str(super().to_python(value) or "")).strip()
 
     def validate(self, value: Any) -> None:
         super().validate(value)

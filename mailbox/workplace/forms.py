@@ -45,7 +45,8 @@ class TextField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         text = str(super().to_python(value) or "")
-        if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        # What stands for bytes that were no text is no text either.
+        if "\x00" in text or "\ufffd" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise ValidationError(self.error_messages["required"], code="invalid")
         return text[: self._longest]
 

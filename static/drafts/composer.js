@@ -22,6 +22,7 @@
     // A triple click ends in what comes after the text.
     if (!text.contains(range.endContainer))
       selection.setBaseAndExtent(start, range.startOffset, text, text.childNodes.length);
+    if (!selection.toString().trim()) return "";
     const article = text.closest("article.message");
     const words = (one) => (one ? one.textContent.replace(/\s+/g, " ").trim() : "");
     const head = [words(article.querySelector("h2, h3")), words(article.querySelector("time"))].filter(Boolean);

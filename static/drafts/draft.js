@@ -159,7 +159,12 @@
     };
     form.addEventListener("submit", (event) => {
       clearTimeout(timer);
-      if (event.defaultPrevented || form.isLeaving || stopped) return;
+      if (event.defaultPrevented || form.isLeaving) return;
+      if (stopped) {
+        // The button takes the text along: the browser need not ask whether it may be left.
+        form.isLeaving = true;
+        return;
+      }
       if (!isDirty && inFlight === 0 && !form.isUploading) return;
       event.preventDefault();
       const pressed = event.submitter;

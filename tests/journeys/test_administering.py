@@ -128,7 +128,7 @@ def test_a_conversation_is_left_for_later_kept_and_taken_out_as_a_bundle(two_nod
     karin = caseworker(habo, "Karin Svensson")
     page = karin.page
     page.goto(f"{karin.url}/konversation/{conversation}/")
-    page.locator("summary", has_text="Påminnelse").click()
+    page.locator("summary", has_text="Påminn").click()
     day = datetime.now(UTC).date() + timedelta(days=7)
     page.get_by_label("Ta upp igen den").fill(day.isoformat())
     page.get_by_role("button", name="Spara påminnelsen").click()

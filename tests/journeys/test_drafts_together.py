@@ -76,7 +76,7 @@ def test_a_message_is_answered_from_the_keys_in_its_thread_with_what_it_says_in_
     open_conversation(two_nodes, karin, "Svara i tråden")
     page = karin.page
     where = page.url
-    page.locator("article.message .text").first.click(click_count=3)
+    page.locator("article.message .text").first.click(click_count=3, position={"x": 8, "y": 8})
     page.keyboard.press("r")
     text = page.get_by_label("Meddelande", exact=True)
     expect(text).to_have_value(re.compile(r"^Från .*, \d.*:\n\*.+\*\n\n", re.DOTALL))
@@ -118,7 +118,7 @@ def test_the_text_has_a_toolbar_lists_that_go_on_tabs_and_paste_as_markdown(two_
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     text = page.get_by_label("Meddelande", exact=True)
     text.click()
     page.keyboard.type("fet")
@@ -160,7 +160,7 @@ def test_enter_chooses_a_recipient_and_loses_no_search_and_backspace_removes(two
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     where = page.url
     question = page.get_by_role("combobox", name=re.compile("^Till: sök"))
     page.get_by_label("Ämne", exact=True).fill("Ett ämne")
@@ -191,7 +191,7 @@ def test_a_file_that_is_dropped_beside_the_box_is_attached(two_nodes, caseworker
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     where = page.url
     prevented = page.evaluate("""() => {
         const data = new DataTransfer();
@@ -230,7 +230,7 @@ def test_without_scripts_a_search_survives_enter_and_a_draft_is_taken_over(two_n
     expect(page.get_by_role("article")).to_have_count(2)
     page.goto(two_nodes.habo.node.url)
     page.get_by_role("link", name=RECEPTION).click()
-    page.get_by_role("button", name="Skriv meddelande").click()
+    page.get_by_role("button", name="Nytt meddelande").click()
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
     page.get_by_label("Ämne", exact=True).press("Enter")
     expect(page.get_by_label(re.compile("^Till: sök"))).to_have_value("arbetsträning")

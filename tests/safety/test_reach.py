@@ -102,6 +102,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "evidence-piece": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
+    "write-to": ("post", MEMBER),
     "answer": ("post", MEMBER),
     "send-again": ("post", MEMBER),
     "cancel": ("post", MEMBER),

@@ -187,8 +187,8 @@ def test_buttons_do_what_they_say_and_offer_to_undo_it(mailbox, client):
     conversation = arrives(mailbox).conversation
     act, undo = (reverse(name, args=[conversation.pk]) for name in ("act", "undo"))
     page = client.post(act, {"action": "finish"}, follow=True)
-    event = page.context["undoable"]
-    assert (event.what, event.conversation_id) == ("done", conversation.pk)
+    (event,) = conversation.events.filter(what="done")
+    assert page.context["undo_offer"]["events"] == [event.pk]
     assert "Ångra" in page.content.decode()
     page = client.post(undo, {"event": event.pk}, follow=True)
     assert "Ändringen är ångrad." in page.content.decode()

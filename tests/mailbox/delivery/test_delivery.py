@@ -25,7 +25,7 @@ def sent(mailbox, function) -> Message:
 
 def history(client, message: Message) -> str:
     """The conversation's own, without what is told of each message's delivery."""
-    return page(client, message).partition('class="history"')[2].partition("</ol>")[0]
+    return page(client, message).partition('aria-label="Konversationens historik"')[2].partition("</ol>")[0]
 
 
 def page(client, message: Message) -> str:

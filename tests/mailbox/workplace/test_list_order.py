@@ -92,7 +92,7 @@ def test_the_order_is_chosen_in_the_page_and_kept_to_the_next(mailbox, client):
     form = {"view": "inkorg", "order": "klart-senast"}
     address = client.post(reverse("mailbox", args=[mailbox.pk]), form).headers["Location"]
     page = client.get(address)
-    assert page.context["page"].rows[0] == first
+    assert page.context["page"].rows[0].conversation == first
     told = page.content.decode()
     assert '<option value="klart-senast" selected>' in told
     following = told.split('<a class="button quiet" href="?')[1].split('"')[0].replace("&amp;", "&")

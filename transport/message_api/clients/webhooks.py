@@ -162,7 +162,7 @@ def state_of(client: ApiClient) -> State:
     waiting = notices.filter(due_at__isnull=False, attempts__gt=0).exclude(problem="")
     latest = waiting.order_by("-due_at").first()
     totals = notices.aggregate(
-        totals=Max("told_at"), given_up=Count("given_up_at"), given_up_at=Max("given_up_at")
+        told=Max("told_at"), given_up=Count("given_up_at"), given_up_at=Max("given_up_at")
     )
     of_waiting = waiting.aggregate(number=Count("pk"), since=Min("created_at"), next=Min("due_at"))
     given_up = notices.exclude(given_up_at=None).order_by("-given_up_at").first()
