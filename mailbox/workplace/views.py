@@ -56,16 +56,12 @@ def mailbox(request: PersonRequest, mailbox_id: int) -> HttpResponse:
         return redirect(list_url(box.pk, list_query.address_of_filter(box, request.POST).urlencode()))
     asked = list_query.read(request.GET)
     if request.htmx and request.htmx.target == _READING_PANE:
-        context = {
-            "mailbox": box,
-            "undo_offer": reading.undo_offer(request.user),
-            "list_address": asked.address,
-        }
+        context = {"mailbox": box, "list_address": asked.address} | _notices(request)
         return render(request, "workplace/_nothing_open.html", context)
-    context = _list_context(request, box, asked)
+    context = _list_context(request, box, asked) | _notices(request)
     if _is_live(request):
         return render(request, "workplace/_list.html", context)
-    return render(request, "workplace/mailbox.html", context | _notices(request))
+    return render(request, "workplace/mailbox.html", context)
 
 
 @login_required

@@ -342,6 +342,7 @@ def test_every_page_fits_a_small_screen_and_passes_axe_in_both_colour_schemes(tw
     karin.page.emulate_media(color_scheme=scheme)
     karin.open_mailbox(RECEPTION)
     pages = [karin.url, karin.page.url, f"{karin.url}/adressbok/", f"{karin.url}/adressbok/sok?q=social"]
+    karin.page.get_by_role("button", name="Brevlådor", exact=True).click()
     karin.page.get_by_role("button", name="Nytt meddelande").click()
     pages.append(karin.page.url)
     for url in pages:

@@ -24,6 +24,7 @@ from mailbox.models import (
     Attachment,
     CannedText,
     DistributionList,
+    Draft,
     FunctionMailbox,
     Label,
     Mailing,
@@ -103,6 +104,12 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
     "write-to": ("post", MEMBER),
+    "take-over-draft": ("post", MEMBER),
+    "write-own": ("post", MEMBER),
+    "leave-draft": ("post", MEMBER),
+    "conversation-drafts": ("get", MEMBER),
+    "draft-state": ("get", MEMBER),
+    "restore-draft": ("post", MEMBER),
     "answer": ("post", MEMBER),
     "send-again": ("post", MEMBER),
     "cancel": ("post", MEMBER),
@@ -250,7 +257,8 @@ def world(settings, tmp_path) -> World:
             "note_id": note.pk,
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
-            "draft_id": composer.begin(mailbox, people["member"]).pk,
+            "draft_id": (draft := a_draft(mailbox, people["member"])).pk,
+            "version_id": draft.versions.create(content={"text": "Hej"}, written_by=people["member"]).pk,
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
             "role_id": held.pk,
@@ -271,6 +279,13 @@ def world(settings, tmp_path) -> World:
             "identity_id": an_identity_with_a_logo().pk,
         },
     )
+
+
+def a_draft(mailbox: FunctionMailbox, person: Person) -> Draft:
+    """A draft that somebody has saved: an untouched one is seen by its owner alone."""
+    draft = composer.begin(mailbox, person)
+    composer.keep(draft)
+    return draft
 
 
 def function_id() -> int:

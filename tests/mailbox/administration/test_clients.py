@@ -100,8 +100,9 @@ def test_what_a_client_may_do_is_proposed_by_one_and_confirmed_by_another(eva, j
     form = {
         "name": "Journalen",
         "functions": "sdk:vard-*\n\n sdk:skola \n",
-        "scope": [Scope.GET, "urn:okand"],
+        "scope": [Scope.GET],
     }
+    assert client.post(url("", journal), form | {"scope": ["urn:okand"]}).status_code == 422
     client.post(url("", journal), form)
     propose_key(client, journal)
     journal.refresh_from_db()
@@ -231,7 +232,7 @@ def test_a_key_is_taken_away_and_a_client_shut_out_by_one_person_at_once(eva, jo
 
 def test_a_web_hook_s_secret_is_shown_once(eva, journal, client, settings):
     settings.SDK_WEBHOOK_HOSTS = ["journal.habo.se"]
-    for address, text in (("https://annan.se/x", "inte tillåtit webbkrokar"), ("http://[", "ingen adress")):
+    for address, text in (("https://annan.se/x", "inte tillåtit webbkrokar"), ("http://[", "Ogiltig adress")):
         refused = client.post(url("-webhook", journal), {"address": address})
         assert refused.status_code == 422
         assert text in refused.content.decode()
