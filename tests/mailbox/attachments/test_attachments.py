@@ -167,11 +167,12 @@ def test_a_confidential_message_is_marked_by_itself(client, mailbox, karin):
     page = client.get(f"/konversation/{message.conversation_id}/").content.decode()
     article = page[page.index("<article") : page.index("</article>")]
     assert "is-secret" in article
-    assert "Avsändaren har märkt meddelandet" in article
+    assert 'class="badge secret">Sekretess<' in in_one_line(article)
     Message.objects.filter(pk=message.pk).update(is_confidential=False)
     page = client.get(f"/konversation/{message.conversation_id}/").content.decode()
     article = page[page.index("<article") : page.index("</article>")]
     assert "is-secret" not in article
+    assert "badge secret" not in article
 
 
 def test_the_evidence_page_says_what_there_is_and_leads_back(client, mailbox, karin):
