@@ -99,7 +99,7 @@ def test_the_order_is_chosen_in_the_page_and_kept_to_the_next(mailbox, client):
     following = told.split('<a class="button quiet" href="?')[1].split('"')[0].replace("&amp;", "&")
     assert "order=klart-senast" in following
     second = client.get(f"{address.split('?')[0]}?{following}")
-    assert second.context["page"].rows[-1] == last
+    assert second.context["page"].rows[-1].conversation == last
     assert "tas upp igen 2 mar" in second.content.decode().lower()
 
 
