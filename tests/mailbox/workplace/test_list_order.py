@@ -100,7 +100,7 @@ def test_the_order_is_chosen_in_the_page_and_kept_to_the_next(mailbox, client):
     assert "order=klart-senast" in following
     second = client.get(f"{address.split('?')[0]}?{following}")
     assert second.context["page"].rows[-1].conversation == last
-    assert "tas upp igen 2 mar" in second.content.decode().lower()
+    assert "⏰ 2 mar" in second.content.decode().lower()
 
 
 @pytest.mark.parametrize("view", [View.DONE, View.SENT, View.TRASH, View.DRAFTS])
