@@ -25,10 +25,13 @@ def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
         access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
     )
     form = ReassignForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and _receiver_of(request, conversation, form) is None:
-        form.add_error("to", _("Välj vem som ska ta över."))
-    if form.is_valid() and _offer(request, conversation, form):
-        return redirect("conversation", conversation.pk)
+    if form.is_bound:
+        form.full_clean()
+        to = _receiver(conversation, form.cleaned_data.get("to") or "")
+        if to is None or to == request.user:
+            form.add_error("to", _("Välj vem som ska ta över."))
+        elif form.is_valid() and _offer(request, conversation, form, to):
+            return redirect("conversation", conversation.pk)
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
@@ -72,12 +75,11 @@ def answer(request: PersonRequest, reassignment_id: int) -> HttpResponse:
     return redirect("start")
 
 
-def _offer(request: PersonRequest, conversation: Conversation, form: ReassignForm) -> bool:
+def _offer(
+    request: PersonRequest, conversation: Conversation, form: ReassignForm, to: Person | FunctionMailbox
+) -> bool:
     """Make the offer; whether it is made. What is wrong is added to the form."""
     given = form.cleaned_data
-    to = _receiver_of(request, conversation, form)
-    if to is None:
-        return False
     try:
         reassignment.offer(
             conversation.pk,
@@ -104,16 +106,6 @@ def _offer(request: PersonRequest, conversation: Conversation, form: ReassignFor
         messages.success(request, _("Erbjudandet är gjort. Du har konversationen tills det besvaras."))
         return True
     return False
-
-
-def _receiver_of(
-    request: PersonRequest, conversation: Conversation, form: ReassignForm
-) -> Person | FunctionMailbox | None:
-    """Whom the form names, unless that is nobody or whoever fills it in."""
-    if not hasattr(form, "cleaned_data"):
-        form.full_clean()
-    to = _receiver(conversation, form.cleaned_data.get("to") or "")
-    return None if to == request.user else to
 
 
 def _receiver(conversation: Conversation, chosen: str) -> Person | FunctionMailbox | None:
