@@ -137,7 +137,7 @@ class _DocumentReader:
             self._decoder = None
 
     def _text(self, text: str) -> None:
-        if self._decoder is not None:
+        if self._decoder is not None and self._stack[-1] in self._files:
             self._decoder.feed(text)
             return
         self._held += len(text)

@@ -18,11 +18,14 @@ TextCheck = Callable[[str], bool]
 
 _XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _XSI_TYPE: Final = _XSI + "type"
+_XSI_NIL: Final = _XSI + "nil"
 _LOCATIONS: Final = frozenset({_XSI + "schemaLocation", _XSI + "noNamespaceSchemaLocation"})
 _XML_WHITESPACE: Final = " \t\r\n"
 # xs:language, the only type among the attributes that restricts its values.
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
 _WHITESPACE: Final = re.compile(f"[{_XML_WHITESPACE}]+")
+# As many as a number of 64 bits has.
+_FIGURES: Final = re.compile("[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,29 @@ def _check_sequence(element: etree._Element, children: list[etree._Element], kin
     own_namespace = etree.QName(element).namespace
     for child in children[position:]:
         if kind.others and etree.QName(child).namespace not in (own_namespace, None):
+            _check_foreign(child, emit)
+        else:
+            emit(child, "this element is not allowed here")
+
+
+def _check_foreign(foreign: etree._Element, emit: Emit) -> None:
+    """What `processContents="lax"` asks of an extension: a type that it claims for itself has to be true.
+
+    Of its elements no declaration is known (XML Schema Part 1 3.10.1), so only xsi:type and xsi:nil count.
+    """
+    for element in foreign.iter(etree.Element):
+        if _XSI_NIL in element.attrib:
+            emit(element, "xsi:nil is not allowed here")
+        if _XSI_TYPE not in element.attrib:
             continue
-        emit(child, "this element is not allowed here")
+        named = _named_type(element)
+        if named == _ANY_TYPE:
+            continue
+        check = SIMPLE_TYPES.get(named or "")
+        attributes = [name for name in element.attrib if not str(name).startswith(_XSI)]
+        has_children = any(isinstance(child.tag, str) for child in element)
+        if check is None or attributes or has_children or not check(text_of(element)):
+            emit(element, "the element is not of the type that its xsi:type names")
 
 
 def check_attributes(element: etree._Element, kind: Type, emit: Emit) -> None:
@@ -190,6 +214,17 @@ def _collapsed(pattern: str) -> TextCheck:
     return lambda text: compiled.fullmatch(normalized(text)) is not None
 
 
+def _whole(least: int, most: int) -> TextCheck:
+    def check(text: str) -> bool:
+        digits = normalized(text)
+        # Leading zeros may be many; Python refuses to read very many digits.
+        sign, figures = ("-", digits[1:]) if digits[:1] == "-" else ("", digits.removeprefix("+"))
+        figures = figures.lstrip("0") or figures[:1]
+        return _FIGURES.fullmatch(figures) is not None and least <= int(sign + figures) <= most
+
+    return check
+
+
 # XML 1.0 2.3: names, without the characters that no language of ours has.
 _NAME_BEGINS: Final = "A-Za-z_\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0134-\u013e"
 _NAME_GOES_ON: Final = _NAME_BEGINS + r"\-.0-9\u00b7"
@@ -203,6 +238,22 @@ STRING_TYPES: Final[Mapping[str, TextCheck]] = {
     _NS_SCHEMA + "NMTOKEN": _collapsed(f"[:{_NAME_GOES_ON}]+"),
     _NS_SCHEMA + "Name": _collapsed(f"[:{_NAME_BEGINS}][:{_NAME_GOES_ON}]*"),
     _NS_SCHEMA + "NCName": _collapsed(f"[{_NAME_BEGINS}][{_NAME_GOES_ON}]*"),
+}
+_ANY_TYPE: Final = _NS_SCHEMA + "anyType"
+_INTEGER: Final = r"[+-]?[0-9]+"
+# The built-in types that an extension may claim for its elements.
+SIMPLE_TYPES: Final[Mapping[str, TextCheck]] = {
+    **STRING_TYPES,
+    _NS_SCHEMA + "anySimpleType": any_text,
+    _NS_SCHEMA + "anyURI": any_text,
+    _NS_SCHEMA + "boolean": is_boolean,
+    _NS_SCHEMA + "date": is_date,
+    _NS_SCHEMA + "dateTime": is_date_time,
+    _NS_SCHEMA + "time": is_time,
+    _NS_SCHEMA + "decimal": _collapsed(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"),
+    _NS_SCHEMA + "integer": _collapsed(_INTEGER),
+    _NS_SCHEMA + "int": _whole(-(2**31), 2**31 - 1),
+    _NS_SCHEMA + "long": _whole(-(2**63), 2**63 - 1),
 }
 DATE_TIME_TYPES: Final[Mapping[str, TextCheck]] = {_NS_SCHEMA + "dateTime": any_text}
 BOOLEAN_TYPES: Final[Mapping[str, TextCheck]] = {_NS_SCHEMA + "boolean": any_text}
