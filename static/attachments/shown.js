@@ -18,10 +18,12 @@
     link.setAttribute("aria-expanded", String(!area.hidden));
   });
   // Fetched again, the areas stay as they are (hx-preserve), and their links are new.
-  document.body.addEventListener("htmx:afterSwap", (event) => {
-    event.detail.target.querySelectorAll("a[data-shows]").forEach((link) => {
+  const tellState = (part) => {
+    part.querySelectorAll("a[data-shows]").forEach((link) => {
       const area = document.getElementById(link.dataset.shows);
-      if (area && area.firstChild) link.setAttribute("aria-expanded", String(!area.hidden));
+      if (area?.firstChild) link.setAttribute("aria-expanded", String(!area.hidden));
     });
-  });
+  };
+  document.body.addEventListener("htmx:afterSwap", (event) => tellState(event.detail.target));
+  document.body.addEventListener("sdk-updated", (event) => tellState(event.target));
 })();

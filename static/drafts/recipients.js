@@ -143,7 +143,7 @@
     input.addEventListener("focus", () => {
       if (!input.value && fallback && list.hidden) show(fallback, false);
     });
-    input.addEventListener("blur", () => setTimeout(close, 150));
+    input.addEventListener("blur", close);
     input.addEventListener("keydown", (event) => {
       if (event.isComposing || event.ctrlKey || event.metaKey) return;
       const all = options();
