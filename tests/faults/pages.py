@@ -62,6 +62,9 @@ def pages() -> Generator[Pages, None, None]:
         "SDK_DATABASE_URL": postgres.url("pages"),
         "SDK_DATA_DIR": str(directory / "data"),
         "SDK_COOKIE_PREFIX": "many",
+        # Nothing else runs here, and a check at start asks whether all processes fit (sdkportal.E001).
+        "SDK_PAGES_PROCESSES": "1",
+        "SDK_ACCESS_POINT_PROCESSES": "1",
     }
     python = [sys.executable, "-W", "ignore"]
     subprocess.run([*python, "manage.py", "migrate", "-v", "0"], cwd=PROJECT, env=environment, check=True)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.browser import Caseworker
+from tests.nodes import eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 RECEPTION = "Socialtjänsten, mottagning"
@@ -98,7 +99,7 @@ def test_a_message_is_answered_from_the_keys_in_its_thread_with_what_it_says_in_
     assert sent.locator(".text br").count() >= 1, "line ends look as they were written"
     number = int(re.search(r"konversation/(\d+)", where)[1])
     assigned = "SELECT holder_id IS NOT NULL FROM mailbox_conversation WHERE id = %s"
-    assert two_nodes.habo.query(assigned, number) == [(True,)], "answering has assigned it"
+    eventually(lambda: two_nodes.habo.query(assigned, number) == [(True,)], what="answering assigns")
     expect(page.get_by_role("button", name="Skriv svar")).to_be_visible()
 
 

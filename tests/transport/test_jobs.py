@@ -20,7 +20,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from psycopg import sql
 
-from sdkportal.celery import app, keep_only_connections_that_work
+from sdkportal.celery import app, close_unusable_connections
 from testbed.services import free_port
 from transport import jobs
 from transport.access_point.models import OutboundTransfer
@@ -154,10 +154,10 @@ def test_a_worker_keeps_its_connection_from_task_to_task_as_long_as_it_works():
     connection.ensure_connection()
     kept = connection.connection
     DjangoWorkerFixup(app).close_database()
-    keep_only_connections_that_work()
+    close_unusable_connections()
     assert connection.connection is kept
     in_a_thread(lambda: terminate(kept.info.backend_pid))
-    keep_only_connections_that_work()
+    close_unusable_connections()
     assert a_row().pk is not None
     assert connection.connection is not kept
 

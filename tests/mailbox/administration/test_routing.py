@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from addressbook.models import OwnFunction
 from mailbox.administration import routing
-from mailbox.archive.conversation_record import account_of, messages_of
+from mailbox.archive.conversation_record import messages_of, record_of
 from mailbox.conversations import history
 from mailbox.delivery import client as built_in
 from mailbox.delivery.inbound import deliver
@@ -93,10 +93,10 @@ def test_the_message_says_which_address_it_was_for(mailbox, client):
     log_in(client, a_member("Karin", mailbox))
     page = client.get(reverse("conversation", args=[row.conversation_id])).content.decode()
     assert 'Skickat till funktionsadressen <span class="code">sdk:stängd</span>' in page
-    told = account_of(
-        row.conversation, messages_of(row.conversation), made_by="Karin", made_at=timezone.now()
+    record = record_of(
+        row.conversation, messages_of(row.conversation), {}, made_by="Karin", made_at=timezone.now()
     )
-    assert told["messages"][0]["for_address"] == "sdk:stängd"
+    assert record["messages"][0]["for_address"] == "sdk:stängd"
 
 
 def test_a_message_for_the_mailbox_itself_says_nothing_of_it(mailbox):

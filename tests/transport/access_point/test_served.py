@@ -132,7 +132,7 @@ def test_transfers_right_after_one_another_share_a_connection_and_later_ones_do_
         connect(self)
 
     monkeypatch.setattr(HTTPConnection, "connect", noted)
-    monkeypatch.setattr(http_client, "_lines", http_client._Lines())
+    monkeypatch.setattr(http_client, "_connections", http_client._Connections())
     now = time.monotonic()
     monkeypatch.setattr(http_client.time, "monotonic", lambda: now)
     for _ in range(3):

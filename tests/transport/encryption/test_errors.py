@@ -134,13 +134,20 @@ def test_a_task_that_nobody_caught_logs_none_of_it(told, monkeypatch, db):
     assert seen_in(lines, key) == []
 
 
-def test_the_access_point_that_fails_with_a_key_in_hand_answers_and_logs_none_of_it(world, told, monkeypatch):
+@pytest.mark.parametrize(
+    ("step", "status"),
+    # What a message brings about is answered with an error of AS4; our own failure has its sender try again.
+    [("read_user_message", 200), ("workspace", 500)],
+)
+def test_the_access_point_that_fails_with_a_key_in_hand_answers_and_logs_none_of_it(
+    world, told, monkeypatch, step, status
+):
     key = load_key(world.sender.files.encryption.key)
-    monkeypatch.setattr(access_point_receiving, "read_user_message", fails_with(key))
+    monkeypatch.setattr(access_point_receiving, step, fails_with(key))
     answer = Client(raise_request_exception=False).post(
         "/as4", b"x", content_type="multipart/related; boundary=x"
     )
-    assert answer.status_code == 500
+    assert answer.status_code == status
     assert "error=RuntimeError" in "\n".join(told)
     assert seen_in(answer.content.decode() + "\n".join(told), key) == []
 
