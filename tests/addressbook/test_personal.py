@@ -102,7 +102,7 @@ def test_pages_of_a_category_miss_nothing(functions, client):
     log_in(client, a_person())
     url, seen, after = reverse("addressbook:category", args=[Category.objects.get(name="Vård").pk]), [], ""
     while True:
-        context = client.get(url, {"efter": after}).context
+        context = client.get(url, {"after": after}).context
         seen += [function.pk for function in context["functions"]]
         after = context["after"]
         if not after:
