@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
@@ -356,7 +357,18 @@ class CertificateRequestForm(forms.Form):
 
     organisation = OrganisationField()
     purpose = forms.ChoiceField(choices=OrganisationKey.Purpose.choices)
-    number = NameField(required=False, max_length=64, error=lazy("Organisationsnumret är för långt."))
+    number = NameField(
+        required=False,
+        max_length=64,
+        error=lazy("Organisationsnumret är för långt."),
+        validators=[
+            # A serialNumber is a PrintableString (RFC 5280 appendix A, X.680 41.4).
+            RegexValidator(
+                r"\A[A-Za-z0-9 '()+,./:=?-]*\Z",
+                lazy("Ett organisationsnummer har bara siffror, bokstäver a-z och bindestreck."),
+            )
+        ],
+    )
 
 
 class CertificateImportForm(forms.Form):

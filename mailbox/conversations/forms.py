@@ -102,7 +102,8 @@ class LabelForm(forms.Form):
             "not_one_line": lazy("Ta bort radbrytningar och andra tecken som inte kan visas."),
         },
     )
-    colour = forms.CharField(required=False)
+    # What is none of the colours is grey, whatever it is.
+    colour = forms.Field(required=False)
 
     def clean_colour(self) -> str:
         """A colour that is none is grey."""
