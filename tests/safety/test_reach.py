@@ -260,7 +260,9 @@ def world(settings, tmp_path) -> World:
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
             "draft_id": (draft := a_draft(mailbox, people["member"])).pk,
-            "version_id": draft.versions.create(content={"text": "Hej"}, written_by=people["member"]).pk,
+            "version_id": draft.versions.create(
+                content={"text": "Hej"}, written_by=people["member"], written_at=timezone.now()
+            ).pk,
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
             "role_id": held.pk,
