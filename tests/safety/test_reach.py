@@ -103,7 +103,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "evidence-piece": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
-    "write-to": ("post", MEMBER),
+    # From a mailbox of their own, whichever it is.
+    "write-to": ("post", MEMBER | {"member of another mailbox", "member elsewhere"}),
     "take-over-draft": ("post", MEMBER),
     "write-own": ("post", MEMBER),
     "leave-draft": ("post", MEMBER),
