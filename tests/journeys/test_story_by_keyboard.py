@@ -34,6 +34,7 @@ class Typist(Caseworker):
         )
         self.page.goto(self.url)
         self.press_at("Logga in med e-legitimation")
+        expect(self.page.get_by_role("button", name=name)).to_be_visible()
         self.press_at(name)
         self.page.wait_for_url(lambda url: url.startswith(self.url) and "/oidc/" not in url)
 

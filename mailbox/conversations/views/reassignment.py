@@ -83,7 +83,10 @@ def answer(request: PersonRequest, reassignment_id: int) -> HttpResponse:
     except assignment.AlreadyThere:
         messages.error(request, _("Brevlådan har redan den konversationen. Ingenting har ändrats."))
     except assignment.BeingSent:
-        messages.error(request, _("Ett svar är på väg att skickas. Försök igen om en stund."))
+        messages.error(
+            request,
+            _("Ett svar är på väg att skickas, eller ska skickas senare. Ångra det, eller vänta."),
+        )
     return redirect("start")
 
 
