@@ -124,7 +124,7 @@ def _write(karin: Typist, subject: str, pdf: Path) -> None:
     if not page.evaluate(_NAME_OF_FOCUS).startswith("Till: sök"):
         karin.tab_to("Till: sök")
     karin.type("arbetstranig")
-    expect(page.get_by_role("option", name=re.compile(TRAINING))).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile(TRAINING), selected=True)).to_be_visible()
     karin.press("Enter")
     expect(page.get_by_role("list", name="Till")).to_contain_text("Arbetsförmedlingen")
     expect(page.get_by_role("combobox", name=re.compile("^Sök fler"))).to_be_focused()
@@ -146,7 +146,7 @@ def _write(karin: Typist, subject: str, pdf: Path) -> None:
     karin.type("SN 2026/0119")
     karin.tab_to("Lägg till filer")
     with page.expect_file_chooser() as chooser:
-        karin.press("Enter")
+        karin.press("Space")
     chooser.value.set_files(str(pdf))
     expect(page.locator("#attachments")).to_contain_text(pdf.name)
 
