@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 WORKERS ?= 3
 
 .PHONY: demo demo-reset run run-reset test test-fast lint lint-code format lint-templates lint-static lint-requirements \
-	types imports check bench bench-ui messages lock outdated clean
+	types imports check bench bench-ui workplace-figures messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
 	@$(RUN)/python -m testbed.demo
@@ -74,6 +74,10 @@ bench: $(VENV)/.installed java clamav phase4
 # Pages on a node of a million messages, which is made once and kept.
 bench-ui: $(VENV)/.installed
 	$(RUN)/python -m benchmarks.pages --directory var/bench-ui --json var/bench-ui.json $(ARGS)
+
+# Clicks, keys, page loads and pixels of everyday work in the workplace, beside their goals.
+workplace-figures: $(VENV)/.installed chromium bubblewrap clamav fonts
+	@$(RUN)/python -m tests.journeys.workplace_figures
 
 # The catalogue of English: texts that are new are added to it, and what pages read is made of it.
 messages: $(VENV)/.installed gettext

@@ -7,6 +7,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 _CHROMIUM = "/usr/bin/chromium"
+# Notices have gone out of the way, and what is fetched has been shown.
+_SETTLED_MS = 1_000
 
 
 def main(url: str, directory: str) -> int:
@@ -14,24 +16,29 @@ def main(url: str, directory: str) -> int:
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 720}, locale="sv-SE")
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="sv-SE")
         _log_in(page, url, "Karin Svensson")
-        page.get_by_role("link", name="Socialtjänsten, mottagning").click()
-        page.wait_for_load_state("load")
+        _open_mailbox(page, url)
+        page.locator(".conversations .subject a").first.click()
+        page.locator("article.message").first.wait_for()
+        page.wait_for_timeout(_SETTLED_MS)
         page.screenshot(path=target / "inbox.png")
         page.get_by_role("link", name=re.compile("^Inväntar svar")).click()
         page.get_by_role("link", name=re.compile("Planering inför")).first.click()
-        page.get_by_text("Leveranshistorik").first.wait_for()
-        page.screenshot(path=target / "conversation.png", full_page=True)
-        _looked_through(page, url)
-        page.screenshot(path=target / "sending.png", full_page=True)
+        page.get_by_text("Leveranshistorik").first.wait_for(state="attached")
+        page.wait_for_timeout(_SETTLED_MS)
+        page.screenshot(path=target / "conversation.png")
+        _review_an_answer(page)
+        page.screenshot(path=target / "sending.png")
+        page.get_by_role("link", name="Ändra", exact=True).click()
         page.get_by_role("button", name="Ta bort utkastet").click()
+        page.get_by_role("button", name="Ta bort", exact=True).click()
         page.get_by_role("button", name="Logga ut").click()
         _log_in(page, url, "Eva Holm")
         page.goto(f"{url}/administration/")
         page.get_by_role("link", name="Statistik").first.click()
         page.wait_for_load_state("load")
-        page.screenshot(path=target / "administration.png", full_page=True)
+        page.screenshot(path=target / "administration.png")
         browser.close()
     return 0
 
@@ -40,26 +47,24 @@ def _log_in(page: Page, url: str, name: str) -> None:
     page.goto(url)
     page.get_by_role("link", name="Logga in med e-legitimation").click()
     page.get_by_role("button", name=name).click()
-    page.wait_for_load_state("load")
+    page.wait_for_url(lambda address: address.startswith(url) and "/oidc/" not in address)
 
 
-def _looked_through(page: Page, url: str) -> None:
-    """A message that is ready to be sent, as it is looked through before."""
+def _open_mailbox(page: Page, url: str) -> None:
     page.goto(url)
-    page.get_by_role("link", name="Socialtjänsten, mottagning").click()
-    page.get_by_role("button", name="Nytt meddelande").click()
+    page.get_by_role("link", name="Socialtjänsten, mottagning").first.click()
     page.wait_for_load_state("load")
-    page.get_by_label(re.compile("^Till: sök")).press_sequentially("arbetsträning")
-    page.get_by_role("option", name=re.compile("Avdelningen för arbetsträning")).click()
-    page.get_by_label("Ämne", exact=True).fill("Kallelse till planeringsmöte")
-    page.get_by_label("Meddelande", exact=True).fill(
-        "Vi kallar till **möte** om den fortsatta planeringen:\n\n* måndag 10.00\n* tisdag 13.00"
-    )
-    page.get_by_label("Omfattas av sekretess").check()
-    page.get_by_label("Typ av beteckning", exact=True).select_option("Diarienummer")
-    page.get_by_label("Beteckning", exact=True).fill("SN 2026/0117")
-    page.get_by_role("button", name="Granska och skicka").click()
-    page.wait_for_url("**/granska")
+
+
+def _review_an_answer(page: Page) -> None:
+    """An answer that is reviewed at the foot of the conversation that is open."""
+    page.locator(".composer-begin button").click()
+    text = page.get_by_label("Meddelande", exact=True)
+    text.wait_for()
+    text.fill("Hej!\n\nVi kan träffas **måndag 10.00** hos oss.\n\nMed vänlig hälsning\nKarin Svensson")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("group", name="Granska och skicka").wait_for()
+    page.wait_for_timeout(_SETTLED_MS)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
+from mailbox import access
 from transport.rate_limits import limited
 
 from . import login_state, sessions
@@ -74,7 +76,14 @@ class Callback(OIDCAuthenticationCallbackView):
         if request.user.is_authenticated:
             auth.logout(request)
         auth.login(request, person)
-        return following or resolve_url(settings.LOGIN_REDIRECT_URL)
+        start = resolve_url(settings.LOGIN_REDIRECT_URL)
+        return following if following not in {"", start} else _first_page(person, start)
+
+
+def _first_page(person: Any, start: str) -> str:
+    """Where somebody begins: in their mailbox where they have one alone, else at the page `start`."""
+    keys = list(access.mailboxes_of(person).values_list("pk", flat=True)[:2])
+    return reverse("mailbox", args=keys) if len(keys) == 1 else start
 
 
 @csrf_exempt

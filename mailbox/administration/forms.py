@@ -5,7 +5,6 @@ from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.utils import timezone
@@ -14,7 +13,6 @@ from django.utils.translation import gettext_lazy as lazy
 
 from addressbook import register
 from mailbox.forms import AddressForm, DayField, KeyField, LineField
-from mailbox.models import Membership
 from transport.access_point.api import TransferEvent
 from transport.message_api.api import FunctionRoute, Scope, function_patterns
 from transport.message_service.api import OrganisationKey, ParticipantId, ParticipantIdInvalid
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 _MOST_PATTERNS: Final = 200
 _LONGEST_PATTERN: Final = 500
 _CHOOSE_ORGANISATION: Final = lazy("Välj organisation.")
-# The claim that holds a personal number, by the Swedish OIDC attributes; another claim is any text.
-_PERSONAL_NUMBER_CLAIM: Final = "personalIdentityNumber"
-_COORDINATION_DAYS: Final = 60
 
 FUNCTION_ERRORS: Final = {
     "too-large": lazy("Filen är för stor."),
@@ -81,43 +76,6 @@ class OrganisationField(NameField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(error=_CHOOSE_ORGANISATION, max_length=260, **kwargs)
-
-
-class SubjectField(NameField):
-    """What the e-ID says of who a person is: a personal or coordination number, unless another claim is
-    configured (`SDK_OIDC_PERSON_CLAIM`)."""
-
-    default_error_messages = {
-        "number": lazy(
-            "Det är inget personnummer eller samordningsnummer. Skriv alla tolv siffror: ååååmmddnnnn."
-        )
-    }
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        is_number = settings.SDK_OIDC_PERSON_CLAIM.endswith(_PERSONAL_NUMBER_CLAIM)
-        if value and is_number and not is_personal_number(value):
-            raise ValidationError(self.error_messages["number"], code="number")
-
-
-def is_personal_number(text: str) -> bool:
-    """Whether a text is a Swedish personal or coordination number of twelve digits, with or without a hyphen:
-    a day that exists and has been, and a check digit (Luhn) over the last ten."""
-    digits = "".join(text.split()).replace("-", "", 1)
-    if not (len(digits) == 12 and digits.isascii() and digits.isdigit()):
-        return False
-    day = int(digits[6:8])
-    try:
-        born = date(
-            int(digits[:4]), int(digits[4:6]), day - _COORDINATION_DAYS if day > _COORDINATION_DAYS else day
-        )
-    except ValueError:
-        return False
-    doubled = [int(digit) * (2 - place % 2) for place, digit in enumerate(digits[2:])]
-    return (
-        date(1850, 1, 1) < born <= timezone.localdate()
-        and sum(number // 10 + number % 10 for number in doubled) % 10 == 0
-    )
 
 
 def midnight(day: date) -> datetime:
@@ -208,42 +166,6 @@ class MailboxForm(forms.Form):
     name = NameField(max_length=256, error=lazy("Skriv ett namn på högst 256 tecken."))
 
 
-class MemberForm(forms.Form):
-    """A new member: somebody who is known here already, or a personal number and a name."""
-
-    person = KeyField(required=False)
-    subject = SubjectField(required=False, max_length=500)
-    name = NameField(required=False, max_length=256, error=lazy("Skriv ett namn på högst 256 tecken."))
-    role = forms.ChoiceField(
-        choices=Membership.Role.choices,
-        required=False,
-        error_messages={"invalid_choice": lazy("Välj en roll.")},
-    )
-    until = DayField(
-        required=False,
-        error_messages={"invalid": lazy("Ange en dag som inte har varit, eller lämna tomt.")},
-    )
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or self.cleaned_data
-        if given.get("person") is None:
-            if not given.get("subject") and "subject" not in self.errors:
-                self.add_error(
-                    "subject", _("Skriv personens identitet i e-legitimationen, till exempel personnummer.")
-                )
-            if not given.get("name") and "name" not in self.errors:
-                self.add_error("name", _("Skriv personens namn."))
-        until = given.get("until")
-        if until and midnight(until) <= timezone.now():
-            self.add_error("until", _("Ange en dag som inte har varit, eller lämna tomt."))
-        return given
-
-    def ends_at(self) -> datetime | None:
-        """The midnight at which the membership ends."""
-        until = self.cleaned_data["until"]
-        return midnight(until) if until else None
-
-
 class LimitForm(forms.Form):
     """After how many hours a waiting message makes a mailbox unattended."""
 
@@ -275,6 +197,8 @@ class SwitchForm(forms.Form):
     locked = forms.CharField(required=False)
     held = forms.CharField(required=False)
     active = forms.CharField(required=False)
+    # Whether the button stands on the page of a person.
+    person = forms.CharField(required=False)
 
     def is_on(self, name: str) -> bool:
         """Whether the button that was pressed sends `1`."""

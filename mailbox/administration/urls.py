@@ -21,6 +21,11 @@ from .views import (
 urlpatterns = [
     path("", mailboxes.overview, name="administration"),
     path("brevlada/<int:mailbox_id>/", mailboxes.mailbox, name="administration-mailbox"),
+    path(
+        "brevlada/<int:mailbox_id>/medlemmar",
+        mailboxes.members_from_file,
+        name="administration-members-from-file",
+    ),
     path("brevlada/<int:mailbox_id>/oppen", mailboxes.set_open, name="administration-open"),
     path("brevlada/<int:mailbox_id>/regel", mailboxes.make_rule, name="administration-make-rule"),
     path("brevlada/<int:mailbox_id>/grans", mailboxes.set_limit, name="administration-limit"),
@@ -32,6 +37,7 @@ urlpatterns = [
         name="administration-remove-member",
     ),
     path("personer", people.people, name="administration-people"),
+    path("person/<int:person_id>/", people.person, name="administration-person"),
     path("person/<int:person_id>/sparr", people.set_locked, name="administration-lock"),
     path("person/<int:person_id>/ta-bort", people.remove_person, name="administration-remove-person"),
     path("person/<int:person_id>/roll", people.give_role, name="administration-give-role"),

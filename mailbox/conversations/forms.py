@@ -27,16 +27,21 @@ class ListAddressField(forms.CharField):
         return text if len(text) <= _LONGEST_ADDRESS and text.isprintable() else ""
 
 
-class ActionForm(forms.Form):
+class PlaceInListForm(forms.Form):
+    """The list from which a conversation was opened, and which follows it there: `next`, in `next_list`."""
+
+    list = ListAddressField()
+    next = KeyField(required=False)
+    next_list = ListAddressField()
+
+
+class ActionForm(PlaceInListForm):
     """A button on a conversation. `assignee` is whom the page showed it assigned to, `day` the day of a
-    reminder or by which it is to be done; `next` is the conversation that follows it in the list."""
+    reminder or by which it is to be done."""
 
     action = forms.CharField(required=False, max_length=40, empty_value="take")
     assignee = KeyField(required=False)
     day = DayField(required=False)
-    list = ListAddressField()
-    next = KeyField(required=False)
-    next_list = ListAddressField()
 
     def given(self, name: str) -> Any:
         """A field's value; None where it could not be understood."""
@@ -111,7 +116,7 @@ class LabelForm(forms.Form):
         return colour if colour in Label.Colour.values else Label.Colour.GREY
 
 
-class ReassignForm(forms.Form):
+class ReassignForm(PlaceInListForm):
     """To whom a conversation is offered, what has been done, what remains, and until when."""
 
     to = forms.CharField(max_length=40, error_messages={"required": lazy("Välj vem som ska ta över.")})

@@ -154,10 +154,9 @@ def begin_own(draft: Draft, content: Content, person: Person) -> Draft:
 
 
 def drafts_in(conversation: Conversation) -> QuerySet[Draft]:
-    """What is being written in a conversation, the oldest first."""
+    """What is being written in a conversation, and what is to be sent later, the oldest first."""
     rows = Draft.objects.filter(answers__conversation=conversation, mailbox=conversation.mailbox_id)
-    rows = rows.filter(is_untouched=False, send_at=None).select_related("mailbox", "owner")
-    return rows.order_by("pk")
+    return rows.filter(is_untouched=False).select_related("mailbox", "owner").order_by("pk")
 
 
 def newest_in(conversation: Conversation) -> int | None:

@@ -1,6 +1,7 @@
 """What people write and choose in drafts, canned texts and distribution lists."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 from django import forms
@@ -14,7 +15,7 @@ from mailbox.forms import AddressForm, KeyField, LineField
 from . import canned_texts
 from .composer import Content
 from .message_check import REFERENCE_KINDS
-from .send_order import MOST_UNDO_SECONDS
+from .send_order import MOST_UNDO_SECONDS, NotLater
 
 # References and persons that a form has room for; the format sets no limit (B1.3.3 4.3.2.3: 0..*).
 MOST_REFERENCES: Final = 5
@@ -125,6 +126,19 @@ class ReviewForm(forms.Form):
     attachments = TypedField()
     seen = LenientKeyField()
     confirmed = forms.BooleanField(required=False)
+    # `later` sends it at that time, in Sweden's time; everything else at once.
+    action = forms.CharField(required=False, max_length=20)
+    later = forms.DateTimeField(required=False, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+    def time_to_send(self) -> datetime | None:
+        """The later time that was chosen; None for at once. Raises `NotLater` where it is no time."""
+        self.full_clean()
+        if self.cleaned_data.get("action") != "later":
+            return None
+        at: datetime | None = self.cleaned_data.get("later")
+        if at is None:
+            raise NotLater
+        return at
 
     def clean_attachments(self) -> frozenset[int]:
         keys = self.cleaned_data["attachments"].split(",")

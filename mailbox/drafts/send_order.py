@@ -1,4 +1,5 @@
-"""Sending a draft: looked through first, held back for some seconds so that it can be undone, sent once.
+"""Sending a draft: looked through first, held back for some seconds so that it can be undone, or until a
+later time that its sender has chosen, and sent once.
 
 `send_at` on the draft is the order to send it. A worker is woken for that moment, and a sweeper finds what no
 worker took. Everything that sending does is in the transaction that takes the draft away, one for each of
@@ -7,17 +8,19 @@ back as the draft, with the reason in `trouble`.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from mailbox import events
+from mailbox import access, events
+from mailbox.conversations import assignment
 from mailbox.models import Conversation, Draft, FunctionMailbox, Mailing, Message, WritingChoices
 from mailbox.models import Person as Writer
+from mailbox.models.draft import LONGEST_UNDO
 from transport import jobs
 
 from . import composer, message_check, sent_copy
@@ -28,7 +31,12 @@ from .recipients import Recipient, recipients_of
 # Besides those of `message_check`, what stands in `Draft.trouble`.
 ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
-MOST_UNDO_SECONDS: Final = 600
+# Whoever ordered it is no member of the mailbox any more.
+NOT_A_MEMBER: Final = "no-member"
+MOST_UNDO_SECONDS: Final = int(LONGEST_UNDO.total_seconds())
+# A later time is after the longest time in which sending can be undone, and within reach of memory.
+SHORTEST_DELAY: Final = timedelta(minutes=15)
+LONGEST_DELAY: Final = timedelta(days=60)
 
 _SEND_DRAFT: Final = "mailbox.tasks.send_draft"
 
@@ -39,6 +47,10 @@ class AnsweredMeanwhile(Exception):
 
 class NotConfirmed(Exception):
     """It is confidential, and goes to somebody whom the mailbox has not written to: to be asked once more."""
+
+
+class NotLater(Exception):
+    """The time at which it is to be sent is not between `SHORTEST_DELAY` and `LONGEST_DELAY` from now."""
 
 
 class TooLateToUndo(Exception):
@@ -98,15 +110,24 @@ def note_seen(draft_id: int, seen: int, person: Writer) -> None:
             draft.save(update_fields=["seen_message", "trouble"])
 
 
-def order(draft_id: int, reviewed: Reviewed, person: Writer, *, seconds: int | None = None) -> Draft:
+def order(
+    draft_id: int,
+    reviewed: Reviewed,
+    person: Writer,
+    *,
+    seconds: int | None = None,
+    at: datetime | None = None,
+) -> Draft:
     """Order a draft to be sent when it can be undone no more; it says what its sender has reviewed.
 
     `seconds` is how long it can be undone; without it, the mailbox's own choice. With 0 and one recipient no
-    worker is woken: the caller sends it (`send_if_due`).
+    worker is woken: the caller sends it (`send_if_due`). `at` is a later time at which it is sent instead.
 
     Raises `DraftChanged` where it says something else, `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`,
-    `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`. The draft stays as it is then.
+    `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`, `NotLater`. The draft stays as it is then.
     """
+    if at is not None and not SHORTEST_DELAY <= at - timezone.now() <= LONGEST_DELAY:
+        raise NotLater
     with transaction.atomic():
         _lock_conversation(draft_id)
         draft = locked(draft_id, reviewed.version, person)
@@ -120,13 +141,14 @@ def order(draft_id: int, reviewed: Reviewed, person: Writer, *, seconds: int | N
         if not reviewed.is_confirmed and asks_once_more(draft):
             raise NotConfirmed
         seconds = undo_seconds(draft.mailbox) if seconds is None else seconds
-        draft.send_at = timezone.now() + timedelta(seconds=seconds)
+        draft.send_at = at or timezone.now() + timedelta(seconds=seconds)
         draft.send_by = person
         draft.trouble = ""
         draft.version += 1
         draft.save()
         events.announce(draft.mailbox_id)
-        if seconds or draft.further_recipients.exists():
+        # What is sent later is found by the sweeper: no worker holds it until then.
+        if at is None and (seconds or draft.further_recipients.exists()):
             jobs.wake(jobs.task_named(_SEND_DRAFT, countdown=seconds), draft.pk)
     return draft
 
@@ -165,8 +187,12 @@ def sent_from(draft_id: int) -> QuerySet[Message]:
 
 
 def outbox(mailbox: FunctionMailbox) -> QuerySet[Draft]:
-    """What is about to be sent from the mailbox, and what came back instead of being sent."""
-    return Draft.objects.filter(~Q(trouble="") | Q(send_at__isnull=False), mailbox=mailbox).order_by("pk")
+    """What is about to be sent from the mailbox, and what came back instead of being sent.
+
+    What is sent later stands among the drafts until then.
+    """
+    is_about_to_leave = Q(send_at__lte=F("changed_at") + LONGEST_UNDO)
+    return Draft.objects.filter(~Q(trouble="") | is_about_to_leave, mailbox=mailbox).order_by("pk")
 
 
 def _due() -> QuerySet[Draft]:
@@ -186,6 +212,8 @@ def _send_to_next(draft_id: int) -> bool:
             with transaction.atomic():
                 if person is None or unseen_messages(draft).exists():
                     raise AnsweredMeanwhile
+                if not access.mailboxes_of(person).filter(pk=mailbox_id).exists():
+                    raise assignment.NotAMember
                 message_check.check(draft)
                 if draft.mailing is None and draft.further_recipients.exists():
                     draft.mailing = Mailing.objects.create(
@@ -194,6 +222,8 @@ def _send_to_next(draft_id: int) -> bool:
                 sent_copy.send_to_first(draft, person)
         except AnsweredMeanwhile:
             trouble = ANSWERED_MEANWHILE
+        except assignment.NotAMember:
+            trouble = NOT_A_MEMBER
         except DraftIncomplete as error:
             trouble = error.trouble
         except DatabaseError:

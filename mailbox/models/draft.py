@@ -1,6 +1,7 @@
 """Messages that are being written: seen by the whole mailbox, written by one person at a time."""
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
@@ -13,6 +14,10 @@ from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTex
 from .conversation import FunctionMailbox, Message
 
 _OF_DRAFT: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": ("key",)}
+
+
+# How long sending can be undone at most; what waits longer is to be sent at a chosen time.
+LONGEST_UNDO: Final = timedelta(minutes=10)
 
 
 class Draft(models.Model):
@@ -84,6 +89,11 @@ class Draft(models.Model):
             models.Index(fields=["mailbox", "-changed_at", "-id"], name="draft_latest"),
             models.Index(fields=["send_at"], name="draft_to_send", condition=models.Q(send_at__isnull=False)),
         ]
+
+    @property
+    def is_sent_later(self) -> bool:
+        """Whether it waits for a time that its sender has chosen, rather than for the seconds of undo."""
+        return self.send_at is not None and self.send_at - self.changed_at > LONGEST_UNDO
 
     @property
     def references(self) -> list[tuple[str, str]]:

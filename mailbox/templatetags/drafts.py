@@ -25,6 +25,8 @@ class DraftInConversation:
     is_own: bool
     changed_at: datetime
     beginning: str
+    # When it is sent, if its sender has chosen a later time.
+    send_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ def composer_of(conversation: Conversation, person: Person) -> Composer:
             row.owner_id in {None, person.pk},
             row.changed_at,
             "" if row.is_confidential else " ".join(markdown.without_marks(row.text).split())[:_BEGINNING],
+            row.send_at,
         )
         for row in composer.drafts_in(conversation)
+        if row.send_at is None or row.is_sent_later
     ]
     to = f"{answerable.counterpart_function}, {answerable.counterpart_organisation}" if answerable else ""
     return Composer(drafts, answerable, to, is_supplement=incoming is None)

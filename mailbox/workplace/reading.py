@@ -7,11 +7,12 @@ from typing import Any, Final
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as lazy
 
 from mailbox import access
 from mailbox.conversations import thread, undo
-from mailbox.conversations.addresses import conversation_url, list_url
+from mailbox.conversations.addresses import conversation_url, list_url, with_query
 from mailbox.conversations.views import notes_and_labels
 from mailbox.models import Conversation, ConversationEvent, Message, Person, ReadMark
 from mailbox.requests import PersonRequest
@@ -77,6 +78,7 @@ def reading_context(
         conversation, person, lines=None if is_whole else _HISTORY_LINES
     )
     its_notes = list(sidebar["notes"])
+    place = position.position_of(conversation, person, from_list, page=page_of_list, count=count)
     answerable = [message for message in shown if message.message.counterpart_address]
     return {
         **sidebar,
@@ -88,9 +90,10 @@ def reading_context(
         "newest_note": max((note.pk for note in its_notes), default=""),
         "first_unread": next((message.pk for message in shown if message.is_unread), ""),
         "answered": answerable[-1].pk if answerable else (shown[-1].pk if shown else 0),
-        "page": page,
+        "thread_page": page,
         "address": request.get_full_path(),
-        "position": position.position_of(conversation, person, from_list, page=page_of_list, count=count),
+        "position": place,
+        "reassign_url": _reassign_url(conversation, from_list.address, place),
         "list_address": from_list.address,
         "list_url": list_url(conversation.mailbox_id, from_list.address),
         "own_url": conversation_url(conversation.pk, from_list.address),
@@ -142,6 +145,14 @@ def _earlier(conversation: Conversation, person: Person) -> list[Conversation]:
     )
     rows = rows.exclude(pk=conversation.pk).exclude(state=Conversation.State.TRASH)
     return list(rows.order_by("-last_activity_at", "-pk")[:_EARLIER])
+
+
+def _reassign_url(conversation: Conversation, list_address: str, place: position.Position) -> str:
+    """The page that hands the conversation over, and then leads on to the next of the list."""
+    parameters: dict[str, str | int] = {"list": list_address}
+    if place.next_key:
+        parameters |= {"next": place.next_key, "next_list": place.next_list}
+    return with_query(reverse("reassign", args=[conversation.pk]), urlencode(parameters))
 
 
 def _references(shown: Sequence[ShownMessage]) -> dict[str, list[str]]:

@@ -10,8 +10,10 @@
   const post = async (action, more) => {
     if (!(await form.draft.settle())) return;
     await form.draft.after(() => change(action, more));
+    // Somebody who has gone on to another field meanwhile stays there.
+    const { activeElement } = document;
     const input = area.querySelector("[data-combobox]");
-    if (input) input.focus();
+    if (input && (activeElement === document.body || area.contains(activeElement))) input.focus();
   };
   const change = async (action, more) => {
     const data = new FormData(form);

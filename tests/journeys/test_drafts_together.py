@@ -183,6 +183,13 @@ def test_enter_chooses_a_recipient_and_loses_no_search_and_backspace_removes(two
     more.press("Backspace")
     expect(chip).to_have_count(0)
     expect(question).to_be_focused()
+    # Somebody who goes on at once stays where they went.
+    question.fill("arbetsträning")
+    page.get_by_role("option", name=re.compile(TRAINING)).click()
+    page.get_by_label("Ämne", exact=True).focus()
+    expect(chip).to_contain_text(TRAINING)
+    expect(page.get_by_label("Ämne", exact=True)).to_be_focused()
+    expect(page.get_by_role("listbox")).to_have_count(0)
     page.get_by_role("button", name="Ta bort utkastet").click()
     if page.get_by_role("heading", name="Ta bort utkastet?").count():
         page.get_by_role("button", name="Ta bort", exact=True).click()

@@ -84,6 +84,7 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
         "api_client_id": one(habo, "SELECT id FROM message_api_apiclient ORDER BY id"),
         "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
         "organisation_id": one(habo, "SELECT id FROM addressbook_organisation ORDER BY id"),
+        "person_id": one(habo, "SELECT id FROM mailbox_person WHERE name = 'Karin Svensson'"),
         "state": "done",
         "kind": "envelope",
     }
@@ -146,7 +147,12 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
             "reassign",
         },
         "Ahmed Lindqvist": {"mailbox", "administration-mailbox", "administration-statistics"},
-        "Eva Holm": {"administration-people", "administration-functions", "administration-retention-rule"},
+        "Eva Holm": {
+            "administration-people",
+            "administration-person",
+            "administration-functions",
+            "administration-retention-rule",
+        },
         "Nils Granberg": {"administration-access-log", "transfer-log"},
         "nobody": {"login", "help", "accessibility"},
     }

@@ -51,6 +51,10 @@ def test_a_colleague_is_asked_to_take_over_and_does(two_nodes, caseworker, lette
     karin.page.get_by_label("Vad som återstår").fill("Svara före mötet")
     karin.page.get_by_label("Klart senast (frivilligt)").fill(due.isoformat())
     karin.page.get_by_role("button", name="Erbjud att ta över").click()
+    # She is led on, and comes back to it.
+    expect(karin.page.locator("#notices")).to_contain_text(letter.subject)
+    expect(karin.page).not_to_have_url(letter.url)
+    karin.page.goto(letter.url)
     expect(karin.page.get_by_text("Erbjuds till Ahmed Lindqvist")).to_be_visible()
     karin.page.evaluate("window.stillHere = true")
 

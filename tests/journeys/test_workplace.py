@@ -8,10 +8,22 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, expect
 
+from addressbook import models as book
 from mailbox.conversations import labels
-from mailbox.models import Attachment, Conversation, Document, FunctionMailbox, Membership, Message, ReadMark
+from mailbox.models import (
+    Attachment,
+    Conversation,
+    Document,
+    Draft,
+    FunctionMailbox,
+    Membership,
+    Message,
+    ReadMark,
+    WritingChoices,
+)
+from tests.journeys import workplace_figures
 from tests.journeys.browser import Caseworker
 from tests.mailbox.build import a_member, log_in
 from transport.message_service.models import Organisation
@@ -127,52 +139,28 @@ def at_work(live_server, browser, mailbox, people) -> Iterator[Colleague]:
     person.close()
 
 
-def in_view(page: Page) -> int:
-    """How many rows of the list are seen whole."""
-    return page.evaluate(
-        """() => [...document.querySelectorAll(".conversations > li")].filter((row) => {
-            const box = row.getBoundingClientRect();
-            const foot = document.querySelector(".list-foot").getBoundingClientRect();
-            const end = foot.top > 100 && foot.bottom <= innerHeight ? foot.top : innerHeight;
-            return box.height > 0 && box.top >= 0 && box.bottom <= end + 1;
-        }).length"""
-    )
-
-
-def test_the_list_shows_many_conversations_at_once(at_work, mailbox):
+@pytest.mark.figures
+def test_the_list_shows_many_conversations_at_once(at_work, record_property):
     page = at_work.page
-    shown = {}
-    for width, height in ((1440, 900), (1920, 1080), (390, 844)):
-        page.set_viewport_size({"width": width, "height": height})
-        shown[width] = in_view(page)
+    workplace_figures.check(workplace_figures.rows_in_view(page), record_property)
+    workplace_figures.resize(page, "1440×900")
+    page.get_by_label("Kompakt").uncheck()
     rows = page.locator(".conversations > li")
     assert all(row.bounding_box()["height"] <= 74 for row in rows.all()[:5])
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.get_by_label("Kompakt").check()
-    shown["compact"] = in_view(page)
-    assert shown[1440] >= 10, shown
-    assert shown[1920] >= 13, shown
-    assert shown[390] >= 7, shown
-    assert shown["compact"] >= 18, shown
     at_work.check_accessibility()
 
 
-def test_open_assign_and_go_on_are_one_key_each_and_no_page_load(at_work, mailbox, people):
+@pytest.mark.figures
+def test_open_assign_and_go_on_are_one_key_each_and_no_page_load(at_work, record_property):
     page = at_work.page
-    page.locator(".conversations .subject a").first.focus()
     page.evaluate("window.stillHere = true")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1, name=re.compile("ärende 0$"))).to_be_visible()
+    figures = workplace_figures.open_assign_and_go_on(page, ["ärende 0", "ärende 1"])
     assert "/konversation/" in page.url
-    page.keyboard.press("t")
-    expect(page.locator(".reading-facts")).to_contain_text("Tilldelad dig")
     expect(page.locator("#notices")).to_contain_text("Tilldelad dig: Begäran om yttrande")
-    page.keyboard.press("j")
-    expect(page.get_by_role("heading", level=1, name=re.compile("ärende 1$"))).to_be_visible()
     expect(page.locator(".place")).to_contain_text(f"2 av {COUNT}")
     # Done: the next comes by itself, and z takes it back.
-    page.keyboard.press("e")
-    expect(page.get_by_role("heading", level=1, name=re.compile("ärende 2$"))).to_be_visible()
+    figures += workplace_figures.finish_one(page, "ärende 2")
+    workplace_figures.check(figures, record_property)
     expect(page.locator(".conversations > li")).to_have_count(25)
     expect(page.locator("#notices")).to_contain_text("Klar: Begäran")
     page.keyboard.press("z")
@@ -183,14 +171,29 @@ def test_open_assign_and_go_on_are_one_key_each_and_no_page_load(at_work, mailbo
     at_work.check_accessibility()
 
 
-def test_twenty_are_marked_as_done_by_three_clicks_and_one_undoes_it(at_work, mailbox):
+@pytest.mark.figures
+@pytest.mark.parametrize("size", ["1440×900", "1920×1080"])
+def test_an_answer_from_the_list_is_one_key_its_text_and_two_more(at_work, mailbox, size, record_property):
+    WritingChoices.objects.create(mailbox=mailbox, undo_seconds=300)
     page = at_work.page
-    boxes = page.locator(".conversations input[name=chosen]")
-    boxes.first.click()
-    boxes.nth(19).click(modifiers=["Shift"])
-    expect(page.locator(".chosen-count")).to_have_text("20 valda")
-    page.locator(".quick-actions").get_by_role("button", name="Klar").click()
-    expect(page.locator("#notices")).to_contain_text("20 konversationer")
+    workplace_figures.resize(page, size)
+    where = page.url
+    page.locator(".conversations .subject a").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name=re.compile("ärende 1$"))).to_be_visible()
+    page.locator(".conversations .subject a").nth(1).focus()
+    figures = workplace_figures.answer_from_the_list(page, "Ni får svar i dag.")
+    workplace_figures.check(figures, record_property)
+    assert page.url != where
+    draft = Draft.objects.get()
+    assert draft.text.startswith("Ni får svar i dag.")
+    assert draft.send_at is not None
+
+
+@pytest.mark.figures
+def test_twenty_are_marked_as_done_by_three_clicks_and_one_undoes_it(at_work, record_property):
+    page = at_work.page
+    workplace_figures.check(workplace_figures.finish_twenty(page), record_property)
     expect(page.locator(".conversations > li")).to_have_count(COUNT - 20)
     assert Conversation.objects.filter(state="done").count() == 20
     page.locator("#notices").get_by_role("button", name="Ångra").click()
@@ -198,23 +201,37 @@ def test_twenty_are_marked_as_done_by_three_clicks_and_one_undoes_it(at_work, ma
     assert not Conversation.objects.filter(state="done").exists()
 
 
-def test_a_confidential_message_begins_near_the_top(at_work, mailbox):
+@pytest.mark.figures
+def test_a_confidential_message_begins_near_the_top(at_work, record_property):
     page = at_work.page
     page.locator(".conversations .subject a").first.click()
-    text = page.locator(".message .text").first
-    expect(text).to_be_visible()
-    assert text.bounding_box()["y"] <= 260
+    expect(page.locator(".message .text").first).to_be_visible()
+    workplace_figures.check(workplace_figures.pixels_before_the_text(page), record_property)
     assert page.get_by_text("Sekretess", exact=True).locator("visible=true").count() == 1 + sum(
         row.locator(".secret").count() for row in page.locator(".conversations > li").all()
     )
-    # From the top of the conversation to assigning and answering.
-    page.locator("#reading").focus()
-    reached = []
-    for _ in range(4):
-        page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.dataset.key"))
-    assert "t" in reached[:3]
-    assert "r" in reached[:4]
+
+
+@pytest.mark.figures
+def test_few_tabs_lead_from_the_top_of_a_conversation_to_its_actions(at_work, record_property):
+    page = at_work.page
+    page.locator(".conversations .subject a").first.click()
+    expect(page.locator(".message .text").first).to_be_visible()
+    workplace_figures.check(workplace_figures.tabs_to_the_actions(page), record_property)
+
+
+@pytest.mark.figures
+def test_an_entry_of_the_address_book_leads_to_a_draft_by_one_click(at_work, record_property):
+    organisation = book.Organisation.objects.create(
+        book_id="o1", participant_id="0203:af.se", name="Arbetsförmedlingen", kind="O"
+    )
+    book.FunctionAddress.objects.create(
+        book_id="f1", organisation=organisation, identifier="sdk:af", name="Avdelningen för arbetsträning"
+    )
+    page = at_work.page
+    page.goto(f"{at_work.url}/adressbok/organisation/{organisation.pk}/")
+    figures = workplace_figures.address_book_to_draft(page, "Avdelningen för arbetsträning")
+    workplace_figures.check(figures, record_property)
 
 
 def test_seen_is_what_a_page_with_focus_has_had_in_view(at_work, mailbox, people):

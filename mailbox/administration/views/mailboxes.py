@@ -14,9 +14,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from addressbook.models import FunctionAddress
 from mailbox import access
-from mailbox.administration import alarms, counterparts, mailboxes, membership_rules, quarantine, redirections
+from mailbox.administration import (
+    alarms,
+    counterparts,
+    mailboxes,
+    membership_rules,
+    quarantine,
+    redirections,
+)
 from mailbox.administration import routing as administration_routing
-from mailbox.administration.forms import LimitForm, MailboxForm, MemberForm, MembershipRuleForm, SwitchForm
+from mailbox.administration.forms import LimitForm, MailboxForm, MembershipRuleForm, SwitchForm
+from mailbox.administration.members import file as member_file
+from mailbox.administration.members.forms import MemberForm
 from mailbox.forms import first_errors
 from mailbox.models import AccessLogEntry, FunctionMailbox, Membership, MembershipRule, Person
 from mailbox.requests import PersonRequest
@@ -151,13 +160,46 @@ def set_limit(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 
 
 @manager_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def members_from_file(request: PersonRequest, mailbox_id: int) -> HttpResponse:
+    """Members from a file: its rows are shown with what is wrong with them, and added when confirmed."""
+    box = get_object_or_404(access.managed_by(request.user), pk=mailbox_id)
+    errors: Mapping[str, str] = {}
+    rows: list[member_file.MemberRow] = []
+    text = ""
+    if request.method == "POST":
+        form = member_file.MemberFileForm(request.POST, request.FILES)
+        try:
+            text = form.content()
+            rows = member_file.read_rows(text, request.user, box)
+            if form.cleaned_data.get("confirmed"):
+                member_file.add_rows(request.user, box, rows)
+                said = ngettext("%(n)d person är nu medlem.", "%(n)d personer är nu medlemmar.", len(rows))
+                messages.success(request, said % {"n": len(rows)})
+                return redirect("administration-mailbox", box.pk)
+        except member_file.FileRefused as refused:
+            errors = {"file": str(member_file.FILE_ERRORS[refused.reason])}
+        except member_file.RowsRefused:
+            errors = {}
+    wrong_count = sum(bool(row.errors) for row in rows)
+    context = {"mailbox": box, "rows": rows, "text": text, "errors": errors, "wrong_count": wrong_count}
+    is_wrong = bool(errors or wrong_count)
+    return page(request, "administration/members_from_file.html", context, status=422 if is_wrong else 200)
+
+
+@manager_required
 @require_POST
 def remove_member(request: PersonRequest, membership_id: int) -> HttpResponse:
-    """End a membership."""
+    """End a membership; from the page of the mailbox, or of the person."""
     rows = Membership.objects.filter(mailbox__in=access.managed_by(request.user))
     membership = get_object_or_404(rows, pk=membership_id)
     mailboxes.remove_member(request.user, membership)
     messages.success(request, _("Medlemskapet är avslutat."))
+    if SwitchForm(request.POST).is_on("person"):
+        known = mailboxes.people_administered_by(request.user).filter(pk=membership.person_id)
+        if known.exists():
+            return redirect("administration-person", membership.person_id)
+        return redirect("administration-people")
     if not access.managed_by(request.user).filter(pk=membership.mailbox_id).exists():
         return redirect("start")
     return redirect("administration-mailbox", membership.mailbox_id)

@@ -1,5 +1,6 @@
-"""People of an organisation: who is locked out, and who administers or audits."""
+"""People of an organisation: what each holds, who is locked out, and who administers or audits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mailbox import access
 from mailbox.administration import mailboxes
 from mailbox.administration.forms import PeopleForm, RoleForm, SwitchForm
-from mailbox.forms import renamed
-from mailbox.models import Conversation, FunctionMailbox, OrganisationRole, Person
+from mailbox.administration.members.forms import PersonMembershipForm
+from mailbox.forms import first_errors, renamed
+from mailbox.models import Conversation, FunctionMailbox, Membership, OrganisationRole, Person
 from mailbox.requests import PersonRequest
 
 from .guards import administrator_required, any_duty_required
@@ -41,7 +43,6 @@ def people(request: PersonRequest) -> HttpResponse:
     `?after=` is the last person's key: a name stands in no address.
     """
     organisations = access.administered_by(request.user)
-    audited = access.audited_by(request.user)
     everybody = mailboxes.people_administered_by(request.user)
     after = PeopleForm(renamed(request.GET, {"efter": "after"})).understood()["after"]
     last = everybody.filter(pk=after).first() if after is not None else None
@@ -64,13 +65,54 @@ def people(request: PersonRequest) -> HttpResponse:
         )
         for person in found[:_PAGE]
     ]
-    context = {
-        "people": shown,
-        "after": found[_PAGE - 1].pk if len(found) > _PAGE else None,
-        "organisations": organisations_of(organisations),
-        "may_name_auditors": set(audited) & set(organisations),
-    }
+    context = {"people": shown, "after": found[_PAGE - 1].pk if len(found) > _PAGE else None}
     return page(request, "administration/people.html", context)
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def person(request: PersonRequest, person_id: int) -> HttpResponse:
+    """A person: memberships, roles, last login and access; POST makes them a member of a mailbox."""
+    shown = get_object_or_404(mailboxes.people_administered_by(request.user), pk=person_id)
+    errors: Mapping[str, str] = {}
+    if request.method == "POST":
+        errors = _add_to_mailbox(request, shown)
+        if not errors:
+            return redirect("administration-person", shown.pk)
+    organisations = access.administered_by(request.user)
+    boxes = mailboxes.mailboxes_administered_by(request.user).exclude(memberships__person=shown)
+    memberships = shown.memberships.filter(mailbox__participant_id__in=organisations)
+    context = _consequences(request, shown) | {
+        "memberships": memberships.select_related("mailbox", "rule").order_by("mailbox__name", "pk"),
+        "others": boxes.order_by("name", "pk"),
+        "organisations": organisations_of(organisations),
+        "may_name_auditors": set(access.audited_by(request.user)) & set(organisations),
+        "is_self": shown.pk == request.user.pk,
+        "errors": errors,
+        "given": request.POST,
+    }
+    return page(request, "administration/person.html", context, status=422 if errors else 200)
+
+
+def _add_to_mailbox(request: PersonRequest, shown: Person) -> Mapping[str, str]:
+    """Make the person a member as the form says, or tell what is wrong with it."""
+    given = request.POST.copy()
+    given["person"] = str(shown.pk)
+    form = PersonMembershipForm(given)
+    form.full_clean()
+    boxes = mailboxes.mailboxes_administered_by(request.user)
+    box = boxes.filter(pk=form.cleaned_data.get("mailbox") or 0).first()
+    if box is None:
+        form.add_error("mailbox", _("Välj en brevlåda."))
+    if not form.is_valid() or box is None:
+        return first_errors(form)
+    role = form.cleaned_data["role"] or Membership.Role.MEMBER
+    try:
+        mailboxes.add_known_member(request.user, box, shown, role=role, ends_at=form.ends_at())
+    except mailboxes.NotForYouToGive:
+        return {"mailbox": _("Du kan inte göra dig själv till medlem. Be en annan ansvarig.")}
+    messages.success(request, _("Personen är nu medlem."))
+    return {}
 
 
 @administrator_required
@@ -86,7 +128,7 @@ def set_locked(request: PersonRequest, person_id: int) -> HttpResponse:
         is_locked = SwitchForm(request.POST).is_on("locked")
         mailboxes.set_locked(request.user, person, is_locked=is_locked)
         messages.success(request, _("Personen är spärrad.") if is_locked else _("Spärren är hävd."))
-    return redirect("administration-people")
+    return _to_page_of(request, person)
 
 
 @administrator_required
@@ -104,7 +146,7 @@ def give_role(request: PersonRequest, person_id: int) -> HttpResponse:
         messages.error(request, _("Du kan bara ge roller som du själv har, och aldrig till dig själv."))
     else:
         messages.success(request, _("Rollen är given."))
-    return redirect("administration-people")
+    return _to_page_of(request, person)
 
 
 @any_duty_required
@@ -125,7 +167,7 @@ def revoke_role(request: PersonRequest, role_id: int) -> HttpResponse:
         messages.error(request, _("Du kan bara ta bort roller som du själv har, och aldrig dina egna."))
     else:
         messages.success(request, _("Rollen är borttagen."))
-    return redirect("administration-people")
+    return _to_page_of(request, role.person)
 
 
 @administrator_required
@@ -143,6 +185,13 @@ def remove_person(request: PersonRequest, person_id: int) -> HttpResponse:
         )
     else:
         messages.success(request, _("Personen är borttagen."))
+    return redirect("administration-people")
+
+
+def _to_page_of(request: PersonRequest, person: Person) -> HttpResponse:
+    """The person's page, or everybody's where they hold nothing here any more."""
+    if mailboxes.people_administered_by(request.user).filter(pk=person.pk).exists():
+        return redirect("administration-person", person.pk)
     return redirect("administration-people")
 
 

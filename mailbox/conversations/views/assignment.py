@@ -1,8 +1,8 @@
 """Buttons on a conversation, or on several: assign, unassign, done and so on; and undo."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -94,6 +94,16 @@ def at_work_begins(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, _MORNING))
 
 
+def url_of_next(person: Person, conversation: Conversation, place: Mapping[str, Any]) -> str:
+    """The conversation that follows in the list that `place` (`PlaceInListForm`) tells, where the person sees
+    it; else that list."""
+    list_address = place.get("list") or ""
+    following = place.get("next")
+    if following and access.conversations_of(person).filter(pk=following).exists():
+        return conversation_url(following, place.get("next_list") or list_address)
+    return list_url(conversation.mailbox_id, list_address)
+
+
 def _set_day(request: PersonRequest, conversation: Conversation, form: ActionForm, action: str) -> None:
     day = form.given("day")
     is_due = action == "due"
@@ -118,10 +128,10 @@ def _after(
 
     Without scripts the list is shown, as it was: page, view and filters.
     """
+    form.full_clean()
     list_address = form.given("list") or ""
     if not has_left:
         return redirect(conversation_url(conversation.pk, list_address))
-    following = form.given("next")
-    if request.htmx and following and access.conversations_of(request.user).filter(pk=following).exists():
-        return redirect(conversation_url(following, form.given("next_list") or list_address))
+    if request.htmx:
+        return redirect(url_of_next(request.user, conversation, form.cleaned_data))
     return redirect(list_url(conversation.mailbox_id, list_address))

@@ -11,33 +11,45 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mailbox import access
 from mailbox.conversations import assignment, reassignment
-from mailbox.conversations.forms import LONGEST_TEXT, OfferAnswerForm, ReassignForm
+from mailbox.conversations.addresses import conversation_url, list_url
+from mailbox.conversations.forms import LONGEST_TEXT, OfferAnswerForm, PlaceInListForm, ReassignForm
 from mailbox.forms import KeyField, first_errors
 from mailbox.models import Conversation, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
+
+from .assignment import url_of_next
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """The form; POST makes the offer."""
+    """The form; POST makes the offer, and the next conversation of the list follows."""
     conversation = get_object_or_404(
         access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
     )
     form = ReassignForm(request.POST if request.method == "POST" else None)
+    came_from = PlaceInListForm(request.POST if form.is_bound else request.GET)
+    came_from.full_clean()
+    place = came_from.cleaned_data
     if form.is_bound:
         form.full_clean()
         to = _receiver(conversation, form.cleaned_data.get("to") or "")
         if to is None or to == request.user:
             form.add_error("to", _("Välj vem som ska ta över."))
         elif form.is_valid() and _offer(request, conversation, form, to):
+            if "list" in request.POST:
+                return redirect(url_of_next(request.user, conversation, place))
             return redirect("conversation", conversation.pk)
+    list_address = place.get("list") or ""
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
         "colleagues": access.members_of(conversation.mailbox).exclude(pk=request.user.pk),
         "functions": access.reassignable_mailboxes(conversation.mailbox),
         "given": form.data,
+        "place": place,
+        "list_url": list_url(conversation.mailbox_id, list_address),
+        "own_url": conversation_url(conversation.pk, list_address),
         "today": timezone.localdate(),
         "longest": LONGEST_TEXT,
         "errors": first_errors(form),
@@ -71,7 +83,10 @@ def answer(request: PersonRequest, reassignment_id: int) -> HttpResponse:
     except assignment.AlreadyThere:
         messages.error(request, _("Brevlådan har redan den konversationen. Ingenting har ändrats."))
     except assignment.BeingSent:
-        messages.error(request, _("Ett svar är på väg att skickas. Försök igen om en stund."))
+        messages.error(
+            request,
+            _("Ett svar är på väg att skickas, eller ska skickas senare. Ångra det, eller vänta."),
+        )
     return redirect("start")
 
 

@@ -1,5 +1,7 @@
 """Reviewing a draft before it is sent, the seconds in which that can be undone, and where it went."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -42,7 +44,11 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         presence.note_page(request.user, presence.of_draft(row))
         return review_page(request, row)
     try:
-        send_order.order(row.pk, _reviewed(request), request.user)
+        at = ReviewForm(request.POST).time_to_send()
+        send_order.order(row.pk, _reviewed(request), request.user, at=at)
+    except send_order.NotLater:
+        error = _("Välj en tid minst en kvart och högst 60 dagar fram.")
+        return review_page(request, row, errors={"later": error}, status=422)
     except DraftIncomplete as incomplete:
         return form(request, row, errors=incomplete.errors, status=422)
     except DraftTakenOver:
@@ -63,6 +69,8 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
     presence.stop_writing(request.user, presence.of_draft(row))
     if request.htmx and row.answers is not None:
         return _sent_in_thread(request, row)
+    if at is not None:
+        return redirect("draft", row.pk)
     if not send_order.undo_seconds(row.mailbox) and not row.further_recipients.exists():
         send_order.send_if_due(row.pk)
         if send_order.sent_from(row.pk).exists():
@@ -73,12 +81,18 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
 def _sent_in_thread(request: PersonRequest, row: Draft) -> HttpResponse:
     """What stands in the thread after sending: that it can be undone, or that it is sent."""
     if not send_order.undo_seconds(row.mailbox):
+        # Nothing that is to be sent later is due.
         send_order.send_if_due(row.pk)
     row = Draft.objects.filter(pk=row.pk).first() or row
     is_sent = send_order.sent_from(row.pk).exists()
     if not is_sent and row.send_at is None:
         return form(request, row, errors=send_errors(row))
-    context = {"draft": row, "is_sent": is_sent, "seconds": _seconds_left(row)}
+    context = {
+        "draft": row,
+        "is_sent": is_sent,
+        "is_later": row.is_sent_later,
+        "seconds": _seconds_left(row),
+    }
     return render(request, "drafts/_composer_sent.html", context)
 
 
@@ -127,6 +141,7 @@ def on_its_way(request: PersonRequest, row: Draft) -> HttpResponse:
         "mailbox": row.mailbox,
         "recipients": recipients.recipients_of(row),
         "seconds": _seconds_left(row),
+        "is_later": row.is_sent_later,
     }
     return render(request, "drafts/draft_on_its_way.html", context)
 
@@ -165,6 +180,17 @@ def _reviewed(request: PersonRequest) -> send_order.Reviewed:
     )
 
 
+def _later(request: PersonRequest) -> dict[str, str]:
+    """What the field of a later time shows: what was typed, else tomorrow morning; and its bounds."""
+    now = timezone.localtime()
+    morning = (now + timedelta(days=1)).replace(hour=8, minute=0)
+    return {
+        "value": request.POST.get("later") or f"{morning:%Y-%m-%dT%H:%M}",
+        "earliest": f"{now + send_order.SHORTEST_DELAY + timedelta(minutes=1):%Y-%m-%dT%H:%M}",
+        "latest": f"{now + send_order.LONGEST_DELAY:%Y-%m-%dT%H:%M}",
+    }
+
+
 def review_page(
     request: PersonRequest,
     row: Draft,
@@ -196,6 +222,7 @@ def review_page(
         "unseen": unseen,
         "newest": unseen[-1].pk if unseen else "",
         "seconds": send_order.undo_seconds(row.mailbox),
+        "later": _later(request),
         "errors": errors or {},
         "has_changed": has_changed,
         "person": person,

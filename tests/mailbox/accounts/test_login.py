@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 
 from mailbox.access import mailboxes_of
 from mailbox.accounts.login import EidBackend, problem_of
-from mailbox.models import FunctionMailbox, MembershipRule, Person
+from mailbox.models import FunctionMailbox, Membership, MembershipRule, Person
 from testbed.register import Person as Citizen
 from tests.transport.protocol.keys import key
 
@@ -37,10 +37,11 @@ def provider(federation, settings):
     return federation
 
 
-def log_in(client, federation, subject: str = KARIN, *, acr: str = LOA3):
+def log_in(client, federation, subject: str = KARIN, *, acr: str = LOA3, following: str = ""):
     """What a browser does: there, choose, and back; the last answer."""
     federation.add_person(Citizen(subject, "Karin Svensson", acr))
-    there = client.get("/logga-in/borja", HTTP_HOST="localhost:8000").headers["Location"]
+    asked = {"next": following} if following else {}
+    there = client.get("/logga-in/borja", asked, HTTP_HOST="localhost:8000").headers["Location"]
     back = requests.post(there, data={"subject": subject}, allow_redirects=False, timeout=10).headers[
         "Location"
     ]
@@ -69,6 +70,26 @@ def test_somebody_unknown_whom_a_rule_lets_in_becomes_a_member(client, provider)
     person = Person.objects.by_subject(KARIN)
     assert int(client.session["_auth_user_id"]) == person.pk
     assert list(mailboxes_of(person)) == [mailbox]
+
+
+@pytest.mark.parametrize(("count", "where"), [(0, "/"), (1, "/brevlada/{}/"), (2, "/")])
+def test_somebody_with_one_mailbox_begins_in_it(client, provider, count, where):
+    person, _ = Person.add(KARIN, "Karin Svensson")
+    for number in range(count):
+        mailbox = FunctionMailbox.objects.create(participant_id="0203:a.se", address=f"a{number}", name="A")
+        Membership.objects.create(person=person, mailbox=mailbox)
+    _, page = log_in(client, provider)
+    assert page.request["PATH_INFO"] == where.format(mailbox.pk if count else "")
+
+
+def test_somebody_with_one_mailbox_who_asked_for_another_page_comes_to_that(client, provider):
+    person, _ = Person.add(KARIN, "Karin Svensson")
+    mailbox = FunctionMailbox.objects.create(participant_id="0203:a.se", address="a", name="A")
+    Membership.objects.create(person=person, mailbox=mailbox)
+    _, page = log_in(client, provider, following="/adressbok/")
+    assert page.request["PATH_INFO"] == "/adressbok/"
+    _, page = log_in(client, provider, following="/")
+    assert page.request["PATH_INFO"] == f"/brevlada/{mailbox.pk}/"
 
 
 def test_logging_in_gives_a_new_session(client, provider):

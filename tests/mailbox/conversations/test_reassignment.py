@@ -11,6 +11,7 @@ from django.utils import timezone
 from mailbox import access
 from mailbox.administration import mailboxes
 from mailbox.conversations import assignment, notes, reassignment, state_changes, undo
+from mailbox.conversations.addresses import conversation_url, list_url
 from mailbox.drafts import composer
 from mailbox.models import (
     AccessLogEntry,
@@ -25,6 +26,7 @@ from mailbox.models import (
     SearchEntry,
 )
 from mailbox.search import find, index
+from mailbox.workplace.inbox import View
 from tests.mailbox.build import a_member, arrives, log_in
 from tests.mailbox.conftest import HERE
 
@@ -367,3 +369,27 @@ def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
     assert "Övertagen av Ulla för Elevhälsan" in page
     assert as_now(conversation) == ("Elevhälsan", "Ulla", "open")
     assert client.post(answer, {"answer": "yes"}).status_code == 404
+
+
+def test_after_an_offer_the_next_conversation_of_the_same_list_follows(mailbox, client):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    first, middle, last = (arrives(mailbox).conversation for _ in range(3))
+    log_in(client, karin)
+    asked = f"view={View.UNASSIGNED}&order=aldst"
+    opened = client.get(conversation_url(first.pk, asked))
+    page = client.get(opened.context["reassign_url"])
+    place = {name: str(value) for name, value in page.context["place"].items() if value}
+    assert place["next"] == str(middle.pk)
+    wrong = client.post(reverse("reassign", args=[first.pk]), place | {"to": f"person-{ahmed.pk}"})
+    assert {name: str(value) for name, value in wrong.context["place"].items() if value} == place
+    given = place | {"to": f"person-{ahmed.pk}", **SAID}
+    response = client.post(reverse("reassign", args=[first.pk]), given)
+    assert response.headers["Location"] == conversation_url(middle.pk, page.context["place"]["list"])
+    shown = client.get(response.headers["Location"])
+    assert shown.context["asked"].address == page.context["place"]["list"]
+    assert [row.pk for row in shown.context["page"].rows] == [middle.pk, last.pk]
+
+    # From the last one, the way leads back to the list.
+    given = {"list": asked, "to": f"person-{ahmed.pk}", **SAID}
+    response = client.post(reverse("reassign", args=[last.pk]), given)
+    assert response.headers["Location"] == list_url(mailbox.pk, asked)

@@ -92,6 +92,14 @@ def test_only_members_see_a_mailbox_and_what_is_in_it(mailbox, client):
         assert client.get(url).headers["Location"].startswith("/logga-in")
 
 
+def test_a_conversation_opened_by_its_address_has_its_list_beside_it(mailbox, client):
+    message, other = arrives(mailbox), arrives(mailbox)
+    log_in(client, a_person("Karin", mailbox))
+    page = client.get(reverse("conversation", args=[message.conversation_id]))
+    assert {row.pk for row in page.context["page"].rows} == {message.conversation_id, other.conversation_id}
+    assert f'id="row-{other.conversation_id}"' in page.content.decode()
+
+
 def test_a_locked_person_is_cut_off_at_once(mailbox, client):
     person = a_person("Karin", mailbox)
     log_in(client, person)
