@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-_LARGEST_KEY: Final = 2**63 - 1
-_DIGITS: Final = 19
+from transport.row_keys import row_key
+
 _LONGEST_QUESTION: Final = 500
 
 
@@ -41,10 +41,11 @@ class PositionField(forms.CharField):
         text = super().clean(value)
         if text is None:
             return None
-        name, _separator, key = text.rpartition("|")
-        if not (key.isascii() and key.isdigit() and len(key) <= _DIGITS and int(key) <= _LARGEST_KEY):
+        name, _separator, digits = text.rpartition("|")
+        key = row_key(digits)
+        if key is None:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return Position(name, int(key))
+        return Position(name, key)
 
 
 class ListForm(forms.Form):

@@ -15,10 +15,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from transport.names import is_name
+from transport.row_keys import row_key
 
-# Of a database's `bigint`.
-_LARGEST_KEY: Final = 2**63 - 1
-_DIGITS: Final = 19
 FIRST_DAY: Final = date(1900, 1, 1)
 LAST_DAY: Final = date(9998, 12, 31)
 
@@ -32,19 +30,19 @@ class KeyField(forms.Field):
         text = str(value or "").strip()
         if not text:
             return None
-        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= _LARGEST_KEY):
+        key = row_key(text)
+        if key is None:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return int(text)
+        return key
 
 
 class KeysField(forms.Field):
-    """Keys of rows that were chosen, without those that are no keys."""
+    """The keys of the rows that were chosen; texts that are no keys are left out."""
 
     widget = forms.SelectMultiple
 
     def to_python(self, value: Any) -> set[int]:
-        texts = [str(text) for text in value or ()]
-        return {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < _DIGITS}
+        return {key for text in value or () if (key := row_key(str(text))) is not None}
 
 
 class DayField(forms.DateField):

@@ -15,6 +15,7 @@ from mailbox.accounts import sessions
 from mailbox.accounts.session_store import SessionStore
 from mailbox.conversations import presence
 from mailbox.models import Conversation, Draft, Person
+from transport.row_keys import row_key
 
 _MOST_PLACES = 20
 
@@ -128,9 +129,8 @@ def _people_of(session_keys: Iterable[str]) -> dict[str, int]:
 
 
 def _claimed(session: SessionBase) -> int | None:
-    number = str(session.get(SESSION_KEY, ""))
     is_known = session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-    return int(number) if number.isdecimal() and is_known else None
+    return row_key(str(session.get(SESSION_KEY, ""))) if is_known else None
 
 
 def _is_of(session: SessionBase, person: Person) -> bool:
@@ -144,5 +144,5 @@ def _there(sight: Sight, there: dict[int, frozenset[tuple[int, bool]]]) -> froze
 
 
 def _numbers(said: Iterable[str]) -> tuple[int, ...]:
-    numbers = {int(text) for text in said if text.isascii() and text.isdecimal() and len(text) < 19}
-    return tuple(sorted(numbers)[:_MOST_PLACES])
+    keys = {key for text in said if (key := row_key(text)) is not None}
+    return tuple(sorted(keys)[:_MOST_PLACES])

@@ -16,6 +16,7 @@ from mailbox.conversations.addresses import list_url
 from mailbox.drafts import send_order
 from mailbox.models import Conversation, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
+from transport.row_keys import row_key
 
 from . import inbox, list_query, position, reading, worklist
 from .forms import SeenForm
@@ -200,5 +201,4 @@ def _is_live(request: PersonRequest) -> bool:
 
 def _open_key(request: PersonRequest) -> int | None:
     """The conversation that stands open beside a list that is fetched again."""
-    text = request.headers.get("X-Open", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return row_key(request.headers.get("X-Open", ""))
