@@ -262,12 +262,7 @@ def record_bundle_made(actor: Person, conversation: Conversation) -> None:
 
 
 def appoint(participant_id: str, person: Person, role: str) -> None:
-    """Give the first role of its kind, when an installation is set up; later who holds a role gives it."""
+    """Give a person a role while a node is set up, on nobody's order; nothing changes if they have it."""
     _, given = OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id, role=role)
     if given:
         access_log.record(None, "role-given", participant_id, person=person, role=role)
-
-
-def make_administrator(participant_id: str, person: Person) -> None:
-    """Appoint an administrator of an organisation."""
-    appoint(participant_id, person, OrganisationRole.Role.ADMINISTRATOR)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mailbox.administration import mailboxes
 from mailbox.conversations import assignment, reminders, state_changes, undo
-from mailbox.models import Assignment, Conversation, ConversationEvent, Membership
+from mailbox.models import Assignment, Conversation, ConversationEvent, Membership, OrganisationRole
 from mailbox.workplace import inbox, list_order
 from mailbox.workplace.inbox import View
 from tests.mailbox.build import a_member, arrives, log_in
@@ -142,7 +142,7 @@ def test_who_is_no_member_any_more_gives_back_what_they_held(mailbox, how):
         Membership.objects.filter(person=karin).update(ends_at=timezone.now())
         mailboxes.end_memberships()
     else:
-        mailboxes.make_administrator(mailbox.participant_id, eva)
+        mailboxes.appoint(mailbox.participant_id, eva, OrganisationRole.Role.ADMINISTRATOR)
         mailboxes.set_locked(eva, karin, is_locked=True)
     conversation.refresh_from_db()
     assert conversation.assignee is None
