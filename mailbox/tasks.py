@@ -18,7 +18,7 @@ def remove_orphaned_files() -> None:
     uploads.remove_forgotten()
     sessions.remove_ended_sessions()
     access_log.log_heads()
-    presence.forget()
+    presence.remove_expired()
     composer.remove_untouched()
 
 

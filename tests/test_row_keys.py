@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.test import RequestFactory
 
 from addressbook.forms import ListForm, Position
@@ -32,7 +33,9 @@ NO_KEYS = {
 
 
 def of_open_page(text):
-    conversations = Page.asked("", [text], []).conversations
+    query = QueryDict(mutable=True)
+    query["conversation"] = text
+    conversations = Page.from_query("", query).conversations
     return conversations[0] if conversations else None
 
 

@@ -78,7 +78,7 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     is_part = bool(request.htmx)
     if not is_background:
         assignment.note_opened(row, request.user)
-        presence.note_page(request.user, presence.Place(row.pk, is_writing=False))
+        presence.mark_page_fetched(request.user, presence.Activity(row.pk, is_writing=False))
     context = _notices(request)
     if is_part:
         context |= reading.reading_context(request, row)

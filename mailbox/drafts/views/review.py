@@ -39,7 +39,7 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         except DraftIncomplete as incomplete:
             # What is missing is told in the form, where it can be filled in.
             return form(request, row, errors=incomplete.errors)
-        presence.note_page(request.user, presence.of_draft(row))
+        presence.mark_page_fetched(request.user, presence.activity_of_draft(row))
         return review_page(request, row)
     try:
         send_order.order(row.pk, _reviewed(request), request.user)
@@ -60,7 +60,7 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         return redirect("draft", row.pk)
     except DraftGone:
         return redirect_missing_draft(request, draft_id)
-    presence.stop_writing(request.user, presence.of_draft(row))
+    presence.stop_writing(request.user, presence.activity_of_draft(row))
     if request.htmx and row.answers is not None:
         return _sent_in_thread(request, row)
     if not send_order.undo_seconds(row.mailbox) and not row.further_recipients.exists():
