@@ -10,6 +10,7 @@ _CHROMIUM = "/usr/bin/chromium"
 
 
 def main(url: str, directory: str) -> int:
+    """Take the pictures from the demo at `url` into the directory; returns the exit code."""
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -23,7 +24,7 @@ def main(url: str, directory: str) -> int:
         page.get_by_role("link", name=re.compile("Planering inför")).first.click()
         page.get_by_text("Leveranshistorik").first.wait_for()
         page.screenshot(path=target / "conversation.png", full_page=True)
-        _looked_through(page, url)
+        _open_review(page, url)
         page.screenshot(path=target / "sending.png", full_page=True)
         page.get_by_role("button", name="Ta bort utkastet").click()
         page.get_by_role("button", name="Logga ut").click()
@@ -43,8 +44,8 @@ def _log_in(page: Page, url: str, name: str) -> None:
     page.wait_for_load_state("load")
 
 
-def _looked_through(page: Page, url: str) -> None:
-    """A message that is ready to be sent, as it is looked through before."""
+def _open_review(page: Page, url: str) -> None:
+    """Write a message, and open the page on which it is reviewed before it is sent."""
     page.goto(url)
     page.get_by_role("link", name="Socialtjänsten, mottagning").click()
     page.get_by_role("button", name="Nytt meddelande").click()

@@ -1,4 +1,4 @@
-"""The federation's address book: read-only JSON:API (federation-facts)."""
+"""The address book of the test federation: a read-only JSON:API."""
 
 import hashlib
 import math
@@ -14,7 +14,7 @@ _CODE_SYSTEMS = (("1.2.752.29.100.1", "kategori"), ("1.2.752.29.100.2", "sökord
 
 
 def address_book(register: Register) -> Blueprint:
-    """Collections organizations, addresses and codesystems, paged."""
+    """The collections `organizations`, `addresses` and `codesystems`, in pages."""
     blueprint = Blueprint("addressbook", __name__, url_prefix="/addressbook/api")
 
     @blueprint.get("/organizations")
