@@ -124,7 +124,9 @@ def test_what_is_too_old_or_changed_since_is_not_undone(mailbox, why):
         past = timezone.now() - timedelta(seconds=undo.UNDO_SECONDS + 1)
         ConversationEvent.objects.update(at=past)
     else:
-        reminders.remind(conversation.pk, a_member("Ahmed", mailbox), timezone.now() + timedelta(days=2))
+        reminders.set_reminder(
+            conversation.pk, a_member("Ahmed", mailbox), timezone.now() + timedelta(days=2)
+        )
     with pytest.raises(undo.TooLateToUndo):
         undo.undo(taken.pk, karin)
     conversation.refresh_from_db()
@@ -164,7 +166,7 @@ def test_a_reminder_brings_up_what_waits_or_is_done(mailbox):
     karin = a_member("Karin", mailbox)
     conversation = arrives(mailbox).conversation
     state_changes.finish(conversation.pk, karin)
-    reminders.remind(conversation.pk, karin, timezone.now() + timedelta(days=1))
+    reminders.set_reminder(conversation.pk, karin, timezone.now() + timedelta(days=1))
     assert reminders.send_due_reminders() == 0
     Conversation.objects.update(remind_at=timezone.now())
     assert reminders.send_due_reminders() == 1
