@@ -245,13 +245,13 @@ class Attachment(models.Model):
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"file_name": "place"}
+    stored_files: ClassVar = {"file_name": "binding"}
 
     class Meta:
         ordering = ["id"]
 
     @property
-    def place(self) -> BlobBinding:
+    def binding(self) -> BlobBinding:
         return BlobBinding(self.document.message.conversation.mailbox.participant_id, "file", self.file_key)
 
 

@@ -149,11 +149,11 @@ class DraftAttachment(models.Model):
     file_key = models.UUIDField(null=True, db_index=True, help_text="what the file's name begins with")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"file_name": "place"}
+    stored_files: ClassVar = {"file_name": "binding"}
 
     class Meta:
         ordering = ["id"]
 
     @property
-    def place(self) -> BlobBinding:
+    def binding(self) -> BlobBinding:
         return BlobBinding(self.draft.mailbox.participant_id, "file", self.file_key)

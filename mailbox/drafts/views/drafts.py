@@ -190,7 +190,7 @@ def _act(request: PersonRequest, row: Draft, action: str, argument: str, typed: 
     if action == "detach" and key:
         draft_files.detach(get_object_or_404(row.attachments, pk=key), person)
     if action == "seen" and key:
-        send_order.note_seen(row.pk, key, person)
+        send_order.record_seen(row.pk, key, person)
     if action == "canned":
         _insert(saved, typed, person)
     row.refresh_from_db()

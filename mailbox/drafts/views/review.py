@@ -181,7 +181,7 @@ def review_page(
     context = {
         "draft": row,
         "mailbox": row.mailbox,
-        "organisation": recipients.own_name(row.mailbox),
+        "organisation": recipients.organisation_name(row.mailbox),
         "recipients": recipients.recipients_of(row),
         "references": [
             (_(message_check.REFERENCE_KINDS.get(root, root)), value) for root, value in row.references
@@ -192,7 +192,7 @@ def review_page(
         "attachments": attachments,
         "attachment_keys": ",".join(str(attachment.pk) for attachment in attachments),
         "unfilled": canned_texts.placeholders_in(row.text),
-        "to_confirm": send_order.asks_once_more(row),
+        "to_confirm": send_order.recipients_to_confirm(row),
         "unseen": unseen,
         "newest": unseen[-1].pk if unseen else "",
         "seconds": send_order.undo_seconds(row.mailbox),
