@@ -112,7 +112,7 @@ def is_personal_number(text: str) -> bool:
         )
     except ValueError:
         return False
-    doubled = [int(digit) * (2 - place % 2) for place, digit in enumerate(digits[2:])]
+    doubled = [int(digit) * (2 - index % 2) for index, digit in enumerate(digits[2:])]
     return (
         date(1850, 1, 1) < born <= timezone.localdate()
         and sum(number // 10 + number % 10 for number in doubled) % 10 == 0

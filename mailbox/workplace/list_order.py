@@ -52,7 +52,7 @@ class _By:
 
     def key_of(self, row: Conversation | Draft) -> str:
         values = [getattr(row, field.lstrip("-")) for field in self.fields]
-        return "_".join(str(one) if isinstance(one, int) else one.isoformat() for one in values)
+        return "_".join(str(value) if isinstance(value, int) else value.isoformat() for value in values)
 
     def after(self, values: Sequence[Any]) -> Q:
         """What comes after a key. That its first part comes no earlier is said by itself too: there an index
@@ -109,8 +109,8 @@ def _key(by: _By, text: str) -> Sequence[Any] | None:
     *moments, identity = parts
     try:
         dates = [date.fromisoformat(moments.pop(0))] if by.date == "due_on" else []
-        times = [datetime.fromisoformat(one) for one in moments]
-        is_of_ours = all(one.tzinfo for one in times) and len(identity) < _LONGEST_KEY
+        times = [datetime.fromisoformat(text) for text in moments]
+        is_of_ours = all(time.tzinfo for time in times) and len(identity) < _LONGEST_KEY
         return [*dates, *times, int(identity)] if is_of_ours else None
     except ValueError:
         return None

@@ -41,9 +41,9 @@ def position_of(
     if conversation.pk not in keys:
         first_url = conversation_url(keys[0], asked.address) if keys else ""
         return Position(0, None, "", first_url, *_first(keys, asked))
-    place = keys.index(conversation.pk)
-    previous_url = conversation_url(keys[place - 1], asked.address) if place else ""
-    next_key, next_list = (keys[place + 1], asked.address) if place + 1 < len(keys) else (None, "")
+    index = keys.index(conversation.pk)
+    previous_url = conversation_url(keys[index - 1], asked.address) if index else ""
+    next_key, next_list = (keys[index + 1], asked.address) if index + 1 < len(keys) else (None, "")
     if next_key is None and page.after:
         onward = read(_next_page(asked, page.after))
         rows = list_page(mailbox, person, onward).rows
@@ -53,7 +53,7 @@ def position_of(
     elif count is None:
         count = inbox.count_in(mailbox, person, asked.view)
     return Position(
-        (asked.page - 1) * PAGE + place + 1,
+        (asked.page - 1) * PAGE + index + 1,
         count,
         previous_url,
         conversation_url(next_key, next_list) if next_key else "",

@@ -100,10 +100,10 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
 def seen(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """The page's script tells that the newest message has been in view while the page had focus."""
     row = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
-    told = SeenForm(request.POST).understood()
+    shown = SeenForm(request.POST).understood()
     newest = row.messages.order_by("-pk").values_list("pk", flat=True).first()
     # What has come since that page was made has not been seen.
-    if newest is not None and told["message"] == newest:
+    if newest is not None and shown["message"] == newest:
         _mark_seen(row, request.user)
     return HttpResponse(status=204)
 
