@@ -55,9 +55,9 @@ def smp_base_url(records: Iterable[Naptr]) -> str:
 
 def metadata_url(base: str, participant: ParticipantId, document_type: DocumentType) -> str:
     """Where the SignedServiceMetadata is (SMP 1.0 3.4.1), each segment percent-encoded."""
-    who = quote(f"{PARTICIPANT_SCHEME}::{participant.value}", safe="")
-    what = quote(f"{document_type.scheme}::{document_type.identifier}", safe="")
-    return f"{base}/{who}/services/{what}"
+    participant_segment = quote(f"{PARTICIPANT_SCHEME}::{participant.value}", safe="")
+    document_segment = quote(f"{document_type.scheme}::{document_type.identifier}", safe="")
+    return f"{base}/{participant_segment}/services/{document_segment}"
 
 
 def _replacement(regexp: str) -> str | None:
