@@ -1,4 +1,4 @@
-"""What the address book's pages are asked for: a question, where a list goes on, a mark."""
+"""Forms of the address book's pages: a search, the position in a list, a favourite."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,7 +30,7 @@ class Position:
 
 
 class PositionField(forms.CharField):
-    """`name|key`; None where nothing is given."""
+    """A position as text, `name|key`; None where nothing is given."""
 
     default_error_messages = {"invalid": _("Ogiltig adress.")}
 
@@ -49,7 +49,7 @@ class PositionField(forms.CharField):
 
 
 class ListForm(forms.Form):
-    """Where a list goes on: after the last row of the page before."""
+    """The page of a list: it begins after the last row of the page before."""
 
     after = PositionField()
 
@@ -61,22 +61,23 @@ class ListForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """A question, and whether a hit is to be chosen (in a draft) or written to."""
+    """A search for functions; with `choose` its hits are recipients for a draft."""
 
     q = forms.CharField(required=False, max_length=_LONGEST_QUESTION)
     choose = forms.CharField(required=False, max_length=1)
 
     @classmethod
     def of_address(cls, query: QueryDict) -> "SearchForm":
-        """The form that an address fills; it said `valj` once."""
+        """The form for an address; older addresses say `valj` for `choose`."""
         return cls({"q": query.get("q", ""), "choose": query.get("choose", query.get("valj", ""))})
 
     def question(self) -> str:
-        """Empty where it is none that could be asked."""
+        """The text to search for; empty where the address has none, or one that is too long."""
         self.full_clean()
         return str(self.cleaned_data.get("q", ""))
 
     def is_choosing(self) -> bool:
+        """Whether the search is for the recipient of a draft."""
         self.full_clean()
         return bool(self.cleaned_data.get("choose") == "1")
 
@@ -87,5 +88,6 @@ class FavouriteForm(forms.Form):
     favourite = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)
 
     def is_favourite(self) -> bool:
+        """Whether the function is to be a favourite."""
         self.full_clean()
         return bool(self.cleaned_data.get("favourite") == "1")
