@@ -53,6 +53,11 @@ class ListForm(forms.Form):
 
     after = PositionField()
 
+    @classmethod
+    def of_address(cls, query: QueryDict) -> "ListForm":
+        """The form for an address; older addresses say `efter` for `after`."""
+        return cls({"after": query.get("after", query.get("efter", ""))})
+
     def position(self) -> Position | None:
         """None for the first page, and where the address cannot be understood."""
         self.full_clean()
