@@ -1,6 +1,7 @@
 """What is written down is true."""
 
 import re
+import tokenize
 import tomllib
 from pathlib import Path
 
@@ -94,6 +95,27 @@ def test_every_file_of_ours_that_is_named_exists(page):
         and ("/" in path or path not in NAMES_OF_MODULES)
     ]
     assert [path for path in missing if not path.startswith("testprotokoll.")] == []
+
+
+def test_what_docstrings_and_comments_name_of_a_module_exists():
+    """A module that is renamed leaves no `old_name.function` behind in what is written about it."""
+    rooms = ("addressbook", "benchmarks", "mailbox", "sdkportal", "testbed", "transport")
+    known, named = set(), []
+    for path in (path for room in rooms for path in sorted((PROJECT / room).rglob("*.py"))):
+        known |= {path.stem, path.parent.name}
+        previous = tokenize.NEWLINE
+        with path.open("rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                is_docstring = token.type == tokenize.STRING and previous not in (tokenize.OP, tokenize.NAME)
+                if token.type == tokenize.COMMENT or is_docstring:
+                    found = re.findall(r"`([a-z_]+(?:\.\w+)+)`", token.string)
+                    named += [(str(path.relative_to(PROJECT)), name) for name in found]
+                elif token.type in (tokenize.NAME, tokenize.STRING):
+                    known |= set(re.findall(r"\w+", token.string))
+                if token.type not in (tokenize.COMMENT, tokenize.NL):
+                    previous = token.type
+    assert len(named) > 60
+    assert [(path, name) for path, name in named if not set(name.split(".")) <= known] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

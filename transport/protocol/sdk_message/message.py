@@ -1,6 +1,6 @@
 """The SDK message, `MessageWithAttachments:3` document 3.1 (B1.3.3 section 4): values, and writing.
 
-Reading is in `message_document`, the rules in `message_rules`.
+Reading is in `document`, the rules in `rules`.
 """
 
 import io
