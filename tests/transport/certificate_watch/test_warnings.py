@@ -84,8 +84,7 @@ def test_a_warning_that_could_not_be_sent_is_sent_later(world, settings):
     ends_in(world, 5)
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
-    with pytest.raises(OSError):
-        watch.warn()
+    assert watch.warn() == 0
     assert not ExpiryWarning.objects.exists()
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert watch.warn() == 1
