@@ -1,4 +1,4 @@
-"""Messages that are being written: seen by the whole mailbox, written by one person at a time."""
+"""Drafts, which all members of a mailbox see and one person at a time writes."""
 
 import uuid
 from typing import Any, ClassVar, Final, Self
@@ -18,7 +18,7 @@ _OF_DRAFT: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": (
 class Draft(models.Model):
     """A draft. Its owner writes in it; colleagues read it until one of them takes it over.
 
-    `version` grows with every change, so that nobody overwrites another's unseen.
+    `version` grows with every change, so that nobody overwrites a change that they have not seen.
     """
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="drafts")
@@ -87,7 +87,7 @@ class Draft(models.Model):
 
     @property
     def references(self) -> list[tuple[str, str]]:
-        """Kind and value of each."""
+        """All references: the kind and the value of each."""
         further = [(item["root"], item["value"]) for item in self.further_references]
         return [(self.reference_kind, self.reference), *further] if self.reference else further
 
@@ -97,7 +97,7 @@ class Draft(models.Model):
 
 
 class DraftVersion(models.Model):
-    """What a draft said before it was taken over, restored, or shortened by much."""
+    """The content of a draft before it was taken over, restored, or shortened by much."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="versions")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
@@ -118,7 +118,7 @@ class DraftVersion(models.Model):
 
 
 class DraftRecipient(models.Model):
-    """A recipient besides the draft's first: each gets a message of its own."""
+    """A recipient of a draft besides the first; each recipient gets a message of its own."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="further_recipients")
     participant = models.CharField(max_length=260)
@@ -136,7 +136,7 @@ class DraftRecipient(models.Model):
 
 
 class DraftAttachment(models.Model):
-    """A file that will go with the message."""
+    """A file of a draft."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="attachments")
     name = EncryptedTextField(
