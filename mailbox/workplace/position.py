@@ -1,4 +1,4 @@
-"""Where in a list a conversation stands, and which come before and after it."""
+"""The position of a conversation in a list, and the conversations before and after it."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ def position_of(
     page: Page[Conversation] | None = None,
     count: int | None = None,
 ) -> Position:
-    """The place in the list that `asked` describes; `page` is that page of it, where it has been read."""
+    """The position in the list of `asked`; `page` is its page, if that has been read."""
     mailbox = conversation.mailbox
     page = page or list_page(mailbox, person, asked)
     keys = [row.pk for row in page.rows]
@@ -63,7 +63,7 @@ def position_of(
 
 
 def list_page(mailbox: FunctionMailbox, person: Viewer, asked: ListQuery) -> Page[Conversation]:
-    """The page of the list that is asked for."""
+    """The requested page of the list."""
     return inbox.page_of(
         mailbox, person, asked.after, view=asked.view, filters=asked.filters, order=asked.order
     )

@@ -1,4 +1,4 @@
-"""The rows of a mailbox's list as they are shown: what a template needs of each conversation, and no more."""
+"""The rows of a mailbox's list, with what the template needs of each conversation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
