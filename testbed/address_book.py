@@ -19,13 +19,18 @@ def address_book(register: Register) -> Blueprint:
 
     @blueprint.get("/organizations")
     def organizations() -> Response:
-        return _page([_organisation(who, entry) for who, entry in register.entries("participants").items()])
+        return _page(
+            [
+                _organisation(participant, entry)
+                for participant, entry in register.entries("participants").items()
+            ]
+        )
 
     @blueprint.get("/addresses")
     def addresses() -> Response:
         found = [
-            _address(who, function)
-            for who, entry in register.entries("participants").items()
+            _address(participant, function)
+            for participant, entry in register.entries("participants").items()
             for function in entry["functions"]
         ]
         return _page(found)

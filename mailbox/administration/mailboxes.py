@@ -242,13 +242,13 @@ def give_role(actor: Person, person: Person, role: str, participant_id: str) -> 
             _update_login_lock(person)
 
 
-def revoke_role(actor: Person, held: OrganisationRole) -> None:
+def revoke_role(actor: Person, given_role: OrganisationRole) -> None:
     """Revoke a role. Raises `NotForYouToGive`."""
-    if not may_name(actor, held.person, held.role, held.participant_id):
+    if not may_name(actor, given_role.person, given_role.role, given_role.participant_id):
         raise NotForYouToGive
     with transaction.atomic():
-        person, role, participant_id = held.person, held.role, held.participant_id
-        held.delete()
+        person, role, participant_id = given_role.person, given_role.role, given_role.participant_id
+        given_role.delete()
         access_log.record(actor, "role-taken", participant_id, person=person, role=role)
         events.announce_to(person.pk)
 

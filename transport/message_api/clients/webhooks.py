@@ -89,18 +89,20 @@ def new_secret() -> str:
     return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def order(held: HeldMessage) -> None:
+def order(held_message: HeldMessage) -> None:
     """Order a notification of every client that may see the message, in the caller's transaction."""
-    clients = ApiClient.objects.filter(organisation=held.organisation, is_active=True).exclude(webhook_url="")
+    clients = ApiClient.objects.filter(organisation=held_message.organisation, is_active=True).exclude(
+        webhook_url=""
+    )
     for client in clients:
-        if function_patterns.matches(client.auth_ids, held.own_function):
+        if function_patterns.matches(client.auth_ids, held_message.own_function):
             # One that waits already will have the client fetch what is true then.
             if WebhookNotice.objects.filter(
-                client=client, resource_id=held.resource_id, due_at__isnull=False, attempts=0
+                client=client, resource_id=held_message.resource_id, due_at__isnull=False, attempts=0
             ).exists():
                 continue
             notice = WebhookNotice.objects.create(
-                client=client, resource_id=held.resource_id, due_at=timezone.now()
+                client=client, resource_id=held_message.resource_id, due_at=timezone.now()
             )
             wake(task_named("transport.message_api.tasks.send_webhook"), notice.pk)
 
