@@ -3,8 +3,13 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+# Time limits are pytest's: how long an example takes says more about the machine.
+_SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("sdkportal", deadline=None, suppress_health_check=_SLOW)
+hypothesis.settings.load_profile("sdkportal")
 # What needs more than the test's own process and its services: a browser, Java, a proxy, a node. A test is
 # marked `whole` when it uses one of these fixtures or stands in one of these folders; `make test-fast` leaves
 # it out.

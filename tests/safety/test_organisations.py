@@ -31,6 +31,7 @@ from mailbox.models import (
     Membership,
     MembershipRule,
     Message,
+    OrganisationIdentity,
     OrganisationRole,
     Person,
     RetentionProtocol,
@@ -101,7 +102,15 @@ def a_side(word: str) -> Side:
     Membership.objects.create(person=side.people["manager"], mailbox=mailbox, role=Membership.Role.MANAGER)
     side.message = what_is_said(side)
     side.arguments = what_is_kept(side, organisation) | what_is_done_with_it(side)
+    identity = OrganisationIdentity.objects.create(
+        participant_id=side.participant,
+        name=side.word,
+        logo=b"\x89PNG",
+        logo_type="image/png",
+        logo_digest="x",
+    )
     side.arguments |= {
+        "identity_id": identity.pk,
         "mailbox_id": mailbox.pk,
         "conversation_id": side.message.conversation_id,
         "message_id": side.message.pk,
@@ -211,6 +220,11 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
     return {
         "api_client_id": a_message_client(side, organisation).pk,
         "draft_id": draft.pk,
+        "version_id": draft.versions.create(
+            content={"text": f"{side.word}versionen"},
+            written_by=side.people["member"],
+            written_at=timezone.now(),
+        ).pk,
         "function_id": own.pk,
         "rule_id": rule.pk,
         "redirection_id": a_redirection(side.mailbox, side.people["manager"]).pk,
@@ -295,7 +309,9 @@ def test_nothing_of_the_other_organisation_is_reached_by_its_number(sides, role)
         client = ours.browser(role)
         for name, pattern in patterns(get_resolver("sdkportal.urls")):
             names = set(pattern.pattern.converters) - {"category_id", "state", "kind"}
-            if name in ELSEWHERE_TESTED | KNOWN_BY_TOKEN or not names or name.startswith("addressbook:"):
+            # A logo is for everybody: it is shown where people log in.
+            is_public = name == "organisation-logo" or name.startswith("addressbook:")
+            if name in ELSEWHERE_TESTED | KNOWN_BY_TOKEN or not names or is_public:
                 continue
             arguments = {key: theirs.arguments.get(key) for key in pattern.pattern.converters}
             for method in TABLE[name][0].split():
@@ -378,5 +394,5 @@ def test_one_organisation_s_forms_name_no_other(sides):
 
 def test_a_rule_of_retention_counts_and_deletes_in_its_own_mailbox(sides):
     ours, theirs = sides
-    held = retention.counts_by_mailbox(mailboxes.mailboxes_administered_by(ours.people["administrator"]))
+    held = retention.hold_counts(mailboxes.mailboxes_administered_by(ours.people["administrator"]))
     assert theirs.mailbox.pk not in held

@@ -103,7 +103,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "evidence-piece": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),
     "write": ("post", MEMBER),
-    "write-to": ("post", MEMBER),
+    # To a function of the address book, from a mailbox of their own.
+    "write-to": ("post", MEMBER | {"member of another mailbox", "member elsewhere"}),
     "take-over-draft": ("post", MEMBER),
     "write-own": ("post", MEMBER),
     "leave-draft": ("post", MEMBER),
@@ -258,7 +259,9 @@ def world(settings, tmp_path) -> World:
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
             "draft_id": (draft := a_draft(mailbox, people["member"])).pk,
-            "version_id": draft.versions.create(content={"text": "Hej"}, written_by=people["member"]).pk,
+            "version_id": draft.versions.create(
+                content={"text": "Hej"}, written_by=people["member"], written_at=timezone.now()
+            ).pk,
             "membership_id": membership.pk,
             "person_id": people["member"].pk,
             "role_id": held.pk,

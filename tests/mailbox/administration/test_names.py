@@ -64,7 +64,7 @@ def test_a_client_and_a_label_have_names_that_can_be_shown(mailbox, client, odd)
     assert client.post(reverse("administration-clients"), form).status_code == 422
     assert not ApiClient.objects.exists()
     log_in(client, a_member(mailbox))
-    assert client.post(reverse("labels", args=[mailbox.pk]), {"namn": odd}).status_code == 422
+    assert client.post(reverse("labels", args=[mailbox.pk]), {"name": odd}).status_code == 422
     assert not Label.objects.exists()
 
 

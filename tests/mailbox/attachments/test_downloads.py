@@ -168,8 +168,8 @@ def test_an_attachment_of_any_type_and_name_is_downloaded(client, mailbox, conte
 
 def test_headers_of_what_messages_hold_are_set_in_one_place():
     """Views that hand out what a message holds name types and files to `downloads` only."""
-    for name in ("attachments", "records"):
-        source = (Path(settings.BASE_DIR) / "mailbox" / "views" / f"{name}.py").read_text()
+    for name in ("attachments", "archive", "delivery"):
+        source = (Path(settings.BASE_DIR) / "mailbox" / name / "views.py").read_text()
         for header in ("Content-Disposition", "Content-Type", "filename=", "content_type=row"):
             assert header not in source, (name, header)
 

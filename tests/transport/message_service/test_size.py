@@ -51,12 +51,12 @@ def test_sealing_and_opening_the_largest_message_take_bounded_memory(world, sett
         file = File("karta.png", "image/png", BytesContent(os.urandom(size)))
         orders.order(world.message(files=(file,)), actor="Karin")
     ordered = list(OutgoingMessage.objects.order_by("created_at").values_list("pk", flat=True))
-    sealing = growth(world, settings, federation, "sealing", "seal_and_submit", ordered)
+    sealing = growth(world, settings, federation, "outbound", "seal_and_submit", ordered)
     assert set(OutgoingMessage.objects.values_list("state", flat=True)) == {"SUBMITTED"}
     for key in OutboundTransfer.objects.order_by("created_at").values_list("pk", flat=True):
         access_point_sending.send(key)
     arrived = list(IncomingMessage.objects.order_by("arrived_at").values_list("pk", flat=True))
-    opening = growth(world, settings, federation, "receiving", "take", arrived)
+    opening = growth(world, settings, federation, "inbound", "process", arrived)
     assert list(IncomingMessage.objects.values_list("is_accepted", flat=True)) == [True, True]
     measured = f"sealing {sealing / MEGABYTE:.0f} MB, opening {opening / MEGABYTE:.0f} MB"
     assert max(sealing, opening) < ALLOWED_GROWTH, measured
