@@ -1,1 +1,1 @@
-"""The copy of the federation's address book, and finding things in it."""
+"""The copy of the federation's address book, the search in it, and the organisation's own register."""

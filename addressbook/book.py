@@ -1,4 +1,4 @@
-"""Reading the federation's address book: JSON:API, page by page (federation-facts)."""
+"""Reading the federation's address book: a JSON:API, page by page."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from .page import Page, PageMalformed, TooDeep, mended, read_page
 
 MAX_PAGES = 20_000
 PAGE_SIZE = 25
-# Decompressed: some hundred times what a page of so many entries has, and the whole of a large book.
+# Decompressed: a hundred times the size of a usual page, and more than the size of a large book.
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 MAX_BYTES = 512 * 1024 * 1024
 _MOST_WORDS = 500
 
 
 class BookUnavailable(Exception):
-    """The address book does not answer, or not in its form."""
+    """The address book does not answer, or its answer is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrganisationEntry:
-    """An organisation as it was told."""
+    """An organisation as the address book gives it."""
 
     book_id: str
     participant_id: str
@@ -39,7 +39,7 @@ class OrganisationEntry:
 
 @dataclass(frozen=True, slots=True)
 class FunctionEntry:
-    """A function address as it was told."""
+    """A function address as the address book gives it."""
 
     book_id: str
     organisation_book_id: str
@@ -53,7 +53,7 @@ class FunctionEntry:
 
 @dataclass(slots=True)
 class Book:
-    """The whole address book, and what of it could not be used."""
+    """The whole address book; `skipped` tells which entries could not be used, and why."""
 
     organisations: dict[str, OrganisationEntry] = field(default_factory=dict)
     functions: dict[str, FunctionEntry] = field(default_factory=dict)
@@ -61,11 +61,11 @@ class Book:
 
 
 class EntryUnusable(Exception):
-    """An entry lacks what it has to say, or says it too long."""
+    """An entry lacks a required value, or has one that is too long."""
 
 
 def read_book(base_url: str) -> Book:
-    """Read everything; raises `BookUnavailable`. Unusable entries are skipped and told."""
+    """Read the whole address book; raises `BookUnavailable`. Unusable entries are in `skipped`."""
     book = Book()
     reader = _Reader(base_url)
     try:
@@ -105,12 +105,12 @@ def _id_of(item: Any) -> str:
 
 
 class _Reader:
-    """Page after page of one address book, by one connection."""
+    """Reads the pages of an address book, over one connection."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._client = Client(origin=Origin.SETTINGS)
-        self._left = MAX_BYTES
+        self._bytes_left = MAX_BYTES
 
     def close(self) -> None:
         self._client.close()
@@ -123,7 +123,7 @@ class _Reader:
             if url is None:
                 return
             if url in seen:
-                raise BookUnavailable("links.next leads round in a circle")
+                raise BookUnavailable("links.next leads in a circle")
             seen.add(url)
             if urlsplit(url)[:2] != origin:
                 raise BookUnavailable("links.next leads to another server")
@@ -133,19 +133,19 @@ class _Reader:
         raise BookUnavailable(f"more than {MAX_PAGES} pages of {name}")
 
     def _page(self, url: str) -> Page:
-        """A page, of which no more is fetched than it may be long when decompressed."""
+        """Fetch a page, of limited length when decompressed."""
         try:
-            answer = self._client.request(
+            response = self._client.request(
                 "GET",
                 url,
                 seconds=settings.SDK_HTTP_TIMEOUT_SECONDS,
-                max_bytes=min(MAX_PAGE_BYTES, self._left),
+                max_bytes=min(MAX_PAGE_BYTES, self._bytes_left),
                 headers={"Accept": "application/vnd.api+json, application/json"},
             )
-            self._left -= len(answer.body)
-            if answer.status != HTTPStatus.OK:
-                raise BookUnavailable(f"HTTP {answer.status}")
-            return read_page(answer.body)
+            self._bytes_left -= len(response.body)
+            if response.status != HTTPStatus.OK:
+                raise BookUnavailable(f"HTTP {response.status}")
+            return read_page(response.body)
         except (NoAnswer, AddressRefused, PageMalformed) as error:
             raise BookUnavailable(str(error)) from None
 
@@ -186,7 +186,7 @@ def _function(item: Any) -> FunctionEntry:
 
 
 def _kind(text: str) -> str:
-    """`O` and `UO`; an older text says o and ou."""
+    """`O` or `UO`; older entries have `o` and `ou`."""
     upper = text.upper()
     return "UO" if upper in {"UO", "OU"} else upper[:4]
 
@@ -214,7 +214,7 @@ def _text(values: dict[str, Any], name: str, longest: int, *, required: bool = F
 
 
 def _words(value: Any) -> list[str]:
-    """Names, whether they come as texts or as objects with a name."""
+    """Names from a list of texts, or of objects with a name."""
     if not isinstance(value, list):
         return []
     words = [item.get("name") if isinstance(item, dict) else item for item in value]

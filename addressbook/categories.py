@@ -1,4 +1,4 @@
-"""Categories of functions, as the address book has them: counted once a copy, not for every page."""
+"""The categories of functions in the address book, counted after each copy instead of for each page."""
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -14,7 +14,7 @@ WHERE f.gone_at IS NULL AND trim(category) <> '' GROUP BY 1
 
 
 def refresh_categories() -> None:
-    """Count anew; in the caller's transaction."""
+    """Count the functions of each category again, in the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNTED)
         counted = dict(cursor.fetchall())
@@ -28,7 +28,7 @@ def refresh_categories() -> None:
 
 
 def functions_in(category: Category, after: Position | None, most: int) -> QuerySet[FunctionAddress]:
-    """At most so many functions with the category, by name, after a position."""
+    """The functions with the category by name, `most` of them, after a position."""
     rows = FunctionAddress.objects.filter(gone_at=None, categories__contains=[category.name])
     if after is not None:
         rows = rows.filter(after.following("name"))

@@ -1,4 +1,4 @@
-"""What the address book's pages are asked for: a question, where a list goes on, a mark."""
+"""Forms of the address book's pages: a search, the position in a list, a favourite."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-_LARGEST_KEY: Final = 2**63 - 1
-_DIGITS: Final = 19
+from transport.row_keys import row_key
+
 _LONGEST_QUESTION: Final = 500
 
 
@@ -30,7 +30,7 @@ class Position:
 
 
 class PositionField(forms.CharField):
-    """`name|key`; None where nothing is given."""
+    """A position as text, `name|key`; None where nothing is given."""
 
     default_error_messages = {"invalid": _("Ogiltig adress.")}
 
@@ -41,16 +41,22 @@ class PositionField(forms.CharField):
         text = super().clean(value)
         if text is None:
             return None
-        name, _separator, key = text.rpartition("|")
-        if not (key.isascii() and key.isdigit() and len(key) <= _DIGITS and int(key) <= _LARGEST_KEY):
+        name, _separator, digits = text.rpartition("|")
+        key = row_key(digits)
+        if key is None:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return Position(name, int(key))
+        return Position(name, key)
 
 
 class ListForm(forms.Form):
-    """Where a list goes on: after the last row of the page before."""
+    """The page of a list: it begins after the last row of the page before."""
 
     after = PositionField()
+
+    @classmethod
+    def of_address(cls, query: QueryDict) -> "ListForm":
+        """The form for an address; older addresses say `efter` for `after`."""
+        return cls({"after": query.get("after", query.get("efter", ""))})
 
     def position(self) -> Position | None:
         """None for the first page, and where the address cannot be understood."""
@@ -60,22 +66,23 @@ class ListForm(forms.Form):
 
 
 class SearchForm(forms.Form):
-    """A question, and whether a hit is to be chosen (in a draft) or written to."""
+    """A search for functions; with `choose` its hits are recipients for a draft."""
 
     q = forms.CharField(required=False, max_length=_LONGEST_QUESTION)
     choose = forms.CharField(required=False, max_length=1)
 
     @classmethod
     def of_address(cls, query: QueryDict) -> "SearchForm":
-        """The form that an address fills; it said `valj` once."""
+        """The form for an address; older addresses say `valj` for `choose`."""
         return cls({"q": query.get("q", ""), "choose": query.get("choose", query.get("valj", ""))})
 
     def question(self) -> str:
-        """Empty where it is none that could be asked."""
+        """The text to search for; empty where the address has none, or one that is too long."""
         self.full_clean()
         return str(self.cleaned_data.get("q", ""))
 
     def is_choosing(self) -> bool:
+        """Whether the search is for the recipient of a draft."""
         self.full_clean()
         return bool(self.cleaned_data.get("choose") == "1")
 
@@ -86,5 +93,6 @@ class FavouriteForm(forms.Form):
     favourite = forms.ChoiceField(choices=[("1", ""), ("0", "")], required=False)
 
     def is_favourite(self) -> bool:
+        """Whether the function is to be a favourite."""
         self.full_clean()
         return bool(self.cleaned_data.get("favourite") == "1")

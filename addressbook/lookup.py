@@ -1,10 +1,10 @@
-"""What others ask of the address book."""
+"""Looking up functions and names in the copy of the address book."""
 
 from .models import FunctionAddress, Organisation
 
 
 def function_address(participant: str, identifier: str) -> FunctionAddress | None:
-    """A function that may be chosen; None where it is gone or was never there."""
+    """A function that is in the address book now; None for any other."""
     return (
         FunctionAddress.objects.select_related("organisation")
         .filter(
@@ -18,7 +18,7 @@ def function_address(participant: str, identifier: str) -> FunctionAddress | Non
 
 
 def names_of(participant: str, identifier: str) -> tuple[str, str]:
-    """An organisation's and a function's name for showing, gone or not; the identifiers where unknown."""
+    """The names of an organisation and a function, also of removed ones; their identifiers where unknown."""
     function = (
         FunctionAddress.objects.select_related("organisation")
         .filter(organisation__participant_id=participant, identifier=identifier)

@@ -43,7 +43,7 @@ def latest_used(person_id: int) -> list[FunctionAddress]:
 
 
 def suggestions(person_id: int) -> list[FunctionAddress]:
-    """Whom to offer before anything has been typed: favourites, then those written to last."""
+    """Functions to offer before anything is typed: favourites, then those that were written to last."""
     marked = list(favourites(person_id))
     known = {function.pk for function in marked}
     return marked + [function for function in latest_used(person_id) if function.pk not in known]

@@ -1,6 +1,6 @@
-"""The organisation's own function addresses as files, and what the federation's address book lacks of them.
+"""The organisation's own functions as files, and how the federation's address book differs from them.
 
-CSV is for spreadsheets; JSON has the JSON:API form in which the federation gives its address book.
+CSV is for spreadsheets; JSON has the form of the federation's address book (JSON:API).
 """
 
 import csv
@@ -28,24 +28,24 @@ _BREAK: Final = re.compile(r"\s*[\r\n]\s*")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A function address as a file tells it."""
+    """A function address in a file."""
 
     identifier: str
     name: str
     description: str = ""
     categories: tuple[dict[str, str], ...] = ()
     search_words: tuple[str, ...] = ()
-    # Only a file of this register's own form tells: the federation's address book has what is open.
+    # Only our own files tell this: the federation's address book has open functions only.
     is_closed: bool = False
     closed_on: date | None = None
     successor: str = ""
 
 
 class FileRefused(Exception):
-    """The file is not of its form; `reason` is a code.
+    """The file cannot be imported; `reason` is a code.
 
-    `row` is where: a spreadsheet's row, the header being 1, or the place among a JSON file's items
-    (`is_item`), from 1; 0 for the file as a whole.
+    `row` tells where: the row of a spreadsheet, whose header is row 1; with `is_item` the number of an item
+    in a JSON file, from 1; or 0 for the file as a whole.
     """
 
     def __init__(self, row: int, reason: str, *, is_item: bool = False) -> None:
@@ -57,18 +57,18 @@ class FileRefused(Exception):
 
 @dataclass(slots=True)
 class Difference:
-    """What has to be done in the federation's address book for it to say what the register says."""
+    """What has to be changed in the federation's address book so that it equals the register."""
 
     to_register: list[OwnFunction] = field(default_factory=list)
-    # With the fields that differ.
+    # Each with the names of the fields that differ.
     to_change: list[tuple[OwnFunction, FunctionAddress, list[str]]] = field(default_factory=list)
-    # With what the register has of it: closed, or nothing.
+    # Each with its closed function in the register, or None.
     to_remove: list[tuple[FunctionAddress, OwnFunction | None]] = field(default_factory=list)
     same_count: int = 0
 
 
 def read_file(content: bytes) -> list[Entry]:
-    """The entries of a CSV or JSON file, whichever it is. Raises `FileRefused`."""
+    """The entries of a file, which may be CSV or JSON. Raises `FileRefused`."""
     if len(content) > MOST_BYTES:
         raise FileRefused(0, "too-large")
     try:
@@ -98,7 +98,7 @@ def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
                     "\n".join(function.search_words),
                 ),
             ),
-            # The day in Sweden, not UTC's.
+            # The day in Swedish time, not in UTC.
             timezone.localdate(function.closed_at).isoformat() if function.closed_at else "",
             _escaped(function.successor.identifier if function.successor else ""),
         ]
@@ -107,7 +107,7 @@ def as_rows(functions: Iterable[OwnFunction]) -> list[list[str]]:
 
 
 def as_json_api(functions: Iterable[OwnFunction]) -> dict[str, Any]:
-    """The register in the form in which the federation's address book has its addresses: the open ones."""
+    """The open functions of the register, in the form of the federation's address book."""
     items = [function for function in functions if function.closed_at is None]
     parents = dict(Organisation.objects.values_list("participant_id", "book_id"))
     data = [
@@ -136,7 +136,7 @@ def as_json_api(functions: Iterable[OwnFunction]) -> dict[str, Any]:
 
 
 def difference(participant_id: str) -> Difference:
-    """Between the register and the copy of the federation's address book."""
+    """The difference between the register and the copy of the federation's address book."""
     own = list(OwnFunction.objects.filter(participant_id=participant_id).select_related("successor"))
     published = {
         row.identifier: row
@@ -144,14 +144,14 @@ def difference(participant_id: str) -> Difference:
     }
     found = Difference()
     for function in own:
-        theirs = published.pop(function.identifier, None)
+        published_function = published.pop(function.identifier, None)
         if function.closed_at is not None:
-            if theirs is not None:
-                found.to_remove.append((theirs, function))
-        elif theirs is None:
+            if published_function is not None:
+                found.to_remove.append((published_function, function))
+        elif published_function is None:
             found.to_register.append(function)
-        elif fields := _differing(function, theirs):
-            found.to_change.append((function, theirs, fields))
+        elif fields := _differing(function, published_function):
+            found.to_change.append((function, published_function, fields))
         else:
             found.same_count += 1
     found.to_remove += [(row, None) for row in published.values()]
@@ -161,7 +161,7 @@ def difference(participant_id: str) -> Difference:
 def of_published(
     participant_id: str, identifier: str, name: str, published: FunctionAddress | None
 ) -> OwnFunction:
-    """An entry of the register, not saved yet: as the federation's address book has it, where it does."""
+    """A new function for the register, not saved, with its values in the federation's address book."""
     if published is None:
         return OwnFunction(participant_id=participant_id, identifier=identifier, name=name)
     return OwnFunction(
@@ -175,7 +175,7 @@ def of_published(
 
 
 def successors_of(participant_id: str, identifier: str) -> list[str]:
-    """The identifiers of what succeeded a closed function, the nearest first; empty where it is open."""
+    """The identifiers of a closed function's successors, the nearest first; empty for an open function."""
     found: list[str] = []
     function = OwnFunction.objects.filter(participant_id=participant_id, identifier=identifier).first()
     while function is not None and function.closed_at is not None:
@@ -187,7 +187,7 @@ def successors_of(participant_id: str, identifier: str) -> list[str]:
 
 
 def entry_of(identifier: str, name: str, description: str, categories: str, words: str) -> Entry:
-    """An entry from texts in which categories and search words stand a line each. Raises `FileRefused`."""
+    """An entry from texts; categories and search words are one a line. Raises `FileRefused`."""
     return _checked(
         identifier,
         name,
@@ -198,7 +198,7 @@ def entry_of(identifier: str, name: str, description: str, categories: str, word
 
 
 def category_of(text: str) -> dict[str, str]:
-    """`code system | code | name`, or a name alone."""
+    """A category from text: `code system | code | name`, or a name alone."""
     parts = [part.strip() for part in text.split(_SEPARATOR, 2)]
     if len(parts) == 3:
         return {"system": parts[0][:200], "code": parts[1][:200], "name": parts[2][:256]}
@@ -206,27 +206,26 @@ def category_of(text: str) -> dict[str, str]:
 
 
 def category_text(category: dict[str, str]) -> str:
-    """A category as `category_of` reads it: its name alone where it has no code."""
+    """A category as text that `category_of` reads; a name alone where it has no code."""
     is_alone = not category.get("system") and not category.get("code")
-    # A name that could be read as all three stands as the third.
+    # A name with two separators would be read as three parts, so it is written as the third of them.
     if is_alone and category["name"].count(_SEPARATOR) < 2:
         return category["name"]
     return f" {_SEPARATOR} ".join(category.get(part, "") for part in ("system", "code", "name"))
 
 
 def lines_of(text: str) -> list[str]:
-    """What stands on each line, without empty ones."""
+    """The lines of a text, without empty ones."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _escaped(text: str) -> str:
-    """A text that looks as if the sheet had made it harmless gets one more apostrophe, so that taking one
-    away again gives what was written."""
+    """Add an apostrophe to a text that `_unescaped` would take one from."""
     return f"'{text}" if text.startswith("'") and _is_marked(text) else text
 
 
 def _unescaped(cell: str) -> str:
-    """The text without the apostrophe by which the sheet made it harmless (`transport.spreadsheets`)."""
+    """The text without the apostrophe that keeps spreadsheets from running it (`transport.spreadsheets`)."""
     return cell[1:] if cell.startswith("'") and _is_marked(cell) else cell
 
 
@@ -236,7 +235,7 @@ def _is_marked(text: str) -> bool:
 
 
 def _day(text: str) -> date | None:
-    """The day that a file tells; None where it tells something else, or a day to come."""
+    """A day in a file; None for another text, or for a day in the future."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -244,19 +243,24 @@ def _day(text: str) -> date | None:
     return day if date(1970, 1, 2) < day <= timezone.localdate() else None
 
 
-def _differing(own: OwnFunction, theirs: FunctionAddress) -> list[str]:
+def _differing(own: OwnFunction, published_function: FunctionAddress) -> list[str]:
     pairs = {
-        "name": (own.name, theirs.name),
-        "description": (" ".join(own.description.split()), " ".join(theirs.description.split())),
-        "categories": (sorted(item["name"] for item in own.categories), sorted(theirs.categories)),
-        "search_words": (sorted(own.search_words), sorted(theirs.search_words)),
+        "name": (own.name, published_function.name),
+        "description": (" ".join(own.description.split()), " ".join(published_function.description.split())),
+        "categories": (
+            sorted(item["name"] for item in own.categories),
+            sorted(published_function.categories),
+        ),
+        "search_words": (sorted(own.search_words), sorted(published_function.search_words)),
     }
-    return [name for name, (ours, published) in pairs.items() if ours != published]
+    return [name for name, (own_value, published_value) in pairs.items() if own_value != published_value]
 
 
 def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
-    """Each row that holds something, by its number in a spreadsheet. What is not understood is refused rather
-    than passed over: a quote that nothing ends would swallow the rows below it."""
+    """The rows that are not empty, with their numbers in a spreadsheet.
+
+    A malformed file is refused: an unclosed quotation mark, for example, would swallow the rows after it.
+    """
     header = text.split("\n", 1)[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in header else ",", strict=True)
     columns: list[str] = []
@@ -279,9 +283,11 @@ def _from_csv(text: str) -> Iterator[tuple[int, Entry]]:
 
 def _from_row(row: int, cells: dict[str, str]) -> Entry:
     try:
-        # A name that somebody has broken in a cell is one line all the same.
+        # A name may be broken into lines in its cell.
         name = _BREAK.sub(" ", cells.get("name", ""))
-        entry = entry_of(cells.get("identifier", ""), name, *(cells.get(each, "") for each in COLUMNS[2:5]))
+        entry = entry_of(
+            cells.get("identifier", ""), name, *(cells.get(column, "") for column in COLUMNS[2:5])
+        )
     except FileRefused as refused:
         raise FileRefused(row, refused.reason) from None
     closed = cells.get("closed", "").strip()
@@ -337,7 +343,7 @@ def _checked(
         if not (is_text if field_name == "description" else is_name)(given[field_name]):
             raise FileRefused(0, f"signs-{field_name}")
     for item in categories:
-        # Three texts on a line, with a sign between them that the name alone may have.
+        # `category_text` writes the three on one line: only the name may contain the separator.
         if not all(map(is_name, item.values())) or _SEPARATOR in item["system"] + item["code"]:
             raise FileRefused(0, "signs-categories")
     if not all(map(is_name, words)):

@@ -1,7 +1,7 @@
-"""Keeping the copy: only what changed is written, all of it in one transaction, or nothing.
+"""Copying the federation's address book: changes alone are written, in one transaction.
 
-What disappeared is marked, not deleted: conversations still name it. A book that shrank beyond
-belief is refused.
+Entries that have disappeared are marked and not deleted, since conversations name them. A copy that would
+lose more than half of the functions is refused.
 """
 
 import logging
@@ -22,20 +22,20 @@ from .search import refresh_search_columns
 
 logger = logging.getLogger(__name__)
 _LOCK = 0x5D4B00C
-# More than this share of the known functions gone at once is taken for a fault of the book's.
+# If more than this share of the functions disappears at once, the address book is probably at fault.
 MOST_GONE = 0.5
-_NOT_STORED = "the database does not take it"
+_NOT_STORED = "the database cannot store it"
 INTERRUPTED = "Interrupted: the process ended before the run did"
-# No worker's task lasts longer.
+# A worker's task cannot run longer than this.
 _LONGEST_RUN = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
 
 
 class CopyRefused(Exception):
-    """The new book would lose more than is believed; `force` takes it all the same."""
+    """The copy would lose more than `MOST_GONE` of the functions; `force` copies all the same."""
 
 
 class CopyFailed(Exception):
-    """Something that nobody foresaw; its text is the kind of error, and nothing of the book's."""
+    """An unforeseen error; its text is the error's class, without anything from the address book."""
 
 
 class AlreadyRunning(Exception):
@@ -50,13 +50,13 @@ class _Counts:
 
 
 def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
-    """Copy the address book; the run's record, which always says how it ended.
+    """Copy the address book; returns the record of the run, which tells how it ended.
 
     Raises `BookUnavailable`, `CopyRefused`, `AlreadyRunning`, `CopyFailed`.
     """
     _close_interrupted_runs()
     run = SyncRun.objects.create()
-    # Until it is known better: what ends a worker is no exception.
+    # Overwritten below; it stays if the process is killed.
     run.error = INTERRUPTED
     try:
         book = read_book(base_url)
@@ -69,7 +69,7 @@ def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
     except (BookUnavailable, CopyRefused, AlreadyRunning) as error:
         run.error = f"{type(error).__name__}: {error}"[:300]
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run says that it failed
+    except Exception as error:  # noqa: BLE001 - an unforeseen error is recorded in the run
         log_unexpected(error, sync_run=run.pk)
         run.error = f"CopyFailed: {type(error).__name__}"
         raise CopyFailed(type(error).__name__) from None
@@ -82,10 +82,10 @@ def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
 
 
 def _close_interrupted_runs() -> None:
-    """Say of runs whose process was killed that they did not end."""
+    """Mark runs as interrupted whose process was killed."""
     began = timezone.now() - _LONGEST_RUN
-    dead = SyncRun.objects.filter(finished_at=None, started_at__lt=began, error="")
-    dead.update(error=INTERRUPTED, finished_at=timezone.now())
+    interrupted = SyncRun.objects.filter(finished_at=None, started_at__lt=began, error="")
+    interrupted.update(error=INTERRUPTED, finished_at=timezone.now())
 
 
 def _lock() -> None:
@@ -137,7 +137,7 @@ def _apply(book: Book, *, force: bool) -> _Counts:
 
 
 def _write(row: Any, fields: dict[str, Any], counts: _Counts) -> bool:
-    """Save the row if it differs from what was told; whether the database took it."""
+    """Save the row if its fields differ; returns False if the database cannot store it."""
     known = {name: getattr(row, name) for name in fields} if row.pk is not None else None
     if known == fields:
         return True

@@ -40,7 +40,7 @@ def find(request: HttpRequest) -> HttpResponse:
 def browse(request: HttpRequest) -> HttpResponse:
     """Organisations by name, a page at a time, with their functions."""
     rows = Organisation.objects.filter(gone_at=None).annotate(sorted_name=Lower("name"))
-    after = ListForm(request.GET).position()
+    after = ListForm.of_address(request.GET).position()
     if after is not None:
         rows = rows.filter(after.following("sorted_name"))
     functions = FunctionAddress.objects.filter(gone_at=None).order_by("name", "pk")
@@ -68,7 +68,7 @@ def organisation(request: HttpRequest, organisation_id: int) -> HttpResponse:
     """An organisation's functions, by name, a page at a time."""
     shown = get_object_or_404(Organisation, pk=organisation_id, gone_at=None)
     rows = FunctionAddress.objects.filter(gone_at=None, organisation=shown)
-    after = ListForm(request.GET).position()
+    after = ListForm.of_address(request.GET).position()
     if after is not None:
         rows = rows.filter(after.following("name"))
     found = list(rows.order_by("name", "pk")[: _PAGE + 1])
@@ -87,7 +87,7 @@ def organisation(request: HttpRequest, organisation_id: int) -> HttpResponse:
 def category(request: HttpRequest, category_id: int) -> HttpResponse:
     """Functions with a category, by name, a page at a time."""
     shown = get_object_or_404(Category, pk=category_id)
-    found = list(functions_in(shown, ListForm(request.GET).position(), _PAGE + 1))
+    found = list(functions_in(shown, ListForm.of_address(request.GET).position(), _PAGE + 1))
     last = found[_PAGE - 1] if len(found) > _PAGE else None
     context = {
         "category": shown,

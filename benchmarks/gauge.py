@@ -1,4 +1,4 @@
-"""What processes cost: CPU seconds and the peak of their memory, from a moment on."""
+"""Measures CPU seconds and peak memory of processes, from a moment on."""
 
 import contextlib
 from dataclasses import dataclass
@@ -18,20 +18,21 @@ class Cost:
 
 
 class Gauge:
-    """Processes and whatever descends from them. What has ended meanwhile counts by what its parent reaped.
+    """Measures processes and their descendants from when it is created.
 
-    A process that is born and ends in between counts for its CPU, not for its memory.
+    A descendant that starts and ends in the meantime counts for its CPU, not for its memory.
     """
 
     def __init__(self, *pids: int) -> None:
         self._roots = [psutil.Process(pid) for pid in pids]
         for each in self._family():
-            # Peaks begin anew from what is used now.
+            # The kernel restarts the peak from what is in use now.
             with contextlib.suppress(OSError):
                 Path(f"/proc/{each.pid}/clear_refs").write_text("5")
         self._cpu = self._used()
 
     def cost(self) -> Cost:
+        """What the processes have used since the gauge was created."""
         return Cost(self._used() - self._cpu, sum(_peak(each.pid) for each in self._family()))
 
     def _family(self) -> list[psutil.Process]:
@@ -55,7 +56,7 @@ def _peak(pid: int) -> int:
 
 
 def listening_at(url: str) -> int:
-    """The server that listens at a URL of this machine: of its processes the one that started the others."""
+    """The process id of the server that listens at a URL of this machine: that of its first process."""
     port = int(url.rsplit(":", 1)[1].partition("/")[0])
     server = next(
         psutil.Process(line.pid)

@@ -1,9 +1,9 @@
-"""AS4 of ours beside phase4, and messages through a whole node of ours: in one run, as a table and as JSON.
+"""Our AS4 beside phase4, and messages through a whole node of ours, in one run: as a table and as JSON.
 
     python -m benchmarks.nodes [--sizes 2K,30M,100M] [--counts 600,6,3] [--node 300] [--json FILE]
 
-`benchmarks.access_points` and `benchmarks.whole_node` tell what is measured, and how. Memory is the peak of a
-side's processes while it worked, by the kernel's count. Compare within one run only.
+`benchmarks.access_points` and `benchmarks.whole_node` describe what is measured, and how. Memory is the peak
+of a side's processes while it works, as the kernel counts it. Compare figures of one run only.
 """
 
 # ruff: noqa: T201
@@ -37,6 +37,7 @@ _HEADING = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark that the arguments describe, and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sizes", default="2K,30M,100M", help="sizes of envelopes")
     parser.add_argument("--counts", default="600,6,3", help="messages of each size")
@@ -44,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--node", type=int, default=300, help="messages through a whole node; 0 leaves it out"
     )
     parser.add_argument("--json", type=Path, default=PROJECT / "var" / "bench" / "nodes.json")
-    given = parser.parse_args(arguments)
-    # Whoever ends it ends what it has started.
+    options = parser.parse_args(arguments)
+    # Exit normally on SIGTERM, so that the services which it has started are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    orders = [
+    runs = [
         (_bytes(size), int(count))
-        for size, count in zip(given.sizes.split(","), given.counts.split(","), strict=True)
+        for size, count in zip(options.sizes.split(","), options.counts.split(","), strict=True)
     ]
     exchanges: list[Exchange] = []
     node: Throughput | None = None
@@ -62,24 +63,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(_HEADING)
         points = AccessPoints(Path(name), federation, postgres)
         with points.running():
-            for size, count in orders:
+            for size, count in runs:
                 for exchange in points.exchanges(size, count):
                     exchanges.append(exchange)
                     print(_line(exchange), flush=True)
-        if given.node:
-            node = throughput(Path(name), federation, postgres, given.node)
-            print(_told(node), flush=True)
+        if options.node:
+            node = throughput(Path(name), federation, postgres, options.node)
+            print(_lines_of_node(node), flush=True)
     goals = _goals(exchanges, node)
     for goal in goals:
         print(f"{goal['what']}: {goal['is']:.2f} (goal: at least {goal['goal']:g})")
-    given.json.parent.mkdir(parents=True, exist_ok=True)
-    given.json.write_text(json.dumps(_as_json(exchanges, node, goals), indent=1) + "\n")
-    print(f"The same as JSON: {given.json}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(_as_json(exchanges, node, goals), indent=1) + "\n")
+    print(f"The same as JSON: {options.json}")
 
 
 @contextmanager
 def _started(directory: Path) -> Iterator[tuple[Federation, Postgres]]:
-    """The federation, a database, a broker and a scanner; this process is set up for them."""
+    """Start the federation, a database, a broker and a scanner, and configure Django for them."""
     import django
     from django.core.management import call_command
 
@@ -99,7 +100,7 @@ def _started(directory: Path) -> Iterator[tuple[Federation, Postgres]]:
             "SDK_DEMO": "1",
             "SDK_LOG_LEVEL": "WARNING",
             "SDK_DATABASE_URL": postgres.url("bench"),
-            # Workers are woken for what arrives, as on a node; none is there to take it.
+            # Tasks are published for what arrives, as on a node, but no worker runs them.
             "SDK_BROKER_URL": broker.url,
             "SDK_CLAMD": scanner.address,
             "SDK_DATA_DIR": str(directory / "served" / "data"),
@@ -130,7 +131,7 @@ def _line(row: Exchange) -> str:
     )
 
 
-def _told(node: Throughput) -> str:
+def _lines_of_node(node: Throughput) -> str:
     lines = [
         f"a whole node, 2K: {node.messages_a_second:.1f} messages/s with their receipts "
         f"({node.envelopes_a_second:.1f} envelopes/s, both roles), {node.count} messages"
@@ -153,26 +154,28 @@ def _goals(exchanges: Sequence[Exchange], node: Throughput | None) -> list[dict[
     goals: list[dict[str, Any]] = []
     if both := pairs(_LARGE):
         ours, theirs = both
-        told = "30M: throughput for the same CPU, ours to phase4's"
-        goals.append({"what": told, "is": theirs.cpu_a_message / ours.cpu_a_message, "goal": 2})
+        description = "30M: throughput for the same CPU, ours to phase4's"
+        goals.append({"what": description, "is": theirs.cpu_a_message / ours.cpu_a_message, "goal": 2})
     if both := pairs(_SMALL):
         ours, theirs = both
-        told = "2K: rate on the same cores, ours to phase4's"
-        goals.append({"what": told, "is": ours.messages_a_second / theirs.messages_a_second, "goal": 1})
+        description = "2K: rate on the same cores, ours to phase4's"
+        goals.append(
+            {"what": description, "is": ours.messages_a_second / theirs.messages_a_second, "goal": 1}
+        )
         # Where others use the machine the rate says little, and this does.
-        told = "2K: throughput for the same CPU, ours to phase4's"
-        goals.append({"what": told, "is": theirs.cpu_a_message / ours.cpu_a_message, "goal": 1})
+        description = "2K: throughput for the same CPU, ours to phase4's"
+        goals.append({"what": description, "is": theirs.cpu_a_message / ours.cpu_a_message, "goal": 1})
     if both := pairs(_LARGEST):
         ours, theirs = both
         for side, own, other in (
             ("sending", ours.sending, theirs.sending),
             ("receiving", ours.receiving, theirs.receiving),
         ):
-            told = f"100M: memory of the {side} side, phase4's to ours"
-            goals.append({"what": told, "is": other.memory / own.memory, "goal": 4})
+            description = f"100M: memory of the {side} side, phase4's to ours"
+            goals.append({"what": description, "is": other.memory / own.memory, "goal": 4})
     if node:
-        told = "2K: envelopes a second through a node, both roles, receipts counted"
-        goals.append({"what": told, "is": node.envelopes_a_second, "goal": 200})
+        description = "2K: envelopes a second through a node, both roles, receipts counted"
+        goals.append({"what": description, "is": node.envelopes_a_second, "goal": 200})
     return goals
 
 

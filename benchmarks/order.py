@@ -1,8 +1,9 @@
-"""Orders messages from one function address to another: run by `benchmarks.nodes`, in a node's environment.
+"""Orders messages from one function address to another; `benchmarks.whole_node` runs it in a node's
+environment.
 
     python -m benchmarks.order PARTICIPANT FROM-ADDRESS TO-ADDRESS
 
-says `ready`, and orders as many messages as each line on stdin says; then says `ordered`.
+prints `ready`. Each line on stdin is a number: it orders so many messages, then prints `ordered`.
 """
 
 # ruff: noqa: T201
@@ -13,6 +14,7 @@ import django
 
 
 def main(participant: str, sender: str, recipient: str) -> int:
+    """Order messages until stdin ends; returns the exit code."""
     django.setup()
     from tests.transport.protocol.build import a_message
     from transport.message_service import orders

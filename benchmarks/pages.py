@@ -2,9 +2,9 @@
 
     python -m benchmarks.pages [--messages 1000000] [--directory DIR] [--json FILE]
 
-The node is `testbed.realistic_node`'s. Every page is asked for by somebody in five mailboxes, or in all
-200 where that is dearer, for ever new mailboxes, conversations and places in the list; the first requests
-of each kind warm the caches and are not counted. `--directory` keeps the database, to be used again.
+The node is that of `testbed.realistic_node`. A member of five mailboxes requests every page, or a member of
+all 200 where that costs more; each request is for another mailbox, conversation or page of a list. The first
+requests of each kind fill the caches and are not counted. `--directory` keeps the database for another run.
 """
 
 # ruff: noqa: S311, T201
@@ -51,8 +51,11 @@ TYPED = (
 
 @dataclass(frozen=True)
 class Figure:
-    """What a kind of request took: milliseconds. `most` is what 95 of 100 should stay below, if anything;
-    `cpu` is a request's share of the processors' time, which others on the machine change little."""
+    """How long requests of a kind took, in milliseconds.
+
+    `most` is the limit for 95 of 100 requests, 0 where there is none; `cpu` is the processor time of a
+    request, which other programs on the machine change little.
+    """
 
     kind: str
     requests: int
@@ -67,6 +70,7 @@ class Figure:
 
 
 def main() -> int:
+    """Measure all pages and print the figures; returns the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -74,7 +78,7 @@ def main() -> int:
     parser.add_argument("--directory", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--requests", type=int, default=REQUESTS)
-    parser.add_argument("--only", default="", help="kinds whose names hold this")
+    parser.add_argument("--only", default="", help="only kinds whose names contain this text")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sdkportal-bench-") as temporary:
         directory = options.directory or Path(temporary)
@@ -93,13 +97,13 @@ def main() -> int:
 
             django.setup()
             _fill(options.messages, directory / "made")
-            # As the server does when it starts.
+            # The server does this when it starts, too.
             from sdkportal.startup.garbage_collection import freeze_loaded_code
 
             freeze_loaded_code()
             figures = list(_figures(options.requests, options.only))
-            # What else the machine did makes figures larger: the load is this program's own below two.
-            print("load of the machine, 1, 5 and 15 minutes:", *(f"{one:.1f}" for one in os.getloadavg()))
+            # Below two the load is that of this program; above, other programs make the figures larger.
+            print("load of the machine, 1, 5 and 15 minutes:", *(f"{load:.1f}" for load in os.getloadavg()))
         finally:
             postgres.stop()
     if options.json:
@@ -108,7 +112,7 @@ def main() -> int:
 
 
 def _fill(messages: int, mark: Path) -> None:
-    """Make the node, unless it is there; one that was left half made is no node."""
+    """Create the node's rows unless they exist; ends the program where an earlier run was interrupted."""
     from django.core.management import call_command
 
     from mailbox.models import Message
@@ -118,11 +122,11 @@ def _fill(messages: int, mark: Path) -> None:
     if mark.exists():
         return
     if Message.objects.exists():
-        sys.exit(f"The node in {mark.parent} was left half made; remove it.")
+        sys.exit(f"The node in {mark.parent} is incomplete; remove the directory.")
     begun = time.monotonic()
     make(
         Size(messages=messages),
-        tell=lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
+        report=lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
     )
     mark.touch()
     print(f"made in {time.monotonic() - begun:.0f} s")
@@ -134,39 +138,39 @@ def _figures(requests: int, only: str) -> Iterator[Figure]:
         if only not in kind:
             continue
         for number in range(WARM):
-            _taken(ask, number)
+            _milliseconds(ask, number)
         cpu = _cpu_seconds()
-        taken = sorted(_taken(ask, WARM + number) for number in range(requests if most else 5))
-        cpu = (_cpu_seconds() - cpu) * 1000 / len(taken)
-        p95 = taken[min(len(taken) - 1, round(0.95 * len(taken)))]
+        durations = sorted(_milliseconds(ask, WARM + number) for number in range(requests if most else 5))
+        cpu = (_cpu_seconds() - cpu) * 1000 / len(durations)
+        p95 = durations[min(len(durations) - 1, round(0.95 * len(durations)))]
         figure = Figure(
-            kind, len(taken), round(statistics.median(taken), 1), round(p95, 1), round(cpu, 1), most
+            kind, len(durations), round(statistics.median(durations), 1), round(p95, 1), round(cpu, 1), most
         )
         mark = "" if figure.is_met else "   too slow"
-        told = f"{figure.median:8.1f}{figure.p95:11.1f}{figure.cpu:7.1f}{most or '':9}{mark}"
-        print(f"{kind:50}{told}", flush=True)
+        columns = f"{figure.median:8.1f}{figure.p95:11.1f}{figure.cpu:7.1f}{most or '':9}{mark}"
+        print(f"{kind:50}{columns}", flush=True)
         yield figure
 
 
 def _cpu_seconds() -> float:
-    """What this process and its server in the database have used."""
+    """The CPU seconds that this process and its PostgreSQL backend have used."""
     from django.db import connection
 
     server = psutil.Process(connection.connection.info.backend_pid).cpu_times()
     return time.process_time() + server.user + server.system
 
 
-def _taken(ask: Callable[[int], Any], number: int) -> float:
+def _milliseconds(ask: Callable[[int], Any], number: int) -> float:
     begun = time.perf_counter()
-    answer = ask(number)
-    taken = (time.perf_counter() - begun) * 1000
-    if answer.status_code != 200:
-        raise SystemExit(f"{answer.request['PATH_INFO']}: {answer.status_code}")
-    return taken
+    response = ask(number)
+    milliseconds = (time.perf_counter() - begun) * 1000
+    if response.status_code != 200:
+        raise SystemExit(f"{response.request['PATH_INFO']}: {response.status_code}")
+    return milliseconds
 
 
 def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
-    """What is asked for: (kind, most milliseconds, request by number)."""
+    """The kinds of requests: (name, limit in milliseconds, the request with a given number)."""
     from addressbook.models import Category
     from mailbox.models import Conversation, FunctionMailbox, Label, Message, Person
     from mailbox.workplace.inbox import Status, View, reference_hash
@@ -175,15 +179,15 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
     boxes = list(FunctionMailbox.objects.order_by("pk"))
     few, everywhere = (_client(subject) for subject in ("few", "everywhere"))
     person = Person.add("everywhere", "")[0]
-    draw = random.Random(6)
+    rng = random.Random(6)
 
-    def one_of(sizes: str) -> list[int]:
+    def conversations(length: str) -> list[int]:
         rows = {
             "short": Conversation.objects.filter(message_count__lt=6),
             "long": Conversation.objects.filter(message_count__gte=100),
-        }[sizes]
+        }[length]
         keys = list(rows.filter(mailbox__in=boxes[:5]).values_list("pk", flat=True)[:5000])
-        draw.shuffle(keys)
+        rng.shuffle(keys)
         return keys
 
     yield "start page, five mailboxes", PAGE, lambda number: few.get("/")
@@ -192,7 +196,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         yield (
             f"mailbox, {view.name.lower()}",
             PAGE,
-            partial(lambda view, number: few.get(f"/brevlada/{boxes[number % 5].pk}/?vy={view}"), view),
+            partial(lambda view, number: few.get(f"/brevlada/{boxes[number % 5].pk}/?view={view}"), view),
         )
     for view, order in (
         (View.DONE, Order.LATEST),
@@ -201,7 +205,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         (View.UNASSIGNED, Order.REMINDER),
     ):
         name = f"mailbox, {view.name.lower()}, {order.name.lower()} first"
-        address = f"/brevlada/{boxes[0].pk}/?" + urlencode({"vy": view, "ordning": order})
+        address = f"/brevlada/{boxes[0].pk}/?" + urlencode({"view": view, "order": order})
         yield name, PAGE, partial(lambda address, number: few.get(address), address)
         deep = _keys_of_pages(boxes[0], person, view, order)
         yield (
@@ -209,7 +213,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
             PAGE,
             partial(
                 lambda address, deep, number: few.get(
-                    f"{address}&{urlencode({'efter': deep[number % len(deep)]})}"
+                    f"{address}&{urlencode({'after': deep[number % len(deep)]})}"
                 ),
                 address,
                 deep,
@@ -221,7 +225,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
             PAGE,
             partial(
                 lambda status, number: few.get(
-                    f"/brevlada/{boxes[number % 5].pk}/?{urlencode({'vy': View.SENT, 'lage': status})}"
+                    f"/brevlada/{boxes[number % 5].pk}/?{urlencode({'view': View.SENT, 'status': status})}"
                 ),
                 status,
             ),
@@ -231,20 +235,20 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
     narrowed: dict[str, Callable[[int], dict[str, object]]] = {
         "organisation": lambda number: {"organisation": written_to[number].counterpart_organisation},
         "part of an organisation's name": lambda number: {"organisation": "kommun"},
-        "function": lambda number: {"funktion": written_to[number].counterpart_function},
+        "function": lambda number: {"function": written_to[number].counterpart_function},
         "function and organisation": lambda number: {
-            "funktion": written_to[number].counterpart_function,
+            "function": written_to[number].counterpart_function,
             "organisation": written_to[number].counterpart_organisation,
         },
         "an organisation that is not there": lambda number: {"organisation": f"xyz{number}"},
-        "label": lambda number: {"etikett": labels[number % len(labels)]},
+        "label": lambda number: {"label": labels[number % len(labels)]},
         "reference": lambda number: {
-            "beteckning": f"{reference_hash(boxes[0], f'SN 2026/{number * 37:06d}') & (2**64 - 1):016x}"
+            "reference": f"{reference_hash(boxes[0], f'SN 2026/{number * 37:06d}') & (2**64 - 1):016x}"
         },
         "attachments, confidential, until a day": lambda number: {
-            "bilagor": "on",
-            "sekretess": "on",
-            "till": f"2025-{1 + number % 12:02d}-15",
+            "attachments": "on",
+            "confidential": "on",
+            "until": f"2025-{1 + number % 12:02d}-15",
         },
     }
     for name, chosen in narrowed.items():
@@ -253,12 +257,12 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
             PAGE,
             partial(
                 lambda chosen, number: few.get(
-                    f"/brevlada/{boxes[0].pk}/", {"vy": View.DONE, **chosen(number)}
+                    f"/brevlada/{boxes[0].pk}/", {"view": View.DONE, **chosen(number)}
                 ),
                 chosen,
             ),
         )
-    short, long = one_of("short"), one_of("long")
+    short, long = conversations("short"), conversations("long")
     yield (
         "conversation, one to five messages",
         PAGE,
@@ -296,7 +300,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
             PAGE,
             partial(lambda address, number: administers.get(address), address),
         )
-    # A month of a million messages is added up: nothing was asked of it.
+    # No limit: it adds up a month of a node with a million messages.
     yield (
         "statistics of a month, all mailboxes",
         0,
@@ -304,11 +308,11 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
     )
     audited: dict[str, Callable[[int], dict[str, object]]] = {
         "access log": lambda number: {},
-        "access log, further pages": lambda number: {"fore": 400_000 - number * 5_000},
-        "access log, of a person": lambda number: {"vem": number + 1},
-        "access log, of a mailbox": lambda number: {"brevlada": number + 1},
-        "access log, what is done seldom": lambda number: {"vad": "role-given"},
-        "access log, until a day": lambda number: {"till": f"2025-{1 + number % 12:02d}-15"},
+        "access log, further pages": lambda number: {"before": 400_000 - number * 5_000},
+        "access log, of a person": lambda number: {"actor": number + 1},
+        "access log, of a mailbox": lambda number: {"mailbox": number + 1},
+        "access log, a rare code": lambda number: {"what": "role-given"},
+        "access log, until a day": lambda number: {"until": f"2025-{1 + number % 12:02d}-15"},
     }
     for name, narrowing in audited.items():
         yield (
@@ -335,7 +339,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
 
 
 def _keys_of_pages(mailbox: Any, person: Any, view: Any, order: Any) -> list[str]:
-    """Where pages begin: the second to the hundredth."""
+    """The positions at which the second to the hundredth page of a list begin."""
     from mailbox.workplace.inbox import page_of
 
     found, after = [], ""

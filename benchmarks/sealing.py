@@ -3,9 +3,9 @@
     python -m benchmarks.sealing [--sizes 2K,1M,30M,100M]
 
 Prints wall milliseconds (medians) and the memory that an operation adds at its peak, both as
-sealing / opening. `floor` is RSA, AES, SHA-256 and base64 alone, in memory: what no way can go below.
-`of floor` is floor / ours, the figure that the project's targets are about. Every way runs in a
-process of its own; what it sealed is opened by libxmlsec1 and by us before anything is timed.
+sealing / opening. `floor` is RSA, AES, SHA-256 and base64 alone, in memory, which every implementation needs.
+`of floor` is floor / ours, the figure that the project's targets are about. Every implementation runs in a
+process of its own; what it has sealed is opened by libxmlsec1 and by us before anything is timed.
 """
 
 # ruff: noqa: S101, S603, T201
@@ -61,7 +61,7 @@ PARSER = etree.XMLParser(huge_tree=True, resolve_entities=False)
 
 
 class Keys:
-    """One key and certificate for both ends, in a file that the measuring processes share."""
+    """One key and certificate for sender and recipient, in a file that the measuring processes share."""
 
     def __init__(self, path: Path) -> None:
         self.pem = path.read_bytes()
@@ -71,7 +71,7 @@ class Keys:
         self.certificate = x509.load_pem_x509_certificate(self.pem)
         self.certificate_pem = self.certificate.public_bytes(serialization.Encoding.PEM)
         self.public = key.public_key()
-        # Loaded once for each process, as every way's keys are.
+        # Loaded once in each process, as the keys of the other implementations are.
         self.xmlsec_private = xmlsec.Key.from_memory(self.pem, xmlsec.constants.KeyDataFormatPem)
         self.xmlsec_private.load_cert_from_memory(self.certificate_pem, xmlsec.constants.KeyDataFormatPem)
         self.xmlsec_public = xmlsec.Key.from_memory(
@@ -103,8 +103,11 @@ class Keys:
 
 
 @dataclass
-class Way:
-    """Sealing gives something, opening takes it; `document` is it as bytes, `plain` what was opened."""
+class Implementation:
+    """An implementation: `open` opens what `seal` has sealed last.
+
+    `document` returns the sealed envelope, `plain` what was opened.
+    """
 
     seal: Callable[[], object]
     open: Callable[[], object]
@@ -112,8 +115,8 @@ class Way:
     plain: Callable[[], bytes] | None = None
 
 
-def floor(keys: Keys, payload: bytes, _: Path) -> Way:
-    """The cryptography alone, over what has to be encrypted, encoded and hashed."""
+def floor(keys: Keys, payload: bytes, _: Path) -> Implementation:
+    """The cryptography alone: what has to be encrypted, encoded and hashed."""
     source = memoryview(payload)[: len(payload) // 16 * 16]
     state: dict[str, bytes] = {}
     pieces: list[bytes] = []
@@ -144,11 +147,11 @@ def floor(keys: Keys, payload: bytes, _: Path) -> Way:
         for piece in pieces:
             decryptor.update_into(pybase64.b64decode(piece, validate=True), buffer)
 
-    return Way(sealing, opening)
+    return Implementation(sealing, opening)
 
 
-def in_memory(keys: Keys, payload: bytes, _: Path) -> Way:
-    """Ours, from bytes to bytes, in buffers that are there already."""
+def in_memory(keys: Keys, payload: bytes, _: Path) -> Implementation:
+    """Ours, from bytes to bytes, in buffers that are reused."""
     sealed, opened = io.BytesIO(), io.BytesIO()
 
     def sealing() -> None:
@@ -161,11 +164,11 @@ def in_memory(keys: Keys, payload: bytes, _: Path) -> Way:
         verify_envelope(sealed).write_payload(opened, [keys.private])
         opened.truncate()
 
-    return Way(sealing, opening, sealed.getvalue, opened.getvalue)
+    return Implementation(sealing, opening, sealed.getvalue, opened.getvalue)
 
 
-def file_to_file(keys: Keys, payload: bytes, directory: Path) -> Way:
-    """Ours, as the node uses it."""
+def file_to_file(keys: Keys, payload: bytes, directory: Path) -> Implementation:
+    """Ours from file to file, as the node uses it."""
     source, sealed, opened = (directory / name for name in ("payload", "sealed", "opened"))
     source.write_bytes(payload)
 
@@ -177,11 +180,11 @@ def file_to_file(keys: Keys, payload: bytes, directory: Path) -> Way:
         with sealed.open("rb") as file, opened.open("wb") as out:
             verify_envelope(file).write_payload(out, [keys.private])
 
-    return Way(sealing, opening, sealed.read_bytes, opened.read_bytes)
+    return Implementation(sealing, opening, sealed.read_bytes, opened.read_bytes)
 
 
-def signxml_lxml(keys: Keys, payload: bytes, _: Path) -> Way:
-    """signxml for the signature, cryptography and lxml for the encryption that it does not do."""
+def signxml_lxml(keys: Keys, payload: bytes, _: Path) -> Implementation:
+    """signxml for the signature; cryptography and lxml for the encryption, which signxml lacks."""
     state: dict[str, bytes] = {}
 
     def sealing() -> None:
@@ -207,11 +210,11 @@ def signxml_lxml(keys: Keys, payload: bytes, _: Path) -> Way:
         plain = decryptor.update(data[16:]) + decryptor.finalize()
         state["opened"] = plain[: -plain[-1]]
 
-    return Way(sealing, opening, lambda: state["sealed"], lambda: state["opened"])
+    return Implementation(sealing, opening, lambda: state["sealed"], lambda: state["opened"])
 
 
-def libxmlsec1(keys: Keys, payload: bytes, _: Path) -> Way:
-    """libxmlsec1 for both, through its Python binding."""
+def libxmlsec1(keys: Keys, payload: bytes, _: Path) -> Implementation:
+    """libxmlsec1 for signature and encryption, through its Python binding."""
     state: dict[str, bytes] = {}
 
     def sealing() -> None:
@@ -246,7 +249,7 @@ def libxmlsec1(keys: Keys, payload: bytes, _: Path) -> Way:
     def opening() -> None:
         state["opened"] = opened_by_libxmlsec1(keys, state["sealed"])
 
-    return Way(sealing, opening, lambda: state["sealed"], lambda: state["opened"])
+    return Implementation(sealing, opening, lambda: state["sealed"], lambda: state["opened"])
 
 
 def _found(root: etree._Element, path: str) -> etree._Element:
@@ -264,7 +267,7 @@ def opened_by_libxmlsec1(keys: Keys, document: bytes) -> bytes:
     return etree.tostring(decrypted)
 
 
-WAYS = {
+IMPLEMENTATIONS = {
     "floor": floor,
     "signxml + lxml": signxml_lxml,
     "libxmlsec1": libxmlsec1,
@@ -274,15 +277,15 @@ WAYS = {
 
 
 def measure(name: str, size: int, directory: Path) -> dict[str, float]:
-    """Milliseconds and megabytes of one way, in this process."""
+    """The median milliseconds of an implementation, measured in this process."""
     keys = Keys(directory / "keys.pem")
     payload = b'<m xmlns="urn:benchmark">' + base64.b64encode(os.urandom(size * 3 // 4)) + b"</m>"
-    way = WAYS[name](keys, payload, directory)
-    _check(way, keys, payload)
+    implementation = IMPLEMENTATIONS[name](keys, payload, directory)
+    _check(implementation, keys, payload)
     rounds = 300 if size < 1_000_000 else 50 if size < 10_000_000 else 9 if size < 50_000_000 else 5
     found: dict[str, list[float]] = {"seal ms": [], "open ms": []}
     for _ in range(rounds):
-        for label, run in (("seal ms", way.seal), ("open ms", way.open)):
+        for label, run in (("seal ms", implementation.seal), ("open ms", implementation.open)):
             begun = time.perf_counter()
             run()
             found[label].append((time.perf_counter() - begun) * 1000)
@@ -290,19 +293,19 @@ def measure(name: str, size: int, directory: Path) -> dict[str, float]:
 
 
 def measure_memory(name: str, size: int, operation: str, directory: Path) -> dict[str, float]:
-    """Megabytes that one operation adds to this process at its peak."""
+    """The megabytes that one operation adds to this process at its peak."""
     keys = Keys(directory / "keys.pem")
-    # A small one first, so that libraries and tables that stay are not counted.
-    small = WAYS[name](keys, b"<m>small</m>", directory)
+    # A small message first, so that libraries and tables that stay in memory are not counted.
+    small = IMPLEMENTATIONS[name](keys, b"<m>small</m>", directory)
     small.seal()
     small.open()
     payload = b'<m xmlns="urn:benchmark">' + base64.b64encode(os.urandom(size * 3 // 4)) + b"</m>"
-    way = WAYS[name](keys, payload, directory)
+    implementation = IMPLEMENTATIONS[name](keys, payload, directory)
     if operation == "open":
-        way.seal()
+        implementation.seal()
     before = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
-    (way.seal if operation == "seal" else way.open)()
+    (implementation.seal if operation == "seal" else implementation.open)()
     return {f"{operation} MB": max(0.0, _resident("VmHWM") - before)}
 
 
@@ -313,16 +316,20 @@ def _resident(field: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _check(way: Way, keys: Keys, payload: bytes) -> None:
-    way.seal()
-    way.open()
-    if way.document is None or way.plain is None:
+def _check(implementation: Implementation, keys: Keys, payload: bytes) -> None:
+    implementation.seal()
+    implementation.open()
+    if implementation.document is None or implementation.plain is None:
         return
     ours = io.BytesIO()
-    verify_envelope(io.BytesIO(way.document())).write_payload(ours, [keys.private])
-    for opened in (way.plain(), ours.getvalue(), opened_by_libxmlsec1(keys, way.document())):
+    verify_envelope(io.BytesIO(implementation.document())).write_payload(ours, [keys.private])
+    for opened in (
+        implementation.plain(),
+        ours.getvalue(),
+        opened_by_libxmlsec1(keys, implementation.document()),
+    ):
         if etree.fromstring(opened, PARSER).text != etree.fromstring(payload, PARSER).text:
-            raise SystemExit("a way does not open what another sealed")
+            raise SystemExit("a implementation does not open what another sealed")
 
 
 def _seal(keys: Keys, payload: io.BufferedIOBase, out: io.BufferedIOBase) -> None:
@@ -357,23 +364,26 @@ def _pair(values: dict[str, float], unit: str, digits: int) -> str:
 
 
 def _report(sizes: list[str]) -> None:
-    names = list(WAYS)
+    names = list(IMPLEMENTATIONS)
     print(f"{'':8}" + "".join(f"{name:>18}" for name in names) + f"{'of floor':>16}")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         Keys.create(directory / "keys.pem")
         for size in sizes:
-            found = {way: _in_a_process(["--measure", way, size, "ms", name]) for way in names}
+            found = {
+                implementation: _in_a_process(["--measure", implementation, size, "ms", name])
+                for implementation in names
+            }
             digits = 2 if _bytes(size) < 5_000_000 else 0
-            row = "".join(f"{_pair(found[way], 'ms', digits):>18}" for way in names)
+            row = "".join(f"{_pair(found[implementation], 'ms', digits):>18}" for implementation in names)
             share = [found["floor"][f"{o} ms"] / found["in memory"][f"{o} ms"] for o in ("seal", "open")]
             print(f"{size + ' ms':8}{row}{share[0]:>9.2f} / {share[1]:.2f}", flush=True)
         for size in sizes[-1:]:
             row = f"{'':18}"
-            for way in names[1:]:
+            for implementation in names[1:]:
                 values: dict[str, float] = {}
                 for operation in ("seal", "open"):
-                    values |= _in_a_process(["--measure", way, size, operation, name])
+                    values |= _in_a_process(["--measure", implementation, size, operation, name])
                 row += f"{_pair(values, 'MB', 0):>18}"
             print(f"{size + ' MB':8}{row}")
 
@@ -382,15 +392,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sizes", default="2K,100K,1M,10M,30M,100M", help="payload sizes, such as 2K,1M")
     parser.add_argument(
-        "--measure", nargs=4, metavar=("WAY", "SIZE", "WHAT", "DIRECTORY"), help="one, as JSON"
+        "--measure",
+        nargs=4,
+        metavar=("IMPLEMENTATION", "SIZE", "WHAT", "DIRECTORY"),
+        help="measure one implementation, and print JSON",
     )
     arguments = parser.parse_args()
     if arguments.measure:
-        way, size, what, directory = arguments.measure
+        implementation, size, what, directory = arguments.measure
         if what == "ms":
-            found = measure(way, _bytes(size), Path(directory))
+            found = measure(implementation, _bytes(size), Path(directory))
         else:
-            found = measure_memory(way, _bytes(size), what, Path(directory))
+            found = measure_memory(implementation, _bytes(size), what, Path(directory))
         print(json.dumps(found))
         return
     _report(arguments.sizes.split(","))

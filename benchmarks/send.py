@@ -1,8 +1,9 @@
-"""Sends transfers one after another, as a worker does: run by `benchmarks.nodes`, in its environment.
+"""Sends transfers one after another, as a worker does; `benchmarks.access_points` runs it.
 
     python -m benchmarks.send < KEYS
 
-says `ready`, reads keys a line until an empty one, sends them, and says how many were delivered; then again.
+prints `ready`. It then reads keys, one a line up to an empty line, sends those transfers, prints how many
+were delivered, and reads the next keys.
 """
 
 # ruff: noqa: T201
@@ -13,6 +14,7 @@ import django
 
 
 def main() -> int:
+    """Send transfers until stdin ends; returns the exit code."""
     django.setup()
     from sdkportal.postgresql import prepare_statements
     from sdkportal.startup.garbage_collection import freeze_objects

@@ -1,7 +1,8 @@
-"""Messages through one whole node of ours, both roles.
+"""Messages through one whole node of ours, which is both sender and recipient.
 
-Sealed, out and in by AS4 over HTTPS, opened, delivered to a mailbox, and answered by a message receipt that
-goes the same way back: Celery workers, PostgreSQL, Valkey, and an access point with its own TLS.
+A message is sealed, goes out and comes in by AS4 over HTTPS, is opened and delivered to a mailbox, and its
+message receipt goes the same way back. The node has Celery workers, PostgreSQL, Valkey, and an access point
+with TLS of its own.
 """
 
 # ruff: noqa: S101, S603
@@ -16,12 +17,12 @@ import psycopg
 
 from benchmarks.gauge import Cost, Gauge
 from testbed import sample
-from testbed.demo import prepare_node
 from testbed.federation import Federation
 from testbed.node import PROJECT, Node, NodePorts, Role
+from testbed.sample_node import prepare_node
 from testbed.services import Postgres, Valkey, free_port
 
-_PATIENCE_SECONDS = 600
+_LIMIT_SECONDS = 600
 _SETTLED = (
     "SELECT count(*) FROM message_service_outgoingmessage WHERE kind = 'message' AND state = 'ACCEPTED'"
 )
@@ -32,8 +33,8 @@ _RECEIPTS_DELIVERED = (
 
 @dataclass(frozen=True)
 class Throughput:
-    """How many messages, in what time from the first order to the last message receipt, and what each part of
-    the node cost."""
+    """How many messages went through, the seconds from the first order to the last message receipt, and the
+    cost of each part of the node."""
 
     count: int
     seconds: float
@@ -45,12 +46,12 @@ class Throughput:
 
     @property
     def envelopes_a_second(self) -> float:
-        """A message and its receipt are an envelope each."""
+        """Envelopes a second: a message and its receipt are one each."""
         return 2 * self.count / self.seconds
 
 
 def throughput(directory: Path, federation: Federation, postgres: Postgres, count: int) -> Throughput:
-    """Let so many messages of 2 KB go through a node of its own."""
+    """Send so many messages of 2 KB through a node that is started for it."""
     broker = Valkey(directory / "valkey", free_port())
     broker.start()
     postgres.ensure_database("bench_node")
@@ -84,7 +85,7 @@ def throughput(directory: Path, federation: Federation, postgres: Postgres, coun
 
 
 class _Orders:
-    """A process that orders messages, as pages do."""
+    """A process that orders messages, as the pages do."""
 
     def __init__(self, node: Node) -> None:
         functions = (function.identifier for function in sample.HABO.functions[:2])
@@ -106,9 +107,11 @@ class _Orders:
 
     @property
     def pid(self) -> int:
+        """The id of the process."""
         return self._process.pid
 
     def make(self, count: int) -> None:
+        """Order so many messages, and return when they are ordered."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{count}\n")
         self._process.stdin.flush()
@@ -116,12 +119,12 @@ class _Orders:
 
     def _expect(self, word: str) -> None:
         assert self._process.stdout is not None
-        told = self._process.stdout.readline().strip()
-        assert told == word, f"the process that orders messages said {told!r}"
+        line = self._process.stdout.readline().strip()
+        assert line == word, f"the process that orders messages printed {line!r}"
 
 
 def _run(orders: _Orders, connection: psycopg.Connection, count: int) -> float:
-    """Order messages and wait until every receipt is there; the seconds it took."""
+    """Order messages, and wait for all of their receipts; returns the seconds it took."""
 
     def counted(query: str) -> int:
         found = connection.execute(query).fetchone()
@@ -132,6 +135,6 @@ def _run(orders: _Orders, connection: psycopg.Connection, count: int) -> float:
     orders.make(count)
     for query, goal in goals.items():
         while counted(query) < goal:
-            assert time.perf_counter() - begun < _PATIENCE_SECONDS, "the node does not come to an end"
+            assert time.perf_counter() - begun < _LIMIT_SECONDS, "receipts are missing after the time limit"
             time.sleep(0.05)
     return time.perf_counter() - begun

@@ -43,7 +43,6 @@ from .models import (
     Conversation,
     DistributionList,
     Draft,
-    DraftAttachment,
     FunctionMailbox,
     Label,
     Mailing,
@@ -86,11 +85,6 @@ def drafts_of(person: Viewer) -> QuerySet[Draft]:
     return Draft.objects.filter(
         Q(is_untouched=False) | Q(owner_id=person.pk or 0), mailbox__in=mailboxes_of(person)
     )
-
-
-def draft_attachments_of(person: Viewer) -> QuerySet[DraftAttachment]:
-    """Attachments of those drafts."""
-    return DraftAttachment.objects.filter(draft__mailbox__in=mailboxes_of(person))
 
 
 def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:

@@ -1,8 +1,8 @@
-"""The access log: who opened, took out, searched and changed what, chained so that a gap shows.
+"""The access log: who opened, exported, searched and changed what, chained so that a gap is noticed.
 
-Every entry's digest covers what it says and the digest of the entry before it. Changing or removing one
-breaks the chain; cutting off its end does not, so the heads are written to the process's own log now and
-then (`log_heads`), and `manage.py verify_access_log` can be told one that somebody has kept.
+The digest of every entry covers its values and the digest of the entry before it. Changing or deleting an
+entry breaks the chain. Cutting off its end does not, so the heads are written to the process's log regularly
+(`log_heads`), and `manage.py verify_access_log` compares a head that somebody has kept.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ _BATCH: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An entry that is not as it was written, or a gap before it."""
+    """An entry that has been changed, or a gap before it."""
 
     participant_id: str
     number: int
@@ -57,7 +57,7 @@ def record(
     message: Message | None = None,
     **details: Any,
 ) -> AccessLogEntry:
-    """Add an entry; in the caller's transaction, so that what is undone is not told."""
+    """Add an entry in the caller's transaction, so that it is rolled back with what it records."""
     entry = AccessLogEntry(
         what=what,
         mailbox=mailbox,
@@ -72,7 +72,7 @@ def record(
 def record_all(
     actor: Person | None, participant_id: str, entries: list[AccessLogEntry]
 ) -> list[AccessLogEntry]:
-    """Add entries after each other, in one statement; in the caller's transaction."""
+    """Add entries in their order, in one statement, in the caller's transaction."""
     with transaction.atomic():
         heads = AccessLogHead.objects.select_for_update()
         head = heads.filter(pk=participant_id).first() or heads.get_or_create(pk=participant_id)[0]
@@ -87,11 +87,11 @@ def record_all(
 
 
 def record_opened(person: Viewer, conversation: Conversation, *, is_by_itself: bool) -> None:
-    """Somebody has opened a conversation.
+    """Record that a person has opened a conversation.
 
-    A page that fetches itself again opens nothing anew; that it is one is only the browser's word, so what
-    the same person has not been shown before is recorded all the same: the entry tells up to which message,
-    note and reassignment it was shown.
+    A page that reloads by itself (`is_by_itself`) is not recorded again, unless it shows something new: since
+    only the browser says that it is one, entries tell the newest message, note and reassignment that were
+    shown.
     """
     shown = _newest_in(conversation)
     if not is_by_itself or not _has_opened(person, conversation, shown):
@@ -99,8 +99,9 @@ def record_opened(person: Viewer, conversation: Conversation, *, is_by_itself: b
 
 
 def record_draft_opened(person: Viewer, draft: Draft) -> None:
-    """Somebody is shown a draft that somebody else has written in: a message that it forwards or answers may
-    stand in it. The same again is not recorded again."""
+    """Record that a person has opened a draft in which others have written, once for each version and login.
+
+    A draft may quote the message that it answers or forwards."""
     own = {None, person.pk}
     if not isinstance(person, Person) or (draft.changed_by_id in own and draft.created_by_id in own):
         return
@@ -120,34 +121,34 @@ def record_draft_opened(person: Viewer, draft: Draft) -> None:
 
 
 def conversation_of(draft: Draft) -> Conversation | None:
-    """The conversation of which a draft holds something."""
+    """The conversation that a draft answers or forwards a message of."""
     message = draft.answers or draft.forwards
     return message.conversation if message is not None else None
 
 
 def record_printed(person: Viewer, conversation: Conversation) -> None:
-    """Somebody's browser has printed a conversation."""
+    """Record that a person has printed a conversation."""
     _record_by(person, "conversation-printed", conversation)
 
 
 def record_attachment_opened(person: Viewer, attachment: Attachment) -> None:
-    """Somebody has opened or downloaded an attachment."""
+    """Record that a person has opened or downloaded an attachment."""
     message = attachment.document.message
     _record_by(person, "attachment-opened", message.conversation, message=message, sha256=attachment.sha256)
 
 
 def record_text_downloaded(person: Viewer, message: Message) -> None:
-    """Somebody has downloaded the whole text of a message."""
+    """Record that a person has downloaded the whole text of a message."""
     _record_by(person, "text-downloaded", message.conversation, message=message)
 
 
 def record_evidence_opened(person: Viewer, message: Message, kind: str) -> None:
-    """Somebody has opened or downloaded the envelope or a receipt of a message."""
+    """Record that a person has opened or downloaded the envelope or a receipt of a message."""
     _record_by(person, "evidence-opened", message.conversation, message=message, kind=kind)
 
 
 def digest_of(entry: AccessLogEntry) -> str:
-    """What the entry's digest has to be."""
+    """The correct digest of an entry."""
     covered = [
         entry.participant_id,
         entry.number,
@@ -166,7 +167,7 @@ def digest_of(entry: AccessLogEntry) -> str:
 
 
 def verify(participant_id: str, *, expected: tuple[int, str] | None = None) -> Iterator[Fault]:
-    """What is wrong with an organisation's chain; `expected` is a head that somebody has kept."""
+    """The faults of an organisation's chain; `expected` is a head that somebody has kept."""
     number, previous = 0, ""
     rows = AccessLogEntry.objects.filter(participant_id=participant_id).order_by("number")
     for entry in rows.iterator(chunk_size=_BATCH):
@@ -187,7 +188,7 @@ def verify(participant_id: str, *, expected: tuple[int, str] | None = None) -> I
 
 
 def log_heads() -> None:
-    """Write where every chain ends to the process's log, which lies apart from the database."""
+    """Write the head of every chain to the process's log, which is stored apart from the database."""
     for head in AccessLogHead.objects.order_by("participant_id"):
         fields = {"organisation": head.participant_id, "number": head.number, "digest": head.digest}
         logger.info("access_log_head", extra={"fields": fields})
@@ -211,7 +212,7 @@ def _since_login(person: Viewer, mailbox: FunctionMailbox, what: str) -> QuerySe
 
 
 def _newest_in(conversation: Conversation) -> list[int]:
-    """The keys of the message, the note and the reassignment that came last, in one query."""
+    """The keys of the newest message, note and reassignment, in one query."""
     newest = [
         Subquery(model.objects.filter(conversation=OuterRef("pk")).order_by("-pk").values("pk")[:1])
         for model in (Message, Note, Reassignment)

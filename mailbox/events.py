@@ -1,8 +1,8 @@
-"""Live updates: "something has changed, fetch again", and nothing more: in a mailbox, in what a person may
-see, or in who is at a conversation that a page shows.
+"""Live updates: they tell pages that something has changed, and nothing of what.
 
-PostgreSQL carries them: a notice is part of the transaction, so it is out on commit and gone on
-rollback, and nothing has to be kept in step. Each process listens on one connection for all its streams.
+What has changed is a mailbox, what a person may see, or who is present in a conversation. The updates are
+notifications of PostgreSQL: part of the transaction, sent on commit and dropped on rollback. Each process
+listens on one connection for all its streams.
 """
 
 import asyncio
@@ -24,27 +24,27 @@ _RECONNECT_SECONDS: Final = 2.0
 
 
 def announce(mailbox_id: int) -> None:
-    """Say on commit that a mailbox has changed."""
+    """Notify on commit that a mailbox has changed."""
     _notify(str(mailbox_id))
 
 
 def announce_to(person_id: int) -> None:
-    """Say on commit that what a person may see has changed: their open pages fetch again at once."""
+    """Notify on commit that what a person may see has changed: their open pages reload at once."""
     _notify(_of_person(person_id))
 
 
 def announce_writing(conversation_id: int) -> None:
-    """Say on commit that somebody has begun or stopped writing in a conversation: its pages fetch again."""
+    """Notify on commit that somebody has begun or stopped writing in a conversation: its pages reload."""
     _notify(_of_conversation(conversation_id))
 
 
 def announce_presence(conversation_id: int) -> None:
-    """Say on commit that who is at a conversation has changed: its pages fetch the presence again."""
+    """Notify on commit that somebody has opened or left a conversation: its pages reload who is present."""
     _notify(_of_presence(conversation_id))
 
 
 class Stream:
-    """One browser's open pages: flags of what has changed for them, a page itself or only who is there."""
+    """What has changed for one browser's open pages since it was last told: `CHANGED`, `PRESENCE` or both."""
 
     def __init__(self, mailbox_ids: Iterable[int], person_id: int, conversation_ids: Iterable[int]) -> None:
         conversations = set(conversation_ids)
@@ -53,46 +53,49 @@ class Stream:
         self.payloads = frozenset(
             {*map(str, mailbox_ids), self._person, *map(_of_conversation, conversations), *self._presence}
         )
-        self._touched = asyncio.Event()
-        self._urged = asyncio.Event()
-        self._heard: set[str] = set()
-        self._is_one_of_all = False
+        self._has_changed = asyncio.Event()
+        self._access_has_changed = asyncio.Event()
+        self._names: set[str] = set()
+        self._is_for_all = False
 
-    def touch(self, payload: str = "") -> None:
-        """Something has changed; without saying what: perhaps, as for every other stream of the process."""
-        self._heard.add(PRESENCE if payload in self._presence else CHANGED)
-        self._is_one_of_all = self._is_one_of_all or not payload
+    def add(self, payload: str = "") -> None:
+        """Note a notification. Without a payload something may have changed, for every stream alike."""
+        self._names.add(PRESENCE if payload in self._presence else CHANGED)
+        self._is_for_all = self._is_for_all or not payload
         if payload == self._person:
-            self._urged.set()
-        self._touched.set()
+            self._access_has_changed.set()
+        self._has_changed.set()
 
-    async def heard(self, seconds: float) -> frozenset[str]:
-        """What to fetch again, `CHANGED` or `PRESENCE`; nothing after so long without."""
+    async def wait(self, seconds: float) -> frozenset[str]:
+        """Wait for a change, so many seconds at most, and `pop` it; empty where nothing has changed."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._touched.wait(), seconds)
-        return self.taken()
+            await asyncio.wait_for(self._has_changed.wait(), seconds)
+        return self.pop()
 
-    def taken(self) -> frozenset[str]:
-        """What has been heard and not been taken yet."""
-        self._touched.clear()
-        self._urged.clear()
-        heard, self._heard = frozenset(self._heard), set()
-        return heard
+    def pop(self) -> frozenset[str]:
+        """What has changed since this was last asked: `CHANGED`, `PRESENCE`, both or neither."""
+        self._has_changed.clear()
+        self._access_has_changed.clear()
+        names, self._names = frozenset(self._names), set()
+        return names
 
-    def is_one_of_all(self) -> bool:
-        """Whether every stream was touched, which is not to have every page fetched at the same moment."""
-        was, self._is_one_of_all = self._is_one_of_all, False
-        return was
+    def pop_is_for_all(self) -> bool:
+        """Whether a change since this was last asked concerns every stream of the process.
+
+        Their pages are then not to be fetched all at the same moment.
+        """
+        is_for_all, self._is_for_all = self._is_for_all, False
+        return is_for_all
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, or until what the person may see has changed: a lock waits for nothing."""
+        """Wait so many seconds, or until what the person may see has changed: a lock takes effect at once."""
         if seconds > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._urged.wait(), seconds)
+                await asyncio.wait_for(self._access_has_changed.wait(), seconds)
 
 
 class Hub:
-    """This process's listener and its streams."""
+    """The streams of this process, and the one listener that tells them."""
 
     def __init__(self) -> None:
         self._streams: dict[str, set[Stream]] = defaultdict(set)
@@ -102,7 +105,7 @@ class Hub:
     async def stream(
         self, mailbox_ids: Iterable[int], person_id: int, conversation_ids: Iterable[int] = ()
     ) -> AsyncGenerator[Stream, None]:
-        """A stream of these mailboxes, for a person at conversations, while the body runs."""
+        """A stream that is told of these mailboxes, the person and the conversations, while the body runs."""
         stream = Stream(mailbox_ids, person_id, conversation_ids)
         for payload in stream.payloads:
             self._streams[payload].add(stream)
@@ -125,15 +128,15 @@ class Hub:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
-        async with await psycopg.AsyncConnection.connect(_connection_string(), autocommit=True) as listening:
-            await listening.execute(f"LISTEN {CHANNEL}")
-            # What was announced before is not heard: every stream looks once.
+        async with await psycopg.AsyncConnection.connect(_connection_string(), autocommit=True) as listener:
+            await listener.execute(f"LISTEN {CHANNEL}")
+            # What was announced before this is lost: every stream has its pages fetched once.
             for streams in list(self._streams.values()):
                 for stream in list(streams):
-                    stream.touch()
-            async for notice in listening.notifies():
+                    stream.add()
+            async for notice in listener.notifies():
                 for stream in list(self._streams.get(notice.payload, ())):
-                    stream.touch(notice.payload)
+                    stream.add(notice.payload)
 
 
 def _of_person(person_id: int) -> str:
@@ -156,8 +159,8 @@ def _notify(payload: str) -> None:
 def _connection_string() -> str:
     settings = connection.settings_dict
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    chosen = {theirs: str(settings[ours]) for ours, theirs in names.items() if settings.get(ours)}
-    return make_conninfo("", **chosen)
+    parameters = {libpq: str(settings[django]) for django, libpq in names.items() if settings.get(django)}
+    return make_conninfo("", **parameters)
 
 
 hub = Hub()

@@ -1,4 +1,4 @@
-"""The same work for several items: a failure for one is logged and does not stop the others."""
+"""Doing the same for several items, so that a failure for one does not stop the others."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -11,10 +11,9 @@ _Each = TypeVar("_Each")
 
 
 def count_each(do: Callable[[_Each], int], items: Iterable[_Each]) -> int:
-    """Do it for each; the sum of what that gave. `do` has a transaction of its own.
+    """Call `do` for each item; returns the sum of the results. `do` has a transaction of its own.
 
-    What went wrong is not known here, and its text may hold what it was about: only its type is logged. Where
-    the database is gone there is nothing to go on with.
+    Of an error only the type is logged, since its text may have content. Without a database this stops.
     """
     count = 0
     for item in items:

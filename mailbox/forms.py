@@ -1,7 +1,7 @@
-"""Fields for what people type and for what stands in addresses: the same limits in every room.
+"""Form fields for typed values and for addresses, with the same limits in every room.
 
-A form of a page tells what is wrong (`first_errors`). An address is another matter: it may be old, cut off or
-typed by hand, so an `AddressForm` leaves out what it cannot understand (`understood`) and the page is shown.
+A form on a page shows errors (`first_errors`). An address may be old, cut off or typed by hand, so an
+`AddressForm` ignores invalid values (`understood`), and the page is shown.
 """
 
 import re
@@ -15,16 +15,14 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from transport.names import is_name
+from transport.row_keys import row_key
 
-# Of a database's `bigint`.
-_LARGEST_KEY: Final = 2**63 - 1
-_DIGITS: Final = 19
 FIRST_DAY: Final = date(1900, 1, 1)
 LAST_DAY: Final = date(9998, 12, 31)
 
 
 class KeyField(forms.Field):
-    """The key of a row, as a number; None where nothing is given. It need not exist."""
+    """The key of a row; None where nothing is given. The row need not exist."""
 
     default_error_messages = {"invalid": _("Ogiltigt nummer.")}
 
@@ -32,23 +30,23 @@ class KeyField(forms.Field):
         text = str(value or "").strip()
         if not text:
             return None
-        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text) <= _LARGEST_KEY):
+        key = row_key(text)
+        if key is None:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return int(text)
+        return key
 
 
 class KeysField(forms.Field):
-    """Keys of rows that were chosen, without those that are no keys."""
+    """The keys of the rows that were chosen; texts that are no keys are left out."""
 
     widget = forms.SelectMultiple
 
     def to_python(self, value: Any) -> set[int]:
-        texts = [str(text) for text in value or ()]
-        return {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < _DIGITS}
+        return {key for text in value or () if (key := row_key(str(text))) is not None}
 
 
 class DayField(forms.DateField):
-    """A day in its ISO form, in the years that calculations with days hold."""
+    """A day as ISO 8601, between `FIRST_DAY` and `LAST_DAY`."""
 
     default_error_messages = {"invalid": _("Ogiltigt datum.")}
 
@@ -63,7 +61,7 @@ class DayField(forms.DateField):
 
 
 class LineField(forms.CharField):
-    """One line of text: a name, a subject, a label. White space around it and in runs is taken away."""
+    """One line of text: a name, a subject, a label. Spaces around it are removed, runs become one space."""
 
     default_error_messages = {"not_one_line": _("Skriv på en rad, utan styrtecken.")}
 
@@ -77,10 +75,10 @@ class LineField(forms.CharField):
 
 
 class AddressForm(forms.Form):
-    """What an address asks for."""
+    """The parameters of an address."""
 
     def understood(self) -> dict[str, Any]:
-        """Each field's value, or its initial one where nothing is given or it cannot be understood."""
+        """The value of each field; the initial one where nothing valid is given."""
         self.full_clean()
         given = self.cleaned_data
         return {
@@ -90,12 +88,12 @@ class AddressForm(forms.Form):
 
 
 def first_errors(form: forms.Form) -> Mapping[str, str]:
-    """The first thing that is wrong with each field, by the field's name."""
+    """The first error of each field that has any, by the field's name."""
     return {name: str(errors[0]) for name, errors in form.errors.items()}
 
 
 def renamed(query: QueryDict, old_names: Mapping[str, str]) -> QueryDict:
-    """An address's parameters by the names that they have now: bookmarks hold those of before."""
+    """The parameters of an address by their present names; bookmarks may have the `old_names`."""
     found = query.copy()
     for old, new in old_names.items():
         if old in found:

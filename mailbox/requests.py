@@ -1,4 +1,4 @@
-"""What a view gets: a request of somebody who is logged in."""
+"""The typed request of views."""
 
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails

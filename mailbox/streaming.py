@@ -1,4 +1,4 @@
-"""Long answers, sent as they are made: neither server holds one whole in memory."""
+"""Long responses, sent while they are generated, so that no server holds a whole one in memory."""
 
 import csv
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -19,7 +19,7 @@ _AT_A_TIME: Final = 500
 def streamed(
     request: HttpRequest, pieces: Iterator[str], content_type: str, name: str
 ) -> StreamingHttpResponse:
-    """A download of text that is made piece by piece."""
+    """A download of text that is generated in pieces."""
     content = _asynchronously(pieces) if isinstance(request, ASGIRequest) else pieces
     return StreamingHttpResponse(
         content,
@@ -34,13 +34,13 @@ def streamed(
 def csv_response(
     request: HttpRequest, name: str, header: list[str], rows: Iterable[Iterable[object]]
 ) -> StreamingHttpResponse:
-    """A table as CSV that a Swedish spreadsheet opens; the file's name tells the time."""
+    """A table as CSV for Swedish spreadsheets; the file's name has the time."""
     file_name = f"{name}-{timezone.localtime():%Y%m%d-%H%M}.csv"
     return streamed(request, _csv_lines(header, rows), "text/csv", file_name)
 
 
 class _Echo:
-    """A file that gives back what is written to it."""
+    """A file whose `write` returns what is written."""
 
     def write(self, line: str) -> str:
         return line
@@ -57,7 +57,7 @@ def _csv_lines(header: list[str], rows: Iterable[Iterable[object]]) -> Iterator[
 def streamed_bytes(
     request: HttpRequest, pieces: Iterator[bytes], content_type: str, disposition: str
 ) -> StreamingHttpResponse:
-    """An answer of bytes that are read or made piece by piece."""
+    """A response with bytes that are read or generated in pieces."""
     content = _bytes_asynchronously(pieces) if isinstance(request, ASGIRequest) else pieces
     return StreamingHttpResponse(
         content, content_type=content_type, headers={"Content-Disposition": disposition}
@@ -70,13 +70,13 @@ async def _bytes_asynchronously(pieces: Iterator[bytes]) -> AsyncIterator[bytes]
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:
-    """A reader may be slow: between pieces no connection to the database is held for them."""
+    """The next piece. Between pieces the database connection is released, since the reader may be slow."""
     piece = next(pieces, None)
     release_connection()
     return piece
 
 
 async def _asynchronously(pieces: Iterator[str]) -> AsyncIterator[str]:
-    """Under ASGI, Django would gather all that a plain iterator gives before it sends any."""
+    """The pieces as an asynchronous iterator: under ASGI Django would collect those of a plain one first."""
     while some := await sync_to_async(lambda: "".join(islice(pieces, _AT_A_TIME)))():
         yield some

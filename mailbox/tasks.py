@@ -1,4 +1,4 @@
-"""The message client's Celery tasks: each calls one function of the room whose work it is."""
+"""The Celery tasks of the message client; each calls one function of a room."""
 
 from celery import shared_task
 
@@ -14,29 +14,29 @@ from .search import index
 
 @shared_task
 def remove_orphaned_files() -> None:
-    """Remove uploads that no draft has, ended sessions and old presence; log the access log's heads."""
+    """Remove orphaned files, ended sessions and expired presence; log the heads of the access log."""
     uploads.remove_forgotten()
     sessions.remove_ended_sessions()
     access_log.log_heads()
-    presence.forget()
+    presence.remove_expired()
     composer.remove_untouched()
 
 
 @shared_task
 def index_missing() -> None:
-    """Index what arrived lately and is not in the search index."""
+    """Index recent rows that are not in the search index."""
     index.index_missing()
 
 
 @shared_task
 def index_all_missing() -> None:
-    """Index everything that is not in the search index."""
+    """Index all rows that are not in the search index."""
     index.index_missing(everything=True)
 
 
 @shared_task
 def end_memberships() -> None:
-    """Remove memberships whose time is up."""
+    """Delete memberships that have ended."""
     mailboxes.end_memberships()
 
 
@@ -66,7 +66,7 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    """Send the notices that people have chosen."""
+    """Send the notifications that people have chosen."""
     notices.send_notices()
 
 
@@ -78,5 +78,5 @@ def send_draft(draft_id: str) -> None:
 
 @shared_task
 def send_due_drafts() -> None:
-    """Send all drafts that are due: the sweep that finds what a lost task left."""
+    """Send all drafts that are due, also those whose task was lost."""
     send_order.sweep()

@@ -1,4 +1,4 @@
-"""Certificate authorities of the test federation, with their revocation lists and OCSP answers."""
+"""Certificate authorities of the test federation, with their revocation lists and OCSP responses."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 _AUTHORITY_YEARS = 10
-_ANSWER_LIFE = timedelta(hours=1)
+_RESPONSE_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class KeyFiles:
 
 @dataclass(frozen=True)
 class Validity:
-    """From when to when, as days from now."""
+    """From when to when a certificate is valid, as days from now."""
 
     begins: float = -1
     ends: float = 730
 
 
 class Authority:
-    """A CA in a directory: made once, then read."""
+    """A CA whose key and certificate are in a directory, created the first time."""
 
     def __init__(self, directory: Path, name: str, base_url: str) -> None:
         self.name = name
@@ -41,7 +41,7 @@ class Authority:
         if not self.files.certificate.exists():
             self._create()
         self.certificate = x509.load_pem_x509_certificate(self.files.certificate.read_bytes())
-        self._key = _load_key(self.files.key)
+        self._key = load_key(self.files.key)
 
     def issue(
         self,
@@ -52,7 +52,7 @@ class Authority:
         hosts: tuple[str, ...] = (),
         validity: Validity | None = None,
     ) -> KeyFiles:
-        """A key and a certificate for it in the files, unless they are there already."""
+        """Create a key and issue its certificate into the files, unless they exist; returns the files."""
         if files.certificate.exists():
             return files
         validity = validity or Validity()
@@ -85,13 +85,13 @@ class Authority:
         return files
 
     def revocation_list(self, revoked: list[int]) -> bytes:
-        """A CRL (DER) with these serial numbers."""
+        """A revocation list (DER) with these serial numbers."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(now)
-            .next_update(now + _ANSWER_LIFE)
+            .next_update(now + _RESPONSE_LIFE)
             .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
         )
         for serial in revoked:
@@ -99,21 +99,21 @@ class Authority:
             builder = builder.add_revoked_certificate(entry)
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
-    def ocsp_answer(self, request: bytes, revoked: list[int]) -> bytes:
-        """An OCSP response (DER) to a request about one of this CA's certificates."""
-        asked = ocsp.load_der_ocsp_request(request)
+    def ocsp_response(self, request: bytes, revoked: list[int]) -> bytes:
+        """The OCSP response (DER) to a request (DER) about one of this CA's certificates."""
+        query = ocsp.load_der_ocsp_request(request)
         now = datetime.now(UTC)
-        is_revoked = asked.serial_number in revoked
+        is_revoked = query.serial_number in revoked
         response = (
             ocsp.OCSPResponseBuilder()
             .add_response_by_hash(
-                issuer_name_hash=asked.issuer_name_hash,
-                issuer_key_hash=asked.issuer_key_hash,
-                serial_number=asked.serial_number,
-                algorithm=asked.hash_algorithm,
+                issuer_name_hash=query.issuer_name_hash,
+                issuer_key_hash=query.issuer_key_hash,
+                serial_number=query.serial_number,
+                algorithm=query.hash_algorithm,
                 cert_status=ocsp.OCSPCertStatus.REVOKED if is_revoked else ocsp.OCSPCertStatus.GOOD,
                 this_update=now,
-                next_update=now + _ANSWER_LIFE,
+                next_update=now + _RESPONSE_LIFE,
                 revocation_time=now if is_revoked else None,
                 revocation_reason=None,
             )
@@ -145,18 +145,14 @@ class Authority:
 
 def load_key(path: Path) -> rsa.RSAPrivateKey:
     """A private key from a PEM file of the testbed's."""
-    return _load_key(path)
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
 
 
 def load_certificate(path: Path) -> x509.Certificate:
     """A certificate from a PEM file of the testbed's."""
     return x509.load_pem_x509_certificate(path.read_bytes())
-
-
-def _load_key(path: Path) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    return key
 
 
 def _write_key(path: Path, key: rsa.RSAPrivateKey) -> None:

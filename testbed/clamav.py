@@ -2,14 +2,13 @@
 
 import contextlib
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
-from .services import ServiceNotStarted
+from .services import ServiceNotStarted, terminate
 
 # EICAR's harmless file, in hexadecimal: written out, it would make scanners quarantine this one.
 EICAR: Final = bytes.fromhex(
@@ -24,7 +23,7 @@ _LARGEST: Final = "64M"
 
 
 class ClamAV:
-    """One daemon in a directory, on a Unix socket there. `largest` is what clamd takes in one stream."""
+    """One daemon, on a Unix socket in a directory. `largest` is the longest stream that it accepts."""
 
     def __init__(self, directory: Path, *, largest: str = _LARGEST) -> None:
         self._directory = directory
@@ -33,11 +32,11 @@ class ClamAV:
 
     @property
     def address(self) -> str:
-        """As `SDK_CLAMD` takes it."""
+        """The socket's path, for `SDK_CLAMD`."""
         return str(self._directory / "clamd.sock")
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Start it, and return when it answers."""
         program = shutil.which(_PROGRAM)
         if program is None:
             raise ServiceNotStarted(f"{_PROGRAM} is missing. Run: sudo apt-get install clamav-daemon")
@@ -60,15 +59,8 @@ class ClamAV:
         raise ServiceNotStarted(f"ClamAV did not start in {self._directory}; see {log}")
 
     def stop(self) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._process is not None:
+            terminate(self._process)
         self._process = None
 
     def _write(self) -> Path:
@@ -91,9 +83,9 @@ class ClamAV:
         return configuration
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(2)
-            asked.connect(self.address)
-            asked.sendall(b"zPING\0")
-            return asked.recv(16).startswith(b"PONG")
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(2)
+            client.connect(self.address)
+            client.sendall(b"zPING\0")
+            return client.recv(16).startswith(b"PONG")
         return False

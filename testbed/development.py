@@ -5,12 +5,8 @@ and comes in again. Everything lives in var/run (or SDK_RUN_DIRECTORY): started 
 was; `--reset` clears it.
 """
 
-import argparse
 import contextlib
-import io
 import os
-import shutil
-import signal
 import sys
 import threading
 import time
@@ -23,14 +19,20 @@ from watchfiles import Change, watch
 
 from . import sample
 from .clamav import ClamAV
-from .demo import add_organisation, end, node_of, start_federation, step
 from .federation import Federation
+from .foreground import Program, set_on_interrupt, step
 from .node import PROJECT, CommandFailed, Node, NodePorts, Role
-from .services import Postgres, ServiceNotStarted, Valkey, port_is_taken
+from .sample_node import add_organisation, configure_node, start_federation_process
+from .services import Postgres, ServiceNotStarted, Valkey, terminate
 
-DIRECTORY = Path(os.environ.get("SDK_RUN_DIRECTORY") or PROJECT / "var" / "run")
-_PORT_VARIABLE: Final = "SDK_RUN_PORT"
-# Their code is what runs in the node's processes. `static` is not here: a browser fetches it anew.
+PROGRAM: Final = Program(
+    "make run",
+    "One node with sample data that reloads when you save.",
+    Path(os.environ.get("SDK_RUN_DIRECTORY") or PROJECT / "var" / "run"),
+    "SDK_RUN_PORT",
+    8101,
+)
+# The code that the node's processes run. `static` is not among it: browsers fetch that anew.
 _CODE: Final = ("sdkportal", "mailbox", "addressbook", "transport")
 _TEXTS: Final = ("templates", "locale")
 _LOG_LINES: Final = 12
@@ -41,7 +43,7 @@ PARTNER: Final = replace(sample.ARBETSFORMEDLINGEN, access_point=HABO.access_poi
 
 
 def roles_to_restart(changed: Iterable[Path]) -> tuple[Role, ...]:
-    """The processes that have read one of these files, relative to the project, and hold it in memory."""
+    """The processes that hold one of these files in memory; paths are relative to the project."""
     roles: set[Role] = set()
     for path in changed:
         if path.suffix == ".py" and path.parts[0] in _CODE:
@@ -67,8 +69,7 @@ class Development:
         self._cleanup = contextlib.ExitStack()
 
     def run(self) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stopping.set())
+        set_on_interrupt(self._stopping)
         began = time.monotonic()
         with self._cleanup:
             try:
@@ -80,7 +81,7 @@ class Development:
                     return 1
             if not self._stopping.is_set():
                 print(f"\nReady after {time.monotonic() - began:.0f} s.")
-                _tell_where(node)
+                _print_addresses(node)
                 self._reload(node)
             print("\nStopping ...")
         print("Stopped. `make run` carries on, `make run-reset` clears it.")
@@ -92,8 +93,8 @@ class Development:
         with step("the federation, PostgreSQL, Valkey, ClamAV"):
             federation.prepare()
             sample.populate(federation)
-            process, log = start_federation(federation, self._directory)
-            self._cleanup.callback(end, process)
+            process, log = start_federation_process(federation, self._directory)
+            self._cleanup.callback(terminate, process)
             postgres = Postgres(self._directory / "postgres")
             postgres.start()
             self._cleanup.callback(postgres.stop)
@@ -104,7 +105,7 @@ class Development:
             clamav = ClamAV(self._directory / "clamav")
             clamav.start()
             self._cleanup.callback(clamav.stop)
-        node = node_of(
+        node = configure_node(
             self._directory / "node",
             self._ports,
             HABO,
@@ -134,16 +135,16 @@ class Development:
         return node
 
     def _check_ports(self) -> None:
-        for port in (self._ports.web, self._ports.access_point, self._broker_port):
-            if port_is_taken(port):
-                raise ServiceNotStarted(
-                    f"port {port} is taken. Does the node run already? "
-                    f"Else choose another: make run {_PORT_VARIABLE}={self._ports.web + 1000}"
-                )
+        purposes = {
+            self._ports.web: "the pages",
+            self._ports.access_point: "the access point",
+            self._broker_port: "the broker",
+        }
+        PROGRAM.check_ports(purposes, self._ports.web)
 
     def _reload(self, node: Node) -> None:
-        """Restart what has to be when files change, until somebody stops it."""
-        told: set[Role] = set()
+        """Restart the processes that have read a changed file, until the program is stopped."""
+        reported: set[Role] = set()
         folders = [PROJECT / name for name in (*_CODE, *_TEXTS)]
         for changes in watch(
             *folders,
@@ -155,18 +156,18 @@ class Development:
             changed = [Path(name).relative_to(PROJECT) for change, name in changes if change in Change]
             roles = roles_to_restart(changed)
             if roles:
-                told.clear()
+                reported.clear()
                 _restart(node, roles, changed)
-            for role in set(node.died()) - told:
-                told.add(role)
+            for role in set(node.ended()) - reported:
+                reported.add(role)
                 print(f"  {role} has ended, and starts again when you save; {_end_of_log(node, role)}")
 
 
 def _restart(node: Node, roles: tuple[Role, ...], changed: Sequence[Path]) -> None:
-    # What has died meanwhile starts again too, whatever it was that changed.
-    roles = tuple(role for role in Role if role in roles or role in node.died())
-    named = ", ".join(sorted({str(path) for path in changed})[:3])
-    print(f"  {named}: restarting {', '.join(roles)} ...", end=" ", flush=True)
+    # Processes that have ended by themselves start again too, whichever file it was that changed.
+    roles = tuple(role for role in Role if role in roles or role in node.ended())
+    names = ", ".join(sorted({str(path) for path in changed})[:3])
+    print(f"  {names}: restarting {', '.join(roles)} ...", end=" ", flush=True)
     began = time.monotonic()
     try:
         node.stop(*roles)
@@ -184,7 +185,7 @@ def _end_of_log(node: Node, role: Role) -> str:
     return "\n    ".join([f"{node.log(role)} ends with", *lines])
 
 
-def _tell_where(node: Node) -> None:
+def _print_addresses(node: Node) -> None:
     print(f"\nOpen {node.url} and log in with the test e-ID (choose a person, no password):\n")
     for organisation in (HABO, PARTNER):
         print(f"  {organisation.name}")
@@ -193,26 +194,9 @@ def _tell_where(node: Node) -> None:
     print(f"\nLogs: {node.directory / 'log'}. It reloads when you save; Ctrl-C stops it.")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
-    parser.add_argument("--reset", action="store_true", help="clear what the node has stored, and end")
-    options = parser.parse_args(arguments)
-    if options.reset:
-        if (DIRECTORY / "postgres" / "postmaster.pid").exists():
-            print("sdkportal: the node seems to be running; stop it with Ctrl-C first", file=sys.stderr)
-            return 1
-        shutil.rmtree(DIRECTORY, ignore_errors=True)
-        print(f"Cleared {DIRECTORY}.")
-        return 0
-    try:
-        first_port = int(os.environ.get(_PORT_VARIABLE) or 8101)
-    except ValueError:
-        print(f"sdkportal: {_PORT_VARIABLE} must be a port number", file=sys.stderr)
-        return 1
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    return Development(DIRECTORY, first_port).run()
+def main() -> int:
+    """Run the node, or clear it."""
+    return PROGRAM.main(lambda directory, first_port: Development(directory, first_port).run())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A test e-ID: an OpenID Connect provider where one chooses a person, without a password.
+"""A test e-ID: an OpenID Connect provider where you choose a person and need no password.
 
-Authorization code with PKCE; the client authenticates by a secret. Who logs out at one client is logged out
-at the others too (OpenID Connect Back-Channel Logout 1.0).
+It supports the authorization code flow with PKCE; the client authenticates by a secret. A person who logs out
+at one client is logged out at the others too (OpenID Connect Back-Channel Logout 1.0).
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 @dataclass(frozen=True)
 class Login:
-    """Somebody's login at one client, which is told at its `origin` when it has ended."""
+    """A person's login at one client, which is notified at its `origin` when the login ends."""
 
     subject: str
     sid: str
@@ -76,16 +76,16 @@ class _Client(ClientMixin):
 
 
 class _Code:
-    """An authorization code and what it was given for."""
+    """An authorization code, and the login and the parameters that it was issued for."""
 
-    def __init__(self, code: str, asked: Any, login: Login) -> None:
+    def __init__(self, code: str, oauth_request: Any, login: Login) -> None:
         self.code = code
         self.login = login
-        self.redirect_uri: str = asked.payload.redirect_uri
-        self.scope: str = asked.payload.scope
-        self.nonce: str | None = asked.payload.data.get("nonce")
-        self.code_challenge = asked.payload.data.get("code_challenge")
-        self.code_challenge_method = asked.payload.data.get("code_challenge_method")
+        self.redirect_uri: str = oauth_request.payload.redirect_uri
+        self.scope: str = oauth_request.payload.scope
+        self.nonce: str | None = oauth_request.payload.data.get("nonce")
+        self.code_challenge = oauth_request.payload.data.get("code_challenge")
+        self.code_challenge_method = oauth_request.payload.data.get("code_challenge_method")
         self.auth_time = int(time.time())
 
     def get_redirect_uri(self) -> str:
@@ -118,29 +118,31 @@ class EidProvider:
         self._logins: dict[str, Login] = {}
         self._key = _signing_key(key_path)
         self._client = _Client(key_path.parent)
-        # For tests: how far its clock is ahead, other keys than its own, and what userinfo says instead.
+        # Set by tests: how far the clock is ahead, published keys other than its own, changed claims.
         self.seconds_ahead = 0
         self.published: list[dict[str, Any]] | None = None
-        self.told_instead: dict[str, Any] = {}
+        self.userinfo_overrides: dict[str, Any] = {}
 
     @property
     def public_key(self) -> dict[str, Any]:
+        """The key that verifies ID tokens, as a JWK."""
         return dict(self._key.as_dict(private=False))
 
     def attach(self, app: Flask) -> None:
+        """Add the provider's pages to an application."""
         provider = self
 
         class Grant(AuthorizationCodeGrant):
             TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_post", "client_secret_basic"]
 
-            def save_authorization_code(self, code: str, asked: Any) -> _Code:
-                kept = _Code(code, asked, asked.user)
-                provider._codes[code] = kept
-                return kept
+            def save_authorization_code(self, code: str, request: Any) -> _Code:
+                saved = _Code(code, request, request.user)
+                provider._codes[code] = saved
+                return saved
 
             def query_authorization_code(self, code: str, client: Any) -> _Code | None:
-                kept = provider._codes.get(code)
-                return kept if kept and time.time() - kept.auth_time < _CODE_SECONDS else None
+                saved = provider._codes.get(code)
+                return saved if saved and time.time() - saved.auth_time < _CODE_SECONDS else None
 
             def delete_authorization_code(self, authorization_code: _Code) -> None:
                 provider._codes.pop(authorization_code.code, None)
@@ -149,7 +151,7 @@ class EidProvider:
                 return authorization_code.login
 
         class IdToken(OpenIDCode):
-            def exists_nonce(self, nonce: str, asked: Any) -> bool:
+            def exists_nonce(self, nonce: str, request: Any) -> bool:
                 return any(code.nonce == nonce for code in provider._codes.values())
 
             def resolve_client_private_key(self, client: Any) -> Any:
@@ -176,6 +178,7 @@ class EidProvider:
         app.register_blueprint(self._pages(server))
 
     def claims_of(self, subject: str) -> dict[str, Any]:
+        """The claims about a person, in ID token and userinfo."""
         person = self._register.entries("people")[subject]
         given, _, family = person["name"].partition(" ")
         return {
@@ -189,7 +192,7 @@ class EidProvider:
         }
 
     def log_out(self, sid: str) -> None:
-        """End every login of whoever has this one, and tell each client of it."""
+        """End every login of the person who has this one, and notify each client."""
         ended = self._logins.get(sid)
         if ended is None:
             return
@@ -199,10 +202,10 @@ class EidProvider:
             try:
                 requests.post(f"{login.origin}{_LOGOUT_PATH}", data=token, timeout=5)
             except requests.RequestException:
-                continue  # A client that is away keeps its session until that is idle.
+                continue  # A client that does not answer keeps its session until that expires.
 
     def logout_token(self, login: Login, **changes: Any) -> str:
-        """What a client is told; `changes` make it wrong, for tests."""
+        """The token that notifies a client of a logout; tests make it invalid by `changes`."""
         now = int(time.time())
         claims = {
             "iss": self._issuer,
@@ -220,8 +223,8 @@ class EidProvider:
             header, {name: value for name, value in claims.items() if value is not None}, self._key
         )
 
-    def _save_token(self, token: dict[str, Any], asked: Any) -> None:
-        self._tokens[token["access_token"]] = (asked.user, time.time() + _TOKEN_SECONDS)
+    def _save_token(self, token: dict[str, Any], request: Any) -> None:
+        self._tokens[token["access_token"]] = (request.user, time.time() + _TOKEN_SECONDS)
 
     def _pages(self, server: AuthorizationServer) -> Blueprint:
         pages = Blueprint("eid", __name__, url_prefix="/oidc")
@@ -254,14 +257,14 @@ class EidProvider:
                 subject = request.form.get("subject", "")
                 if subject not in self._register.entries("people"):
                     abort(400)
-                asked_by = urlsplit(request.args["redirect_uri"])
-                login = Login(subject, str(uuid.uuid4()), f"{asked_by.scheme}://{asked_by.netloc}")
+                client_url = urlsplit(request.args["redirect_uri"])
+                login = Login(subject, str(uuid.uuid4()), f"{client_url.scheme}://{client_url.netloc}")
                 self._logins[login.sid] = login
-                answer = server.create_authorization_response(grant_user=login, grant=grant)
-                answer.set_cookie(_COOKIE, login.sid, httponly=True, samesite="Lax")
-                return answer
-            back = request.args["redirect_uri"]
-            cancel = f"{back}?error=access_denied&state={request.args.get('state', '')}"
+                response = server.create_authorization_response(grant_user=login, grant=grant)
+                response.set_cookie(_COOKIE, login.sid, httponly=True, samesite="Lax")
+                return response
+            redirect_uri = request.args["redirect_uri"]
+            cancel = f"{redirect_uri}?error=access_denied&state={request.args.get('state', '')}"
             people = list(self._register.entries("people").values())
             return render_template("choose.html", people=people, cancel=cancel)
 
@@ -275,7 +278,7 @@ class EidProvider:
             login, until = self._tokens.get(bearer, (None, 0.0))
             if login is None or until < time.time():
                 abort(401)
-            return jsonify({**self.claims_of(login.subject), **self.told_instead})
+            return jsonify({**self.claims_of(login.subject), **self.userinfo_overrides})
 
         @pages.get("/jwks")
         def jwks() -> Response:
@@ -283,12 +286,12 @@ class EidProvider:
 
         @pages.get("/end_session")
         def end_session() -> Any:
-            """Logs out whoever is logged in in this browser; returns only to a client of ours."""
-            back = request.args.get("post_logout_redirect_uri", "")
-            if request.args.get("client_id") != CLIENT_ID or not self._client.check_redirect_uri(back):
+            """Log out the person of this browser, and redirect to the client if it is ours."""
+            return_url = request.args.get("post_logout_redirect_uri", "")
+            if request.args.get("client_id") != CLIENT_ID or not self._client.check_redirect_uri(return_url):
                 abort(400)
             self.log_out(request.cookies.get(_COOKIE, ""))
-            return redirect(back)
+            return redirect(return_url)
 
         return pages
 
@@ -297,6 +300,6 @@ def _signing_key(path: Path) -> jwk.RSAKey:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(0o600)
-        made = jwk.RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(8), "use": "sig"})
-        path.write_text(json.dumps(made.as_dict(private=True)))
+        key = jwk.RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(8), "use": "sig"})
+        path.write_text(json.dumps(key.as_dict(private=True)))
     return jwk.RSAKey.import_key(json.loads(path.read_text()))

@@ -1,9 +1,9 @@
-"""The test federation's servers, in a directory and on loopback ports that it remembers.
+"""The test federation's servers: their files in one directory, on loopback ports that are kept there.
 
     python -m testbed.federation DIRECTORY
 
-runs it in the foreground. Another process adds participants and people by the same class: what it
-writes is served at once.
+runs it in the foreground. Other processes add participants and people through the same class, and the
+servers tell of them at once.
 """
 
 import base64
@@ -23,30 +23,30 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from transport.protocol.message_receipt import ResponseCode
 
+from .address_book import address_book
 from .authorities import Authority, KeyFiles, Validity, load_certificate
-from .book import address_book
 from .eid import CLIENT_ID, CLIENT_SECRET, EidProvider
-from .names import ZONE, start_name_servers
-from .odd import Habit, OddAccessPoint
 from .register import Function, Person, Register, functions_as_json
 from .services import ServiceNotStarted, free_port, port_is_taken
+from .simulated_organisations import Behaviour, SimulatedAccessPoint
+from .sml import ZONE, start_name_servers
 from .smp import signed_service_metadata
 
 _AUTHORITIES = ("access-points", "smp", "organisations", "tls")
 _START_SECONDS = 30.0
-ODD_ACCESS_POINT = "AP0005-SDK-TEST"
+SIMULATED_ACCESS_POINT = "AP0005-SDK-TEST"
 REVOKED_ACCESS_POINT = "AP-QA03-TEST"
 REJECTS_EVERYTHING = "0203:avvisar-allt.testbed.se"
 SLOW = "0203:langsam.testbed.se"
-_HABITS = {
-    REJECTS_EVERYTHING: Habit(0.0, ResponseCode.REJECTED),
-    SLOW: Habit(6.0, ResponseCode.ACCEPTED),
+_BEHAVIOURS = {
+    REJECTS_EVERYTHING: Behaviour(0.0, ResponseCode.REJECTED),
+    SLOW: Behaviour(6.0, ResponseCode.ACCEPTED),
 }
 
 
 @dataclass(frozen=True)
 class ParticipantFiles:
-    """An organisation's keys, each for its purpose."""
+    """An organisation's keys, one for signing and one for encryption."""
 
     signing: KeyFiles
     encryption: KeyFiles
@@ -63,19 +63,21 @@ class Federation:
 
     @property
     def url(self) -> str:
+        """The address of address book, SMP, CAs and e-ID."""
         return f"http://localhost:{self._register.read()['ports']['http']}"
 
     @property
     def trust_dir(self) -> Path:
-        """CA certificates as SDK_TRUST_DIR wants them."""
+        """The directory of CA certificates for `SDK_TRUST_DIR`."""
         return self.directory / "trust"
 
     @property
     def tls_ca(self) -> Path:
+        """The certificate of the CA that issues TLS certificates."""
         return self._authority("tls").files.certificate
 
     def prepare(self) -> None:
-        """Make what does not exist yet: ports, CAs, the trust directory."""
+        """Choose ports and create the CAs and the trust directory, where they do not exist yet."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if "ports" not in self._register.read():
             ports = {"http": free_port(), "dns": free_port(), "odd": free_port()}
@@ -89,12 +91,12 @@ class Federation:
             target.write_bytes(authority.files.certificate.read_bytes())
         self._authority("smp").issue(self._smp_files(), "SMP0001-SDK-TEST")
         if REVOKED_ACCESS_POINT not in self._register.entries("access_points"):
-            # From the beginning: a list that was fetched before a revocation is good for a while.
+            # Revoked from the start: nodes go on using a revocation list that they fetched earlier.
             revoked = self.add_access_point(REVOKED_ACCESS_POINT, "https://localhost:9/as4")
             self.revoke("access-points", revoked.certificate)
 
     def environment(self) -> dict[str, str]:
-        """The variables that point a node at this federation."""
+        """The environment variables with which a node takes part in this federation."""
         issuer = f"{self.url}/oidc"
         return {
             "SDK_TRUST_DIR": str(self.trust_dir),
@@ -108,7 +110,7 @@ class Federation:
         }
 
     def add_access_point(self, common_name: str, url: str, *, validity: Validity | None = None) -> KeyFiles:
-        """An access point's key and certificate; SMP tells its URL."""
+        """Issue an access point's key and certificate, and publish its URL in the SMP."""
         files = self._files("access-point", common_name)
         self._authority("access-points").issue(files, common_name, validity=validity)
         self._register.put("access_points", common_name, {"url": url, "certificate": str(files.certificate)})
@@ -123,7 +125,7 @@ class Federation:
         *,
         published: bool = True,
     ) -> ParticipantFiles:
-        """An organisation in address book, SML and SMP; without `published` in the address book only."""
+        """Add an organisation to address book, SML and SMP; unless `published`, to the address book alone."""
         organisations = self._authority("organisations")
         signing = organisations.issue(
             self._files("signing", participant_id), f"{name} signering", organisation=name
@@ -146,32 +148,34 @@ class Federation:
         return ParticipantFiles(signing, encryption)
 
     def change_participant(self, participant_id: str, **changes: object) -> None:
-        """Change what address book, SML or SMP say of an organisation."""
+        """Change what address book, SML or SMP publish about an organisation."""
         entry = dict(self._register.entries("participants")[participant_id])
         self._register.put("participants", participant_id, {**entry, **changes})
 
     def add_person(self, person: Person) -> None:
+        """Let a person log in with the test e-ID."""
         self._register.put("people", person.subject, asdict(person))
 
     def tls_files(self, host: str = "localhost") -> KeyFiles:
+        """Issue the TLS key and certificate of a host, once."""
         return self._authority("tls").issue(self._files("tls", host), host, hosts=(host,))
 
     def issue_organisation_key(
         self, name: str, common_name: str, *, validity: Validity | None = None
     ) -> KeyFiles:
-        """A further key of the organisations' CA, in nobody's metadata."""
+        """Issue another key by the organisations' CA; no metadata names it."""
         return self._authority("organisations").issue(
             self._files("extra", name), common_name, validity=validity
         )
 
     def revoke(self, authority: str, certificate: Path) -> None:
-        """Put a certificate on its CA's list."""
+        """Put a certificate on the revocation list of the CA with that name."""
         serial = load_certificate(certificate).serial_number
         revoked = sorted({*self._revoked(authority), serial})
         self._register.put("revoked", authority, {"serials": [str(number) for number in revoked]})
 
     def start(self) -> None:
-        """Serve, in threads; raises `ServiceNotStarted` where a remembered port is taken."""
+        """Start the servers, in threads; raises `ServiceNotStarted` if one of their ports is taken."""
         ports = self._register.read()["ports"]
         for port in ports.values():
             if port_is_taken(port):
@@ -179,9 +183,10 @@ class Federation:
         web: BaseWSGIServer = make_server("127.0.0.1", ports["http"], self._application(), threaded=True)
         threading.Thread(target=web.serve_forever, daemon=True).start()
         self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"])]
-        self._servers.append(self._start_odd_access_point(ports["odd"]))
+        self._servers.append(self._start_simulated_access_point(ports["odd"]))
 
     def stop(self) -> None:
+        """Stop the servers."""
         for server in self._servers:
             server.shutdown() if isinstance(server, BaseWSGIServer) else server.stop()
         self._servers = []
@@ -198,16 +203,20 @@ class Federation:
         raise ServiceNotStarted(f"the federation did not start; see {log}")
 
     @property
-    def odd_url(self) -> str:
-        """Where the access point of the odd organisations listens."""
+    def simulated_url(self) -> str:
+        """The address of the simulated organisations' access point."""
         return f"https://localhost:{self._register.read()['ports']['odd']}/as4"
 
-    def _start_odd_access_point(self, port: int) -> BaseWSGIServer:
-        files = self.add_access_point(ODD_ACCESS_POINT, self.odd_url)
-        odd = OddAccessPoint(self._register, ODD_ACCESS_POINT, files, self.tls_ca, _HABITS)
+    def _start_simulated_access_point(self, port: int) -> BaseWSGIServer:
+        files = self.add_access_point(SIMULATED_ACCESS_POINT, self.simulated_url)
+        access_point = SimulatedAccessPoint(
+            self._register, SIMULATED_ACCESS_POINT, files, self.tls_ca, _BEHAVIOURS
+        )
         tls = self.tls_files("localhost")
         context = (str(tls.certificate), str(tls.key))
-        server = make_server("127.0.0.1", port, odd.application(), threaded=True, ssl_context=context)
+        server = make_server(
+            "127.0.0.1", port, access_point.application(), threaded=True, ssl_context=context
+        )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 
@@ -219,17 +228,17 @@ class Federation:
         self.eid = EidProvider(register, f"{self.url}/oidc", self.directory / "keys" / "eid.json")
         self.eid.attach(app)
 
-        @app.get("/smp/<who>/services/<path:what>")
-        def metadata(who: str, what: str) -> Response:
-            participant = who.partition("::")[2].lower()
+        @app.get("/smp/<recipient>/services/<path:action>")
+        def metadata(recipient: str, action: str) -> Response:
+            participant = recipient.partition("::")[2].lower()
             entry = register.entries("participants").get(participant)
             if entry is None or not entry["published"]:
                 abort(404)
             access_point = register.entries("access_points")[entry["access_point"]]
-            answer = signed_service_metadata(participant, entry, access_point, what, self._smp_files())
-            if answer is None:
+            signed = signed_service_metadata(participant, entry, access_point, action, self._smp_files())
+            if signed is None:
                 abort(404)
-            return Response(answer, content_type="text/xml; charset=UTF-8")
+            return Response(signed, content_type="text/xml; charset=UTF-8")
 
         @app.get("/pki/<name>.crl")
         def revocation_list(name: str) -> Response:
@@ -239,14 +248,14 @@ class Federation:
             return Response(crl, content_type="application/pkix-crl")
 
         @app.post("/pki/<name>/ocsp")
-        @app.get("/pki/<name>/ocsp/<path:asked>")
-        def ocsp(name: str, asked: str = "") -> Response:
+        @app.get("/pki/<name>/ocsp/<path:encoded>")
+        def ocsp(name: str, encoded: str = "") -> Response:
             if name not in _AUTHORITIES:
                 abort(404)
-            # In the path, as Java asks (RFC 6960 appendix A.1).
-            question = base64.b64decode(asked) if asked else request.get_data()
-            answer = self._authority(name).ocsp_answer(question, self._revoked(name))
-            return Response(answer, content_type="application/ocsp-response")
+            # Java sends the request in the path (RFC 6960 appendix A.1).
+            ocsp_request = base64.b64decode(encoded) if encoded else request.get_data()
+            response = self._authority(name).ocsp_response(ocsp_request, self._revoked(name))
+            return Response(response, content_type="application/ocsp-response")
 
         return app
 
@@ -267,6 +276,7 @@ class Federation:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the federation of a directory until SIGINT or SIGTERM; returns the exit code."""
     if len(arguments) != 1:
         print("usage: python -m testbed.federation DIRECTORY", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Made-up names, words and letters for a node of a realistic size: always the same for the same size."""
+"""Made-up names, words and texts for a node of realistic size: the same on every run for the same size."""
 
 import random
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ LAST_NAMES: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A text that messages hold, and the words in it."""
+    """A subject and a text of a message, and the words in them."""
 
     subject: str
     text: str
@@ -119,34 +119,34 @@ class Letter:
 
 
 def words(count: int) -> list[str]:
-    """Compounds, those that are asked for among the most common."""
-    draw = random.Random(1)
-    made = {"".join(draw.choices(_SYLLABLES, k=draw.randint(2, 5))) for _ in range(count * 3 // 2)}
+    """Made-up compound words, after `COMMON`, which the benchmarks search for."""
+    rng = random.Random(1)
+    made = {"".join(rng.choices(_SYLLABLES, k=rng.randint(2, 5))) for _ in range(count * 3 // 2)}
     chosen = sorted(made - set(COMMON))[:count]
-    draw.shuffle(chosen)
+    rng.shuffle(chosen)
     return COMMON + chosen
 
 
 def letters(count: int, known: list[str], *, length: int) -> list[Letter]:
-    """Letters of words of which the common ones are common: a word's rank to the fourth power."""
-    draw = random.Random(2)
+    """Texts of so many words; words at the beginning of `known` occur more often than those at the end."""
+    rng = random.Random(2)
     made = []
     for _ in range(count):
-        said = [known[int(len(known) * draw.random() ** 4)] for _ in range(length)]
-        sentences = [" ".join(said[at : at + 9]).capitalize() + "." for at in range(0, length, 9)]
+        chosen_words = [known[int(len(known) * rng.random() ** 4)] for _ in range(length)]
+        sentences = [" ".join(chosen_words[at : at + 9]).capitalize() + "." for at in range(0, length, 9)]
         middle = len(sentences) // 2
         text = (
             f"Hej!\n\n{' '.join(sentences[:middle])}\n\n{' '.join(sentences[middle:])}\n\nMed vänlig hälsning"
         )
-        made.append(Letter(" ".join(said[:4]).capitalize(), text, tuple(said)))
+        made.append(Letter(" ".join(chosen_words[:4]).capitalize(), text, tuple(chosen_words)))
     return made
 
 
 def organisations(count: int) -> list[tuple[str, str]]:
-    """Participant ids with names."""
-    draw = random.Random(3)
-    places = sorted({"".join(draw.choices(_SYLLABLES, k=3)).capitalize() for _ in range(count * 3)})
-    draw.shuffle(places)
+    """Participant ids and names of organisations."""
+    rng = random.Random(3)
+    places = sorted({"".join(rng.choices(_SYLLABLES, k=3)).capitalize() for _ in range(count * 3)})
+    rng.shuffle(places)
     kinds = ("kommun", "region", "stiftelse", "omsorg AB")
     return [
         (f"0203:o{number}.example", f"{places[number % len(places)]} {kinds[number % 4]}")
@@ -154,11 +154,11 @@ def organisations(count: int) -> list[tuple[str, str]]:
     ]
 
 
-def functions(of: int) -> list[str]:
-    """Names of one organisation's functions."""
+def functions(count: int) -> list[str]:
+    """Names of an organisation's functions, as many as asked for."""
     return [
         _KINDS[number]
         if number < len(_KINDS)
         else f"{_KINDS[number % len(_KINDS)]} {number // len(_KINDS) + 1}"
-        for number in range(of)
+        for number in range(count)
     ]

@@ -1,6 +1,6 @@
 """A node as an operator would run it: its own database, broker, web process, access point and workers.
 
-Used by the demo, the browser tests and the fault tests, so that what they see is what runs.
+Used by the demo, the browser tests and the fault tests.
 """
 
 import contextlib
@@ -85,11 +85,11 @@ class Node:
 
     @property
     def url(self) -> str:
-        """Where the pages are."""
+        """The address of the start page."""
         return f"http://localhost:{self.ports.web}"
 
     def manage(self, *arguments: str) -> str:
-        """Run a management command; its output, or `CommandFailed` with it."""
+        """Run a management command and return its output; raises `CommandFailed` with the output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
@@ -103,7 +103,7 @@ class Node:
         return done.stdout
 
     def run_module(self, module: str, *arguments: str) -> str:
-        """Run one of the testbed's modules in this node's environment; its output."""
+        """Run one of the testbed's modules in this node's environment, and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=PROJECT,
@@ -132,7 +132,7 @@ class Node:
                 self._wait_for(role, f"https://localhost:{self.ports.access_point}/halsa/")
 
     def stop(self, *roles: Role) -> None:
-        """Ask the processes to end; kill what does not within a few seconds."""
+        """Ask the processes to end, and kill those that have not ended after fifteen seconds."""
         chosen = [self._processes.pop(role) for role in roles or tuple(Role) if role in self._processes]
         for process in chosen:
             if process.poll() is None:
@@ -156,29 +156,31 @@ class Node:
         return {Role.WEB: self.ports.web, Role.ACCESS_POINT: self.ports.access_point}.get(role)
 
     def freeze(self, role: Role) -> None:
-        """Stop the process and its children where they are, until `thaw`."""
+        """Suspend the process and its children (SIGSTOP), until `thaw`."""
         os.killpg(self._processes[role].pid, signal.SIGSTOP)
 
     def thaw(self, role: Role) -> None:
+        """Let a process that `freeze` has suspended go on."""
         os.killpg(self._processes[role].pid, signal.SIGCONT)
 
-    def restart_what_died(self) -> list[Role]:
-        """Start again what ended by itself; the roles that did."""
-        died = self.died()
-        for role in died:
+    def restart_ended(self) -> list[Role]:
+        """Start the processes again that have ended by themselves; returns their roles."""
+        ended = self.ended()
+        for role in ended:
             _kill_group(self._processes[role])
             self._spawn(role)
-        return died
+        return ended
 
-    def died(self) -> list[Role]:
+    def ended(self) -> list[Role]:
         """The roles whose process has ended by itself."""
         return [role for role, process in self._processes.items() if process.poll() is not None]
 
     def pid(self, role: Role) -> int:
+        """The process id of a role's first process."""
         return self._processes[role].pid
 
     def log(self, role: Role) -> Path:
-        """Where the process writes."""
+        """The log file of a role's process."""
         return self.directory / "log" / f"{role}.log"
 
     def _command(self, role: Role) -> Sequence[str]:
@@ -203,7 +205,7 @@ class Node:
             case Role.WORKER:
                 return self._worker(role, self._workers, "celery")
             case Role.TRANSPORT:
-                # What waits for others' servers; more than one counterpart's share.
+                # These tasks wait for servers of others: more of them than one counterpart may occupy.
                 return self._worker(role, _SENDERS, "transport,notices")
             case Role.BEAT:
                 schedule = self.directory / "beat-schedule"

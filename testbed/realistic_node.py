@@ -1,9 +1,9 @@
 """A node of a realistic size: mailboxes with years of conversations, and a whole address book.
 
-Everything that pages show is there, sealed as the node itself would seal it; what pages do not read (files of
-attachments, envelopes, transfers) is not. Sizes are uneven as they are in life: few mailboxes have most
-of the messages, one has gone unwatched with thousands of untaken conversations, and some conversations
-are very long. Made by COPY, in five minutes for a million messages.
+Everything that pages show is there, encrypted as the node itself encrypts it; what pages do not read (files
+of attachments, envelopes, transfers) is left out. Sizes are as uneven as in real use: few mailboxes have most
+of the messages, one is unattended and has thousands of unassigned conversations, and some conversations are
+very long. Rows are written by COPY, a million messages in five minutes.
 """
 
 import json
@@ -51,7 +51,7 @@ from transport.storage.encryption.keys import current_key, search_key
 from transport.storage.encryption.texts import seal_with
 
 from . import made_up
-from .copying import copy, drop_indexes, let_sequences_follow, make_indexes
+from .bulk_copy import advance_sequences, copy, create_indexes, drop_indexes
 
 HERE: Final = "0203:habo.se"
 _LETTER_WORDS: Final = 60
@@ -61,12 +61,12 @@ _MEMBERS: Final = 3
 _DRAFTS: Final = 40
 _LABELS: Final = ("Brådskande", "Registrerad", "Väntar på läkare", "Överklagan", "Ny handläggare")
 _BATCH: Final = 2_000
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is to be."""
+    """How many rows of each kind to make."""
 
     messages: int = 1_000_000
     mailboxes: int = 200
@@ -75,8 +75,8 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class _Talk:
-    """A conversation before it is written."""
+class _Plan:
+    """What a conversation is going to be: all tables are written from the same plans."""
 
     key: int
     mailbox: int
@@ -86,27 +86,30 @@ class _Talk:
     counterpart: int
 
 
-def make(size: Size, *, tell: Tell = print) -> None:
-    """Fill an empty node. The database's user has to be a superuser: foreign keys are not checked by row."""
+def make(size: Size, *, report: Report = print) -> None:
+    """Fill an empty node; raises `ValueError` if it is not empty.
+
+    The database's user has to be a superuser, since foreign keys are not checked row by row.
+    """
     if Message.objects.exists():
         raise ValueError("the node is not empty")
-    tell(f"address book: {size.functions:,} functions")
-    others = _address_book(size)
+    report(f"address book: {size.functions:,} functions")
+    counterparts = _address_book(size)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute("SET maintenance_work_mem = '512MB'")
     try:
-        _Node(size, others, tell).write()
+        _Node(size, counterparts, report).write()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("RESET session_replication_role")
-    tell("statistics of the database")
+    report("statistics of the database")
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
 
 def _address_book(size: Size) -> list[tuple[str, str, str, str]]:
-    """Copy the address book; whom to write to: (participant, organisation, address, function)."""
+    """Copy the address book; returns counterparts: (participant, organisation, address, function)."""
     each = 50
     organisations = made_up.organisations(max(1, size.functions // each))
     copy(
@@ -142,7 +145,7 @@ def _address_book(size: Size) -> list[tuple[str, str, str, str]]:
             }
 
     copy(FunctionAddress, functions())
-    let_sequences_follow(BookOrganisation, FunctionAddress)
+    advance_sequences(BookOrganisation, FunctionAddress)
     for start in range(0, size.functions, _BATCH):
         refresh_search_columns(FunctionAddress.objects.filter(pk__gt=start, pk__lte=start + _BATCH))
     refresh_categories()
@@ -153,21 +156,21 @@ def _address_book(size: Size) -> list[tuple[str, str, str, str]]:
 
 
 class _Node:
-    """What is written, table by table; every table is drawn from the same plan."""
+    """Writes the tables one after the other, each from the same plans of conversations."""
 
-    def __init__(self, size: Size, others: list[tuple[str, str, str, str]], tell: Tell) -> None:
-        self.size, self.others, self.tell = size, others, tell
+    def __init__(self, size: Size, counterparts: list[tuple[str, str, str, str]], report: Report) -> None:
+        self.size, self.counterparts, self.report = size, counterparts, report
         self.now = timezone.now()
         self.known = made_up.words(size.words)
         self.letters = made_up.letters(max(50, size.messages // 50), self.known, length=_LETTER_WORDS)
-        # Asked for beforehand: nothing else can be asked of a connection that is copying.
+        # Fetched beforehand: a connection that runs COPY can answer no other query.
         self.key = current_key(HERE)
         self.organisation = Organisation.objects.create(participant_id=HERE, name="Håbo kommun")
 
     def write(self) -> None:
         self.boxes = self._mailboxes()
         self.people = self._people()
-        self.talks = self._plan()
+        self.plans = self._plan_conversations()
         steps: tuple[tuple[str, type[Any], Callable[[], Iterator[dict[str, Any]]]], ...] = (
             ("conversations", Conversation, self._conversations),
             ("messages", Message, self._messages),
@@ -176,24 +179,24 @@ class _Node:
             ("deliveries", OutgoingMessage, self._deliveries),
             ("events of deliveries", Event, self._delivery_events),
             ("history", ConversationEvent, self._history),
-            ("what people have read", ReadMark, self._read_marks),
+            ("read marks", ReadMark, self._read_marks),
             ("labels", Labelling, self._labels),
             ("notes", Note, self._notes),
             ("access log", AccessLogEntry, self._access_log),
         )
-        # What is made once all is there is made faster, and is the same.
-        later = drop_indexes(SearchEntry, NoteEntry, *(model for _, model, _ in steps))
+        # Indexes are created faster once all rows are there.
+        dropped = drop_indexes(SearchEntry, NoteEntry, *(model for _, model, _ in steps))
         for name, model, rows in steps:
-            self.tell(name)
+            self.report(name)
             copy(model, rows())
-        let_sequences_follow(Conversation, Message, Document, Attachment, Event, ConversationEvent, ReadMark)
-        let_sequences_follow(Labelling, Note, AccessLogEntry)
+        advance_sequences(Conversation, Message, Document, Attachment, Event, ConversationEvent, ReadMark)
+        advance_sequences(Labelling, Note, AccessLogEntry)
         AccessLogHead.objects.create(participant_id=HERE, number=self.logged, digest=self.last_digest)
         self._drafts()
-        self.tell("search index")
+        self.report("search index")
         self._index()
-        self.tell("indexes")
-        make_indexes(later)
+        self.report("indexes")
+        create_indexes(dropped)
 
     def _mailboxes(self) -> list[int]:
         names = made_up.functions(self.size.mailboxes)
@@ -209,138 +212,145 @@ class _Node:
         return [box.pk for box in made]
 
     def _people(self) -> list[int]:
-        """Three members a mailbox; `everywhere` is in all, `few` in the largest five; two with other
-        roles."""
-        draw = random.Random(4)
+        """Three members for each mailbox; returns their keys.
+
+        `everywhere` is a member of all mailboxes, `few` of the five largest; `administers` and `audits` have
+        the other roles.
+        """
+        rng = random.Random(4)
         made = [
             Person(subject_key=f"made-up-{number}", password="!", name=f"{first} {last}")
             for number, (first, last) in enumerate(
-                (draw.choice(made_up.FIRST_NAMES), draw.choice(made_up.LAST_NAMES))
+                (rng.choice(made_up.FIRST_NAMES), rng.choice(made_up.LAST_NAMES))
                 for _ in range(len(self.boxes) * _MEMBERS)
             )
         ]
         people = [person.pk for person in Person.objects.bulk_create(made)]
         members = [
-            (people[at * _MEMBERS + one], box) for at, box in enumerate(self.boxes) for one in range(_MEMBERS)
+            (people[at * _MEMBERS + member], box)
+            for at, box in enumerate(self.boxes)
+            for member in range(_MEMBERS)
         ]
         everywhere, few = Person.add("everywhere", "Elsa Överallt")[0], Person.add("few", "Frida Få")[0]
         members += [(everywhere.pk, box) for box in self.boxes] + [(few.pk, box) for box in self.boxes[:5]]
-        Membership.objects.bulk_create(Membership(person_id=who, mailbox_id=box) for who, box in members)
+        Membership.objects.bulk_create(
+            Membership(person_id=person_id, mailbox_id=box) for person_id, box in members
+        )
         for subject, role in (("administers", "administrator"), ("audits", "auditor")):
             person, _ = Person.add(subject, subject.capitalize())
             OrganisationRole.objects.create(person=person, participant_id=HERE, role=role)
         self.everywhere, self.few = everywhere.pk, few.pk
         return people
 
-    def _plan(self) -> list[_Talk]:
-        """Conversations with their mailbox and length: a mailbox's share falls with its rank."""
-        draw = random.Random(5)
+    def _plan_conversations(self) -> list[_Plan]:
+        """Plan conversations until there are messages enough; later mailboxes get fewer of them."""
+        rng = random.Random(5)
         weights = [1 / (rank + 4) for rank in range(len(self.boxes))]
-        talks: list[_Talk] = []
+        plans: list[_Plan] = []
         messages, key = 0, 0
         long = [length for length in _LONG if length * 20 < self.size.messages]
         while messages < self.size.messages:
             key += 1
-            length = long.pop() if long else min(1 + int(draw.expovariate(0.42)), 40)
+            length = long.pop() if long else min(1 + int(rng.expovariate(0.42)), 40)
             length = min(length, self.size.messages - messages)
-            at = 0 if length > 100 else draw.choices(range(len(self.boxes)), weights)[0]
-            # More lately than long ago.
-            ends = self.now - _YEARS * draw.random() ** 1.5 - timedelta(minutes=5)
-            talks.append(_Talk(key, at, length, messages + 1, ends, draw.randrange(len(self.others))))
+            at = 0 if length > 100 else rng.choices(range(len(self.boxes)), weights)[0]
+            # More conversations end lately than long ago.
+            ends = self.now - _YEARS * rng.random() ** 1.5 - timedelta(minutes=5)
+            plans.append(_Plan(key, at, length, messages + 1, ends, rng.randrange(len(self.counterparts))))
             messages += length
-        return talks
+        return plans
 
-    def _state(self, talk: _Talk) -> tuple[str, bool, int | None]:
-        """State, whether it waits, who holds it. The second mailbox has gone unwatched."""
-        if talk.mailbox == 1:
+    def _state(self, plan: _Plan) -> tuple[str, bool, int | None]:
+        """State, whether it waits for an answer, its assignee. Nobody works in the second mailbox."""
+        if plan.mailbox == 1:
             return "open", False, None
-        draw = talk.key * 2654435761 % 1000
-        age = self.now - talk.ends
-        if draw < 40:
+        roll = plan.key * 2654435761 % 1000
+        age = self.now - plan.ends
+        if roll < 40:
             return "trash", False, None
-        if draw < 960 and (age > timedelta(days=20) or draw < 500):
+        if roll < 960 and (age > timedelta(days=20) or roll < 500):
             return "done", False, None
-        return "open", draw % 3 == 0, self._member(talk) if draw % 2 else None
+        return "open", roll % 3 == 0, self._member(plan) if roll % 2 else None
 
-    def _member(self, talk: _Talk) -> int:
-        return self.people[talk.mailbox * _MEMBERS + talk.key % _MEMBERS]
+    def _member(self, plan: _Plan) -> int:
+        return self.people[plan.mailbox * _MEMBERS + plan.key % _MEMBERS]
 
     def _letter(self, message: int) -> made_up.Letter:
         return self.letters[message * 7919 % len(self.letters)]
 
-    def _of(self, talk: _Talk) -> Iterator[tuple[int, int, bool, datetime]]:
+    def _of(self, plan: _Plan) -> Iterator[tuple[int, int, bool, datetime]]:
         """A conversation's messages: (key, position, whether it was sent, at)."""
-        for position in range(talk.length):
-            back = talk.length - 1 - position
-            at = talk.ends - timedelta(hours=5 * back)
-            yield talk.first_message + position, position, (position + talk.key) % 3 == 1, at
+        for position in range(plan.length):
+            back = plan.length - 1 - position
+            at = plan.ends - timedelta(hours=5 * back)
+            yield plan.first_message + position, position, (position + plan.key) % 3 == 1, at
 
-    def _every(self) -> Iterator[tuple[_Talk, int, int, bool, datetime]]:
-        for talk in self.talks:
-            for key, position, is_sent, at in self._of(talk):
-                yield talk, key, position, is_sent, at
+    def _every(self) -> Iterator[tuple[_Plan, int, int, bool, datetime]]:
+        for plan in self.plans:
+            for key, position, is_sent, at in self._of(plan):
+                yield plan, key, position, is_sent, at
 
     def _conversations(self) -> Iterator[dict[str, Any]]:
-        for talk in self.talks:
-            state, waits, holder = self._state(talk)
-            identity = uuid.UUID(int=(1 << 120) + talk.key)
-            _, organisation, _, function = self.others[talk.counterpart]
-            directions = [is_sent for _, _, is_sent, _ in self._of(talk)]
-            arrived = max((at for _, _, is_sent, at in self._of(talk) if not is_sent), default=None)
-            place = f"mailbox.conversation|subject|{identity}"
+        for plan in self.plans:
+            state, is_waiting, assignee_id = self._state(plan)
+            identity = uuid.UUID(int=(1 << 120) + plan.key)
+            _, organisation, _, function = self.counterparts[plan.counterpart]
+            directions = [is_sent for _, _, is_sent, _ in self._of(plan)]
+            arrived = max((at for _, _, is_sent, at in self._of(plan) if not is_sent), default=None)
+            binding = f"mailbox.conversation|subject|{identity}"
             yield {
-                "id": talk.key,
-                "mailbox_id": self.boxes[talk.mailbox],
+                "id": plan.key,
+                "mailbox_id": self.boxes[plan.mailbox],
                 "conversation_id": identity,
-                "subject": self._seal(self._letter(talk.first_message).subject, place),
+                "subject": self._seal(self._letter(plan.first_message).subject, binding),
                 "counterpart": f"{organisation}, {function}",
-                "is_confidential": talk.key % 3 == 0,
-                "has_attachments": any(_has_file(key) for key, _, _, _ in self._of(talk)),
-                "message_count": talk.length,
-                "last_activity_at": talk.ends,
+                "is_confidential": plan.key % 3 == 0,
+                "has_attachments": any(_has_file(key) for key, _, _, _ in self._of(plan)),
+                "message_count": plan.length,
+                "last_activity_at": plan.ends,
                 "last_arrived_at": arrived,
                 "state": state,
-                "is_waiting": waits,
-                "holder_id": holder,
+                "is_waiting": is_waiting,
+                "holder_id": assignee_id,
                 "has_sent": any(directions),
-                "due_on": (talk.ends + timedelta(days=talk.key % 60)).date() if talk.key % 5 == 0 else None,
-                "remind_at": self.now + timedelta(days=talk.key % 90)
-                if waits and talk.key % 4 == 0
+                "due_on": (plan.ends + timedelta(days=plan.key % 60)).date() if plan.key % 5 == 0 else None,
+                "remind_at": self.now + timedelta(days=plan.key % 90)
+                if is_waiting and plan.key % 4 == 0
                 else None,
             }
 
     def _messages(self) -> Iterator[dict[str, Any]]:
-        for talk, key, position, is_sent, at in self._every():
-            participant, organisation, address, function = self.others[talk.counterpart]
+        for plan, key, position, is_sent, at in self._every():
+            participant, organisation, address, function = self.counterparts[plan.counterpart]
             identity = message_id(key)
             direction = "out" if is_sent else "in"
-            place = f"{direction}|{identity}"
-            reference = [{"root": "dnr", "value": _reference(talk), "label": ""}]
+            binding = f"{direction}|{identity}"
+            reference = [{"root": "dnr", "value": _reference(plan), "label": ""}]
             # Most answer what came just before; some what came earlier.
             back = 1 if key % 7 else 3
             yield {
                 "id": key,
-                "conversation_id": talk.key,
+                "conversation_id": plan.key,
                 "direction": direction,
                 "message_id": identity,
                 "ref_to_message_id": message_id(key - back) if position >= back else None,
-                "subject": self._seal(self._letter(key).subject, f"mailbox.message|subject|{place}"),
-                "is_confidential": talk.key % 3 == 0,
+                "subject": self._seal(self._letter(key).subject, f"mailbox.message|subject|{binding}"),
+                "is_confidential": plan.key % 3 == 0,
                 "counterpart_participant": participant,
                 "counterpart_organisation": organisation,
                 "counterpart_address": address,
                 "counterpart_function": function,
-                "sender_references": self._sealed(reference, f"mailbox.message|sender_references|{place}"),
+                "sender_references": self._sealed(reference, f"mailbox.message|sender_references|{binding}"),
                 "at": at,
-                "written_by_id": self._member(talk) if is_sent else None,
+                "written_by_id": self._member(plan) if is_sent else None,
                 "delivery_state": _delivery_state(key) if is_sent else "",
             }
 
     def _documents(self) -> Iterator[dict[str, Any]]:
         for _, key, _, _, _ in self._every():
-            place = f"mailbox.document|texts|{key}|1"
+            binding = f"mailbox.document|texts|{key}|1"
             texts = [self._letter(key).text]
-            yield {"id": key, "message_id": key, "position": 1, "texts": self._sealed(texts, place)}
+            yield {"id": key, "message_id": key, "position": 1, "texts": self._sealed(texts, binding)}
 
     def _attachments(self) -> Iterator[dict[str, Any]]:
         number = 0
@@ -360,20 +370,20 @@ class _Node:
                     "file_key": file_key,
                 }
 
-    def _sent(self) -> Iterator[tuple[_Talk, int, datetime]]:
-        for talk, key, _, is_sent, at in self._every():
+    def _sent(self) -> Iterator[tuple[_Plan, int, datetime]]:
+        for plan, key, _, is_sent, at in self._every():
             if is_sent:
-                yield talk, key, at
+                yield plan, key, at
 
     def _deliveries(self) -> Iterator[dict[str, Any]]:
-        for talk, key, at in self._sent():
+        for plan, key, at in self._sent():
             yield {
                 "id": _delivery_id(key),
                 "organisation_id": self.organisation.pk,
                 "kind": "message",
                 "message_id": message_id(key),
-                "conversation_id": uuid.UUID(int=(1 << 120) + talk.key),
-                "recipient": self.others[talk.counterpart][0],
+                "conversation_id": uuid.UUID(int=(1 << 120) + plan.key),
+                "recipient": self.counterparts[plan.counterpart][0],
                 "state": _delivery_state(key),
                 "created_at": at,
                 "transport_receipt_at": at + timedelta(seconds=2),
@@ -395,58 +405,58 @@ class _Node:
 
     def _history(self) -> Iterator[dict[str, Any]]:
         number = 0
-        for talk in self.talks:
-            state, _, holder = self._state(talk)
-            told = [("opened", self._member(talk))] if talk.mailbox != 1 else []
-            told += [("answered", self._member(talk)) for _, _, is_sent, _ in self._of(talk) if is_sent]
-            told += [("taken", holder)] if holder else []
-            told += [("done", self._member(talk))] if state == "done" else []
-            for what, who in told:
+        for plan in self.plans:
+            state, _, assignee_id = self._state(plan)
+            history = [("opened", self._member(plan))] if plan.mailbox != 1 else []
+            history += [("answered", self._member(plan)) for _, _, is_sent, _ in self._of(plan) if is_sent]
+            history += [("taken", assignee_id)] if assignee_id else []
+            history += [("done", self._member(plan))] if state == "done" else []
+            for what, person_id in history:
                 number += 1
                 yield {
                     "id": number,
-                    "conversation_id": talk.key,
-                    "at": talk.ends,
-                    "actor_id": who,
+                    "conversation_id": plan.key,
+                    "at": plan.ends,
+                    "actor_id": person_id,
                     "what": what,
                 }
 
     def _read_marks(self) -> Iterator[dict[str, Any]]:
-        """Everybody has read what is older than a week; the unwatched mailbox nobody has."""
+        """Everybody has read what is older than a week; nobody has read the unattended mailbox."""
         number = 0
-        for talk in self.talks:
-            if talk.mailbox == 1 or self.now - talk.ends < timedelta(days=7):
+        for plan in self.plans:
+            if plan.mailbox == 1 or self.now - plan.ends < timedelta(days=7):
                 continue
-            readers = [self.people[talk.mailbox * _MEMBERS + one] for one in range(_MEMBERS)]
-            readers += [self.everywhere] + ([self.few] if talk.mailbox < 5 else [])
-            for who in readers:
+            readers = [self.people[plan.mailbox * _MEMBERS + member] for member in range(_MEMBERS)]
+            readers += [self.everywhere] + ([self.few] if plan.mailbox < 5 else [])
+            for person_id in readers:
                 number += 1
-                yield {"id": number, "person_id": who, "conversation_id": talk.key, "seen_at": self.now}
+                yield {"id": number, "person_id": person_id, "conversation_id": plan.key, "seen_at": self.now}
 
     def _labels(self) -> Iterator[dict[str, Any]]:
         """Every sixth conversation has one of its mailbox's labels."""
-        for number, talk in enumerate(self.talks[::6], 1):
-            label = self.labels[talk.mailbox * len(_LABELS) + number % len(_LABELS)]
-            yield {"id": number, "label_id": label, "conversation_id": talk.key}
+        for number, plan in enumerate(self.plans[::6], 1):
+            label = self.labels[plan.mailbox * len(_LABELS) + number % len(_LABELS)]
+            yield {"id": number, "label_id": label, "conversation_id": plan.key}
 
     def _notes(self) -> Iterator[dict[str, Any]]:
-        """Every fifth conversation has a note, as long as a letter."""
-        for number, talk in enumerate(self.talks[::5], 1):
+        """Every fifth conversation has a note, as long as a message."""
+        for number, plan in enumerate(self.plans[::5], 1):
             key = uuid.UUID(int=(3 << 120) + number)
             yield {
                 "id": number,
-                "conversation_id": talk.key,
+                "conversation_id": plan.key,
                 "key": key,
                 "text": self._seal(self._letter(number).text, f"mailbox.note|text|{key}"),
-                "written_by_id": self.people[talk.mailbox * _MEMBERS],
-                "at": talk.ends,
+                "written_by_id": self.people[plan.mailbox * _MEMBERS],
+                "at": plan.ends,
             }
 
     def _drafts(self) -> None:
-        """As a person would have written them: few enough to be saved one by one."""
+        """Drafts of each mailbox, saved one by one, since they are few."""
         for at, box in enumerate(self.boxes):
             person = self.people[at * _MEMBERS]
-            for number in range(min(_DRAFTS, len(self.talks) // len(self.boxes))):
+            for number in range(min(_DRAFTS, len(self.plans) // len(self.boxes))):
                 letter = self._letter(at + number)
                 Draft.objects.create(
                     mailbox_id=box,
@@ -458,9 +468,9 @@ class _Node:
                 )
 
     def _access_log(self) -> Iterator[dict[str, Any]]:
-        """A chain: a line for every other message, most of them that a conversation was opened."""
+        """A chain of entries, one for every other message; most say that a conversation was opened."""
         self.logged, self.last_digest = 0, ""
-        for talk, key, _, _, _ in self._every():
+        for plan, key, _, _, _ in self._every():
             if key % 2:
                 continue
             self.logged += 1
@@ -469,10 +479,10 @@ class _Node:
                 participant_id=HERE,
                 number=self.logged,
                 at=self.now - timedelta(minutes=(self.size.messages - key) * 1.5),
-                actor_id=self._member(talk),
-                what=_done(self.logged),
-                mailbox_id=self.boxes[talk.mailbox],
-                conversation_id=uuid.UUID(int=(1 << 120) + talk.key),
+                actor_id=self._member(plan),
+                what=_logged_code(self.logged),
+                mailbox_id=self.boxes[plan.mailbox],
+                conversation_id=uuid.UUID(int=(1 << 120) + plan.key),
                 previous=self.last_digest,
             )
             self.last_digest = entry.digest = access_log.digest_of(entry)
@@ -481,11 +491,11 @@ class _Node:
                 "details": "{}",
             }
 
-    def _seal(self, text: str, place: str) -> str:
-        return seal_with(self.key, text, place)
+    def _seal(self, text: str, binding: str) -> str:
+        return seal_with(self.key, text, binding)
 
-    def _sealed(self, value: Any, place: str) -> str:
-        return json.dumps(self._seal(json.dumps(value, ensure_ascii=False), place))
+    def _sealed(self, value: Any, binding: str) -> str:
+        return json.dumps(self._seal(json.dumps(value, ensure_ascii=False), binding))
 
     def _index(self) -> None:
         key = search_key(HERE)
@@ -498,16 +508,16 @@ class _Node:
             cursor.execute("CREATE TEMPORARY TABLE letter (number int PRIMARY KEY, words bigint[])")
             with cursor.copy("COPY letter FROM STDIN") as target:
                 for number, letter in enumerate(self.letters):
-                    held = {one for word in letter.words for one in hashes[word]}
+                    held = {value for word in letter.words for value in hashes[word]}
                     target.write_row((number, sorted(held)))
             cursor.execute(
                 "CREATE TEMPORARY TABLE reference (conversation bigint PRIMARY KEY, words bigint[])"
             )
             with cursor.copy("COPY reference FROM STDIN") as target:
-                for talk in self.talks:
-                    said = words_and_numbers([_reference(talk)], [_reference(talk)])
+                for plan in self.plans:
+                    found = words_and_numbers([_reference(plan)], [_reference(plan)])
                     target.write_row(
-                        (talk.key, tokens(key, WORD, said.words) + tokens(key, NUMBER, said.numbers))
+                        (plan.key, tokens(key, WORD, found.words) + tokens(key, NUMBER, found.numbers))
                     )
             cursor.execute(_FILL_INDEX, [len(self.letters)])
             cursor.execute(_FILL_INDEX_OF_NOTES, [len(self.letters)])
@@ -537,19 +547,20 @@ JOIN letter ON letter.number = n.id * 7919 %% %s
 _LOG_FIELDS: Final = AccessLogEntry._meta.concrete_fields
 
 
-def _done(number: int) -> str:
-    """What a line of the access log tells: one in a thousand is of what is done seldom."""
+def _logged_code(number: int) -> str:
+    """The code of an entry of the access log; one in a thousand is a rare one."""
     if number % 1000 == 0:
         return ("member-added", "retention-changed", "role-given", "record-bundle-made")[number // 1000 % 4]
     return ("conversation-opened", "conversation-opened", "searched", "attachment-opened")[number % 4]
 
 
 def _delivery_state(key: int) -> str:
-    """One in three hundred did not come through."""
+    """The state of a delivery: one in three hundred has failed."""
     return "MESSAGE_EXCHANGE_ERROR" if key % 300 == 0 else "ACCEPTED"
 
 
 def message_id(key: int) -> uuid.UUID:
+    """The message id of the message with this key."""
     return uuid.UUID(int=(3 << 120) + key)
 
 
@@ -561,5 +572,5 @@ def _has_file(key: int) -> bool:
     return key % 4 == 0
 
 
-def _reference(talk: _Talk) -> str:
-    return f"SN 2026/{talk.key:06d}"
+def _reference(plan: _Plan) -> str:
+    return f"SN 2026/{plan.key:06d}"

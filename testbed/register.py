@@ -1,5 +1,7 @@
-"""What the test federation knows: participants, access points, people. A JSON file, so that any process
-may add to it while the servers run."""
+"""What the test federation knows: participants, access points, people.
+
+It is kept in a JSON file, so that any process may add to it while the servers run.
+"""
 
 import fcntl
 import json
@@ -22,7 +24,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who logs in with the test e-ID; fictional, `subject` is a made-up personal number."""
+    """A fictional person who logs in with the test e-ID; `subject` is a made-up personal number."""
 
     subject: str
     name: str
@@ -31,11 +33,11 @@ class Person:
 
 
 class Register:
-    """Reads the file anew when it has changed; writes under a lock."""
+    """The file with the state: read again when it has changed, written under a lock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: tuple[int, dict[str, Any]] = (0, {})
+        self._cached: tuple[int, dict[str, Any]] = (0, {})
 
     def read(self) -> dict[str, Any]:
         """The whole state."""
@@ -43,20 +45,20 @@ class Register:
             changed = self._path.stat().st_mtime_ns
         except FileNotFoundError:
             return {}
-        if changed != self._known[0]:
-            self._known = (changed, json.loads(self._path.read_text()))
-        return self._known[1]
+        if changed != self._cached[0]:
+            self._cached = (changed, json.loads(self._path.read_text()))
+        return self._cached[1]
 
     def change(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Apply a change to the state and put it in the file's place at once."""
+        """Apply a change to the state and replace the file atomically."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with (self._path.parent / "register.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             state = json.loads(self._path.read_text()) if self._path.exists() else {}
             change(state)
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(json.dumps(state, ensure_ascii=False, indent=1))
-            fresh.replace(self._path)
+            replacement = self._path.with_suffix(".new")
+            replacement.write_text(json.dumps(state, ensure_ascii=False, indent=1))
+            replacement.replace(self._path)
 
     def put(self, kind: str, key: str, value: dict[str, Any]) -> None:
         """Add or replace one entry."""
@@ -69,4 +71,5 @@ class Register:
 
 
 def functions_as_json(functions: Sequence[Function]) -> list[dict[str, Any]]:
+    """Functions as the register keeps them."""
     return [asdict(function) for function in functions]

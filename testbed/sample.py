@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .federation import ODD_ACCESS_POINT, REJECTS_EVERYTHING, SLOW, Federation
+from .federation import REJECTS_EVERYTHING, SIMULATED_ACCESS_POINT, SLOW, Federation
 from .register import Function, Person
 
 _LOA2 = "http://id.elegnamnden.se/loa/1.0/loa2"
@@ -215,7 +215,7 @@ def populate(federation: Federation) -> None:
     federation.revoke("access-points", revoked.certificate)
     for participant, name in ((REJECTS_EVERYTHING, "Avvisar allt (test)"), (SLOW, "Långsam (test)")):
         functions = (Function(f"sdk:test:{participant}", f"Testfunktion {name}", "Till för att prova på"),)
-        federation.add_participant(participant, name, ODD_ACCESS_POINT, functions)
+        federation.add_participant(participant, name, SIMULATED_ACCESS_POINT, functions)
     for entry in BOOK:
         access_point = (
             "AP0004-SDK-TEST" if entry.participant_id == ACCESS_POINT_REVOKED else "AP0003-SDK-TEST"

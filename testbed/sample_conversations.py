@@ -1,4 +1,4 @@
-"""Sends a few sample messages from a node, for real: run in the node's environment.
+"""Sends a few sample messages from a node to another: run in the node's environment.
 
 python -m testbed.sample_conversations 0203:habo.se
 """
@@ -10,18 +10,19 @@ import django
 
 
 def main(participant_id: str) -> int:
+    """Send the sample messages of an organisation; returns the exit code."""
     django.setup()
-    from .letter import send
+    from .send_message import send
 
-    for letter in _LETTERS.get(participant_id, ()):
-        send(participant_id, letter["from"], letter["to"], letter["form"], letter.get("file"))
-        print(f"{participant_id}: sent to {letter['to']}")
+    for message in _MESSAGES.get(participant_id, ()):
+        send(participant_id, message["from"], message["to"], message["form"], message.get("file"))
+        print(f"{participant_id}: sent to {message['to']}")
     return 0
 
 
 _HABO = "sdk:socialtjanst-mottagning:0203:habo.se"
 _TRAINING = "sdk:arbetstraning:0203:arbetsformedlingen.se"
-_LETTERS: dict[str, tuple[dict[str, Any], ...]] = {
+_MESSAGES: dict[str, tuple[dict[str, Any], ...]] = {
     "0203:habo.se": (
         {
             "from": _HABO,

@@ -12,6 +12,7 @@ _SETTLED_MS = 1_000
 
 
 def main(url: str, directory: str) -> int:
+    """Take the pictures from the demo at `url` into the directory; returns the exit code."""
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:

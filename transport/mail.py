@@ -1,4 +1,4 @@
-"""Mail to several people, each a mail of their own: an address that fails stops nobody else's."""
+"""Mail to several people, each in a mail of its own, so that a failing address does not stop the others."""
 
 import logging
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ logger = logging.getLogger(__name__)
 
 
 class NothingSent(Exception):
-    """None of the mails could be sent: it may be the server that is away."""
+    """None of the mails could be sent, perhaps since the mail server is unavailable."""
 
 
 def send_each(addresses: Iterable[str], subject: str, text: str) -> int:
-    """Send everybody a mail of their own; how many could be sent. The subject is made one line."""
+    """Send everybody a mail of their own; returns how many could be sent. The subject is made one line."""
     count = 0
     for address in addresses:
-        # A connection each: after what a server refuses, one may not be good for the next.
+        # A connection for each: a refused mail may leave it unusable.
         message = EmailMessage(as_one_line(subject), text, to=[address], connection=get_connection())
         try:
             message.send()

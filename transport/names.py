@@ -1,5 +1,4 @@
-"""Which texts may be names, labels or subjects: one line, without characters that disturb the text around
-it."""
+"""Which texts may be names, labels or subjects: one line, without control characters."""
 
 import unicodedata
 from typing import Final
@@ -21,7 +20,7 @@ def is_text(text: str) -> bool:
 
 
 def as_one_line(text: str) -> str:
-    """A text that was stored before names were checked, as one line: for headers of mail."""
+    """A text as one line without control characters, for headers of mail."""
     return " ".join("".join(" " if _is_refused(character) else character for character in text).split())
 
 

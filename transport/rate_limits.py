@@ -1,8 +1,9 @@
-"""Rate limits: how often one person or address may do what is costly, or could be guessed: then HTTP 429.
+"""Rate limits for requests that are costly, or that could guess something: above them the answer is HTTP 429.
 
 A person is counted by who they are logged in as, others by their address: the one that the proxy names in
-`SDK_CLIENT_ADDRESS_HEADER`, else the connection's. Where that is this machine's own, a proxy is between that
-names none, and everybody would be counted as one: then the proxy alone counts (`limit_req` in deploy/nginx).
+`SDK_CLIENT_ADDRESS_HEADER`, else the connection's. If that is an address of this machine, a proxy stands in
+between without naming the client, and all would be counted as one: then only the proxy limits (`limit_req` in
+deploy/nginx).
 """
 
 import ipaddress
@@ -23,7 +24,7 @@ Refusal = Callable[[Any], HttpResponse]
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """The page that a person gets (HTTP 429)."""
+    """The response for a person: a page with HTTP 429."""
     return render(request, "429.html", status=429)
 
 
@@ -83,5 +84,5 @@ def _caller(request: HttpRequest) -> str:
         return ""
     if address.is_loopback and not header:
         return ""
-    # Who has an IPv6 address has all of its network.
+    # A caller with IPv6 has a whole network of addresses.
     return str(ipaddress.ip_network((address, 64 if address.version == 6 else 32), strict=False))

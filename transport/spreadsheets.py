@@ -1,16 +1,16 @@
-"""Texts in files that a spreadsheet opens."""
+"""Making texts safe for files that are opened in spreadsheets."""
 
 import unicodedata
 from typing import Final
 
-# What begins a formula, or is taken for one, after Unicode's compatible forms (NFKC) are made plain.
+# What begins a formula, after normalisation to NFKC.
 _BEGINS_A_FORMULA: Final = frozenset("=+-@|%\N{MINUS SIGN}")
 # Line ends and tabulators of their own may end the cell for whoever reads the file less carefully.
 _ENDS_A_CELL: Final = frozenset("\t\r\n\v\f\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}\x85")
 
 
 def harmless(value: object) -> str:
-    """A text that a spreadsheet would take for a formula is made one that it shows.
+    """Make a text that a spreadsheet would run as a formula one that it shows as text.
 
     Spreadsheets skip white space and unseen characters before a formula, and take full-width signs for plain
     ones.
@@ -22,5 +22,5 @@ def harmless(value: object) -> str:
 
 
 def _is_unseen(sign: str) -> bool:
-    # Spaces and separators, control and format characters, and quotation marks that are taken off.
+    # Unicode categories that spreadsheets skip before a formula, and quotation marks.
     return sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf", "Zs", "Zl", "Zp"} or sign == '"'

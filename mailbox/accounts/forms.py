@@ -1,4 +1,4 @@
-"""What the pages around a login get in their addresses, from people, the e-ID provider and its logout."""
+"""Forms for the addresses of login pages, and for what the e-ID provider sends."""
 
 from typing import Final
 
@@ -14,12 +14,12 @@ _LONGEST_TOKEN: Final = 20_000
 
 
 class NextForm(AddressForm):
-    """The page of ours to which a login leads."""
+    """The page that follows a login."""
 
     next = forms.CharField(required=False, max_length=LONGEST_NEXT, initial="")
 
     def page(self) -> str:
-        """Empty where it is none of ours."""
+        """The address of the page; empty where it is not one of ours."""
         found = str(self.understood()["next"])
         return found if url_has_allowed_host_and_scheme(found, None) and found.startswith("/") else ""
 

@@ -25,7 +25,7 @@ from transport.names import as_one_line
 from . import provider_keys
 
 logger = logging.getLogger(__name__)
-# In the request, for whoever answers it: why a login was refused, and what the provider calls it by.
+# Attributes of the request: why a login was refused, and the provider's identifiers of the login.
 REFUSAL = "mailbox.login_refusal"
 PROVIDER_LOGIN = "mailbox.provider_login"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -44,17 +44,19 @@ class ProviderLogin:
 
 
 class EidBackend(OIDCAuthenticationBackend):
-    """The person is the configured claim's; the level is the ID token's `acr`, compared exactly."""
+    """Finds the person by the configured claim, and compares the ID token's `acr` with the required level."""
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> Person | None:
-        """The person, or None with the reason in the session: nobody comes in whom no administrator and no
-        rule of membership lets in."""
+        """The person, or None with the reason in the request.
+
+        Only people whom an administrator has added, or a membership rule lets in, can log in.
+        """
         level = str(payload.get("acr", ""))
         if level not in settings.SDK_OIDC_ACCEPTED_ACR:
             return self._refused("level", level=level)
         userinfo = self.get_userinfo(access_token, id_token, payload)
         if userinfo.get("sub") != payload.get("sub"):
-            # OpenID Connect Core 5.3.2: it tells of somebody else.
+            # OpenID Connect Core 5.3.2: the userinfo is about somebody else.
             raise SuspiciousOperation("userinfo of another subject")
         claims = {**userinfo, **payload}
         subject = str(claims.get(settings.SDK_OIDC_PERSON_CLAIM, ""))
@@ -75,7 +77,7 @@ class EidBackend(OIDCAuthenticationBackend):
         return person
 
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
-        """The ID token's claims: signed by the provider for us, now, in answer to this browser's question."""
+        """The claims of an ID token that is signed by the provider, valid, and for this client and login."""
         payload = provider_keys.claims_of(token, self.OIDC_RP_SIGN_ALGO)
         if payload.get("nonce") != kwargs.get("nonce"):
             raise SuspiciousOperation("ID token: another nonce")
@@ -91,10 +93,10 @@ class EidBackend(OIDCAuthenticationBackend):
         return userinfo
 
     def store_tokens(self, access_token: str, id_token: str) -> None:
-        """No token is kept: they hold names and personal numbers, and what one has may be had by others."""
+        """Stores nothing: tokens hold names and personal numbers, and could be stolen."""
 
     def get_user(self, user_id: int) -> Person | None:
-        """Whoever is locked is nobody, from the next request on."""
+        """The person of a session; None for somebody who is locked."""
         return Person.objects.filter(pk=user_id, is_active=True).first()
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +111,7 @@ class EidBackend(OIDCAuthenticationBackend):
         return token
 
     def _refused(self, reason: str, **details: str) -> Person | None:
-        """None, and the reason where the page that tells it will look."""
+        """Refuse a login: None, with the reason in the request for the page that shows it."""
         logger.warning("login_refused", extra={"fields": {"reason": reason}})
         if self.request is not None:
             self.request.META[REFUSAL] = {"reason": reason, **details}
@@ -119,7 +121,7 @@ class EidBackend(OIDCAuthenticationBackend):
 def problem_of(payload: Mapping[str, Any]) -> str:
     """What is wrong with an ID token's claims (OpenID Connect Core 3.1.3.7); empty where nothing is.
 
-    A token of another issuer, or for another client of this one, is nobody's login here.
+    Tokens of another issuer, or for another client, are refused.
     """
     if payload.get("iss") != settings.OIDC_ISSUER:
         return "issued by somebody else"
@@ -144,8 +146,8 @@ def moment_of(seconds: int) -> datetime:
 
 
 def provider_logout_url(request: HttpRequest) -> str:
-    """Where logging out at the provider begins; it comes back to our own front page."""
-    # Without id_token_hint: a token in an address is in histories and logs. The provider knows its browser.
+    """The address at which a logout at the provider begins; it leads back to our start page."""
+    # Without id_token_hint: a token in an address would be in histories and logs.
     query = {
         "client_id": settings.OIDC_RP_CLIENT_ID,
         "post_logout_redirect_uri": request.build_absolute_uri(settings.LOGOUT_REDIRECT_URL),

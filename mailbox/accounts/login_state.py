@@ -1,7 +1,7 @@
-"""What a browser keeps while its person is at the e-ID provider, and what it is told afterwards.
+"""The state of a login while its person is at the e-ID provider.
 
-It is kept in sealed cookies for some minutes: until somebody is logged in there is no session, so that
-nobody fills the table of sessions by visiting.
+It is kept in encrypted cookies for some minutes. Sessions begin when somebody has logged in, so that visitors
+cannot fill the table of sessions.
 """
 
 import hmac
@@ -27,7 +27,7 @@ _MOST_BEGUN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class BegunLogin:
-    """A login that this browser has begun: what the provider's answer has to fit, and where it leads."""
+    """A login that this browser has begun: what the provider's answer has to match, and the page after it."""
 
     state: str
     nonce: str
@@ -36,12 +36,12 @@ class BegunLogin:
 
 
 def begin(request: HttpRequest, response: HttpResponse, begun: BegunLogin) -> None:
-    """Remember a login, beside those that other pages of the same browser have begun."""
+    """Store a login, beside those that other pages of the same browser have begun."""
     _store_logins(response, [*_logins(request), begun][-_MOST_BEGUN:])
 
 
 def use(request: HttpRequest, response: HttpResponse, state: str) -> BegunLogin | None:
-    """The login of this browser that an answer's state names; it is used up by that."""
+    """The login with this state, which is removed: it can be used once."""
     logins, given = _logins(request), state.encode(errors="replace")
     found = next((each for each in logins if hmac.compare_digest(each.state.encode(), given)), None)
     if found is not None:
@@ -50,7 +50,7 @@ def use(request: HttpRequest, response: HttpResponse, state: str) -> BegunLogin 
 
 
 def store(response: HttpResponse, name: str, value: dict[str, Any]) -> None:
-    """Let the browser keep a value, sealed, for some minutes."""
+    """Store a value in an encrypted cookie for some minutes."""
     text = json.dumps([int(time.time()), value])
     response.set_cookie(
         _cookie(name),
@@ -63,7 +63,7 @@ def store(response: HttpResponse, name: str, value: dict[str, Any]) -> None:
 
 
 def read(request: HttpRequest, name: str) -> dict[str, Any]:
-    """What this node let the browser keep; empty where there is nothing, or something else."""
+    """The value in an encrypted cookie; empty where there is none, or it is not ours."""
     stored = request.COOKIES.get(_cookie(name), "")
     if not texts.is_sealed(stored):
         return {}
@@ -78,7 +78,7 @@ def read(request: HttpRequest, name: str) -> dict[str, Any]:
 
 
 def remove(response: HttpResponse, name: str) -> None:
-    """Let the browser no longer keep a value."""
+    """Delete the cookie of a value."""
     response.delete_cookie(_cookie(name), samesite="Lax")
 
 

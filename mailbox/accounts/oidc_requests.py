@@ -1,7 +1,7 @@
-"""The e-ID provider's answers, within the limits of everything else that goes out.
+"""Requests to the e-ID provider, with the limits of all outgoing requests.
 
-mozilla-django-oidc sends by the module-level functions of `requests` and takes no session, so its own name
-for that module is given ours.
+mozilla-django-oidc calls the module-level functions of `requests` and takes no session, so its name for that
+module is replaced by ours.
 """
 
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ __all__ = ["RequestException", "bound_requests", "get"]
 
 
 def bound_requests() -> None:
-    """Let the library's requests go our way from now on."""
+    """Replace the library's `requests` by ours."""
     auth.requests = SimpleNamespace(get=get, post=_post)
 
 

@@ -1,4 +1,4 @@
-"""The e-ID provider's keys, and what a token that one of them signed says (OpenID Connect Core 10.1.1)."""
+"""The e-ID provider's keys, and the claims of tokens that are signed by them (OpenID Connect Core 10.1.1)."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from . import oidc_requests
 
 CLOCK_SKEW_SECONDS: Final = 60
 _KEPT_SECONDS: Final = 600.0
-# A token by an unknown key has the keys fetched again, though not oftener than this whoever sends such.
+# The keys are fetched again for a token by an unknown key, at most once in this time.
 _FETCHED_EVERY_SECONDS: Final = 10.0
 _MOST_TRIED: Final = 8
 _KEY_TYPES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
@@ -28,7 +28,7 @@ class _KeySet:
         self._at = 0.0
 
     def get(self, *, newer: bool = False) -> list[dict[str, Any]]:
-        """The keys; `newer` where those known do not do. Raises `RequestException`."""
+        """The keys; with `newer` they are fetched again. Raises `RequestException`."""
         with self._lock:
             age = time.monotonic() - self._at if self._address == settings.OIDC_OP_JWKS_ENDPOINT else None
             if age is None or age > (_FETCHED_EVERY_SECONDS if newer else _KEPT_SECONDS):
@@ -50,7 +50,7 @@ def discard() -> None:
 
 
 def claims_of(token: str, algorithm: str) -> dict[str, Any]:
-    """The claims of a token that the provider has signed, and whose time it is, give or take a minute.
+    """The claims of a token that the provider has signed and that is valid now, give or take a minute.
 
     Raises `SuspiciousOperation`, and `RequestException` where the keys cannot be fetched.
     """
@@ -79,9 +79,9 @@ def claims_of(token: str, algorithm: str) -> dict[str, Any]:
 
 
 def _fitting(keys: list[dict[str, Any]], key_id: Any, algorithm: str) -> list[jwt.PyJWK]:
-    """The keys that may have signed: by name where both have one, else by what they are for.
+    """The keys that may have signed a token: by key id where both have one, else by use and algorithm.
 
-    What is not understood is no key of ours: a set may have keys of types that we do not know.
+    Keys of types that we do not know are skipped.
     """
     named = [key for key in keys if key_id is not None and key.get("kid") == key_id]
     nameless = [key for key in keys if key_id is None or "kid" not in key]

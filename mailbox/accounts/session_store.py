@@ -1,7 +1,7 @@
-"""Sessions in Django's table, from which nobody can take one over: settings name it as SESSION_ENGINE.
+"""The session engine (`SESSION_ENGINE`): sessions in Django's table, of no use to whoever copies that.
 
-The table holds a hash of each session's key, so a copy of it opens no session, and what is in a session is
-sealed as everything else that is stored. A session engine as Django's own are (`SessionBase`, `Session`).
+The table holds a hash of each session's key, and the session's data are encrypted at rest. The interface is
+that of Django's own engines (`SessionBase`, `Session`).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from transport.storage.encryption import texts
 from transport.storage.encryption.errors import AtRestError
 
 logger = logging.getLogger(__name__)
-# Sessions belong to no organisation: a data key of the node's own seals them.
+# Sessions belong to no organisation: a data key of the node encrypts them.
 KEY_OWNER: Final = "node:sessions"
 # The width of Django's column; 160 bits of a hash of a key with as many are enough.
 _HASH_DIGITS: Final = 40
@@ -27,7 +27,7 @@ _KEY_LENGTH: Final = 32
 
 
 def stored_key(session_key: str) -> str:
-    """What the table holds of a session's key."""
+    """The hash of a session's key that the table holds."""
     return hashlib.sha256(session_key.encode()).hexdigest()[:_HASH_DIGITS]
 
 
@@ -38,7 +38,7 @@ class SessionStore(SessionBase):
 
     @classmethod
     def load_many(cls, session_keys: Iterable[str]) -> "dict[str, SessionStore]":
-        """The sessions that there are of these keys, by key, in one query."""
+        """The sessions with these keys that exist, by key, in one query."""
         by_stored = {stored_key(key): key for key in session_keys}
         rows = Session.objects.filter(session_key__in=by_stored, expire_date__gt=timezone.now())
         loaded = {}
@@ -51,7 +51,7 @@ class SessionStore(SessionBase):
         return loaded
 
     def load(self) -> dict[str, Any]:
-        """What is in the session; nothing where there is none, it has expired, or it cannot be opened."""
+        """The session's data; empty where it does not exist, has expired, or cannot be decrypted."""
         stored = stored_key(self.session_key or "")
         row = Session.objects.filter(session_key=stored, expire_date__gt=timezone.now()).first()
         content = self._content_of(row) if row is not None else None
@@ -112,13 +112,13 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Remove what has expired, and what another version of this program has stored in the clear."""
+        """Delete expired sessions, and unencrypted ones of earlier versions."""
         Session.objects.filter(expire_date__lt=timezone.now()).delete()
         Session.objects.exclude(session_data__startswith=texts.MARK).delete()
 
 
 def delete_stored(stored_keys: list[str]) -> None:
-    """End sessions by what the table holds of their keys."""
+    """End sessions by the hashes of their keys."""
     Session.objects.filter(session_key__in=stored_keys).delete()
 
 

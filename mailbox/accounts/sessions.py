@@ -1,6 +1,7 @@
-"""How long a login lasts: until one logs out, here or at the e-ID provider, is idle, or has been long enough.
+"""How long a login lasts: until the person logs out here or at the e-ID provider, is idle, or reaches a
+limit.
 
-A request that a page makes by itself does not count as somebody being there: it carries `X-Background`.
+A request that a page makes by itself carries `X-Background`, and does not count as activity.
 """
 
 import hashlib
@@ -41,7 +42,7 @@ _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class NotALogoutToken(Exception):
-    """What was sent is no logout token of our provider for us; `reason` is a code."""
+    """The token is no logout token of our provider for this client; `reason` is a code."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +50,7 @@ class NotALogoutToken(Exception):
 
 
 def is_over(session: SessionBase) -> bool:
-    """Whether the login of this session has lasted too long, or nobody has been there for too long."""
+    """Whether the login of this session has lasted, or has been idle, for too long."""
     now = time.time()
     begun: float = session.get(BEGUN, 0.0)
     is_idle: bool = now - session.get(SEEN, begun) > settings.SDK_SESSION_IDLE_SECONDS
@@ -57,7 +58,7 @@ def is_over(session: SessionBase) -> bool:
 
 
 class SessionLengthMiddleware(MiddlewareMixin):
-    """Ends what is over, and notes that somebody is there."""
+    """Ends logins that are over, and records when a person was last active."""
 
     def process_request(self, request: HttpRequest) -> None:
         session = request.session
@@ -115,10 +116,11 @@ def _end(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
 
 
 def end_sessions_of_token(logout_token: str) -> int:
-    """End the sessions that the provider's logout token names; how many (Back-Channel Logout 1.0 2.6).
+    """End the sessions that the provider's logout token names; returns how many (Back-Channel Logout 1.0
+    2.6).
 
-    Raises `NotALogoutToken`, and `RequestException` where the provider's keys cannot be fetched.
-    It ends what had begun when it was made, and is used up by that: kept by somebody, it ends no later login.
+    Raises `NotALogoutToken`, and `RequestException` where the provider's keys cannot be fetched. It ends
+    logins that began before it was issued, and cannot be used again: a stolen token ends no later login.
     """
     claims = _claims_of(logout_token)
     rows = LoginSession.objects.filter(Q(issued_at=None) | Q(issued_at__lte=moment_of(claims["iat"])))
@@ -136,7 +138,7 @@ def end_sessions_of_token(logout_token: str) -> int:
 
 
 def remove_ended_sessions() -> None:
-    """Remove sessions that have expired, and what was kept of those that are gone; and of logout tokens."""
+    """Delete expired sessions, login rows without a session, and expired logout tokens."""
     SessionStore.clear_expired()
     UsedLogoutToken.objects.filter(forgotten_at__lt=timezone.now()).delete()
     keys = Session.objects.values("session_key")
@@ -148,7 +150,7 @@ def _end_all(rows: list[LoginSession]) -> int:
         delete_stored([row.session_key for row in rows])
         LoginSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
         for person_id in {row.person_id for row in rows}:
-            # Open pages ask again, and find that they are logged out.
+            # Their open pages reload, and find that they are logged out.
             events.announce_to(person_id)
     logger.info("logged_out_by_provider", extra={"fields": {"sessions": len(rows)}})
     return len(rows)

@@ -1,4 +1,4 @@
-"""Logging in and out."""
+"""Addresses of logging in and out."""
 
 from django.urls import include, path
 from mozilla_django_oidc.views import OIDCLogoutView

@@ -1,7 +1,6 @@
-"""Mailboxes that nobody attends to: without an active member, or with a message that has waited too long.
+"""Unattended mailboxes: without an active member, or with a message that has waited too long.
 
-What has been noticed is kept as an alarm, so that pages and the metric need not look for it, and the managers
-are told by mail once a day for as long as it lasts.
+Each one has an alarm, which pages and metrics read. Its managers get a mail once a day while it lasts.
 """
 
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ Reason = UnattendedAlarm.Reason
 
 @dataclass(frozen=True, slots=True)
 class Unattended:
-    """A mailbox that nobody attends to, why, and since when."""
+    """An unattended mailbox, why it is unattended, and since when."""
 
     mailbox: FunctionMailbox
     reason: Reason
@@ -44,7 +43,7 @@ class Unattended:
 
 
 def unhandled() -> QuerySet[Conversation]:
-    """Conversations in which something has arrived that is neither answered nor done."""
+    """Open conversations in which the latest message is neither answered nor done."""
     answer = Message.objects.filter(
         conversation=OuterRef("pk"), direction=Message.Direction.OUT, at__gt=OuterRef("last_arrived_at")
     )
@@ -53,12 +52,12 @@ def unhandled() -> QuerySet[Conversation]:
 
 
 def unassigned() -> QuerySet[Conversation]:
-    """Those of them that nobody is assigned to."""
+    """Unhandled conversations without an assignee."""
     return unhandled().filter(assignee=None)
 
 
 def unattended(now: datetime) -> list[Unattended]:
-    """Open mailboxes that nobody attends to now."""
+    """The open mailboxes that are unattended now."""
     active = Membership.objects.filter(current_memberships(), mailbox=OuterRef("pk"), person__is_active=True)
     boxes = FunctionMailbox.objects.filter(is_open=True).annotate(has_member=Exists(active))
     oldest = dict(
@@ -95,13 +94,13 @@ def send_alarms() -> None:
 
 
 def alarms_of(person: Viewer) -> QuerySet[UnattendedAlarm]:
-    """What the person should see on the start page: of their own mailboxes, and of those that they manage."""
+    """The alarms for a person's start page: of their own mailboxes, and of those that they manage."""
     boxes = FunctionMailbox.objects.filter(Q(pk__in=mailboxes_of(person)) | Q(pk__in=managed_by(person)))
     return UnattendedAlarm.objects.filter(mailbox__in=boxes).select_related("mailbox").order_by("since")
 
 
 def counts() -> dict[str, int]:
-    """How many mailboxes are unattended, by the reason."""
+    """How many mailboxes are unattended, by reason."""
     rows = UnattendedAlarm.objects.values_list("reason", flat=True)
     return {reason.value: sum(row == reason for row in rows) for reason in Reason}
 
@@ -120,7 +119,7 @@ def _send_alarm(now: datetime, alarm: UnattendedAlarm) -> int:
 
 
 def _recipients(mailbox: FunctionMailbox) -> list[str]:
-    """The managers' addresses; where none has any, those of the organisation's administrators."""
+    """The mail addresses of the managers; if none has one, those of the organisation's administrators."""
     managing = Membership.objects.filter(current_memberships(), mailbox=mailbox, role=Membership.Role.MANAGER)
     administering = OrganisationRole.objects.filter(
         current_roles(), participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
@@ -137,7 +136,7 @@ def _recipients(mailbox: FunctionMailbox) -> list[str]:
 
 
 def _mail(alarm: UnattendedAlarm, addresses: list[str]) -> None:
-    """A mail that names the mailbox and nothing in it."""
+    """Send the mail, which names the mailbox and no content."""
     with override(settings.LANGUAGE_CODE):
         subject = _("Obevakad brevlåda: %(name)s") % {"name": alarm.mailbox.name}
         why = {

@@ -1,4 +1,4 @@
-"""What administrators may do about their organisation's certificates; every step is in the access log."""
+"""Requesting and importing an organisation's certificates; every step is recorded in the access log."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -17,13 +17,13 @@ from transport.message_service.api import (
 
 
 def certificates_seen_by(person: Viewer) -> list[HeldCertificate]:
-    """Those of the person's organisations, and the installation's own, which all of them stand on."""
+    """The certificates of the person's organisations, and those of the node, which all of them depend on."""
     own = {"", *administered_by(person)}
     return [certificate for certificate in held_certificates() if certificate.participant in own]
 
 
 def requests_of(person: Viewer) -> QuerySet[CertificateRequest]:
-    """What waits for its certificate in the person's organisations, the oldest first."""
+    """Open certificate requests of the person's organisations, the oldest first."""
     rows = CertificateRequest.objects.filter(organisation__participant_id__in=administered_by(person))
     return rows.select_related("organisation").order_by("created_at")
 

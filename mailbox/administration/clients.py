@@ -1,6 +1,6 @@
-"""What administrators do about other message clients of their organisation; every step is in the access log.
+"""Administering the organisation's external message clients; every change is in the access log.
 
-What a client may see and act for is proposed by one and confirmed by another (`mailbox.access`).
+One administrator proposes what a client may do, and another confirms it (`mailbox.access`).
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ from . import routing as administration_routing
 
 
 class NameTaken(Exception):
-    """There is a client of that name already, here or in another organisation of the installation."""
+    """A client of this or another organisation of the node has the name already."""
 
 
 def register(actor: Person, organisation: Organisation, client_id: str, name: str) -> ApiClient:
-    """Add a client, which sees nothing and does nothing yet. Raises `NameTaken`."""
+    """Add a client, which has no functions, scopes or keys yet. Raises `NameTaken`."""
     with transaction.atomic():
-        # One at a time: of two who register the same name, the second is not to change the first's client.
+        # Locked, so that of two registrations of the same name the second one fails.
         list(Organisation.objects.select_for_update(no_key=True).order_by("pk").values_list("pk"))
         if ApiClient.objects.filter(client_id=client_id).exists():
             raise NameTaken
@@ -44,7 +44,7 @@ def register(actor: Person, organisation: Organisation, client_id: str, name: st
 
 
 def rename(actor: Person, client: ApiClient, name: str) -> None:
-    """Change what people call it."""
+    """Change the name that pages show."""
     if name != client.name:
         with transaction.atomic():
             registration.register(client.organisation, client.client_id, name=name)
@@ -52,14 +52,14 @@ def rename(actor: Person, client: ApiClient, name: str) -> None:
 
 
 def propose_keys(actor: Person, client: ApiClient, keys: list[dict[str, Any]], *, replace: bool) -> None:
-    """Propose public keys beside those that the client has, or in their place."""
+    """Propose public keys, besides those that the client has or in their place."""
     with transaction.atomic():
         proposals.propose_keys(client, keys, replace=replace, by=str(actor.pk), by_name=actor.name)
         _record(actor, "client-proposed", client, keys=[key["kid"] for key in keys], replace=replace)
 
 
 def propose_access(actor: Person, client: ApiClient, auth_ids: Sequence[str], scopes: Sequence[str]) -> None:
-    """Propose which functions the client may act for, and what it may do, unless that is so."""
+    """Propose the functions and scopes of the client, if they differ from the present ones."""
     if (list(auth_ids), list(scopes)) == (client.auth_ids, client.scopes):
         return
     with transaction.atomic():
@@ -70,35 +70,35 @@ def propose_access(actor: Person, client: ApiClient, auth_ids: Sequence[str], sc
 
 
 def confirm(actor: Person, client: ApiClient, seal: str) -> None:
-    """Give the client what another has proposed. Raises `proposing.NotYours`, `proposing.Changed`."""
+    """Confirm another administrator's proposal. Raises `proposals.NotYours`, `proposals.Changed`."""
     with transaction.atomic():
         confirmed = proposals.confirm(client, seal, by=str(actor.pk))
         _record(actor, "client-confirmed", client, **_details(confirmed))
 
 
 def withdraw(actor: Person, client: ApiClient, seal: str) -> None:
-    """Let what was proposed be. Raises `proposing.Changed`."""
+    """Withdraw a proposal. Raises `proposals.Changed`."""
     with transaction.atomic():
         withdrawn = proposals.withdraw(client, seal)
         _record(actor, "client-withdrawn", client, **_details(withdrawn))
 
 
 def revoke_key(actor: Person, client: ApiClient, kid: str) -> None:
-    """Revoke a key, at once. Raises `registering.NotRegistered`."""
+    """Revoke a key, at once. Raises `registration.NotRegistered`."""
     with transaction.atomic():
         registration.revoke_key(client, kid)
         _record(actor, "client-key-removed", client, keys=[kid])
 
 
 def set_active(actor: Person, client: ApiClient, *, is_active: bool) -> None:
-    """Shut the client out at once, or let it in again with what has been confirmed."""
+    """Disable the client at once, or enable it again with what has been confirmed."""
     with transaction.atomic():
         registration.set_active(client, is_active=is_active)
         _record(actor, "client-enabled" if is_active else "client-disabled", client)
 
 
 def set_webhook(actor: Person, client: ApiClient, address: str) -> str:
-    """Say where the client is told of news; its new secret. Raises `registering.NotRegistered`."""
+    """Set the client's web hook; returns its new secret. Raises `registration.NotRegistered`."""
     with transaction.atomic():
         registered = registration.register(client.organisation, client.client_id, webhook_url=address)
         _record(actor, "client-webhook-set", client, address=address)
@@ -115,8 +115,8 @@ def set_route(
 ) -> bool:
     """Assign a function to message clients from now on.
 
-    False where that waits for a second administrator, since what has
-    been another client's alone would come to the actor."""
+    Returns False if that waits for a second administrator, since the actor would see messages that only
+    another client has seen until now."""
     participant = organisation.participant_id
     with transaction.atomic():
         Organisation.objects.select_for_update().get(pk=organisation.pk)
@@ -141,7 +141,7 @@ def set_route(
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A function that other clients have a part in. `fetched_by` are those that see it now."""
+    """A function that is routed to external clients; `fetched_by` are those that may fetch its messages."""
 
     route: FunctionRoute
     name: str
@@ -154,12 +154,12 @@ class Routed:
 
     @property
     def lacks_mailbox(self) -> bool:
-        """It is to lie in a mailbox as well, and there is none."""
+        """Whether it is routed to the built-in client too, but has no mailbox."""
         return self.route.to == FunctionRoute.To.BOTH and not self.has_mailbox
 
 
 def routed_functions(person: access.Viewer) -> list[Routed]:
-    """The functions of the person's organisations that are not the built-in client's alone."""
+    """The functions of the person's organisations that are routed to external clients."""
     names, with_mailbox = functions_of(person)
     clients = list(access.api_clients_of(person).filter(is_active=True))
     found = []
@@ -176,8 +176,8 @@ def routed_functions(person: access.Viewer) -> list[Routed]:
 
 
 def functions_of(person: access.Viewer) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
-    """Names of the functions of the person's organisations by participant and address; those with an open
-    mailbox."""
+    """The names of the functions of the person's organisations by participant and address; and those of them
+    with an open mailbox."""
     own = access.administered_by(person)
     registered = OwnFunction.objects.filter(participant_id__in=own, closed_at=None)
     names = {(function.participant_id, function.identifier): function.name for function in registered}

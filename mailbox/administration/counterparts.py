@@ -1,4 +1,4 @@
-"""What administrators do about traffic with others: arrivals that could not be judged, and trying a way."""
+"""Arrivals that were set aside, and testing the connection to a counterpart."""
 
 from uuid import UUID
 
@@ -14,31 +14,31 @@ from transport.message_service.api import IncomingMessage, Organisation, Partici
 
 
 def arrivals_set_aside(person: Viewer) -> QuerySet[IncomingMessage]:
-    """Those of the organisations that the person administers."""
+    """Arrivals that were set aside in the organisations that the person administers."""
     return dead_letters.dead_letters(administered_by(person))
 
 
 def count_set_aside() -> int:
-    """How many wait in the whole node: for monitoring."""
+    """How many arrivals are set aside in the whole node; for monitoring."""
     return dead_letters.dead_letters().count()
 
 
 def retry(actor: Person, row: IncomingMessage) -> None:
-    """Have an arrival judged once more; in the access log. Raises `dead_letters.NotDeadLetter`."""
+    """Have an arrival validated again; recorded in the access log. Raises `dead_letters.NotDeadLetter`."""
     with transaction.atomic():
         dead_letters.retry(row.pk, actor=actor.name)
         _record(actor, "arrival-retried", row.pk, row.organisation.participant_id)
 
 
 def refuse(actor: Person, row: IncomingMessage) -> None:
-    """Have an arrival refused; in the access log. Raises `dead_letters.NotDeadLetter`."""
+    """Have an arrival rejected; recorded in the access log. Raises `dead_letters.NotDeadLetter`."""
     with transaction.atomic():
         dead_letters.reject(row.pk, actor=actor.name)
         _record(actor, "arrival-refused", row.pk, row.organisation.participant_id)
 
 
 def ping(organisation: Organisation, recipient: ParticipantId) -> list[Tried]:
-    """Each step towards a counterpart, up to the first that does not work."""
+    """Test the steps towards a counterpart, up to the first that fails."""
     return list(pinging.ping(organisation.participant, recipient))
 
 

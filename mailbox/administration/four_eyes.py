@@ -1,7 +1,7 @@
-"""Who may let others' messages go to a mailbox alone, and who needs a second administrator for it.
+"""Which changes of where messages go need a second administrator.
 
-An administrator sees no message. So whoever lets messages go to a mailbox that they read, or whose
-members they have named, does not do it alone: it waits as a `Redirection` until another has confirmed it.
+Administrators see no messages. A change that sends messages to a mailbox which the actor reads, or whose
+members the actor has named, therefore waits as a `Redirection` until another administrator has confirmed it.
 """
 
 from typing import Any
@@ -14,9 +14,9 @@ from mailbox.models import AccessLogEntry, FunctionMailbox, MembershipRule, Pers
 
 
 def needs_second(actor: Person | None, target: FunctionMailbox | None) -> bool:
-    """Whether what goes to the mailbox comes before the eyes of the actor, or of those whom they named.
+    """Whether the actor, or members whom the actor has named, would see what goes to the mailbox.
 
-    Without an actor it is the operator, at the command line.
+    No actor means the operator, at the command line.
     """
     if actor is None or target is None:
         return False
@@ -44,9 +44,9 @@ def apply_or_propose(
     value: dict[str, Any],
     second: Person | None,
 ) -> bool:
-    """Whether the change may be made now. If not, it is kept as proposed; in the caller's transaction.
+    """Whether the change may be made now; if not, it is stored as a proposal. In the caller's transaction.
 
-    A change that has been confirmed by a `second` is the confirming one's to record.
+    A change that a `second` administrator confirms is recorded by `redirections`.
     """
     if actor is None or second is not None:
         return True

@@ -28,10 +28,10 @@ class SuccessorUnfit(Exception):
 
 
 def register_mailboxes(participant_id: str) -> None:
-    """Begin a register that is empty with the functions that the organisation's mailboxes serve.
+    """Fill an empty register with the functions of the organisation's mailboxes.
 
-    What the federation's address book says of them is taken over; a mailbox that it does not know begins
-    with its own name. A register that somebody has begun is left as it is.
+    Their values are those of the federation's address book, else the mailbox's name. A register that is not
+    empty is left unchanged.
     """
     with transaction.atomic():
         Organisation.objects.select_for_update(no_key=True).filter(participant_id=participant_id).first()
@@ -51,7 +51,7 @@ def register_mailboxes(participant_id: str) -> None:
 
 
 def difference(participant_id: str) -> register.Difference:
-    """What the federation's address book lacks of the register; an empty one begins with the mailboxes."""
+    """The difference between the register, which is filled if empty, and the federation's address book."""
     register_mailboxes(participant_id)
     return register.difference(participant_id)
 
@@ -68,7 +68,7 @@ def create(actor: Person, participant_id: str, entry: Entry) -> OwnFunction:
 
 
 def change(actor: Person, function: OwnFunction, entry: Entry) -> bool:
-    """Let a function say what the entry says, but for its identifier; whether that was a change."""
+    """Change a function to the entry's values, except its identifier; returns whether anything changed."""
     fields = {name: value for name, value in _fields(entry).items() if name != "identifier"}
     changed = [name for name, value in fields.items() if getattr(function, name) != value]
     if not changed:
@@ -93,8 +93,8 @@ def close(
 ) -> bool:
     """Close a function: its mailbox takes no new messages. Raises `SuccessorUnfit`.
 
-    `on` is the day, in Sweden, on which it was closed, where that is another than today.
-    False where it waits for a second administrator, since its messages would come to the actor.
+    `on` is the day in Swedish time on which it was closed, if not today. Returns False if the change waits
+    for a second administrator (`four_eyes`).
     """
     with transaction.atomic():
         keys = [row.pk for row in (function, successor) if row is not None]
@@ -125,7 +125,7 @@ def close(
             participant_id=function.participant_id, address=function.identifier, is_open=True
         ).first()
         if mailbox is not None:
-            # Who takes its messages now has been settled with the function.
+            # Where its messages go now has been decided with the function.
             mailboxes.set_open(actor, mailbox, is_open=False, second=second or actor)
     return True
 
@@ -150,10 +150,10 @@ def _may_close(
 
 
 def import_entries(actor: Person, participant_id: str, entries: list[Entry]) -> tuple[int, int]:
-    """Add, change and close functions, all or none; how many were added and changed.
+    """Add, change and close functions, all or none; returns how many were added and changed.
 
-    What no entry names stays as it is, and nothing is opened again. What needs a second administrator to be
-    closed is proposed to them. Raises `SuccessorUnfit`.
+    Functions without an entry are left, and closed ones are not opened again. Closing one that needs a second
+    administrator is proposed. Raises `SuccessorUnfit`.
     """
     with transaction.atomic():
         known = {row.identifier: row for row in OwnFunction.objects.filter(participant_id=participant_id)}
@@ -180,7 +180,7 @@ def import_entries(actor: Person, participant_id: str, entries: list[Entry]) -> 
 
 
 def _closed_in_order(entries: list[Entry]) -> list[Entry]:
-    """Those that the file says are closed, each before its successor, which is open when it is named."""
+    """The closed entries of a file, each before its successor: a successor has to be open when it is set."""
     closed = {entry.identifier: entry for entry in entries if entry.is_closed}
 
     def succeeded_by(entry: Entry) -> int:

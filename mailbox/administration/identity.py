@@ -23,7 +23,7 @@ def shown_to(person: Viewer) -> OrganisationIdentity | None:
 
     None where there is none, or where several could be meant.
     """
-    # Two tell that there are several.
+    # Two rows are enough to know that there are several.
     rows = list(OrganisationIdentity.objects.defer("logo")[:2])
     if len(rows) < 2:
         return rows[0] if rows else None

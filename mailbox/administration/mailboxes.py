@@ -242,13 +242,13 @@ def give_role(actor: Person, person: Person, role: str, participant_id: str) -> 
             _update_login_lock(person)
 
 
-def revoke_role(actor: Person, held: OrganisationRole) -> None:
+def revoke_role(actor: Person, given_role: OrganisationRole) -> None:
     """Revoke a role. Raises `NotForYouToGive`."""
-    if not may_name(actor, held.person, held.role, held.participant_id):
+    if not may_name(actor, given_role.person, given_role.role, given_role.participant_id):
         raise NotForYouToGive
     with transaction.atomic():
-        person, role, participant_id = held.person, held.role, held.participant_id
-        held.delete()
+        person, role, participant_id = given_role.person, given_role.role, given_role.participant_id
+        given_role.delete()
         access_log.record(actor, "role-taken", participant_id, person=person, role=role)
         events.announce_to(person.pk)
 
@@ -262,12 +262,7 @@ def record_bundle_made(actor: Person, conversation: Conversation) -> None:
 
 
 def appoint(participant_id: str, person: Person, role: str) -> None:
-    """Give the first role of its kind, when an installation is set up; later who holds a role gives it."""
+    """Give a person a role while a node is set up, on nobody's order; nothing changes if they have it."""
     _, given = OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id, role=role)
     if given:
         access_log.record(None, "role-given", participant_id, person=person, role=role)
-
-
-def make_administrator(participant_id: str, person: Person) -> None:
-    """Appoint an administrator of an organisation."""
-    appoint(participant_id, person, OrganisationRole.Role.ADMINISTRATOR)

@@ -1,4 +1,4 @@
-"""Membership by what the e-ID provider says of a person: looked at in each login."""
+"""Membership rules: who is a member by a claim of the e-ID provider. They are applied at each login."""
 
 import logging
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def make_rule(actor: Person, mailbox: FunctionMailbox, claim: str, value: str) -> MembershipRule:
-    """Whoever has the value becomes a member at the next login, but for who alone has said so."""
+    """Add a rule: who has the claim's value becomes a member at the next login, except the only author."""
     with transaction.atomic():
         rule, made = MembershipRule.objects.get_or_create(
             mailbox=mailbox, claim=claim, value=value, defaults={"made_by": actor}
@@ -28,8 +28,7 @@ def make_rule(actor: Person, mailbox: FunctionMailbox, claim: str, value: str) -
 
 
 def confirm_rule(actor: Person, rule: MembershipRule) -> None:
-    """Say the same as who made it: then it is two who want it so. What nobody is known to have made is the
-    actor's alone from then on."""
+    """Confirm another administrator's rule. A rule without a known author becomes the actor's own."""
     with transaction.atomic():
         rule = MembershipRule.objects.select_for_update().get(pk=rule.pk)
         if not may_confirm(actor, rule):
@@ -41,12 +40,12 @@ def confirm_rule(actor: Person, rule: MembershipRule) -> None:
 
 
 def may_confirm(actor: Person, rule: MembershipRule) -> bool:
-    """Whether it would mean something that the actor says the same."""
+    """Whether the actor's confirmation would count."""
     return rule.is_suspended or rule.made_by_id not in {None, actor.pk}
 
 
 def remove_rule(actor: Person, rule: MembershipRule) -> None:
-    """Remove a rule, and the memberships that it gave."""
+    """Delete a rule, and the memberships that it has given."""
     with transaction.atomic():
         for membership in rule.memberships.select_related("mailbox", "person"):
             mailboxes.remove_member(actor, membership)
@@ -55,15 +54,15 @@ def remove_rule(actor: Person, rule: MembershipRule) -> None:
 
 
 def rules_met(claims: Mapping[str, Any]) -> list[MembershipRule]:
-    """The rules that what the provider says of somebody meets."""
+    """The rules that a person's claims meet."""
     rules = MembershipRule.objects.filter(claim__in=list(claims), is_suspended=False)
     return [rule for rule in rules.select_related("mailbox") if rule.value in _values(claims[rule.claim])]
 
 
 def apply(person: Person, claims: Mapping[str, Any]) -> None:
-    """Give the memberships that the claims give, and end those that they no longer give.
+    """Add the memberships that the person's claims give, and end those that they give no longer.
 
-    Nobody names themselves a member: a rule that somebody has made alone gives them nothing.
+    A rule that is the person's own alone does not apply to them: nobody makes themselves a member.
     """
     met = [rule for rule in rules_met(claims) if rule.made_by_id != person.pk]
     with transaction.atomic():
@@ -90,5 +89,5 @@ def _record(actor: Person, what: str, rule: MembershipRule) -> None:
 
 
 def _values(claim: Any) -> list[str]:
-    """A claim is a text, or a list of them, as groups are."""
+    """The values of a claim, which is a text or a list of texts."""
     return [str(value) for value in claim] if isinstance(claim, list) else [str(claim)]

@@ -1,6 +1,7 @@
-"""Malicious code that was found, and a scanner that does not answer: what administrators are told of.
+"""Files with malware, and alarms about them and about a scanner that does not answer.
 
-Pages and mail tell when, which way and what the scanner calls it: nothing of a message, and no file's name.
+Pages and mails tell the time, the direction and the scanner's name for the malware: no content and no file
+name.
 """
 
 from collections.abc import Iterable
@@ -23,18 +24,18 @@ from transport.message_service.api import QuarantinedFile, ScannerAlarm, quarant
 
 from .certificates import administrator_addresses
 
-# How long messages may wait for the scanner before somebody is told: it may just be starting again.
+# How long messages may wait for the scanner before an alarm is sent: it may be restarting.
 _SCANNER_DELAY: Final = timedelta(minutes=10)
 _REPEAT_AFTER: Final = timedelta(days=1)
 
 
 def files_seen_by(person: Viewer) -> QuerySet[QuarantinedFile]:
-    """What was found at the organisations that the person administers."""
+    """Files with malware of the organisations that the person administers."""
     return quarantine.quarantined(administered_by(person))
 
 
 def count_unremoved(person: Viewer) -> int:
-    """How much of it nobody has dealt with yet."""
+    """How many of these files have not been removed yet."""
     own = administered_by(person)
     return quarantine.quarantined(own).filter(removed_at=None).count() if own else 0
 
@@ -46,7 +47,7 @@ def waiting_for_scanner(person: Viewer) -> tuple[int, datetime | None]:
 
 
 def remove(actor: Person, row: QuarantinedFile) -> None:
-    """Remove what was kept; in the access log."""
+    """Delete a quarantined file; recorded in the access log."""
     with transaction.atomic():
         if quarantine.remove(row.pk, actor.name):
             participant = row.organisation.participant_id
@@ -56,13 +57,13 @@ def remove(actor: Person, row: QuarantinedFile) -> None:
 
 
 def send_alarms() -> None:
-    """Tell the administrators of what has been found since they were told, and of a scanner that is away."""
+    """Mail administrators about files found since the last alarm, and about a scanner that is unavailable."""
     fault_isolation.count_each(_send_files_alarm, list(_organisations_with_new()))
     fault_isolation.count_each(_send_scanner_alarm, [timezone.now()])
 
 
 def counts() -> dict[str, int]:
-    """Figures for monitoring: what was found and nobody has dealt with, and what waits for the scanner."""
+    """Figures for monitoring: files that have not been removed, and messages that wait for the scanner."""
     found = QuarantinedFile.objects.filter(removed_at=None)
     return {"found": found.count(), "waiting": quarantine.awaiting_scan()[0]}
 

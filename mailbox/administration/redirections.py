@@ -1,4 +1,4 @@
-"""Changes of where messages go that wait for a second administrator: confirmed as proposed, or let be."""
+"""Changes of where messages go that wait for a second administrator, who confirms or withdraws them."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -16,21 +16,21 @@ from . import functions as administration_functions
 
 
 class NotYours(Exception):
-    """Nobody confirms what they have proposed themselves."""
+    """The person has proposed the change, and so cannot confirm it."""
 
 
 class Settled(Exception):
-    """It has been confirmed or withdrawn, or cannot be made as it was proposed any more."""
+    """The change has been confirmed or withdrawn, or cannot be made any more."""
 
 
 def proposed_to(person: Viewer) -> QuerySet[Redirection]:
-    """What waits in the organisations that the person administers."""
+    """Changes that wait in the organisations that the person administers."""
     rows = Redirection.objects.filter(participant_id__in=administered_by(person), settled_at=None)
     return rows.select_related("mailbox", "target", "by").order_by("pk")
 
 
 def confirm(actor: Person, redirection_id: int) -> None:
-    """Make the change. Raises `NotYours`, `Settled`."""
+    """Confirm and make the change. Raises `NotYours`, `Settled`."""
     with transaction.atomic():
         row = _locked(redirection_id)
         if row.by_id == actor.pk:
@@ -42,7 +42,7 @@ def confirm(actor: Person, redirection_id: int) -> None:
 
 
 def withdraw(actor: Person, redirection_id: int) -> None:
-    """Let it be. Raises `Settled`."""
+    """Withdraw the change. Raises `Settled`."""
     with transaction.atomic():
         row = _locked(redirection_id)
         row.settled_at = timezone.now()
@@ -59,7 +59,7 @@ def _locked(redirection_id: int) -> Redirection:
 
 
 def _make(row: Redirection, second: Person) -> None:
-    """Make the change as who proposed it, with the second's word."""
+    """Make the change on behalf of the person who proposed it."""
     kind, value = Redirection.Kind(row.kind), row.value
     try:
         if kind == Redirection.Kind.CLOSE_FUNCTION:

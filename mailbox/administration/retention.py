@@ -1,7 +1,8 @@
-"""Deleting conversations whose time is up: by a rule for each mailbox and state, with a protocol.
+"""Erasure of conversations by retention rules, one for each mailbox and state, with a protocol.
 
-A conversation is deleted as a whole: messages, attachments, what searching knows of it, and the envelopes in
-the message service. Not while it is held, while an answer is being written, or while a message is in work.
+A conversation is deleted as a whole: messages, attachments, search index, and envelopes in the message
+service. It is not deleted under a retention hold, while it has a draft, or while one of its messages is being
+processed.
 """
 
 import logging
@@ -35,22 +36,22 @@ from .alarms import unhandled
 
 logger = logging.getLogger(__name__)
 _BATCH: Final = 200
-# Nothing is deleted sooner than this after the last that happened, whatever a rule says.
+# No rule deletes a conversation sooner than this after its last activity.
 SHORTEST_DAYS: Final = 30
 LONGEST_DAYS: Final = 36_500
 
 
 class NotConfirmed(Exception):
-    """The mailbox's name was not typed as it is."""
+    """The mailbox's name was not typed correctly."""
 
 
 class DaysOutOfRange(Exception):
-    """Rules say a number of days between `SHORTEST_DAYS` and `LONGEST_DAYS`."""
+    """The days of a rule are not between `SHORTEST_DAYS` and `LONGEST_DAYS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a rule would delete: now, within a month, and in all; and how many conversations are held."""
+    """How many conversations a rule would delete now, within a month and in all; and how many are exempt."""
 
     now: int
     within_a_month: int
@@ -61,7 +62,7 @@ class Preview:
 
 
 def in_state(mailbox: FunctionMailbox, state: str) -> QuerySet[Conversation]:
-    """The mailbox's conversations in a state: open ones by whether somebody here should do something."""
+    """The mailbox's conversations in a state; open ones are divided by whose turn it is."""
     rows = Conversation.objects.filter(mailbox=mailbox)
     if state in {RetentionRule.State.DONE, RetentionRule.State.TRASH}:
         return rows.filter(state=state)
@@ -72,7 +73,7 @@ def in_state(mailbox: FunctionMailbox, state: str) -> QuerySet[Conversation]:
 
 
 def preview(mailbox: FunctionMailbox, state: str, days: int) -> Preview:
-    """What a rule of so many days would do."""
+    """What a rule with so many days would delete."""
     now = timezone.now()
     rows = in_state(mailbox, state)
     held = rows.exclude(retention_hold=None).count()
@@ -125,7 +126,7 @@ def set_rule(
 
 
 def hold(actor: Person, conversation: Conversation) -> None:
-    """Keep a conversation whatever the rules say."""
+    """Put a retention hold on a conversation: no rule deletes it."""
     with transaction.atomic():
         assignment.locked_for(conversation.pk, actor)
         _, created = RetentionHold.objects.get_or_create(conversation=conversation, defaults={"by": actor})
@@ -135,7 +136,7 @@ def hold(actor: Person, conversation: Conversation) -> None:
 
 
 def release(actor: Person, conversation: Conversation) -> None:
-    """Let the rules apply to a conversation again."""
+    """End the retention hold of a conversation."""
     with transaction.atomic():
         assignment.locked_for(conversation.pk, actor)
         if RetentionHold.objects.filter(conversation=conversation).delete()[0]:
@@ -144,7 +145,7 @@ def release(actor: Person, conversation: Conversation) -> None:
 
 
 def run() -> int:
-    """Delete what the rules say; how many conversations."""
+    """Delete the conversations that are due by their rules; returns how many."""
     count = 0
     for rule in RetentionRule.objects.select_related("mailbox"):
         deleted = sum(_delete_if_due(rule, key) for key in _due(rule))
@@ -173,7 +174,7 @@ def _due(rule: RetentionRule) -> Iterator[int]:
 
 
 def _delete_if_due(rule: RetentionRule, key: int) -> bool:
-    """Delete one conversation in a transaction of its own, if it still is to go."""
+    """Delete one conversation in a transaction of its own, if it is still due."""
     limit = timezone.now() - timedelta(days=rule.days)
     try:
         with transaction.atomic():
@@ -197,7 +198,7 @@ def _delete(conversation: Conversation, rule: RetentionRule) -> None:
     attachments = Attachment.objects.filter(document__message__in=messages)
     names = list(attachments.values_list("file_name", flat=True))
     for message in messages:
-        # One message may lie in two mailboxes of the organisation, sent from one to the other.
+        # Two mailboxes of the organisation may have the same message, if one sent it to the other.
         if not _is_elsewhere(message, conversation):
             was_sent = message.direction == Message.Direction.OUT
             erasure.erase(mailbox.participant_id, message.message_id, was_sent=was_sent)

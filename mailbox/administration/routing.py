@@ -1,7 +1,7 @@
-"""Where messages go: to a function that stands in for one that is closed or unknown, and inside this node.
+"""Stand-ins for functions without a mailbox, and the way of messages between organisations of this node.
 
-Nothing is lost for want of a mailbox: what is for a closed function goes to its successor; what nobody serves
-goes to the organisation's catch-all mailbox, where one is chosen; what is left is refused with a receipt.
+Messages for a closed function go to its successor. Messages for an unknown function go to the organisation's
+catch-all mailbox, if there is one, or are rejected with a receipt.
 """
 
 from django.db import transaction
@@ -15,11 +15,11 @@ from . import four_eyes
 
 
 class CatchAllUnfit(Exception):
-    """A catch-all is an open mailbox of the organisation's own."""
+    """The mailbox is not an open one of the organisation, and so cannot be its catch-all."""
 
 
 def stand_ins(participant_id: str, function_address: str) -> list[str]:
-    """The functions that are to take what is for a function that nobody serves, the first choice first."""
+    """Addresses of the functions that stand in for one without a mailbox, the first choice first."""
     found = register.successors_of(participant_id, function_address)
     chosen = catch_all_of(participant_id)
     if chosen is not None:
@@ -30,8 +30,7 @@ def stand_ins(participant_id: str, function_address: str) -> list[str]:
 def stand_in_of(
     participant_id: str, function_address: str, *, succeeded_by: str = ""
 ) -> FunctionMailbox | None:
-    """The mailbox that takes what is for a function which none of its own does; `succeeded_by` is a successor
-    that it is to have."""
+    """The mailbox that stands in for a function without one; `succeeded_by` is its future successor."""
     chain = [succeeded_by, *register.successors_of(participant_id, succeeded_by)] if succeeded_by else []
     found = [*chain, *stand_ins(participant_id, function_address)]
     boxes = FunctionMailbox.objects.filter(participant_id=participant_id, address__in=found, is_open=True)
@@ -40,7 +39,7 @@ def stand_in_of(
 
 
 def taker_of(participant_id: str, function_address: str) -> FunctionMailbox | None:
-    """The mailbox that takes what is for a function now."""
+    """The mailbox that receives the messages of a function now."""
     own = FunctionMailbox.objects.filter(
         participant_id=participant_id, address=function_address, is_open=True
     )
@@ -59,9 +58,9 @@ def set_catch_all(
     *,
     second: Person | None = None,
 ) -> bool:
-    """Let a mailbox take what nobody serves; None lets it be refused. Raises `CatchAllUnfit`.
+    """Set the catch-all mailbox; with None such messages are rejected. Raises `CatchAllUnfit`.
 
-    False where it waits for a second administrator (`four_eyes`).
+    Returns False if the change waits for a second administrator (`four_eyes`).
     """
     with transaction.atomic():
         boxes = FunctionMailbox.objects.select_for_update().filter(participant_id=participant_id)
@@ -91,7 +90,7 @@ def set_catch_all(
 
 
 def set_out_and_back(actor: Person | None, organisation: Organisation, *, goes_out_and_back: bool) -> None:
-    """Say whether messages between this organisation and others of the node go out and back."""
+    """Set whether messages between the organisation and others of this node go out and back by AS4."""
     with transaction.atomic():
         row = Organisation.objects.select_for_update().get(pk=organisation.pk)
         if row.goes_out_and_back == goes_out_and_back:

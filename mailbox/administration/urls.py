@@ -1,4 +1,4 @@
-"""The pages of administration, below `administration/`."""
+"""Addresses of administration, below `administration/`."""
 
 from django.urls import path
 

@@ -132,7 +132,7 @@ def _add_message(contents: _Contents, folder: str, conversation: Conversation, m
     for document in message.documents.all():
         for attachment in document.attachments.all():
             number += 1
-            with blobs.open_stored(attachment.file_name, attachment.place) as source:
+            with blobs.open_stored(attachment.file_name, attachment.binding) as source:
                 path = f"{folder}/attachments/{number:02d}-{_safe_name(attachment)}"
                 contents.add(path, source)
 

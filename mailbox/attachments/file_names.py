@@ -17,8 +17,8 @@ NAMELESS: Final = "bilaga"
 def safe_name(name: str, most_bytes: int = LONGEST_BYTES) -> str:
     """A file name without directories, control characters and characters that some systems refuse."""
     last = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    kept = "".join(letter for letter in last if letter.isprintable() and letter not in _REFUSED)
-    return _not_reserved(_shortened(contained(kept).strip(" ."), most_bytes) or NAMELESS)
+    printable = "".join(letter for letter in last if letter.isprintable() and letter not in _REFUSED)
+    return _not_reserved(_shortened(contained(printable).strip(" ."), most_bytes) or NAMELESS)
 
 
 def distinct(names: Iterable[str]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def store(source: BinaryIO, name: str, content_type: str, directory: str, partic
 
 def copied(attachment: Attachment | DraftAttachment, directory: str, participant: str) -> StoredFile:
     """A copy of an attached file, in a file of its own."""
-    with blobs.open_stored(attachment.file_name, attachment.place) as source:
+    with blobs.open_stored(attachment.file_name, attachment.binding) as source:
         return store(source, attachment.name, attachment.content_type, directory, participant)
 
 

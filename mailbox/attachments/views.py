@@ -48,7 +48,7 @@ def attachment(request: PersonRequest, attachment_id: int) -> FileResponse:
     """An attachment as a download: never shown as part of this application."""
     row = _attachment(request, attachment_id)
     access_log.record_attachment_opened(request.user, row)
-    response = FileResponse(blobs.open_stored(row.file_name, row.place))
+    response = FileResponse(blobs.open_stored(row.file_name, row.binding))
     return guarded(response, row.content_type, saved_as=row.name)
 
 
@@ -62,7 +62,7 @@ def show(request: PersonRequest, attachment_id: int) -> HttpResponse:
     if kind is None:
         raise Http404
     access_log.record_attachment_opened(request.user, row)
-    with blobs.open_stored(row.file_name, row.place) as source:
+    with blobs.open_stored(row.file_name, row.binding) as source:
         if kind is previews.Kind.IMAGE:
             content_type = previews.essence_of(row.content_type)
             return guarded(HttpResponse(source.read()), content_type, policy=_SHOWN)
@@ -165,4 +165,4 @@ def _read(piece: Evidence) -> Iterator[bytes]:
 
 def _entries(rows: list[Attachment]) -> Iterator[zip_archive.Entry]:
     for row in rows:
-        yield zip_archive.Entry(safe_name(row.name), partial(blobs.open_stored, row.file_name, row.place))
+        yield zip_archive.Entry(safe_name(row.name), partial(blobs.open_stored, row.file_name, row.binding))

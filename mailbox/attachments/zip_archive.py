@@ -30,18 +30,18 @@ class _Outlet:
     tell."""
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
+        self._pending: list[bytes] = []
 
     def write(self, data: Any) -> int:
-        self._held.append(bytes(data))
+        self._pending.append(bytes(data))
         return len(data)
 
     def flush(self) -> None:
         """Nothing is buffered elsewhere."""
 
     def take(self) -> bytes:
-        held, self._held = b"".join(self._held), []
-        return held
+        data, self._pending = b"".join(self._pending), []
+        return data
 
 
 def archive(entries: Iterable[Entry]) -> Iterator[bytes]:

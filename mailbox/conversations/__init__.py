@@ -1,1 +1,1 @@
-"""Function mailboxes' conversations: lists, threads, assignment, notes, labels, reminders, presence."""
+"""A mailbox's conversations: thread, assignment, reassignment, notes, labels, reminders, presence."""

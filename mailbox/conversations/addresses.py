@@ -1,4 +1,4 @@
-"""Addresses of conversations that remember the list from which a person came."""
+"""Addresses of lists and conversations; a conversation's remembers the list that it was opened from."""
 
 from django.http import QueryDict
 from django.urls import reverse
@@ -6,16 +6,16 @@ from django.utils.http import urlencode
 
 
 def conversation_url(conversation_id: int, list_address: str = "", **more: int | str) -> str:
-    """A conversation, opened from a list: so that the way back, and on to the next, is known."""
+    """The address of a conversation. With the list's address its page links back, and to the next one."""
     parameters = {"list": list_address, **more} if list_address else dict(more)
     return with_query(reverse("conversation", args=[conversation_id]), urlencode(parameters))
 
 
 def list_url(mailbox_id: int, list_address: str = "") -> str:
-    """The page of a mailbox's list that the address, a query string, asks for."""
+    """The address of a mailbox's list; `list_address` is its query string."""
     return with_query(reverse("mailbox", args=[mailbox_id]), QueryDict(list_address).urlencode())
 
 
 def with_query(path: str, query: str) -> str:
-    """An address with its query, if there is any."""
+    """A path with a query string, if that is not empty."""
     return f"{path}?{query}" if query else path

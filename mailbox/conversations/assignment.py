@@ -1,7 +1,7 @@
-"""Assigning conversations to members of their mailbox; and what every change has in common.
+"""Assigning conversations to members of their mailbox, and what every change of a conversation has in common.
 
-A change locks the conversation first, so that it is decided on its present state, and is a line of its
-history. That nobody is assigned what another has is the database's to say (`assigned_once`).
+Every change locks the conversation first, so that it is decided on its present state, and records an event. A
+constraint of the database (`assigned_once`) ensures that a conversation has one assignee at most.
 """
 
 from typing import Any
@@ -28,29 +28,30 @@ What = ConversationEvent.What
 
 
 class AlreadyAssigned(Exception):
-    """Somebody else has the conversation in hand."""
+    """The conversation is assigned to somebody else."""
 
 
 class NotAssigned(Exception):
-    """Only whoever has the conversation in hand can do this."""
+    """Only the conversation's assignee can do this."""
 
 
 class NotAMember(Http404):
-    """Only members of the mailbox do anything with its conversations: for others they do not exist."""
+    """The person is no member of the mailbox: for them its conversations do not exist."""
 
 
 class AlreadyThere(Exception):
-    """The other mailbox has messages of the same conversation."""
+    """The other mailbox has messages of the same conversation already."""
 
 
 class BeingSent(Exception):
-    """An answer is on its way out of the mailbox."""
+    """An answer in the conversation is being sent from its mailbox."""
 
 
 def assign(conversation_id: int, person: Person, *, instead_of: int | None = None) -> ConversationEvent:
-    """Assign a conversation to the person; also where it is assigned to `instead_of`, as their page showed.
+    """Assign a conversation to the person, if it is unassigned or assigned to `instead_of`.
 
-    An offer by the assignee until now ends. Raises `AlreadyAssigned`, `NotAMember`.
+    `instead_of` is the assignee that the person's page showed. An offer of the conversation is withdrawn.
+    Raises `AlreadyAssigned`, `NotAMember`.
     """
     with transaction.atomic():
         row = locked(conversation_id)
@@ -63,7 +64,7 @@ def assign(conversation_id: int, person: Person, *, instead_of: int | None = Non
 
 
 def unassign(conversation_id: int, person: Person) -> ConversationEvent:
-    """Let others be assigned it. Raises `NotAssigned`, `NotAMember`."""
+    """End the person's assignment, and withdraw an offer. Raises `NotAssigned`, `NotAMember`."""
     with transaction.atomic():
         row = locked_for(conversation_id, person)
         if row.assignee_id != person.pk:
@@ -75,23 +76,23 @@ def unassign(conversation_id: int, person: Person) -> ConversationEvent:
 
 
 def note_opened(conversation: Conversation, person: Person) -> None:
-    """Remember who has opened the conversation, and when they first did."""
+    """Record when the person opened the conversation for the first time."""
     ConversationEvent.objects.get_or_create(
         conversation=conversation, actor=person, what=What.OPENED, defaults={"at": timezone.now()}
     )
 
 
-def answered(conversation: Conversation, person: Person) -> None:
-    """A message was sent in the conversation."""
+def record_answer(conversation: Conversation, person: Person) -> None:
+    """Record that the person has sent a message in the conversation."""
     record_event(conversation, What.ANSWERED, person)
 
 
 def unassign_all(person: Person, mailbox: FunctionMailbox) -> None:
-    """Give back what the person had in hand in a mailbox that they see no more, and what was offered them.
+    """End the person's assignments in a mailbox that they do not see any more, and decline offers to them.
 
-    Whoever calls has taken the membership or the person's right to log in away in the same transaction.
+    The caller has ended the membership, or locked the person out, in the same transaction.
     """
-    # Taking locks the membership (`set_assignee`): who was about to has it by now, or does not get it.
+    # `set_assignee` locks the membership too: an assignment is made before this, or is refused after it.
     list(Membership.objects.select_for_update().filter(person=person, mailbox=mailbox))
     for key in list(
         Conversation.objects.filter(mailbox=mailbox, assignee=person).values_list("pk", flat=True)
@@ -103,25 +104,26 @@ def unassign_all(person: Person, mailbox: FunctionMailbox) -> None:
                 set_assignee(row, None)
                 record_event(row, What.LEFT, person)
     offered = Reassignment.objects.filter(conversation__mailbox=mailbox, to_person=person, settled_at=None)
-    for made in list(offered):
+    for offer in list(offered):
         with transaction.atomic():
-            row = locked(made.conversation_id)
+            row = locked(offer.conversation_id)
             if row.reassignments.filter(to_person=person, settled_at=None).exists():
                 end_offer(row, Reassignment.Outcome.DECLINED)
                 record_event(row, What.LEFT, person)
 
 
 def locked(conversation_id: int) -> Conversation:
-    """The conversation, for a change in this transaction."""
-    # Not with its mailbox in one query: who waits for a conversation that is moved meanwhile would find none.
+    """The conversation, locked until this transaction ends."""
+    # Without its mailbox in the query: one that waits while the conversation is moved would find no row.
     return Conversation.objects.select_for_update().get(pk=conversation_id)
 
 
 def locked_for(conversation_id: int, person: Person) -> Conversation:
-    """The conversation, for a change that the person makes in this transaction. Raises `NotAMember`.
+    """The conversation, locked until this transaction ends, for a change by the person. Raises `NotAMember`.
 
-    Asked when it is locked: it may have been moved since the page looked, to a mailbox that the person does
-    not see. Their membership is not locked: who ends one locks it before the conversations (`unassign_all`).
+    The mailbox is checked after locking: the conversation may have been moved since the page was shown, to a
+    mailbox that the person does not see. The membership is not locked here, since `unassign_all` locks it
+    before the conversations.
     """
     row = locked(conversation_id)
     if not mailboxes_of(person).filter(pk=row.mailbox_id).exists():
@@ -130,13 +132,13 @@ def locked_for(conversation_id: int, person: Person) -> Conversation:
 
 
 def set_assignee(row: Conversation, person: Person | None) -> None:
-    """Assign a locked conversation to the person, or to nobody. Raises `NotAMember`, `AlreadyAssigned`."""
+    """Assign a locked conversation to the person, or unassign it. Raises `NotAMember`, `AlreadyAssigned`."""
     if row.assignee_id == (person.pk if person else None):
         return
     now = timezone.now()
     row.assignments.filter(ended_at=None).update(ended_at=now)
     if person is not None:
-        if not stays_member(person.pk, row.mailbox_id):
+        if not lock_membership(person.pk, row.mailbox_id):
             raise NotAMember
         try:
             with transaction.atomic():
@@ -148,14 +150,14 @@ def set_assignee(row: Conversation, person: Person | None) -> None:
 
 
 def end_offer(row: Conversation, outcome: Reassignment.Outcome) -> None:
-    """End the offer that a locked conversation is in, if it is in one."""
+    """End the offer of a locked conversation with this outcome, if there is an offer."""
     row.reassignments.filter(settled_at=None).update(settled_at=timezone.now(), outcome=outcome)
 
 
 def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
-    """Let a locked conversation be another mailbox's of the same organisation, with what is begun in it.
+    """Move a locked conversation with its drafts to another mailbox of the same organisation.
 
-    Labels are a mailbox's own: those go along that the other has by the same name. Raises `AlreadyThere`,
+    Of its labels it keeps those that the other mailbox has by the same name. Raises `AlreadyThere`,
     `BeingSent`.
     """
     if mailbox.conversations.filter(conversation_id=row.conversation_id).exists():
@@ -163,7 +165,7 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     drafts = Draft.objects.filter(answers__conversation=row)
     if drafts.exclude(send_at=None).exists():
         raise BeingSent
-    left = row.mailbox_id
+    previous_mailbox_id = row.mailbox_id
     names = [name.lower() for name in row.labels.values_list("name", flat=True)]
     row.labels.set([label for label in mailbox.labels.all() if label.name.lower() in names])
     row.mailbox = mailbox
@@ -172,21 +174,26 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     index.move(row, mailbox)
     organisation = mailbox.participant_id
     access_log.record(
-        person, "conversation-moved", organisation, mailbox=mailbox, conversation=row, left=left
+        person,
+        "conversation-moved",
+        organisation,
+        mailbox=mailbox,
+        conversation=row,
+        left=previous_mailbox_id,
     )
-    events.announce(left)
+    events.announce(previous_mailbox_id)
 
 
-def stays_member(person_id: int, mailbox_id: int) -> bool:
-    """Whether the person is a member, which they then stay until this transaction has ended."""
+def lock_membership(person_id: int, mailbox_id: int) -> bool:
+    """Lock the person's membership until this transaction ends; returns whether they are a member."""
     rows = Membership.objects.filter(person=person_id, mailbox=mailbox_id)
     list(rows.select_for_update(no_key=True))
-    # Asked anew: the query that waited for the lock still sees what was so before.
+    # A new query: the one that waited for the lock still sees the rows as they were before.
     return rows.filter(current_memberships(), person__is_active=True).exists()
 
 
 def snapshot_for_undo(row: Conversation) -> dict[str, Any]:
-    """What a change may have changed, for undoing it."""
+    """The values that a change may alter, so that `undo` can restore them."""
     return {
         "mailbox": row.mailbox_id,
         "state": row.state,
@@ -206,7 +213,7 @@ def record_event(
     to: str = "",
     before: dict[str, Any] | None = None,
 ) -> ConversationEvent:
-    """Add a line to the history, and say that something has changed."""
+    """Record an event in the history, and announce that the mailbox has changed."""
     event = ConversationEvent.objects.create(
         conversation=row, at=timezone.now(), actor=person, what=what, to=to[:256], before=before
     )

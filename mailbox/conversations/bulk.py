@@ -1,4 +1,4 @@
-"""One change of many conversations at once, which one press undoes."""
+"""One change of many conversations at once, which one click undoes."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -10,20 +10,20 @@ from mailbox.models import Conversation, ConversationEvent, Person
 
 from . import assignment
 
-# What one press changes at most.
+# How many conversations are changed at most.
 MOST: Final = 500
 Change = Callable[[int, Person], ConversationEvent | None]
 
 
 def change_all(conversation_ids: Iterable[int], person: Person, change: Change) -> int:
-    """Change each of the conversations, as far as it can be; how many were changed.
+    """Change each of the conversations that can be changed; returns how many were.
 
-    What somebody else has been assigned meanwhile, or what is in a mailbox that the person does not see any
-    more, is left as it is. All changes get one time, by which they are undone together (`undo.offer_of`).
+    Conversations that are assigned to somebody else by now, or have been moved to a mailbox that the person
+    does not see, are skipped. All changes get the same time, by which `undo.offer_of` finds them together.
     """
     events: list[ConversationEvent] = []
     with transaction.atomic():
-        # In one order, so that two who do the same do not wait for each other.
+        # Always in the same order, so that two people who change the same ones do not deadlock.
         for key in sorted(set(conversation_ids))[:MOST]:
             try:
                 with transaction.atomic():

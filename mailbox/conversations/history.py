@@ -1,4 +1,4 @@
-"""A conversation's history in words: what was done, by whom and when."""
+"""A conversation's history in words: who has done what, and when."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -61,21 +61,21 @@ _UNDONE: Final[dict[str, str | Promise]] = {
 
 
 def events_of(conversation: Conversation, *, latest: int | None = None) -> list[ConversationEvent]:
-    """What has happened, or the latest of it, the oldest first; in one query."""
+    """The events of a conversation, or the `latest` so many, oldest first; in one query."""
     rows = conversation.events.select_related("actor").order_by("-at", "-pk")
     return list(rows[:latest])[::-1]
 
 
 def lines_of(events: Iterable[ConversationEvent]) -> list[tuple[datetime, str]]:
-    """The history in words."""
+    """The time of each event, and the event in words."""
     return [(event.at, in_words(event)) for event in events]
 
 
 def milestones_of(conversation: Conversation) -> list[tuple[str, datetime | None]]:
-    """Opened, taken, answered, done: by whom and when, or that nobody has yet."""
+    """Who has opened, been assigned, answered and finished the conversation, and when; or that nobody has."""
     events = conversation.events.order_by("at", "pk")
-    lasting = [_latest(conversation, what) for what in (What.ANSWERED, What.DONE)]
-    milestones = events.filter(Q(what=What.OPENED) | Q(pk__in=lasting[0]) | Q(pk__in=lasting[1]))
+    latest = [_latest(conversation, what) for what in (What.ANSWERED, What.DONE)]
+    milestones = events.filter(Q(what=What.OPENED) | Q(pk__in=latest[0]) | Q(pk__in=latest[1]))
     by_what: dict[str, list[ConversationEvent]] = {}
     for event in milestones.select_related("actor"):
         by_what.setdefault(event.what, []).append(event)
@@ -109,7 +109,7 @@ def _answer(conversation: Conversation, latest: Sequence[ConversationEvent]) -> 
 
 
 def _latest(conversation: Conversation, what: What) -> QuerySet[ConversationEvent, int]:
-    """The key of the latest such event that was not undone."""
+    """The key of the latest event with this code that has not been undone, as a query."""
     rows = conversation.events.filter(what=what, undone_at=None).order_by("-at", "-pk")
     return rows.values_list("pk", flat=True)[:1]
 
@@ -123,7 +123,7 @@ def _name(event: ConversationEvent) -> str:
 
 
 def in_words(event: ConversationEvent) -> str:
-    """One line."""
+    """An event as one line of text."""
     line = str(_WORDS[event.what])
     if event.what == What.REMIND and not event.to:
         line = _("%(who)s tog bort påminnelsen")
@@ -133,15 +133,15 @@ def in_words(event: ConversationEvent) -> str:
         line = _("Sändningen av ett meddelande avbröts")
     if event.what == What.ACCEPTED and event.to:
         line = _("Övertagen av %(who)s för %(to)s")
-    in_plain_words = _TO.get(event.what, str)
-    return line % {"who": _name(event), "to": in_plain_words(event.to)}
+    format_to = _FORMATS_OF_TO.get(event.what, str)
+    return line % {"who": _name(event), "to": format_to(event.to)}
 
 
 def _day(text: str) -> str:
     return date_format(date.fromisoformat(text), "j F Y") if text else ""
 
 
-_TO: Final[dict[str, Callable[[str], str]]] = {
+_FORMATS_OF_TO: Final[dict[str, Callable[[str], str]]] = {
     What.REMIND: _day,
     What.DUE: _day,
     What.UNDONE: lambda text: str(_UNDONE.get(text, text)),

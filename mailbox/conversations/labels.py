@@ -1,4 +1,4 @@
-"""A mailbox's labels: made, changed, put on conversations and taken off."""
+"""A mailbox's labels: creating, changing and removing them, and labelling conversations."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -16,22 +16,22 @@ LONGEST: Final = 40
 
 
 class NameTaken(Exception):
-    """The mailbox has a label by this name."""
+    """The mailbox has a label by this name already."""
 
 
 class TooMany(Exception):
-    """A mailbox has at most `MOST` labels: more sort nothing."""
+    """The mailbox has `MOST` labels already."""
 
 
 def labels_of(mailbox: FunctionMailbox) -> QuerySet[Label]:
-    """The mailbox's labels by name, with how many conversations have each."""
+    """The mailbox's labels by name; `used` is the number of conversations that have each."""
     return mailbox.labels.annotate(used=Count("labelling")).order_by("name", "pk")
 
 
-def make(mailbox: FunctionMailbox, name: str, colour: str) -> Label:
-    """Raises `NameTaken`, `TooMany`."""
+def create(mailbox: FunctionMailbox, name: str, colour: str) -> Label:
+    """Create a label. Raises `NameTaken`, `TooMany`."""
     with transaction.atomic():
-        # Counted while no other makes one. A message that arrives meanwhile does not wait for this lock.
+        # The lock keeps others from adding a label in between. A message that arrives does not wait for it.
         FunctionMailbox.objects.select_for_update(no_key=True).get(pk=mailbox.pk)
         if mailbox.labels.count() >= MOST:
             raise TooMany
@@ -39,28 +39,29 @@ def make(mailbox: FunctionMailbox, name: str, colour: str) -> Label:
 
 
 def change(label: Label, name: str, colour: str) -> None:
-    """Raises `NameTaken`."""
+    """Change a label's name and colour. Raises `NameTaken`."""
     label.name, label.colour = name, colour
     _saved(label)
 
 
 def remove(label: Label) -> None:
-    """Take a label away, from every conversation that has it."""
+    """Delete a label; conversations that have it lose it."""
     with transaction.atomic():
         label.delete()
         events.announce(label.mailbox_id)
 
 
-def put(conversation_id: int, person: Person, chosen: Iterable[int], *, seen: Iterable[int]) -> None:
-    """Put on what was chosen beside what the person had `seen` on it, and take off what they chose no more.
+def set_labels(conversation_id: int, person: Person, chosen: Iterable[int], *, seen: Iterable[int]) -> None:
+    """Add the chosen labels that the conversation had not, and remove those that are not chosen any more.
 
-    What others have changed meanwhile stays. A line of history for each change.
+    `seen` are the labels that the person's page showed: what others have changed since is kept. Each change
+    records an event. Raises `NotAMember`.
     """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         had = {label.pk: label for label in row.labels.all()}
-        on, off = set(chosen) - set(seen), set(seen) - set(chosen)
-        wanted = {label.pk: label for label in row.mailbox.labels.filter(pk__in=(set(had) | on) - off)}
+        added, removed = set(chosen) - set(seen), set(seen) - set(chosen)
+        wanted = {label.pk: label for label in row.mailbox.labels.filter(pk__in=(set(had) | added) - removed)}
         changes = [
             (ConversationEvent.What.UNLABELLED, label) for key, label in had.items() if key not in wanted
         ]
@@ -70,13 +71,13 @@ def put(conversation_id: int, person: Person, chosen: Iterable[int], *, seen: It
         before = assignment.snapshot_for_undo(row)
         row.labels.set(wanted.values())
         for number, (what, label) in enumerate(changes, 1):
-            # Undoing the last undoes them all: they were one press of a button.
+            # One click made all changes: undoing the last one restores all labels.
             is_last = number == len(changes)
             assignment.record_event(row, what, person, to=label.name, before=before if is_last else None)
 
 
 def add(conversation_id: int, person: Person, label_id: int) -> ConversationEvent | None:
-    """Put one label of the mailbox's on a conversation; nothing where it has it. Raises `NotAMember`."""
+    """Add a label of the mailbox; None where the conversation has it already. Raises `NotAMember`."""
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         label = row.mailbox.labels.filter(pk=label_id).first()
@@ -89,8 +90,8 @@ def add(conversation_id: int, person: Person, label_id: int) -> ConversationEven
         )
 
 
-def having(conversations: Iterable[Conversation]) -> dict[int, list[Label]]:
-    """The labels of each conversation, in one query."""
+def labels_by_conversation(conversations: Iterable[Conversation]) -> dict[int, list[Label]]:
+    """The labels of the conversations by the conversation's key, in one query."""
     found: dict[int, list[Label]] = {}
     rows = Labelling.objects.filter(conversation__in=list(conversations))
     for row in rows.select_related("label").order_by("label__name"):

@@ -1,4 +1,4 @@
-"""Internal notes on a conversation, and whom they mention: seen in the mailbox, sent to nobody."""
+"""Internal notes on a conversation, and the members whom they mention. Notes are never sent."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -20,23 +20,23 @@ _WORD: Final = re.compile(r"[\w-]+")
 
 
 class NotTheirs(Exception):
-    """Only whoever wrote a note takes it away."""
+    """Only its author may delete a note."""
 
 
 def write(
     conversation_id: int, person: Person, text: str, *, mentioned: Iterable[int] = ()
 ) -> tuple[Note, list[str]]:
-    """Add a note for those whom it names (`@Karin`, `@Karin Svensson`) and those who were chosen beside it.
+    """Add a note. It mentions those whom it names (`@Karin`, `@Karin Svensson`) and those in `mentioned`.
 
-    Gives the note, and the names in it that are no member's, or several members'.
-    Raises `handling.NotAMember`.
+    Returns the note, and the names in it that belong to no member, or to several members.
+    Raises `assignment.NotAMember`.
     """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         members = list(access.members_of(row.mailbox))
         named, unknown = named_in(text, members)
         note = Note.objects.create(conversation=row, text=text, written_by=person, at=timezone.now())
-        chosen = {*(one.pk for one in named), *mentioned} & {one.pk for one in members}
+        chosen = {*(member.pk for member in named), *mentioned} & {member.pk for member in members}
         Mention.objects.bulk_create(Mention(note=note, person_id=key) for key in sorted(chosen - {person.pk}))
         index.add(note)
         assignment.record_event(row, ConversationEvent.What.NOTED, person)
@@ -44,7 +44,7 @@ def write(
 
 
 def remove(note: Note, person: Person) -> None:
-    """Take one's own note away; that there was one stays in the history. Raises `NotTheirs`."""
+    """Delete the person's own note; the history keeps that there was one. Raises `NotTheirs`."""
     if note.written_by_id != person.pk:
         raise NotTheirs
     with transaction.atomic():
@@ -54,18 +54,21 @@ def remove(note: Note, person: Person) -> None:
 
 
 def named_in(text: str, members: Sequence[Person]) -> tuple[list[Person], list[str]]:
-    """The members whom a text names after an @, by the whole name or a first name that only one has."""
+    """The members whom a text names after an @, by full name or by a first name that only one member has.
+
+    Returns those members, and the other names after an @.
+    """
     named: dict[int, Person] = {}
     unknown: list[str] = []
-    by_length = sorted(members, key=lambda one: len(one.name), reverse=True)
+    by_length = sorted(members, key=lambda member: len(member.name), reverse=True)
     for found in _NAMED.finditer(text):
         rest = text[found.end() :]
-        meant = [one for one in by_length if _begins_with(rest, one.name)][:1]
+        matching = [member for member in by_length if _begins_with(rest, member.name)][:1]
         word = _WORD.match(rest)
-        if not meant and word:
-            meant = [one for one in members if _first_name(one) == word.group().casefold()]
-        if len(meant) == 1:
-            named[meant[0].pk] = meant[0]
+        if not matching and word:
+            matching = [member for member in members if _first_name(member) == word.group().casefold()]
+        if len(matching) == 1:
+            named[matching[0].pk] = matching[0]
         elif word and word.group() not in unknown:
             unknown.append(word.group())
     return list(named.values()), unknown
@@ -78,7 +81,7 @@ def notes_of(conversation: Conversation) -> QuerySet[Note]:
 
 
 def mentions_of(person: Person) -> QuerySet[Mention]:
-    """Notes for the person that they have not looked at, the newest first."""
+    """Mentions of the person in notes that they have not seen yet, the newest first."""
     seen = access.notes_of(person)
     rows = Mention.objects.filter(person=person, seen_at=None, note__in=seen)
     rows = rows.select_related("note__conversation__mailbox", "note__written_by")
@@ -86,16 +89,16 @@ def mentions_of(person: Person) -> QuerySet[Mention]:
 
 
 def mark_seen(conversation: Conversation, person: Person) -> None:
-    """The person has the conversation's notes before them."""
+    """Record that the person has seen the conversation's notes."""
     rows = Mention.objects.filter(note__conversation=conversation, person=person, seen_at=None)
     if rows.update(seen_at=timezone.now()):
-        # Other pages of theirs tell what is waiting.
+        # Their other pages show how many mentions are unseen.
         events.announce_to(person.pk)
 
 
 def _begins_with(text: str, name: str) -> bool:
-    said = text[: len(name)]
-    return said.casefold() == name.casefold() and not re.match(r"\w", text[len(name) :])
+    beginning = text[: len(name)]
+    return beginning.casefold() == name.casefold() and not re.match(r"\w", text[len(name) :])
 
 
 def _first_name(person: Person) -> str:

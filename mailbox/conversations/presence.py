@@ -1,7 +1,8 @@
-"""Who is looking at a conversation, and who is writing an answer in it, as far as is known just now.
+"""Who has a conversation open, and who is writing an answer in it, as far as is known just now.
 
-A page says so when it is fetched, and its stream of events for as long as it is open; what nobody says again
-is over after `EXPIRES`. Others' pages are told to fetch again when somebody comes or goes, and nothing more.
+A page reports this when it is fetched, and its event stream reports it again for as long as the page is open.
+A report that is not repeated expires after `EXPIRES`. When somebody comes or goes, the pages of others are
+told to fetch again, and nothing more.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -13,17 +14,17 @@ from django.db.models import Q
 from django.utils import timezone
 
 from mailbox import events
-from mailbox.access import Viewer, conversations_of, drafts_of, members_of
+from mailbox.access import Viewer, members_of
 from mailbox.models import Conversation, Draft, Person, Presence
 
-# Three beats of a stream: one that is late is not somebody who has left.
+# Three heartbeats of a stream: a late heartbeat does not mean that the person has left.
 EXPIRES: Final = timedelta(seconds=45)
-_FORGOTTEN: Final = timedelta(days=1)
+_KEPT: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A conversation that a page shows, or in which the person writes."""
+class Activity:
+    """What an open page shows of a conversation: its messages, or an answer that is being written."""
 
     conversation_id: int
     is_writing: bool
@@ -31,103 +32,107 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """Names of those who look and of those who write, but for the one who asks."""
+    """Names of those who read and of those who write, without the person who asks."""
 
     looking: tuple[str, ...] = ()
     writing: tuple[str, ...] = ()
 
 
-def place_of(person: Viewer, *, conversation: str = "", draft: str = "") -> Place | None:
-    """What an open page says that it shows, if the person may see it."""
-    if draft.isdecimal() and len(draft) < 19:
-        row = drafts_of(person).filter(pk=int(draft)).select_related("answers").first()
-        return of_draft(row) if row is not None else None
-    if conversation.isdecimal() and len(conversation) < 19:
-        talk = conversations_of(person).filter(pk=int(conversation)).first()
-        return Place(talk.pk, is_writing=False) if talk is not None else None
-    return None
-
-
-def of_draft(draft: Draft) -> Place | None:
-    """The conversation in which the draft is an answer."""
+def activity_of_draft(draft: Draft) -> Activity | None:
+    """Writing in the conversation that the draft answers; None for a draft that answers none."""
     if draft.answers is None:
         return None
-    return Place(draft.answers.conversation_id, is_writing=True)
+    return Activity(draft.answers.conversation_id, is_writing=True)
 
 
-def places_of(
+def visible_activities(
     mailbox_ids: Set[int], *, conversations: Mapping[int, int], drafts: Mapping[int, tuple[int, int | None]]
-) -> frozenset[Place]:
-    """`place_of` for what has been looked up: conversations by their mailbox, drafts by theirs and the
-    conversation that they answer. Only what lies in these mailboxes, which are those that a person sees."""
-    looking = {Place(talk, is_writing=False) for talk, box in conversations.items() if box in mailbox_ids}
-    answers = (answered for box, answered in drafts.values() if box in mailbox_ids and answered is not None)
-    return frozenset(looking | {Place(answered, is_writing=True) for answered in answers})
+) -> frozenset[Activity]:
+    """What pages show of conversations in these mailboxes; the rest is left out.
+
+    `conversations` holds each conversation's mailbox by the conversation's key; `drafts` holds each draft's
+    mailbox and the conversation that it answers by the draft's key.
+    """
+    looking = {
+        Activity(conversation_id, is_writing=False)
+        for conversation_id, mailbox_id in conversations.items()
+        if mailbox_id in mailbox_ids
+    }
+    writing = {
+        Activity(answered_id, is_writing=True)
+        for mailbox_id, answered_id in drafts.values()
+        if mailbox_id in mailbox_ids and answered_id is not None
+    }
+    return frozenset(looking | writing)
 
 
-def note(person_id: int, place: Place) -> datetime:
-    """The person is there now; when that was. Others are told if they were not there before."""
-    return note_all([(person_id, place)])
+def mark_present(person_id: int, activity: Activity) -> datetime:
+    """Record that the person is present now, and return that time. Others are told if it is news."""
+    return mark_all_present([(person_id, activity)])
 
 
-def note_all(people: Iterable[tuple[int, Place]]) -> datetime:
-    """These people are there now; when that was. One who writes in a conversation also looks at it."""
+def mark_all_present(people: Iterable[tuple[int, Activity]]) -> datetime:
+    """`mark_present` for many at once. A person who writes in a conversation also has it open."""
     now = timezone.now()
-    writes: dict[tuple[int, int], bool] = {}
-    for person_id, place in people:
-        key = (person_id, place.conversation_id)
-        writes[key] = writes.get(key, False) or place.is_writing
+    is_writing_by_key: dict[tuple[int, int], bool] = {}
+    for person_id, activity in people:
+        key = (person_id, activity.conversation_id)
+        is_writing_by_key[key] = is_writing_by_key.get(key, False) or activity.is_writing
     rows = Presence.objects.filter(
-        person__in={person_id for person_id, _ in writes}, conversation__in={talk for _, talk in writes}
+        person__in={person_id for person_id, _ in is_writing_by_key},
+        conversation__in={conversation_id for _, conversation_id in is_writing_by_key},
     )
     before = {(row.person_id, row.conversation_id): row for row in rows}
     for wrote_at, updated in ((now, ["seen_at", "wrote_at"]), (None, ["seen_at"])):
         Presence.objects.bulk_create(
             [
-                Presence(person_id=one, conversation_id=talk, seen_at=now, wrote_at=wrote_at)
-                # In one order, so that two processes never wait for each other.
-                for (one, talk), does_write in sorted(writes.items())
-                if does_write is (wrote_at is not None)
+                Presence(person_id=person_id, conversation_id=conversation_id, seen_at=now, wrote_at=wrote_at)
+                # Always in the same order, so that two processes never wait for each other.
+                for (person_id, conversation_id), is_writing in sorted(is_writing_by_key.items())
+                if is_writing is (wrote_at is not None)
             ],
             update_conflicts=True,
             unique_fields=["person", "conversation"],
             update_fields=updated,
         )
-    for key, is_writing in writes.items():
-        row = before.get(key)
+    for (person_id, conversation_id), is_writing in is_writing_by_key.items():
+        row = before.get((person_id, conversation_id))
         if is_writing and not _is_fresh(row.wrote_at if row else None, now):
-            events.announce_writing(key[1])
+            events.announce_writing(conversation_id)
         elif not _is_fresh(row.seen_at if row else None, now):
-            events.announce_presence(key[1])
+            events.announce_presence(conversation_id)
     return now
 
 
-def note_page(person: Viewer, place: Place | None) -> None:
-    """The person has fetched a page that is there: all that a browser without scripts says."""
-    if place is not None and person.pk is not None:
-        note(person.pk, place)
+def mark_page_fetched(person: Viewer, activity: Activity | None) -> None:
+    """Record that the person has fetched a page: the only report of a browser without scripts."""
+    if activity is not None and person.pk is not None:
+        mark_present(person.pk, activity)
 
 
-def stop_writing(person: Viewer, place: Place | None) -> None:
-    """The person has sent or thrown away what they wrote; a page that is shown again says otherwise."""
-    if place is None:
+def stop_writing(person: Viewer, activity: Activity | None) -> None:
+    """The person has sent or discarded the draft; a page that shows the draft again reports anew."""
+    if activity is None:
         return
-    rows = Presence.objects.filter(person_id=person.pk or 0, conversation=place.conversation_id)
+    rows = Presence.objects.filter(person_id=person.pk or 0, conversation=activity.conversation_id)
     if rows.exclude(wrote_at=None).update(wrote_at=None):
-        events.announce_writing(place.conversation_id)
+        events.announce_writing(activity.conversation_id)
 
 
-def leave(person_id: int, place: Place, since: datetime) -> None:
-    """The page that said so at `since` is closed; another of the person's that has said so later is not."""
-    rows = Presence.objects.filter(person=person_id, conversation=place.conversation_id)
-    if place.is_writing and rows.filter(wrote_at=since).update(wrote_at=None):
-        events.announce_writing(place.conversation_id)
-    if rows.filter(seen_at=since).delete()[0]:
-        events.announce_presence(place.conversation_id)
+def mark_page_closed(person_id: int, activity: Activity, reported_at: datetime) -> None:
+    """The page that reported last at `reported_at` is closed.
+
+    Where another page of the person's has reported later, the person is still present.
+    """
+    rows = Presence.objects.filter(person=person_id, conversation=activity.conversation_id)
+    if activity.is_writing and rows.filter(wrote_at=reported_at).update(wrote_at=None):
+        events.announce_writing(activity.conversation_id)
+    if rows.filter(seen_at=reported_at).delete()[0]:
+        events.announce_presence(activity.conversation_id)
 
 
 def others_in(conversation: Conversation, person: Viewer) -> Others:
-    """Who else is there, as long as they are members."""
+    """Who else has the conversation open, if they still are members of its mailbox."""
     since = timezone.now() - EXPIRES
     rows = Presence.objects.filter(
         conversation=conversation, seen_at__gt=since, person__in=members_of(conversation.mailbox)
@@ -139,18 +144,21 @@ def others_in(conversation: Conversation, person: Viewer) -> Others:
     )
 
 
-def there_now(conversation_ids: Iterable[int]) -> dict[int, frozenset[tuple[int, bool]]]:
-    """Who is there, and whether they write: for noticing that somebody has gone without a word."""
+def present_in(conversation_ids: Iterable[int]) -> dict[int, frozenset[tuple[int, bool]]]:
+    """The keys of the people in each conversation now, and whether they write.
+
+    A stream compares two of these to notice that somebody has gone without telling it.
+    """
     since = timezone.now() - EXPIRES
-    there: dict[int, set[tuple[int, bool]]] = {talk: set() for talk in conversation_ids}
-    for row in Presence.objects.filter(conversation__in=there, seen_at__gt=since):
-        there[row.conversation_id].add((row.person_id, _is_fresh(row.wrote_at)))
-    return {talk: frozenset(people) for talk, people in there.items()}
+    present: dict[int, set[tuple[int, bool]]] = {key: set() for key in conversation_ids}
+    for row in Presence.objects.filter(conversation__in=present, seen_at__gt=since):
+        present[row.conversation_id].add((row.person_id, _is_fresh(row.wrote_at)))
+    return {conversation_id: frozenset(people) for conversation_id, people in present.items()}
 
 
-def forget() -> int:
-    """Remove what has been over for long; how many."""
-    old = Q(seen_at__lt=timezone.now() - _FORGOTTEN)
+def remove_expired() -> int:
+    """Delete rows that expired more than a day ago; returns how many."""
+    old = Q(seen_at__lt=timezone.now() - _KEPT)
     return Presence.objects.filter(old).delete()[0]
 
 

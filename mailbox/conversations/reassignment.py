@@ -1,8 +1,8 @@
-"""Handing a conversation over: to a colleague or to another function of the organisation.
+"""Reassigning a conversation: to a colleague, or to another function of the organisation.
 
-Whoever has it in hand says what is done and what remains, and has it until the receiver accepts; what is
-declined, or withdrawn, stays with them. What another function accepts is moved to its mailbox: answers go
-from there, and who is not a member there sees it no more.
+The assignee writes what has been done and what remains, and stays responsible until the receiver accepts. An
+offer that is declined or withdrawn changes nothing. A conversation that another function accepts moves to its
+mailbox: answers are sent from there, and only members of that mailbox see it.
 """
 
 from datetime import date
@@ -19,20 +19,20 @@ What = ConversationEvent.What
 Outcome = Reassignment.Outcome
 
 
-class NotToThem(Exception):
-    """They are no member of the mailbox, or the function is none of the organisation's, or closed."""
+class InvalidReceiver(Exception):
+    """The person is no member of the mailbox; or the function is closed, or another organisation's."""
 
 
 class AlreadyOffered(Exception):
-    """It is being offered to somebody."""
+    """The conversation is offered to somebody already."""
 
 
 class NotOpen(Exception):
-    """What is done or thrown away is handed over to nobody."""
+    """The conversation is done or in the trash."""
 
 
 class NoLongerOffered(Exception):
-    """The offer has been answered, or taken back."""
+    """The offer has been answered or withdrawn."""
 
 
 def offer(
@@ -44,10 +44,10 @@ def offer(
     remains: str,
     due_on: date | None = None,
 ) -> Reassignment:
-    """Offer what one has in hand; what nobody has in hand one takes first, so that it can come back.
+    """Offer a conversation that is assigned to the person, or unassigned and then assigned to them.
 
-    Raises `handling.NotInHand`, `AlreadyOffered`, `NotOpen`, `NotToThem`, and `handling.AlreadyThere` where
-    the other function has the conversation.
+    `done` and `remains` are texts for the receiver. Raises `assignment.NotAssigned`, `AlreadyOffered`,
+    `NotOpen`, `InvalidReceiver`, and `assignment.AlreadyThere` if the function has the conversation already.
     """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
@@ -62,12 +62,12 @@ def offer(
             access.members_of(row.mailbox) if is_person else access.reassignable_mailboxes(row.mailbox)
         )
         if to == person or not receivers.filter(pk=to.pk).exists():
-            raise NotToThem
+            raise InvalidReceiver
         if isinstance(to, FunctionMailbox):
             _check_not_there(row, to)
         before = assignment.snapshot_for_undo(row)
         assignment.set_assignee(row, person)
-        made = Reassignment.objects.create(
+        created = Reassignment.objects.create(
             conversation=row,
             made_at=timezone.now(),
             made_by=person,
@@ -78,67 +78,67 @@ def offer(
             due_on=due_on,
         )
         assignment.record_event(row, What.OFFERED, person, to=to.name, before=before)
-        _tell(made)
-        return made
+        _announce(created)
+        return created
 
 
 def accept(reassignment_id: int, person: Person) -> Conversation:
-    """Take over what is offered, with the day when it is due; the person has it in hand from now on.
+    """Accept an offer: the conversation is assigned to the person, with the offer's due date.
 
-    Raises `NoLongerOffered`, `handling.NotAMember`, `handling.AlreadyThere`, `handling.BeingSent`.
+    Raises `NoLongerOffered`, `assignment.NotAMember`, `assignment.AlreadyThere`, `assignment.BeingSent`.
     """
     with transaction.atomic():
-        told = _offered_to(reassignment_id, person)
-        # Before the conversation, in the order in which whoever ends a membership locks the two.
-        assignment.stays_member(person.pk, told.to_mailbox_id or told.conversation.mailbox_id)
-        row, made = _locked(told, person)
+        shown = _offered_to(reassignment_id, person)
+        # Locked before the conversation, as `unassign_all` does when a membership ends.
+        assignment.lock_membership(person.pk, shown.to_mailbox_id or shown.conversation.mailbox_id)
+        row, offer = _locked(shown, person)
         before = assignment.snapshot_for_undo(row)
         assignment.end_offer(row, Outcome.ACCEPTED)
-        if made.to_mailbox is not None:
-            assignment.move(row, made.to_mailbox, person)
+        if offer.to_mailbox is not None:
+            assignment.move(row, offer.to_mailbox, person)
         assignment.set_assignee(row, person)
-        if made.due_on is not None:
-            row.due_on = made.due_on
+        if offer.due_on is not None:
+            row.due_on = offer.due_on
             row.save(update_fields=["due_on"])
-        to = made.to_mailbox.name if made.to_mailbox else ""
+        to = offer.to_mailbox.name if offer.to_mailbox else ""
         assignment.record_event(row, What.ACCEPTED, person, to=to, before=before)
-        _tell(made)
+        _announce(offer)
         return row
 
 
 def decline(reassignment_id: int, person: Person) -> ConversationEvent:
-    """Let it go back to whoever offered it. Raises `NoLongerOffered`."""
+    """Decline an offer: the conversation stays with its assignee. Raises `NoLongerOffered`."""
     with transaction.atomic():
-        row, made = _locked(_offered_to(reassignment_id, person), person)
+        row, offer = _locked(_offered_to(reassignment_id, person), person)
         before = assignment.snapshot_for_undo(row)
         assignment.end_offer(row, Outcome.DECLINED)
-        _tell(made)
+        _announce(offer)
         return assignment.record_event(row, What.DECLINED, person, before=before)
 
 
 def withdraw(conversation_id: int, person: Person) -> ConversationEvent:
-    """Keep what one has been offering. Raises `NoLongerOffered`, `handling.NotInHand`."""
+    """Withdraw the person's offer of a conversation. Raises `NoLongerOffered`, `assignment.NotAssigned`."""
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         if row.assignee_id != person.pk:
             raise assignment.NotAssigned
-        made = offer_in(row)
-        if made is None:
+        offer = offer_in(row)
+        if offer is None:
             raise NoLongerOffered
         before = assignment.snapshot_for_undo(row)
         assignment.end_offer(row, Outcome.WITHDRAWN)
-        _tell(made)
+        _announce(offer)
         return assignment.record_event(row, What.WITHDRAWN, person, before=before)
 
 
 def offer_in(conversation: Conversation) -> Reassignment | None:
-    """The offer that the conversation is in."""
+    """The offer of the conversation that waits for an answer, if there is one."""
     rows = Reassignment.objects.filter(conversation=conversation, settled_at=None)
     return rows.select_related("conversation__mailbox", "made_by", "to_person", "to_mailbox").first()
 
 
-def taken_over_by(conversation: Conversation) -> Reassignment | None:
-    """What was said when the conversation was last taken over: whoever has it may want to read it again."""
+def last_accepted(conversation: Conversation) -> Reassignment | None:
+    """The offer that was accepted last: its texts are shown to the assignee."""
     rows = Reassignment.objects.filter(conversation=conversation, outcome=Outcome.ACCEPTED)
     rows = rows.select_related("conversation__mailbox", "made_by", "to_person", "to_mailbox")
     return rows.order_by("-settled_at", "-pk").first()
@@ -146,19 +146,19 @@ def taken_over_by(conversation: Conversation) -> Reassignment | None:
 
 def _offered_to(reassignment_id: int, person: Person) -> Reassignment:
     rows = access.offers_to(person).select_related("conversation")
-    made = rows.filter(pk=reassignment_id).first()
-    if made is None:
+    found = rows.filter(pk=reassignment_id).first()
+    if found is None:
         raise NoLongerOffered
-    return made
+    return found
 
 
-def _locked(told: Reassignment, person: Person) -> tuple[Conversation, Reassignment]:
-    """The conversation, locked, and the offer as it is then, if it still is one to the person."""
-    row = assignment.locked(told.conversation_id)
-    made = offer_in(row)
-    if made is None or made.pk != told.pk or not access.offers_to(person).filter(pk=made.pk).exists():
+def _locked(shown: Reassignment, person: Person) -> tuple[Conversation, Reassignment]:
+    """Lock the conversation; returns it and its offer, if that is still the one that was shown."""
+    row = assignment.locked(shown.conversation_id)
+    offer = offer_in(row)
+    if offer is None or offer.pk != shown.pk or not access.offers_to(person).filter(pk=offer.pk).exists():
         raise NoLongerOffered
-    return row, made
+    return row, offer
 
 
 def _check_not_there(row: Conversation, mailbox: FunctionMailbox) -> None:
@@ -166,7 +166,7 @@ def _check_not_there(row: Conversation, mailbox: FunctionMailbox) -> None:
         raise assignment.AlreadyThere
 
 
-def _tell(made: Reassignment) -> None:
-    """Whoever it is offered to has it on their start page, and it goes from there."""
-    if made.to_mailbox_id is not None:
-        events.announce(made.to_mailbox_id)
+def _announce(offer: Reassignment) -> None:
+    """Have the members of the mailbox that it is offered to reload their pages, which list offers."""
+    if offer.to_mailbox_id is not None:
+        events.announce(offer.to_mailbox_id)

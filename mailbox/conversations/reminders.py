@@ -1,4 +1,4 @@
-"""Reminders: when a conversation is brought up again, and that it is."""
+"""Reminders, which bring a conversation to the top of the inbox at a time."""
 
 from datetime import datetime
 
@@ -13,8 +13,8 @@ What = ConversationEvent.What
 State = Conversation.State
 
 
-def remind(conversation_id: int, person: Person, at: datetime | None) -> ConversationEvent:
-    """Bring the conversation up again then; None takes a reminder away. Raises `NotAMember`."""
+def set_reminder(conversation_id: int, person: Person, at: datetime | None) -> ConversationEvent:
+    """Set the time of the conversation's reminder; None removes it. Raises `NotAMember`."""
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         before = assignment.snapshot_for_undo(row)
@@ -25,9 +25,10 @@ def remind(conversation_id: int, person: Person, at: datetime | None) -> Convers
 
 
 def send_due_reminders() -> int:
-    """Bring up what somebody wanted to be reminded of; how many conversations.
+    """Bring up the conversations whose reminder is due; returns how many.
 
-    Whose reminder it was stands in the history: their start page shows it until they have looked.
+    The event names the person who set the reminder: their start page shows the conversation until they have
+    opened it.
     """
     count = 0
     due = Conversation.objects.filter(remind_at__lte=timezone.now())
@@ -39,9 +40,9 @@ def send_due_reminders() -> int:
             row.remind_at, row.state, row.is_waiting = None, State.OPEN, False
             row.last_activity_at = timezone.now()
             row.save(update_fields=["remind_at", "state", "is_waiting", "last_activity_at"])
-            wanted = (
+            reminder = (
                 row.events.filter(what=What.REMIND).select_related("actor").order_by("-at", "-pk").first()
             )
-            assignment.record_event(row, What.BROUGHT_UP, wanted.actor if wanted else None)
+            assignment.record_event(row, What.BROUGHT_UP, reminder.actor if reminder else None)
             count += 1
     return count

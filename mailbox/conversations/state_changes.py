@@ -1,7 +1,7 @@
-"""The state of a conversation: open, done or in the trash; and whose turn it is, ours or the other side's.
+"""Changes of a conversation's state (open, done, in the trash), of whose turn it is, and of its due date.
 
-Every change locks the conversation first and is a line of its history. What a person has changed they can
-undo for some seconds (`undo`).
+Every change locks the conversation first and records an event. A person can undo their own change for some
+seconds (`undo`).
 """
 
 from datetime import date
@@ -18,29 +18,29 @@ State = Conversation.State
 
 
 def finish(conversation_id: int, person: Person) -> ConversationEvent:
-    """Nothing more is to be done. Raises `NotAMember`."""
+    """Mark the conversation as done. Raises `NotAMember`."""
     return _move(conversation_id, person, State.DONE, What.DONE)
 
 
 def reopen(conversation_id: int, person: Person) -> ConversationEvent:
-    """Something is to be done after all; also takes it out of the trash. Raises `NotAMember`."""
+    """Open a conversation again that is done or in the trash. Raises `NotAMember`."""
     return _move(conversation_id, person, State.OPEN, What.REOPENED)
 
 
 def move_to_trash(conversation_id: int, person: Person) -> ConversationEvent:
-    """Put it in the trash. What is deleted, and when, retention rules say. Raises `NotAMember`."""
+    """Put the conversation in the trash, where retention rules delete it. Raises `NotAMember`."""
     return _move(conversation_id, person, State.TRASH, What.TRASHED)
 
 
-def arrived(conversation: Conversation) -> None:
-    """A message has come: what was done or thrown away is open again."""
+def reopen_for_arrival(conversation: Conversation) -> None:
+    """Open a conversation again in which a message has arrived."""
     if conversation.state != State.OPEN:
         Conversation.objects.filter(pk=conversation.pk).update(state=State.OPEN)
         assignment.record_event(conversation, What.ARRIVED, None)
 
 
 def bring_back(conversation_id: int, what: ConversationEvent.What, person: Person | None = None) -> None:
-    """Something that was sent did not come out, or may not have: it is in the inbox again, at the top."""
+    """Put a conversation at the top of the inbox, since a message of it may not have been delivered."""
     row = assignment.locked(conversation_id)
     row.state, row.is_waiting, row.last_activity_at = State.OPEN, False, timezone.now()
     row.save(update_fields=["state", "is_waiting", "last_activity_at"])
@@ -48,7 +48,7 @@ def bring_back(conversation_id: int, what: ConversationEvent.What, person: Perso
 
 
 def wait_again(message: Message) -> None:
-    """What brought it back is over: if the message was the last word, it is the other side's turn again."""
+    """Let a conversation wait for an answer again, if its latest message was delivered after all."""
     row = assignment.locked(message.conversation_id)
     later = row.messages.filter(at__gt=message.at)
     if row.state == State.OPEN and not row.is_waiting and not later.exists():
@@ -66,13 +66,13 @@ def _move(
         row.save(update_fields=["state"])
         if state != State.OPEN:
             assignment.set_assignee(row, None)
-            # What is finished is not on its way to somebody else.
+            # A conversation that is not open is offered to nobody.
             assignment.end_offer(row, Reassignment.Outcome.WITHDRAWN)
         return assignment.record_event(row, what, person, before=before)
 
 
 def set_due_on(conversation_id: int, person: Person, due_on: date | None) -> ConversationEvent:
-    """Say by which day the conversation is to be done; None takes the day away. Raises `NotAMember`."""
+    """Set the conversation's due date; None removes it. Raises `NotAMember`."""
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         before = assignment.snapshot_for_undo(row)

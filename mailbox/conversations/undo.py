@@ -1,4 +1,4 @@
-"""Undoing: for some seconds a person can take back their latest change, if nothing has changed since."""
+"""Undoing: for some seconds a person can reverse their latest change, if nothing has changed since."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,41 +15,43 @@ from . import assignment
 
 UNDO_SECONDS: Final = 20
 What = ConversationEvent.What
-# Lines of a history that change nothing of how the conversation is handled.
+# Events that do not change the conversation's state, assignee, days or labels.
 _NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.RETENTION_HOLD, What.RELEASED)
 
 
 class TooLateToUndo(Exception):
-    """The seconds are over, it was somebody else's, or something has been changed since."""
+    """The change is too old, somebody else made it, or something has changed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class UndoOffer:
-    """Changes that were made by one press of a button and may be undone by one."""
+    """Changes that were made by one click, and can be undone by one."""
 
     events: tuple[ConversationEvent, ...]
 
     @property
     def what(self) -> str:
+        """The code of the change."""
         return self.events[0].what
 
     @property
     def conversation_id(self) -> int:
+        """The key of the first conversation that was changed."""
         return self.events[0].conversation_id
 
     @property
     def subject(self) -> str:
-        """Which conversation; empty of several."""
+        """The subject of the conversation; empty where several were changed."""
         return self.events[0].conversation.subject if len(self.events) == 1 else ""
 
 
 def undo(event_id: int, person: Person) -> Conversation:
-    """Take a change back. Raises `TooLateToUndo`."""
+    """Reverse a change, and return the conversation. Raises `TooLateToUndo`."""
     with transaction.atomic():
-        asked = ConversationEvent.objects.filter(pk=event_id).first()
-        if asked is None:
+        requested = ConversationEvent.objects.filter(pk=event_id).first()
+        if requested is None:
             raise TooLateToUndo
-        row = assignment.locked(asked.conversation_id)
+        row = assignment.locked(requested.conversation_id)
         event = undoable(row, person)
         if not undoable_by(person).filter(pk=row.pk).exists():
             raise TooLateToUndo
@@ -77,7 +79,7 @@ def undo(event_id: int, person: Person) -> Conversation:
 
 
 def undoable(conversation: Conversation, person: Person) -> ConversationEvent | None:
-    """The change that the person may still undo: the latest, their own, a few seconds old."""
+    """The change that the person can still undo: the latest one, if it is recent and their own."""
     latest = conversation.events.exclude(what__in=_NO_CHANGES).order_by("-at", "-pk").first()
     if latest is None or latest.actor_id != person.pk or latest.before is None or latest.undone_at:
         return None
@@ -85,13 +87,13 @@ def undoable(conversation: Conversation, person: Person) -> ConversationEvent | 
 
 
 def offer_of(person: Person) -> UndoOffer | None:
-    """What the person has just changed, wherever, while they may undo it."""
+    """The person's latest change in any mailbox, while they can undo it."""
     since = timezone.now() - timedelta(seconds=UNDO_SECONDS)
     mine = ConversationEvent.objects.filter(actor=person, at__gte=since)
     latest = mine.filter(before__isnull=False).order_by("-at", "-pk").first()
     if latest is None:
         return None
-    # What one press of a button changed has one time (`bulk`).
+    # The changes of one click have the same time (`bulk`).
     together = list(
         mine.filter(at=latest.at, before__isnull=False, undone_at=None)
         .select_related("conversation")
@@ -103,7 +105,7 @@ def offer_of(person: Person) -> UndoOffer | None:
 
 
 def _changed_since(events: Sequence[ConversationEvent]) -> set[int]:
-    """Keys of the conversations in which something has been changed after those events; in one query."""
+    """Keys of the conversations in which something has changed after those events; in one query."""
     if not events:
         return set()
     later = ConversationEvent.objects.filter(conversation__in=[event.conversation_id for event in events])
@@ -114,18 +116,18 @@ def _changed_since(events: Sequence[ConversationEvent]) -> set[int]:
 
 
 def _restore_assignee(row: Conversation, assignee_id: int | None) -> None:
-    """Whoever had it before has it again, if they are still a member."""
+    """Assign it to the earlier assignee again, if they are still a member."""
     if row.assignee_id == assignee_id:
         return
     assignee = Person.objects.filter(pk=assignee_id).first() if assignee_id else None
-    stays = assignee is not None and assignment.stays_member(assignee.pk, row.mailbox_id)
-    assignment.set_assignee(row, assignee if stays else None)
+    is_member = assignee is not None and assignment.lock_membership(assignee.pk, row.mailbox_id)
+    assignment.set_assignee(row, assignee if is_member else None)
 
 
 def _restore_offer(row: Conversation, offer_id: int | None) -> None:
-    """The offer that there was before stands again, and one that has been made since does not."""
-    stands = row.reassignments.filter(settled_at=None).first()
-    if stands is not None and stands.pk != offer_id:
+    """Renew the earlier offer, if there was one, and withdraw one that has been made since."""
+    current = row.reassignments.filter(settled_at=None).first()
+    if current is not None and current.pk != offer_id:
         assignment.end_offer(row, Reassignment.Outcome.WITHDRAWN)
     if offer_id is not None:
         row.reassignments.filter(pk=offer_id).update(settled_at=None, outcome="")

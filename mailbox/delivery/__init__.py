@@ -1,1 +1,1 @@
-"""From the message service to the mailbox and back: arrivals, delivery status, sending again."""
+"""Between message service and mailbox: arriving messages, delivery status, sending again."""

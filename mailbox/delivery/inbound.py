@@ -1,4 +1,4 @@
-"""Taking a message from the message service into its function mailbox."""
+"""Storing a message that the message service delivers in its function mailbox."""
 
 from typing import Any
 from unicodedata import decimal
@@ -18,11 +18,11 @@ _LONGEST = 256
 
 
 def deliver(delivered: Delivered) -> None:
-    """Store a message in the mailbox of the function that takes it; the same again changes nothing."""
+    """Store a message in the mailbox of its function or of the stand-in; a repeated message is ignored."""
     header = delivered.message.header
-    meant_for = address_of(header.recipient)
+    address = address_of(header.recipient)
     mailbox = FunctionMailbox.objects.get(
-        participant_id=delivered.participant, address=delivered.stands_in or meant_for
+        participant_id=delivered.participant, address=delivered.stands_in or address
     )
     counterpart = counterpart_fields(header.sender, delivered.sender)
     conversation = _conversation(mailbox, delivered, counterpart)
@@ -35,7 +35,7 @@ def deliver(delivered: Delivered) -> None:
             "subject": (header.label or "")[:_LONGEST],
             "is_confidential": header.is_confidential,
             "at": delivered.arrived_at,
-            "for_address": meant_for if delivered.stands_in else "",
+            "for_address": address if delivered.stands_in else "",
             **counterpart,
             "sender_references": references_of(header.sender.attention),
             "recipient_references": references_of(header.recipient.attention),
@@ -45,31 +45,31 @@ def deliver(delivered: Delivered) -> None:
     )
     if not created:
         return
-    state_changes.arrived(conversation)
+    state_changes.reopen_for_arrival(conversation)
     if message.for_address:
         assignment.record_event(conversation, ConversationEvent.What.STOOD_IN, None, to=message.for_address)
     has_files = store_documents(message, delivered.message.documents)
-    count_in(conversation, message, has_files=has_files)
+    add_to_conversation(conversation, message, has_files=has_files)
     events.announce(mailbox.pk)
 
 
-def count_in(conversation: Conversation, message: Message, *, has_files: bool) -> None:
-    """Let what lists show of a conversation tell of a message that was added, and searching find it."""
-    is_in = message.direction == Message.Direction.IN
-    kind = {"last_arrived_at": message.at} if is_in else {"has_sent": True}
+def add_to_conversation(conversation: Conversation, message: Message, *, has_files: bool) -> None:
+    """Update what lists show of a conversation for a message that was added to it, and index the message."""
+    is_inbound = message.direction == Message.Direction.IN
+    of_direction = {"last_arrived_at": message.at} if is_inbound else {"has_sent": True}
     Conversation.objects.filter(pk=conversation.pk).update(
         message_count=F("message_count") + 1,
         last_activity_at=message.at,
         is_confidential=conversation.is_confidential or message.is_confidential,
         has_attachments=conversation.has_attachments or has_files,
-        is_waiting=not is_in,
-        **kind,
+        is_waiting=not is_inbound,
+        **of_direction,
     )
     index.add(message)
 
 
 def store_documents(message: Message, documents: tuple[MessageDocument, ...]) -> bool:
-    """Keep the documents in the order of their index; whether there are files among them."""
+    """Store the documents in the order of their index; returns whether they have attachments."""
     has_files = False
     for position, document in enumerate(sorted(documents, key=_index), 1):
         row = Document.objects.create(
@@ -101,42 +101,44 @@ def store_documents(message: Message, documents: tuple[MessageDocument, ...]) ->
 
 
 def counterpart_fields(party: Party, participant: str) -> dict[str, str]:
-    """The other side, by the address book's names, else by what the message says."""
+    """The counterpart's columns: names from the address book, else from the message itself."""
     address = address_of(party)
     organisation, function = names_of(participant, address)
-    told = party.attention.sub_organization.label if party.attention else None
+    label = party.attention.sub_organization.label if party.attention else None
     return {
         "counterpart_participant": participant,
         "counterpart_organisation": (
             (party.label if organisation == participant else organisation or "") or participant
         )[:_LONGEST],
         "counterpart_address": address,
-        "counterpart_function": ((told if function == address else function) or function)[:_LONGEST],
+        "counterpart_function": ((label if function == address else function) or function)[:_LONGEST],
     }
 
 
 def address_of(party: Party) -> str:
-    """The function address of a party; empty where it gives none."""
+    """The function address of a party; empty where the message has none."""
     return party.attention.sub_organization.identifier.extension.strip() if party.attention else ""
 
 
 def references_of(attention: Attention | None) -> list[dict[str, Any]]:
-    found = attention.references if attention else ()
+    """The references of an attention, as `Message` stores them (B1.3.3 4.3.2.3)."""
+    references = attention.references if attention else ()
     return [
         {"root": item.identifier.root, "value": item.identifier.extension, "label": item.label or ""}
-        for item in found
+        for item in references
     ]
 
 
 def persons_of(attention: Attention | None) -> list[dict[str, Any]]:
-    found = attention.persons if attention else ()
+    """The persons of an attention, as `Message` stores them (B1.3.3 4.3.2.3)."""
+    persons = attention.persons if attention else ()
     return [
         {
             "root": item.identifier.root if item.identifier else "",
             "value": item.identifier.extension if item.identifier else "",
             "label": item.label or "",
         }
-        for item in found
+        for item in persons
     ]
 
 
@@ -158,9 +160,9 @@ def _conversation(
 
 
 def _index(document: MessageDocument) -> tuple[int, int, str]:
-    """Documents with a number come first, by it; those without keep their order (B1.3.3 4.3.3.1).
+    """A sort key: documents with a number by that number, then the others in their order (B1.3.3 4.3.3.1).
 
-    However many digits it has: they are compared as text, the longer number being the larger.
+    Numbers of any length are compared as text: first by their length, then by their digits.
     """
     text = (document.index or "").strip()
     if not text.isdecimal():

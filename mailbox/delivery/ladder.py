@@ -1,4 +1,4 @@
-"""The delivery of a sent message in plain Swedish: never more certain than what is known."""
+"""The delivery of a sent message in words. They never claim more than what is known."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """What is shown of a delivery: steps, a sentence on what went wrong and what to do, the history."""
+    """What is shown of a delivery: its steps, what went wrong and what to do about it, its history."""
 
     rungs: tuple[Rung, ...]
     problem: str
@@ -44,7 +44,7 @@ class Ladder:
     may_be_cancelled: bool
 
 
-# What lists show where B1.4.2 has no state of its own: somebody has cancelled the message.
+# A state of ours for lists: B1.4.2 has none for a message that was cancelled.
 CANCELLED: Final = "CANCELLED"
 
 _SHORT: dict[str, str | Promise] = {
@@ -60,7 +60,7 @@ _SHORT: dict[str, str | Promise] = {
     CANCELLED: lazy("Avbrutet"),
 }
 
-# Why a message could not be delivered, by the transport's cause codes; and what to do.
+# By the message service's cause codes: why a message could not be delivered, and what to do about it.
 _FAILURES: dict[str, tuple[str | Promise, str | Promise]] = {
     "participant-unknown": (
         lazy("Mottagarens organisation är inte ansluten till SDK."),
@@ -122,7 +122,7 @@ _OTHER_FAILURE = (
     lazy("Skicka igen senare. Går det inte då heller, tala om det för er administratör."),
 )
 
-# What a REJECTED receipt's detail code means (B1.3.3 section 5.3).
+# By the detail codes of REJECTED receipts (B1.3.3 5.3): what was wrong, and what to do about it.
 _REJECTIONS: dict[str, tuple[str | Promise, str | Promise]] = {
     "not-found": (
         lazy("Funktionen finns inte hos mottagaren."),
@@ -161,7 +161,7 @@ _OTHER_REJECTION = (
     lazy("Mottagarens system avvisade meddelandet."),
     lazy("Kontakta mottagaren på annat sätt."),
 )
-# Why a message waits before it leaves, where it is not the federation's services.
+# By cause codes: why a message waits to be sent, unless it waits for one of the federation's services.
 _WAITING: dict[str, str | Promise] = {
     "scanner-unavailable": lazy(
         "Meddelandet väntar: kontrollen mot skadlig kod svarar inte just nu. Det skickas när den svarar."
@@ -185,8 +185,8 @@ _EVENTS: dict[str, str | Promise] = {
     RECEIPT_MISSING: lazy("Kvittens saknas"),
     TRANSPORT_RECEIPT_MISSING: lazy("Transportkvittens saknas"),
 }
-# The same events of a message that never left this installation.
-_EVENTS_INSIDE: dict[str, str | Promise] = {
+# The events of a message that is delivered within this node.
+_LOCAL_EVENTS: dict[str, str | Promise] = {
     State.SUBMITTED: lazy("Signerat och lämnat direkt, inom den här installationen"),
     TRANSPORT_RECEIPT: lazy("Framme hos mottagarens organisation"),
     State.ACKNOWLEDGE: lazy("Levererat inom installationen"),
@@ -194,39 +194,39 @@ _EVENTS_INSIDE: dict[str, str | Promise] = {
 
 
 def short_state(state: str, *, is_receipt_missing: bool) -> str:
-    """One or a few words for lists."""
+    """The state of a delivery for lists, in one to five words."""
     if is_receipt_missing:
         return _("Kvittens saknas") if state == State.WAITING_FOR_RECEIPT else _("Har inte kommit fram än")
     return str(_SHORT.get(state, ""))
 
 
 def ladder_of(delivery: Delivery) -> Ladder:
-    """The ladder of one message."""
+    """The ladder of a message, from what the message service knows of its delivery."""
     state = delivery.state
-    arrived = delivery.transport_receipt_at
-    settled = state in (State.ACCEPTED, State.REJECTED)
+    arrived_at = delivery.transport_receipt_at
+    is_settled = state in (State.ACCEPTED, State.REJECTED)
     has_failed = state in (State.MESSAGE_EXCHANGE_ERROR, State.ERROR)
     problem, advice = _problem(delivery)
     is_rejected = state is State.REJECTED
-    last = "done" if state is State.ACCEPTED else "failed" if is_rejected else "waiting"
-    if last == "waiting" and arrived and not has_failed:
-        last = "current"
-    is_away = bool(arrived) or settled
+    last_status = "done" if state is State.ACCEPTED else "failed" if is_rejected else "waiting"
+    if last_status == "waiting" and arrived_at and not has_failed:
+        last_status = "current"
+    has_arrived = bool(arrived_at) or is_settled
     rungs = (
         Rung(
-            _("Skickat") if is_away else _("Kunde inte skickas") if has_failed else _("Skickas"),
-            "done" if is_away else "failed" if has_failed else "current",
+            _("Skickat") if has_arrived else _("Kunde inte skickas") if has_failed else _("Skickas"),
+            "done" if has_arrived else "failed" if has_failed else "current",
             delivery.created_at,
         ),
-        Rung(_("Framme hos mottagarens organisation"), "done" if is_away else "waiting", arrived),
+        Rung(_("Framme hos mottagarens organisation"), "done" if has_arrived else "waiting", arrived_at),
         Rung(
             _("Avvisat av mottagaren") if is_rejected else _("Mottaget av verksamheten"),
-            last,
+            last_status,
             delivery.message_receipt_at,
         ),
     )
-    is_inside = any(event.cause == LOCAL for event in delivery.events)
-    words = {**_EVENTS, **_EVENTS_INSIDE} if is_inside else _EVENTS
+    is_local = any(event.cause == LOCAL for event in delivery.events)
+    words = {**_EVENTS, **_LOCAL_EVENTS} if is_local else _EVENTS
     return Ladder(
         rungs,
         problem,
@@ -251,6 +251,7 @@ def _in_words(event: DeliveryEvent, words: dict[str, str | Promise]) -> str:
 
 
 def _problem(delivery: Delivery) -> tuple[str, str]:
+    """What is wrong with a delivery, and what to do about it; empty texts where nothing is."""
     if delivery.state is State.REJECTED:
         if delivery.was_sent_again and any(_is_duplicate(cause) for cause in delivery.causes):
             return (
@@ -279,7 +280,7 @@ def _problem(delivery: Delivery) -> tuple[str, str]:
 
 
 def _waiting(delivery: Delivery) -> str:
-    """Why it has not got there yet, where that is known."""
+    """Why a message has not arrived yet; empty where that is not known."""
     if delivery.state is State.SCHEDULED_FOR_RESEND:
         return _("Mottagarens system svarade inte. Nya försök görs av sig själva.")
     if delivery.state is State.SCHEDULED and delivery.cause in _WAITING:

@@ -1,6 +1,6 @@
-"""What a person does by hand about a message that was sent: send it again, cancel it.
+"""Sending a message again, and cancelling it, on a person's order.
 
-The message service has both in the message's own history; here they come into the conversation's too.
+The message service records both in the message's history; here they are recorded in the conversation's too.
 """
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from transport.message_service.api import resend
 
 
 def send_again(message: Message, person: Person) -> None:
-    """Send the same message once more. Raises `resending.CannotBeSentAgain`."""
+    """Send a failed message again. Raises `CannotBeSentAgain`."""
     if message.direction != Message.Direction.OUT:
         raise resend.CannotBeSentAgain
     participant = message.conversation.mailbox.participant_id
@@ -22,7 +22,7 @@ def send_again(message: Message, person: Person) -> None:
 
 
 def cancel(message: Message, person: Person) -> None:
-    """Keep a message from leaving: it is in the inbox again. Raises `resending.HasLeft`."""
+    """Cancel a message that has not left, and put its conversation in the inbox again. Raises `HasLeft`."""
     if message.direction != Message.Direction.OUT:
         raise resend.HasLeft
     participant = message.conversation.mailbox.participant_id

@@ -1,4 +1,4 @@
-"""Following what was sent: what lists show of its delivery, and whose turn it is when that changes."""
+"""Updating what lists show of a sent message's delivery, and whose turn it is when that changes."""
 
 from uuid import UUID
 
@@ -10,8 +10,8 @@ from transport.message_service.api import Cause, Delivery, quarantine, state_of
 from .ladder import CANCELLED
 
 
-def follow(participant: str, message_id: UUID) -> None:
-    """Note what is known now of a sent message's delivery, in the message service's transaction."""
+def update(participant: str, message_id: UUID) -> None:
+    """Store what is known now of a sent message's delivery, in the message service's transaction."""
     delivery = state_of(participant, message_id)
     if delivery is None:
         return
@@ -24,21 +24,21 @@ def follow(participant: str, message_id: UUID) -> None:
         found = quarantine.digests_of(participant, message_id)
         Attachment.objects.filter(document__message__in=sent, sha256__in=found).update(is_blocked=True)
     for message in sent:
-        _follow(message, delivery)
+        _update_message(message, delivery)
         events.announce(message.conversation.mailbox_id)
 
 
-def _follow(message: Message, delivery: Delivery) -> None:
-    before = _failed(message), message.is_receipt_missing
+def _update_message(message: Message, delivery: Delivery) -> None:
+    before = _has_failed(message), message.is_receipt_missing
     message.delivery_state = CANCELLED if delivery.cause == Cause.CANCELLED else delivery.state
     message.is_receipt_missing = delivery.lacks_transport_receipt or delivery.lacks_message_receipt
     message.save(update_fields=["delivery_state", "is_receipt_missing"])
-    after = _failed(message), message.is_receipt_missing
+    after = _has_failed(message), message.is_receipt_missing
     if after == before:
         return
-    # What did not come out, or may not have, is somebody's to do something about, not to wait for.
+    # Members have to act on a message that has not arrived, or perhaps not: it does not wait for an answer.
     if message.delivery_state == CANCELLED:
-        # Whoever cancelled it brings it back, in the same transaction (`by_hand`).
+        # `resend.cancel` brings the conversation back, in the same transaction.
         return
     if after[0]:
         state_changes.bring_back(message.conversation_id, ConversationEvent.What.UNDELIVERED)
@@ -48,5 +48,5 @@ def _follow(message: Message, delivery: Delivery) -> None:
         state_changes.wait_again(message)
 
 
-def _failed(message: Message) -> bool:
+def _has_failed(message: Message) -> bool:
     return message.delivery_state in FAILED or message.delivery_state == CANCELLED

@@ -1,4 +1,4 @@
-"""What is done about a message that was sent."""
+"""Addresses of sending a message again and of cancelling it."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Buttons on a message that was sent: send it again, cancel it."""
+"""The buttons on a sent message: send it again, cancel it."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -18,7 +18,7 @@ from . import resend as delivery_resend
 @login_required
 @require_POST
 def send_again(request: PersonRequest, message_id: int) -> HttpResponse:
-    """Send the same message once more."""
+    """Send a failed message again, and redirect to its conversation."""
     message, person = _message(request, message_id), request.user
     try:
         delivery_resend.send_again(message, person)
@@ -34,7 +34,7 @@ def send_again(request: PersonRequest, message_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def cancel(request: PersonRequest, message_id: int) -> HttpResponse:
-    """Keep a message from leaving, if it has not."""
+    """Cancel a message that has not left, and redirect to its conversation."""
     message, person = _message(request, message_id), request.user
     try:
         delivery_resend.cancel(message, person)

@@ -1,4 +1,4 @@
-"""Drafts from their beginning to their end: begun, saved, thrown away. Sending one is `send_order`."""
+"""Beginning, saving and discarding drafts. `send_order` sends them."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -37,7 +37,7 @@ __all__ = [
     "DraftTakenOver",
 ]
 
-# How long a draft in which nothing has been written is kept for who began it.
+# How long an untouched draft is kept.
 _KEPT_UNTOUCHED: Final = timedelta(days=1)
 
 
@@ -52,7 +52,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Content:
-    """What a person writes in a draft: values by the draft's fields. What is left out stays as it is."""
+    """What a person has written in a draft: values by field name. Fields that are left out stay unchanged."""
 
     values: dict[str, object] = field(default_factory=dict)
 
@@ -66,7 +66,7 @@ def kind_of(draft: Draft) -> Kind:
 
 
 def begin(mailbox: FunctionMailbox, person: Person) -> Draft:
-    """An empty draft; one that the person left empty before is used again."""
+    """An empty draft of the person's; one that they left empty earlier is used again."""
     own = Draft.objects.filter(
         Q(owner=None) | Q(owner=person), mailbox=mailbox, created_by=person, answers=None, forwards=None
     )
@@ -77,7 +77,7 @@ def begin(mailbox: FunctionMailbox, person: Person) -> Draft:
 
 
 def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> QuerySet[Draft]:
-    """Drafts that hold anything that somebody has written, or those that hold nothing at all."""
+    """Those of the drafts in which something is written; with `is_written=False`, the empty ones."""
     empty = Q(
         recipient_address="",
         subject="",
@@ -96,9 +96,9 @@ def written_drafts(drafts: QuerySet[Draft], *, is_written: bool = True) -> Query
 def begin_answer(message: Message, person: Person, *, seen: int | None = None, is_own: bool = False) -> Draft:
     """A draft that answers a message, or supplements one of our own.
 
-    The person's own draft is gone on with. Where a colleague has written one, that is given, to be read or
-    taken over; with `is_own` the person gets one of their own beside it. `seen` is the newest message of the
-    conversation that the person has been shown; without it, the newest. Raises `assignment.NotAMember`.
+    An earlier draft of the person's is used again. If a colleague has a draft, that is returned, to be read
+    or taken over, unless `is_own` asks for one of the person's own. `seen` is the newest message of the
+    conversation that the person has been shown, by default the newest. Raises `assignment.NotAMember`.
     """
     with transaction.atomic():
         conversation = assignment.locked_for(message.conversation_id, person)
@@ -108,7 +108,7 @@ def begin_answer(message: Message, person: Person, *, seen: int | None = None, i
         drafts = Draft.objects.filter(answers=message, mailbox=mailbox)
         own = drafts.filter(Q(owner=person) | Q(owner=None)).order_by("is_untouched", "pk").first()
         if own is not None:
-            # Only what the person wrote themselves was written with what they have now seen in mind.
+            # Not where a colleague wrote last, who has not seen what the person sees now.
             Draft.objects.filter(pk=own.pk, changed_by=person, seen_message__lt=seen or 0).update(
                 seen_message=seen
             )
@@ -142,7 +142,7 @@ def _new_answer(message: Message, mailbox: FunctionMailbox, person: Person, seen
 
 
 def begin_own(draft: Draft, content: Content, person: Person) -> Draft:
-    """A draft of the person's own beside a colleague's, with what they had written.
+    """A draft of the person's own beside a colleague's, with the content that they had written.
 
     Raises `assignment.NotAMember`.
     """
@@ -154,7 +154,8 @@ def begin_own(draft: Draft, content: Content, person: Person) -> Draft:
 
 
 def drafts_in(conversation: Conversation) -> QuerySet[Draft]:
-    """What is being written in a conversation, and what is to be sent later, the oldest first."""
+    """The drafts that answer in a conversation, the oldest first; those to be sent later too, untouched ones
+    not."""
     rows = Draft.objects.filter(answers__conversation=conversation, mailbox=conversation.mailbox_id)
     return rows.filter(is_untouched=False).select_related("mailbox", "owner").order_by("pk")
 
@@ -165,7 +166,7 @@ def newest_in(conversation: Conversation) -> int | None:
 
 
 def save(draft_id: int, version: int, content: Content, person: Person) -> Draft:
-    """Save what its owner wrote, if nobody else did meanwhile.
+    """Save what the owner has written, if the draft has not changed since the version that they saw.
 
     Raises `DraftTakenOver`, `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -187,12 +188,12 @@ def save(draft_id: int, version: int, content: Content, person: Person) -> Draft
 
 
 def keep(draft: Draft) -> None:
-    """Keep a draft that the person has chosen to save, although nothing is written in it."""
+    """Keep a draft that the person has saved without writing anything: it is not untouched any more."""
     Draft.objects.filter(pk=draft.pk, is_untouched=True).update(is_untouched=False)
 
 
 def discard(draft: Draft, version: int) -> None:
-    """Throw a draft away, with its files, as it was looked at.
+    """Delete a draft and its files, if it has the version that was seen.
 
     Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -205,12 +206,12 @@ def discard(draft: Draft, version: int) -> None:
 
 
 def leave_untouched(draft_id: int, person: Person) -> None:
-    """The person closes what they only looked at: nothing of it stays."""
+    """Delete the person's draft if it is untouched."""
     _delete_all(Draft.objects.filter(pk=draft_id, owner=person, is_untouched=True))
 
 
 def remove_untouched() -> None:
-    """Remove drafts that were only looked at, a day ago or more."""
+    """Delete untouched drafts that are more than a day old."""
     _delete_all(Draft.objects.filter(is_untouched=True, changed_at__lt=timezone.now() - _KEPT_UNTOUCHED))
 
 

@@ -10,11 +10,11 @@ from .recipients import Recipient, recipient_in
 
 
 class NameTaken(Exception):
-    """The mailbox has a list of that name."""
+    """The mailbox has a list by this name already."""
 
 
 def create(mailbox: FunctionMailbox, name: str, person: Person) -> DistributionList:
-    """An empty list. Raises `NameTaken`."""
+    """Create an empty list. Raises `NameTaken`."""
     try:
         with transaction.atomic():
             return DistributionList.objects.create(mailbox=mailbox, name=name, changed_by=person)
@@ -23,7 +23,7 @@ def create(mailbox: FunctionMailbox, name: str, person: Person) -> DistributionL
 
 
 def rename(listed: DistributionList, name: str, person: Person) -> None:
-    """Give a list another name. Raises `NameTaken`."""
+    """Change a list's name. Raises `NameTaken`."""
     try:
         with transaction.atomic():
             listed.name, listed.changed_by = name, person
@@ -33,7 +33,7 @@ def rename(listed: DistributionList, name: str, person: Person) -> None:
 
 
 def add(listed: DistributionList, function: FunctionAddress, person: Person) -> None:
-    """Put a function on the list; one that is there stays there once."""
+    """Add a function to the list, unless it is on it already."""
     recipient = recipient_in(function)
     ListedRecipient.objects.get_or_create(
         distribution_list=listed,
@@ -46,7 +46,7 @@ def add(listed: DistributionList, function: FunctionAddress, person: Person) -> 
 
 
 def recipients_on(listed: DistributionList) -> tuple[list[Recipient], list[ListedRecipient]]:
-    """Those on a list that can be written to, as the address book has them now; and those that are gone."""
+    """The recipients on a list, as the address book has them now; and those that it has no longer."""
     found, gone = [], []
     for row in listed.recipients.all():
         function = function_address(row.participant, row.address)

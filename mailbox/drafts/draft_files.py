@@ -1,4 +1,4 @@
-"""Files that go with a draft."""
+"""The files of a draft."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from .draft_lock import DraftGone, DraftOnItsWay, DraftTakenOver, locked_at_any_
 
 
 def attach(draft: Draft, upload: "UploadedFile[Any]", person: Person | None = None) -> DraftAttachment:
-    """Store a file with the draft, by its owner where a person is given.
+    """Store an uploaded file in the draft; only its owner may, where a person is given.
 
     Raises `uploads.FileRefused`, `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -41,11 +41,11 @@ def keep_file(
     room: int | None = None,
     is_written: bool = True,
 ) -> DraftAttachment:
-    """Let a stored file be the draft's; with the others it may take `room` bytes.
+    """Add a stored file to the draft, whose files may take `room` bytes together.
 
-    `is_written` is false for what a draft begins with. Raises `DraftTakenOver`, `DraftOnItsWay`,
-    `uploads.FileRefused`, and `DraftGone`, also where the draft has been moved since it was read; the file is
-    removed then.
+    `is_written` is false for files of a new draft, which stays untouched. Raises `DraftTakenOver`,
+    `DraftOnItsWay`, `uploads.FileRefused`, and `DraftGone` also where the draft has moved to another mailbox
+    since it was read; the file is then deleted.
     """
     try:
         with transaction.atomic():
@@ -54,7 +54,7 @@ def keep_file(
                 raise DraftGone
             if row.is_untouched and is_written:
                 Draft.objects.filter(pk=row.pk).update(is_untouched=False)
-            # Others may have been stored while this one was.
+            # Other files may have been added while this one was being stored.
             if room is not None and _size_of_files(draft) + stored.size > room:
                 raise uploads.FileRefused("size")
             return DraftAttachment.objects.create(
@@ -76,7 +76,7 @@ def _size_of_files(draft: Draft) -> int:
 
 
 def detach(attachment: DraftAttachment, person: Person | None = None) -> None:
-    """Take a file out of a draft, by its owner where a person is given.
+    """Remove a file from a draft; only its owner may, where a person is given.
 
     Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`.
     """

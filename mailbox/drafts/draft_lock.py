@@ -1,11 +1,11 @@
-"""A draft locked for a change, if the person may make it and has seen what they change."""
+"""Locking a draft for a change, if the person may make it and has seen the current version."""
 
 from typing import Final
 
 from mailbox import access
 from mailbox.models import Draft, Person
 
-# What a person writes in a draft.
+# The fields of a draft that a person writes.
 EDITABLE: Final = (
     "subject",
     "text",
@@ -27,18 +27,17 @@ class DraftTakenOver(DraftChanged):
 
 
 class DraftGone(Exception):
-    """The draft has been sent or thrown away, or the person does not see its mailbox any more."""
+    """The draft has been sent or discarded, or the person does not see its mailbox any more."""
 
 
 class DraftOnItsWay(Exception):
-    """The draft is being sent: that has to be undone before it is changed."""
+    """The draft waits to be sent: the order has to be undone before it can be changed."""
 
 
 def locked(draft_id: int, version: int, person: Person) -> Draft:
-    """The draft as it is, for a change that the person makes in this transaction.
+    """The draft, locked until this transaction ends, for a change by its owner.
 
-    An answer moves with its conversation: a draft that has come to a mailbox that the person does not see is
-    gone for them.
+    A draft that has moved with its conversation to a mailbox that the person does not see is gone for them.
 
     Raises `DraftTakenOver`, `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -51,7 +50,7 @@ def locked(draft_id: int, version: int, person: Person) -> Draft:
 
 
 def locked_for_reader(draft_id: int, version: int, person: Person | None = None) -> Draft:
-    """The draft as it is, for a change that does not take its owner: taking it over, throwing it away.
+    """The draft, locked until this transaction ends, for a change by anybody: taking it over, discarding it.
 
     Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -64,7 +63,7 @@ def locked_for_reader(draft_id: int, version: int, person: Person | None = None)
 
 
 def locked_at_any_version(draft_id: int, person: Person | None = None) -> Draft:
-    """The draft, whatever version it has. Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`."""
+    """`locked` without a check of the version. Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`."""
     draft = _unsent(draft_id)
     if person is not None:
         check_seen(draft, person)

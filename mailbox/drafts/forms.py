@@ -25,7 +25,7 @@ _MOST_NAME: Final = 100
 
 
 class TypedField(forms.CharField):
-    """A text as it was typed, so that nothing is lost; what cannot be sent is told before sending."""
+    """A text as it was typed. What cannot be sent in it is pointed out before sending, so nothing is lost."""
 
     def __init__(self, *, is_line: bool = False) -> None:
         super().__init__(required=False, strip=False)
@@ -38,7 +38,7 @@ class TypedField(forms.CharField):
 
 
 class LenientKeyField(KeyField):
-    """A key; None also for what is no key, which a page's own buttons never send."""
+    """A key; None also for a text that is no key, which a page's own buttons never send."""
 
     def __init__(self) -> None:
         super().__init__(required=False)
@@ -80,7 +80,7 @@ class DraftForm(forms.Form):
         return cls(data).content()
 
     def content(self) -> Content:
-        """What was written; nothing where the page that sent it has no fields for it."""
+        """What was written; empty where the page that sent the form has no fields for it."""
         if not {"subject", "text", "reference", "person_name"} & set(self.data):
             return Content()
         references = [self._reference(number) for number in self._numbers("reference")]
@@ -104,7 +104,7 @@ class DraftForm(forms.Form):
 
     @property
     def seen_version(self) -> int:
-        """The version that was shown; one that is none is nobody's, so nothing is saved over."""
+        """The version that was shown; -1 if the form has none, so that no draft is overwritten."""
         version = self.cleaned_data["version"]
         return -1 if version is None else int(version)
 
@@ -146,7 +146,7 @@ class ReviewForm(forms.Form):
 
 
 class AnswerForm(AddressForm):
-    """A message that is to be answered: the newest message that the person has been shown."""
+    """How an answer begins: the newest message that was seen, and whether a draft of one's own is wanted."""
 
     seen = LenientKeyField()
     own = forms.BooleanField(required=False)
@@ -156,8 +156,6 @@ class PageForm(AddressForm):
     """A page of mailings: those before the one with the key."""
 
     before = LenientKeyField()
-    # Its name in addresses of earlier releases.
-    fore = LenientKeyField()
 
 
 def _wrong_name() -> str:
@@ -182,7 +180,7 @@ class NameField(LineField):
 
 
 class PlaceholderField(forms.CharField):
-    """A text that is put into drafts; what stands in braces in it has to be a known placeholder."""
+    """A text that is put into drafts; words in braces in it have to be known placeholders."""
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value) or "").replace("\r\n", "\n")
@@ -228,7 +226,7 @@ _wrong_seconds_lazily = lazy(_wrong_seconds, str)
 
 
 class SecondsField(forms.IntegerField):
-    """A number of seconds in which what is sent can be undone."""
+    """The seconds in which a sending can be undone."""
 
     default_error_messages = {"required": _wrong_seconds_lazily(), "invalid": _wrong_seconds_lazily()}
 
@@ -245,13 +243,13 @@ class SecondsField(forms.IntegerField):
 
 
 class UndoSecondsForm(forms.Form):
-    """For how long what is sent can be undone."""
+    """For how long a sending can be undone."""
 
     seconds = SecondsField()
 
 
 class AssigningForm(forms.Form):
-    """Whether who answers becomes the assignee."""
+    """Whether the person who answers becomes the assignee."""
 
     assigns_on_answer = forms.BooleanField(required=False)
 
@@ -263,7 +261,7 @@ class ListNameForm(forms.Form):
 
 
 class NameForm(forms.Form):
-    """Another name."""
+    """The new name of a canned text or a distribution list."""
 
     name = NameField()
 
@@ -276,7 +274,7 @@ class ListMemberForm(forms.Form):
 
 
 def key_in(text: str) -> int | None:
-    """The key that stands in a button's value; None where there is none."""
+    """The key in the value of a button; None where there is none."""
     return LenientKeyField().to_python(text)
 
 

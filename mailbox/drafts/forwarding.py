@@ -1,4 +1,4 @@
-"""Forwarding a message: a new draft with its texts, and copies of its files."""
+"""Forwarding a message: a new draft with its text and copies of its attachments."""
 
 from io import BytesIO
 
@@ -14,13 +14,13 @@ from mailbox.models import Attachment, Draft, Message, Person
 from mailbox.texts import message_text
 
 from . import canned_texts, draft_files
-from .recipients import own_name
+from .recipients import organisation_name
 
 
 def begin(message: Message, person: Person) -> Draft:
-    """A draft that forwards a message; its recipient is chosen in it.
+    """A draft that forwards a message, without a recipient.
 
-    One that the person has begun and written nothing in is used again.
+    An untouched one of the person's is used again.
 
     Raises `assignment.NotAMember`.
     """
@@ -73,11 +73,13 @@ def begin(message: Message, person: Person) -> Draft:
 
 
 def _quoted(message: Message, texts: list[str]) -> str:
-    """Who wrote what to whom, and when, in Markdown."""
+    """The forwarded message in Markdown, below who sent it to whom and when."""
     mailbox = message.conversation.mailbox
-    ours = f"{mailbox.name}, {own_name(mailbox)}"
-    theirs = f"{message.counterpart_function}, {message.counterpart_organisation}"
-    sender, recipient = (theirs, ours) if message.direction == Message.Direction.IN else (ours, theirs)
+    own = f"{mailbox.name}, {organisation_name(mailbox)}"
+    counterpart = f"{message.counterpart_function}, {message.counterpart_organisation}"
+    sender, recipient = (
+        (counterpart, own) if message.direction == Message.Direction.IN else (own, counterpart)
+    )
     lines = [
         f"**{_('Vidarebefordrat meddelande')}**",
         f"{_('Från')}: {sender}",

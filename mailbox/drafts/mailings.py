@@ -1,4 +1,4 @@
-"""Mailings: what was sent to several at once, and how it went for each."""
+"""Mailings: messages that were sent to several recipients at once, and the delivery of each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ class MailingSummary:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One recipient of a mailing: how far the message is known to have come, and whether it is answered."""
+    """The message to one recipient of a mailing: its delivery, and whether it has been answered."""
 
     message: Message
     state: str
@@ -34,7 +34,7 @@ class Delivery:
 
 
 def deliveries_of(mailing: Mailing) -> list[Delivery]:
-    """Who has received and answered a mailing, in the order in which it was sent."""
+    """The messages of a mailing in the order in which they were sent."""
     answer = Message.objects.filter(
         conversation=OuterRef("conversation"), direction=Message.Direction.IN, pk__gt=OuterRef("pk")
     )
@@ -52,12 +52,13 @@ def deliveries_of(mailing: Mailing) -> list[Delivery]:
 
 
 def page_of(mailbox: FunctionMailbox, before: int | None) -> tuple[list[MailingSummary], int | None]:
-    """A page of the mailbox's mailings of which any message is left, the latest first.
+    """A page of the mailbox's mailings, the latest first, without those whose messages have all been erased.
 
-    It begins after the mailing with the key `before`; the key for the next page is given, if there is one.
+    It begins after the mailing with the key `before`. Also returns `before` for the next page, if there is
+    one.
     """
-    kept = Message.objects.filter(mailing=OuterRef("pk"))
-    rows = Mailing.objects.filter(Exists(kept), mailbox=mailbox).order_by("-pk")
+    remaining = Message.objects.filter(mailing=OuterRef("pk"))
+    rows = Mailing.objects.filter(Exists(remaining), mailbox=mailbox).order_by("-pk")
     if before:
         rows = rows.filter(pk__lt=before)
     found = list(rows.prefetch_related("messages")[: _PAGE + 1])

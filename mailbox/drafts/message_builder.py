@@ -1,4 +1,4 @@
-"""The message that a draft becomes: header, text and files, as B1.3.3 has them."""
+"""Building the message of a draft: header, text and files (B1.3.3)."""
 
 import uuid
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from transport.storage import blobs
 from transport.storage.blobs import BlobBinding
 
 from .message_check import REFERENCE_KINDS
-from .recipients import own_name
+from .recipients import organisation_name
 
 _SYSTEM: Final = Identifier("sdkportal", "sdkportal")
 
 
 def message_of(draft: Draft, person: Writer) -> Message:
-    """The message that a draft is to its first recipient (B1.3.3 4.3)."""
+    """The message to the draft's first recipient, signed with the person's name (B1.3.3 4.3)."""
     mailbox = draft.mailbox
     identity = str(uuid.uuid4())
     answered = draft.answers
@@ -60,7 +60,7 @@ def message_of(draft: Draft, person: Writer) -> Message:
             ),
             sender=_party(
                 mailbox.participant_id,
-                own_name(mailbox),
+                organisation_name(mailbox),
                 mailbox.address,
                 mailbox.name,
                 persons=(Person(None, person.name),),
@@ -78,11 +78,11 @@ def message_of(draft: Draft, person: Writer) -> Message:
 
 
 def returned_references(answered: MessageRow | None) -> tuple[Reference, ...]:
-    """The other side's references, which an answer returns to it (B1.3.3 4.3.2.3)."""
+    """The counterpart's references in a message, which the answer repeats (B1.3.3 4.3.2.3)."""
     if answered is None:
         return ()
-    is_in = answered.direction == MessageRow.Direction.IN
-    references = answered.sender_references if is_in else answered.recipient_references
+    is_inbound = answered.direction == MessageRow.Direction.IN
+    references = answered.sender_references if is_inbound else answered.recipient_references
     return tuple(
         Reference(Identifier(item["root"], item["value"]), item["label"] or None) for item in references
     )
@@ -109,16 +109,16 @@ def _party(
 @dataclass(frozen=True)
 class _StoredContent:
     file_name: str
-    place: BlobBinding
+    binding: BlobBinding
     size: int
 
     def open(self) -> BinaryIO:
-        return blobs.open_stored(self.file_name, self.place)
+        return blobs.open_stored(self.file_name, self.binding)
 
 
 def _file(attachment: DraftAttachment) -> File:
     return File(
         attachment.name,
         attachment.content_type,
-        _StoredContent(attachment.file_name, attachment.place, attachment.size),
+        _StoredContent(attachment.file_name, attachment.binding, attachment.size),
     )

@@ -1,4 +1,4 @@
-"""What has to be true of a draft before it can be sent, and what is told where it is not."""
+"""Checking that a draft can be sent, and the messages for what is wrong."""
 
 from typing import Final
 
@@ -20,22 +20,22 @@ REFERENCE_KINDS: Final = {
     "1.2.752.74.9.1": gettext_noop("Nationell reservidentitet"),
     "unregistred": gettext_noop("Annan beteckning"),
 }
-# What stands in `Draft.trouble`.
+# Send errors: values of `Draft.trouble`.
 RECIPIENT_GONE: Final = "recipient"
 INVALID: Final = "invalid"
 
 
 class DraftIncomplete(Exception):
-    """The draft cannot be sent yet; `errors` tell for each field why, `trouble` in a word."""
+    """The draft cannot be sent yet: `errors` has a text for each field, `send_error` is the code."""
 
-    def __init__(self, errors: dict[str, str], trouble: str = INVALID) -> None:
+    def __init__(self, errors: dict[str, str], send_error: str = INVALID) -> None:
         self.errors = errors
-        self.trouble = trouble
+        self.send_error = send_error
         super().__init__(", ".join(sorted(errors)))
 
 
 def check(draft: Draft) -> None:
-    """Whether all that it takes to send is there. Raises `DraftIncomplete`."""
+    """Check that the draft can be sent. Raises `DraftIncomplete`."""
     errors = {}
     recipients = recipients_of(draft)
     gone = [recipient for recipient in recipients if not _can_be_written_to(draft, recipient)]

@@ -1,8 +1,8 @@
-"""Who writes in a draft, and what it said before.
+"""Who writes in a draft, and its earlier versions.
 
-A draft is seen by its whole mailbox and written by its owner. A colleague takes it over in so many words; the
-owner's page is told at once, and what the owner types after that is saved nowhere but shown beside the draft.
-What a draft said before it was taken over, restored, or shortened by much is kept as a version of it.
+All members of its mailbox see a draft; its owner writes in it. A colleague can take it over: the owner's page
+is notified at once, and what the owner types after that is not saved, but shown beside the draft. The content
+that a draft had before it was taken over, restored or shortened by much is kept as a version.
 """
 
 from typing import Final
@@ -26,9 +26,9 @@ class NoSuchVersion(Exception):
 
 
 def take_over(draft_id: int, version: int, person: Person) -> Draft:
-    """Make the person the draft's owner; what it says is kept as a version first.
+    """Make the person the draft's owner; its content is kept as a version.
 
-    Raises `DraftChanged` where it is not as the person has seen it, `DraftGone`, `DraftOnItsWay`.
+    Raises `DraftChanged` if it has changed since the person saw it, `DraftGone`, `DraftOnItsWay`.
     """
     with transaction.atomic():
         draft = locked_for_reader(draft_id, version, person)
@@ -37,14 +37,14 @@ def take_over(draft_id: int, version: int, person: Person) -> Draft:
         keep_version(draft)
         draft.owner, draft.taken_over_at = person, timezone.now()
         draft.version += 1
-        # `changed_at` and `changed_by` go on telling who wrote what stands in it.
+        # `changed_at` and `changed_by` are left: they tell who wrote its content.
         draft.save(update_fields=["owner", "taken_over_at", "version"])
         events.announce(draft.mailbox_id)
         return draft
 
 
 def restore(draft_id: int, version: int, earlier: int, person: Person) -> Draft:
-    """Let the draft say what an earlier version of it says; what it said until now is kept as a version.
+    """Restore the content of an earlier version; the current content is kept as a version.
 
     Raises `NoSuchVersion`, `DraftTakenOver`, `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -62,7 +62,7 @@ def restore(draft_id: int, version: int, earlier: int, person: Person) -> Draft:
 
 
 def keep_version(draft: Draft) -> None:
-    """Keep what a locked draft says as a version, unless the newest version says the same."""
+    """Keep the content of a locked draft as a version, unless the newest version has the same."""
     content = {name: getattr(draft, name) for name in EDITABLE}
     newest = draft.versions.first()
     if not any(content.values()) or (newest is not None and newest.content == content):
@@ -78,6 +78,6 @@ def keep_version(draft: Draft) -> None:
 
 
 def loses_much(before: str, after: str) -> bool:
-    """Whether a text is shortened by so much that it may have been lost by mistake."""
+    """Whether a text has been shortened so much that it may be by mistake."""
     length = len(before.strip())
     return length >= _LEAST_CHARACTERS and len(after.strip()) < length * _MUCH

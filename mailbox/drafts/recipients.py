@@ -1,5 +1,6 @@
-"""Whom a draft is for: functions of the address book, each of which gets a message of its own, or another
-mailbox of the same organisation.
+"""The recipients of a draft: functions of the address book, or one other mailbox of the same organisation.
+
+Each recipient gets a message of its own.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ MOST_RECIPIENTS: Final = 100
 
 
 class TooManyRecipients(Exception):
-    """More than `MOST_RECIPIENTS`."""
+    """A draft has `MOST_RECIPIENTS` at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A function that a draft is for. `key` is 0 for the first, else that of the `DraftRecipient`."""
+    """A recipient of a draft. `key` is 0 for the first one, else the key of its `DraftRecipient`."""
 
     key: int
     participant: str
@@ -32,7 +33,7 @@ class Recipient:
 
 
 def recipients_of(draft: Draft) -> list[Recipient]:
-    """Whom the draft is for, in order."""
+    """The recipients of the draft, in order."""
     first = Recipient(
         0,
         draft.recipient_participant,
@@ -47,13 +48,13 @@ def recipients_of(draft: Draft) -> list[Recipient]:
     return [first, *further] if draft.recipient_address else further
 
 
-def own_name(mailbox: FunctionMailbox) -> str:
-    """What the mailbox's organisation is called."""
+def organisation_name(mailbox: FunctionMailbox) -> str:
+    """The name of the mailbox's organisation."""
     return Organisation.objects.values_list("name", flat=True).get(participant_id=mailbox.participant_id)
 
 
 def choose_recipient(draft_id: int, version: int, function: FunctionAddress, person: Person) -> Draft:
-    """Set whom it is for; one more, where it is for somebody already. Raises `TooManyRecipients`."""
+    """Add a function as a recipient. Raises `TooManyRecipients`, and what `draft_lock.locked` raises."""
     return add_recipients(draft_id, version, [recipient_in(function)], person)
 
 
@@ -64,27 +65,30 @@ def recipient_in(function: FunctionAddress) -> Recipient:
 
 
 def add_recipients(draft_id: int, version: int, recipients: list[Recipient], person: Person) -> Draft:
-    """Add recipients; who is among them already is not added again. Raises `TooManyRecipients`."""
+    """Add recipients that the draft has not. Raises `TooManyRecipients`, and what `locked` raises.
+
+    The recipient of an answer cannot be changed.
+    """
     with transaction.atomic():
         draft = locked(draft_id, version, person)
         if draft.answers_id is not None:
             return draft
         if draft.is_inside:
             draft.is_inside, draft.recipient_address = False, ""
-        known = {(one.participant, one.address) for one in recipients_of(draft)}
-        new = {(found.participant, found.address): found for found in recipients}
-        added = [one for key, one in new.items() if key not in known]
-        if len(known) + len(added) > MOST_RECIPIENTS:
+        present = {(recipient.participant, recipient.address) for recipient in recipients_of(draft)}
+        by_key = {(recipient.participant, recipient.address): recipient for recipient in recipients}
+        added = [recipient for key, recipient in by_key.items() if key not in present]
+        if len(present) + len(added) > MOST_RECIPIENTS:
             raise TooManyRecipients
         DraftRecipient.objects.bulk_create(
             DraftRecipient(
                 draft=draft,
-                participant=one.participant,
-                organisation=one.organisation,
-                address=one.address,
-                function=one.function,
+                participant=recipient.participant,
+                organisation=recipient.organisation,
+                address=recipient.address,
+                function=recipient.function,
             )
-            for one in added
+            for recipient in added
         )
         if not draft.recipient_address:
             promote_next(draft)
@@ -93,7 +97,7 @@ def add_recipients(draft_id: int, version: int, recipients: list[Recipient], per
 
 
 def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person: Person) -> Draft:
-    """Let it be for another mailbox of the same organisation, and nobody else."""
+    """Make another mailbox of the same organisation the only recipient."""
     with transaction.atomic():
         draft = locked(draft_id, version, person)
         if draft.answers_id is not None or mailbox.participant_id != draft.mailbox.participant_id:
@@ -101,14 +105,14 @@ def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person:
         draft.further_recipients.all().delete()
         draft.is_inside = True
         draft.recipient_participant = mailbox.participant_id
-        draft.recipient_organisation = own_name(mailbox)
+        draft.recipient_organisation = organisation_name(mailbox)
         draft.recipient_address, draft.recipient_function = mailbox.address, mailbox.name
         save_changed(draft, person)
         return draft
 
 
 def remove_recipient(draft_id: int, version: int, person: Person, key: int = 0) -> Draft:
-    """Take a recipient away: the first, or the further one with the key."""
+    """Remove a recipient: the first one, or the further one with this key."""
     with transaction.atomic():
         draft = locked(draft_id, version, person)
         if draft.answers_id is not None:
@@ -123,7 +127,7 @@ def remove_recipient(draft_id: int, version: int, person: Person, key: int = 0) 
 
 
 def promote_next(draft: Draft) -> None:
-    """Let the next recipient of a locked draft, if there is any, take the first one's place; not saved."""
+    """Make the next recipient of a locked draft the first; without one it has no recipient. Not saved."""
     following = draft.further_recipients.first()
     draft.recipient_participant = following.participant if following else ""
     draft.recipient_organisation = following.organisation if following else ""

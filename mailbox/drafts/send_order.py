@@ -1,10 +1,10 @@
-"""Sending a draft: looked through first, held back for some seconds so that it can be undone, or until a
-later time that its sender has chosen, and sent once.
+"""Sending a draft: reviewed first, delayed for some seconds in which it can be undone, or until a later time
+that its sender has chosen, and sent once.
 
-`send_at` on the draft is the order to send it. A worker is woken for that moment, and a sweeper finds what no
-worker took. Everything that sending does is in the transaction that takes the draft away, one for each of
-its recipients: whoever is killed at any line leaves it to be done by the next. What cannot be sent then comes
-back as the draft, with the reason in `trouble`.
+`send_at` on the draft is the order to send it. A worker is woken for that moment, and a sweeper finds drafts
+that no worker has sent. For each recipient one transaction sends the message and removes the recipient, or at
+last the draft: if a worker is killed, the next one goes on. A draft that cannot be sent is returned to its
+writer, with the send error in `Draft.trouble`.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from .draft_lock import DraftChanged, locked, locked_at_any_version
 from .message_check import DraftIncomplete
 from .recipients import Recipient, recipients_of
 
-# Besides those of `message_check`, what stands in `Draft.trouble`.
+# Send errors, the values of `Draft.trouble`, besides those of `message_check`.
 ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
 # Whoever ordered it is no member of the mailbox any more.
@@ -42,11 +42,11 @@ _SEND_DRAFT: Final = "mailbox.tasks.send_draft"
 
 
 class AnsweredMeanwhile(Exception):
-    """Somebody has answered, or a message has come, that whoever wrote the draft has not seen."""
+    """The conversation has a message that the writer of the draft has not seen."""
 
 
 class NotConfirmed(Exception):
-    """It is confidential, and goes to somebody whom the mailbox has not written to: to be asked once more."""
+    """The draft is confidential, and its sender has not confirmed recipients that are new to the mailbox."""
 
 
 class NotLater(Exception):
@@ -54,7 +54,7 @@ class NotLater(Exception):
 
 
 class TooLateToUndo(Exception):
-    """The draft has been sent, or was never on its way."""
+    """The draft has been sent already, or was not ordered to be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class Reviewed:
 
 
 def undo_seconds(mailbox: FunctionMailbox) -> int:
-    """For how long what is sent from the mailbox can be undone; 0 sends at once."""
+    """For how many seconds a sending from the mailbox can be undone; 0 sends at once."""
     chosen = WritingChoices.objects.filter(mailbox=mailbox).values_list("undo_seconds", flat=True).first()
     return min(settings.SDK_UNDO_SEND_SECONDS if chosen is None else chosen, MOST_UNDO_SECONDS)
 
 
 def unseen_messages(draft: Draft) -> QuerySet[Message]:
-    """What has been added to the conversation and whoever wrote the draft has not seen, in order."""
+    """The conversation's messages that the writer of the draft has not seen, in order."""
     if draft.answers is None or draft.seen_message is None:
         return Message.objects.none()
     return Message.objects.filter(
@@ -88,16 +88,16 @@ def unseen_messages(draft: Draft) -> QuerySet[Message]:
 
 def new_to_mailbox(draft: Draft) -> list[Recipient]:
     """Recipients whom the mailbox has not written to before."""
-    return [one for one in recipients_of(draft) if not _has_written_to(draft.mailbox, one)]
+    return [recipient for recipient in recipients_of(draft) if not _has_written_to(draft.mailbox, recipient)]
 
 
-def asks_once_more(draft: Draft) -> list[Recipient]:
-    """Whom to ask about before a confidential draft is sent."""
+def recipients_to_confirm(draft: Draft) -> list[Recipient]:
+    """Recipients that the sender of a confidential draft has to confirm: they are new to the mailbox."""
     return new_to_mailbox(draft) if draft.is_confidential else []
 
 
-def note_seen(draft_id: int, seen: int, person: Writer) -> None:
-    """Whoever writes has been shown the conversation up to a message.
+def record_seen(draft_id: int, seen: int, person: Writer) -> None:
+    """Record that the writer has seen the conversation up to the message with the key `seen`.
 
     Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -118,13 +118,14 @@ def order(
     seconds: int | None = None,
     at: datetime | None = None,
 ) -> Draft:
-    """Order a draft to be sent when it can be undone no more; it says what its sender has reviewed.
+    """Order a draft to be sent as it was reviewed, after the seconds in which that can be undone.
 
-    `seconds` is how long it can be undone; without it, the mailbox's own choice. With 0 and one recipient no
-    worker is woken: the caller sends it (`send_if_due`). `at` is a later time at which it is sent instead.
+    Without `seconds` the mailbox's own choice applies. With 0 seconds and one recipient no worker is woken:
+    the caller sends the draft (`send_if_due`). `at` is a later time at which it is sent instead.
 
-    Raises `DraftChanged` where it says something else, `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`,
-    `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`, `NotLater`. The draft stays as it is then.
+    Raises `DraftChanged` if it differs from what was reviewed, `DraftTakenOver`, `DraftGone`,
+    `DraftOnItsWay`, `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`, `NotLater`; the draft is then
+    unchanged.
     """
     if at is not None and not SHORTEST_DELAY <= at - timezone.now() <= LONGEST_DELAY:
         raise NotLater
@@ -138,7 +139,7 @@ def order(
             draft.seen_message = max(draft.seen_message or 0, reviewed.seen)
         if unseen_messages(draft).exists():
             raise AnsweredMeanwhile
-        if not reviewed.is_confirmed and asks_once_more(draft):
+        if not reviewed.is_confirmed and recipients_to_confirm(draft):
             raise NotConfirmed
         seconds = undo_seconds(draft.mailbox) if seconds is None else seconds
         draft.send_at = at or timezone.now() + timedelta(seconds=seconds)
@@ -154,27 +155,27 @@ def order(
 
 
 def undo(draft_id: int) -> Draft:
-    """Take back what was ordered; what has been sent to some of its recipients stays sent.
+    """Undo the order to send; messages that were sent to some of the recipients already stay sent.
 
     Raises `TooLateToUndo`.
     """
     with transaction.atomic():
-        # Waits for a worker that is sending it just now; then it is gone.
+        # This waits for a worker that is sending the draft, and then does not find it.
         draft = Draft.objects.select_for_update().filter(pk=draft_id, send_at__isnull=False).first()
         if draft is None:
             raise TooLateToUndo
-        _take_back(draft, "")
+        _return_to_writer(draft, "")
         return draft
 
 
 def send_if_due(draft_id: int) -> None:
-    """Send the draft to all its recipients, if it is time and no other worker does it."""
+    """Send the draft to all its recipients, if it is due and no other worker is sending it."""
     while _send_to_next(draft_id):
         pass
 
 
 def sweep() -> int:
-    """Wake workers for what should have been sent; how many drafts."""
+    """Wake workers for drafts that are overdue; returns how many."""
     due = list(_due().order_by("send_at").values_list("pk", flat=True)[:100])
     for key in due:
         jobs.task_named(_SEND_DRAFT)(str(key))
@@ -182,14 +183,14 @@ def sweep() -> int:
 
 
 def sent_from(draft_id: int) -> QuerySet[Message]:
-    """The messages that a draft has become."""
+    """The messages that a draft was sent as."""
     return Message.objects.filter(draft_number=draft_id).order_by("pk")
 
 
 def outbox(mailbox: FunctionMailbox) -> QuerySet[Draft]:
-    """What is about to be sent from the mailbox, and what came back instead of being sent.
+    """Drafts of the mailbox that wait to be sent, and those that could not be sent.
 
-    What is sent later stands among the drafts until then.
+    Those to be sent later are among the drafts until then.
     """
     is_about_to_leave = Q(send_at__lte=F("changed_at") + LONGEST_UNDO)
     return Draft.objects.filter(~Q(trouble="") | is_about_to_leave, mailbox=mailbox).order_by("pk")
@@ -200,7 +201,7 @@ def _due() -> QuerySet[Draft]:
 
 
 def _send_to_next(draft_id: int) -> bool:
-    """Send to one recipient; whether there is another."""
+    """Send to the next recipient; returns whether there is another."""
     with transaction.atomic():
         _lock_conversation(draft_id)
         draft = _due().select_for_update(skip_locked=True, of=("self",)).filter(pk=draft_id).first()
@@ -221,45 +222,45 @@ def _send_to_next(draft_id: int) -> bool:
                     )
                 sent_copy.send_to_first(draft, person)
         except AnsweredMeanwhile:
-            trouble = ANSWERED_MEANWHILE
+            send_error = ANSWERED_MEANWHILE
         except assignment.NotAMember:
-            trouble = NOT_A_MEMBER
+            send_error = NOT_A_MEMBER
         except DraftIncomplete as error:
-            trouble = error.trouble
+            send_error = error.send_error
         except DatabaseError:
-            # Nothing is wrong with the draft: it is tried again.
+            # The draft is not at fault: a worker tries again.
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the draft must not be tried for ever
+        except Exception as error:  # noqa: BLE001 - an unforeseen error must not repeat for ever
             jobs.log_unexpected(error, draft=draft_id)
-            trouble = FAILED
+            send_error = FAILED
         else:
             events.announce(mailbox_id)
             return draft.pk is not None
-        _take_back(Draft.objects.get(pk=draft_id), trouble)
+        _return_to_writer(Draft.objects.get(pk=draft_id), send_error)
         return False
 
 
-def _take_back(draft: Draft, trouble: str) -> None:
+def _return_to_writer(draft: Draft, send_error: str) -> None:
     draft.send_at = draft.send_by = None
-    draft.trouble = trouble
+    draft.trouble = send_error
     draft.version += 1
     draft.save()
     events.announce(draft.mailbox_id)
 
 
 def _lock_conversation(draft_id: int) -> None:
-    """Let nothing be added to the conversation that the draft answers in, until this transaction ends.
+    """Lock the conversation of the draft until this transaction ends, so that no message is added to it.
 
-    Before the draft, as whoever moves a conversation does: so neither waits for the other.
+    It is locked before the draft, as when a conversation is moved, so that the two cannot deadlock.
     """
     answered = Draft.objects.filter(pk=draft_id).values("answers__conversation")
     list(Conversation.objects.select_for_update().filter(pk__in=answered))
 
 
-def _has_written_to(mailbox: FunctionMailbox, one: Recipient) -> bool:
+def _has_written_to(mailbox: FunctionMailbox, recipient: Recipient) -> bool:
     return Message.objects.filter(
         conversation__mailbox=mailbox,
         direction=Message.Direction.OUT,
-        counterpart_participant=one.participant,
-        counterpart_address=one.address,
+        counterpart_participant=recipient.participant,
+        counterpart_address=recipient.address,
     ).exists()

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from addressbook import personal
 from mailbox.attachments import uploads
 from mailbox.conversations import assignment
-from mailbox.delivery.inbound import count_in, references_of
+from mailbox.delivery.inbound import add_to_conversation, references_of
 from mailbox.models import (
     Attachment,
     Conversation,
@@ -104,15 +104,15 @@ def _store(draft: Draft, message: Message, person: Person, *, is_last: bool) -> 
             item if is_last else uploads.copied(item, "attachments", draft.mailbox.participant_id),
         )
     )
-    count_in(conversation, row, has_files=bool(attachments))
+    add_to_conversation(conversation, row, has_files=bool(attachments))
     if draft.answers_id is not None and assigns_on_answer(draft.mailbox):
         _assign(conversation, person)
-    assignment.answered(conversation, person)
+    assignment.record_answer(conversation, person)
     return row
 
 
 def assigns_on_answer(mailbox: FunctionMailbox) -> bool:
-    """Whether answering a conversation without an assignee makes the writer its assignee."""
+    """Whether a person who answers an unassigned conversation becomes its assignee."""
     chosen = (
         WritingChoices.objects.filter(mailbox=mailbox).values_list("assigns_on_answer", flat=True).first()
     )

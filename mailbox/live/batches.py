@@ -1,4 +1,4 @@
-"""Questions of many streams, answered together in a thread that gives its connection back."""
+"""Questions of many streams, answered together in a thread that closes its database connection afterwards."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ _MOST_AT_A_TIME: Final = 500
 
 
 class Batches(Generic[Q, A]):
-    """What is asked while an answer is being made is answered with the next one, all in one go."""
+    """Collects questions while a batch is being answered, and answers them together in the next batch."""
 
     def __init__(self, answer: Callable[[Sequence[Q]], Sequence[A]]) -> None:
         self._answer = answer

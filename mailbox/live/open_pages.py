@@ -1,148 +1,176 @@
-"""What open pages may see now, for many at once: as many queries for a thousand as for one."""
+"""What open pages may see now, answered for many at once: a thousand cost as many queries as one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError
+from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
 from mailbox.access import mailbox_ids_of
 from mailbox.accounts import sessions
 from mailbox.accounts.session_store import SessionStore
 from mailbox.conversations import presence
+from mailbox.forms import KeysField, renamed
 from mailbox.models import Conversation, Draft, Person
+from transport.row_keys import row_key
 
-_MOST_PLACES = 20
+_MOST_OF_A_KIND: Final = 20
+# What a page that was opened before an upgrade calls them.
+_OLD_NAMES: Final = {"konversation": "conversation", "utkast": "draft"}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What an open page, or several of one browser, say that they are: the session, and what they show."""
+    """An open page, or several of one browser: the session, and the conversations and drafts that they show.
+
+    All of it is the browser's word; what the person may not see is left out later.
+    """
 
     session_key: str
     conversations: tuple[int, ...] = ()
     drafts: tuple[int, ...] = ()
 
     @classmethod
-    def asked(cls, session_key: str, conversations: Iterable[str], drafts: Iterable[str]) -> "Page":
-        return cls(session_key, _numbers(conversations), _numbers(drafts))
+    def from_query(cls, session_key: str, query: QueryDict) -> "Page":
+        """The page that a stream's address describes: `conversation` and `draft`, as often as need be."""
+        given = renamed(query, _OLD_NAMES)
+        return cls(session_key, _keys(given.getlist("conversation")), _keys(given.getlist("draft")))
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """Who looks, at which mailboxes, and at which conversations their pages say that they are."""
+class PageAccess:
+    """The person of an open page, the mailboxes that they see, and what their pages show of those."""
 
     person_id: int
     mailbox_ids: frozenset[int]
-    places: frozenset[presence.Place]
+    activities: frozenset[presence.Activity]
 
     @property
     def conversation_ids(self) -> frozenset[int]:
-        return frozenset(place.conversation_id for place in self.places)
+        return frozenset(activity.conversation_id for activity in self.activities)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A question of a page: what it may see now. Whoever `is_here` is noted as being there."""
+class PageCheck:
+    """The question what a page may see now; with `marks_presence` its person is recorded as present."""
 
     page: Page
-    is_here: bool = False
+    marks_presence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The answer; no sight for who is logged out or locked. `at` and `there` are of those who are here."""
+class PageStatus:
+    """The answer to a `PageCheck`.
 
-    sight: Sight | None
-    at: datetime | None = None
-    there: frozenset[tuple[int, int, bool]] = frozenset()
+    `access` is None for whoever is logged out or locked. Where presence was recorded, `marked_at` is the time
+    and `present` holds who is in the page's conversations: conversation, person, whether they write.
+    """
+
+    access: PageAccess | None
+    marked_at: datetime | None = None
+    present: frozenset[tuple[int, int, bool]] = frozenset()
 
 
-def look(questions: Sequence[Look]) -> list[Seen]:
-    """Answers to the questions, in their order."""
-    sights = _sights([question.page for question in questions])
-    here = [sight for question, sight in zip(questions, sights, strict=True) if question.is_here and sight]
-    places = [(sight.person_id, place) for sight in here for place in sight.places]
-    if not places:
-        return [Seen(sight) for sight in sights]
-    at = presence.note_all(places)
-    there = presence.there_now({place.conversation_id for _, place in places})
+def check_pages(checks: Sequence[PageCheck]) -> list[PageStatus]:
+    """Answers to the checks, in their order."""
+    found = _access_of([check.page for check in checks])
+    marking = [access for check, access in zip(checks, found, strict=True) if check.marks_presence and access]
+    activities = [(access.person_id, activity) for access in marking for activity in access.activities]
+    if not activities:
+        return [PageStatus(access) for access in found]
+    marked_at = presence.mark_all_present(activities)
+    present = presence.present_in({activity.conversation_id for _, activity in activities})
     return [
-        Seen(sight, at, _there(sight, there)) if question.is_here and sight and sight.places else Seen(sight)
-        for question, sight in zip(questions, sights, strict=True)
+        PageStatus(access, marked_at, _present(access, present))
+        if check.marks_presence and access and access.activities
+        else PageStatus(access)
+        for check, access in zip(checks, found, strict=True)
     ]
 
 
-def leave(left: Sequence[tuple[Sight, datetime]]) -> list[None]:
-    """These pages are closed. Where the database is away, what they said is over in a while by itself."""
+def close_pages(closed: Sequence[tuple[PageAccess, datetime]]) -> list[None]:
+    """End the presence of pages that are closed, each with the time of its last report.
+
+    Where the database is away nothing is done: the presence then expires by itself.
+    """
     try:
-        for sight, since in left:
-            for place in sight.places:
-                presence.leave(sight.person_id, place, since)
+        for access, reported_at in closed:
+            for activity in access.activities:
+                presence.mark_page_closed(access.person_id, activity, reported_at)
     except DatabaseError:
         pass
-    return [None] * len(left)
+    return [None] * len(closed)
 
 
-def _sights(pages: Sequence[Page]) -> list[Sight | None]:
+def _access_of(pages: Sequence[Page]) -> list[PageAccess | None]:
     people = _people_of({page.session_key for page in pages})
     mailbox_ids = mailbox_ids_of(people.values())
     conversations: dict[int, int] = {}
     drafts: dict[int, tuple[int, int | None]] = {}
-    if shown := {number for page in pages for number in page.conversations}:
+    if shown := {key for page in pages for key in page.conversations}:
         conversations = dict(Conversation.objects.filter(pk__in=shown).values_list("pk", "mailbox"))
-    if shown := {number for page in pages for number in page.drafts}:
+    if shown := {key for page in pages for key in page.drafts}:
         rows = Draft.objects.filter(pk__in=shown).values_list("pk", "mailbox", "answers__conversation_id")
-        drafts = {number: (box, answered) for number, box, answered in rows}
+        drafts = {key: (mailbox_id, answered_id) for key, mailbox_id, answered_id in rows}
 
-    def sight_of(page: Page) -> Sight | None:
+    def access_of(page: Page) -> PageAccess | None:
         person_id = people.get(page.session_key)
         if person_id is None:
             return None
         own = mailbox_ids[person_id]
-        places = presence.places_of(
+        activities = presence.visible_activities(
             own,
-            conversations={one: conversations[one] for one in page.conversations if one in conversations},
-            drafts={one: drafts[one] for one in page.drafts if one in drafts},
+            conversations={key: conversations[key] for key in page.conversations if key in conversations},
+            drafts={key: drafts[key] for key in page.drafts if key in drafts},
         )
-        return Sight(person_id, own, places)
+        return PageAccess(person_id, own, activities)
 
-    return [sight_of(page) for page in pages]
+    return [access_of(page) for page in pages]
 
 
 def _people_of(session_keys: Iterable[str]) -> dict[str, int]:
-    """Who is logged in by each session, as Django's `get_user` would tell; nobody by one that is over."""
+    """Who is logged in by each session, as Django's `get_user` decides; ended sessions are left out."""
     loaded = SessionStore.load_many(set(session_keys))
-    open_ones = {key: session for key, session in loaded.items() if not sessions.is_over(session)}
-    claimed = {key: number for key, session in open_ones.items() if (number := _claimed(session)) is not None}
+    current = {key: session for key, session in loaded.items() if not sessions.is_over(session)}
+    claimed = {
+        key: person_id
+        for key, session in current.items()
+        if (person_id := _person_id_in(session)) is not None
+    }
     people = Person.objects.filter(is_active=True).in_bulk(set(claimed.values()))
     return {
         key: person_id
         for key, person_id in claimed.items()
-        if person_id in people and _is_of(open_ones[key], people[person_id])
+        if person_id in people and _has_hash_of(current[key], people[person_id])
     }
 
 
-def _claimed(session: SessionBase) -> int | None:
-    number = str(session.get(SESSION_KEY, ""))
+def _person_id_in(session: SessionBase) -> int | None:
     is_known = session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-    return int(number) if number.isdecimal() and is_known else None
+    return row_key(str(session.get(SESSION_KEY, ""))) if is_known else None
 
 
-def _is_of(session: SessionBase, person: Person) -> bool:
-    said = session.get(HASH_SESSION_KEY, "")
+def _has_hash_of(session: SessionBase, person: Person) -> bool:
+    stored = session.get(HASH_SESSION_KEY, "")
     hashes = (person.get_session_auth_hash(), *person.get_session_auth_fallback_hash())
-    return any(constant_time_compare(said, expected) for expected in hashes)
+    return any(constant_time_compare(stored, expected) for expected in hashes)
 
 
-def _there(sight: Sight, there: dict[int, frozenset[tuple[int, bool]]]) -> frozenset[tuple[int, int, bool]]:
-    return frozenset((talk, *who) for talk in sight.conversation_ids for who in there.get(talk, ()))
+def _present(
+    access: PageAccess, present: dict[int, frozenset[tuple[int, bool]]]
+) -> frozenset[tuple[int, int, bool]]:
+    return frozenset(
+        (conversation_id, person_id, is_writing)
+        for conversation_id in access.conversation_ids
+        for person_id, is_writing in present.get(conversation_id, ())
+    )
 
 
-def _numbers(said: Iterable[str]) -> tuple[int, ...]:
-    numbers = {int(text) for text in said if text.isascii() and text.isdecimal() and len(text) < 19}
-    return tuple(sorted(numbers)[:_MOST_PLACES])
+def _keys(texts: Iterable[str]) -> tuple[int, ...]:
+    return tuple(sorted(KeysField().to_python(texts))[:_MOST_OF_A_KIND])

@@ -1,7 +1,7 @@
-"""The stream of "fetch again": server-sent events for one browser.
+"""The stream of server-sent events that tells one browser which of its pages to fetch again.
 
 In production `serve` answers, in front of Django's middleware: a stream holds neither a thread nor a
-connection to the database. What its person may see is asked together with what all others may (see
+connection to the database. What its person may see is looked up together with that of all other streams (see
 `mailbox.live.batches`).
 """
 
@@ -25,50 +25,50 @@ from django.views.decorators.http import require_GET
 from mailbox.events import CHANGED, Stream, hub
 
 from .batches import Batches
-from .open_pages import Look, Page, Seen, Sight, leave, look
+from .open_pages import Page, PageAccess, PageCheck, PageStatus, check_pages, close_pages
 
 PATH: Final = "/handelser"
 _HEARTBEAT_SECONDS: Final = 15.0
-# Between two that say that a page is to be fetched again; what happens meanwhile is told by the second.
+# The least time between two `changed` events; the second covers all that has happened since the first.
 _CHANGED_SECONDS: Final = 2.0
 _JITTER_SECONDS: Final = 0.4
-# Where every page is to look, as after the database was away, they do not all come at once.
+# Where every page has to fetch again, as after a restart of the database, they are spread over this time.
 _SPREAD_SECONDS: Final = 3.0
 _RETRY_MILLISECONDS: Final = (2000, 6000)
 _MOST_OF_ONE_LOGIN: Final = 500
 _random: Final = random.SystemRandom()
-_looks: Final[Batches[Look, Seen]] = Batches(look)
-_goings: Final[Batches[tuple[Sight, datetime], None]] = Batches(leave)
-_open: Final[Counter[str]] = Counter()
-# Two processes do not ask at the same moment either.
+_checks: Final[Batches[PageCheck, PageStatus]] = Batches(check_pages)
+_closed_pages: Final[Batches[tuple[PageAccess, datetime], None]] = Batches(close_pages)
+_open_streams: Final[Counter[str]] = Counter()
+# Each process has a phase of its own, so that two of them do not ask the database at the same moment.
 _phase: Final = _random.random()
 
 
 @dataclass(slots=True)
-class _Beat:
-    """When the page last said that somebody is there, and who else was."""
+class _LastReport:
+    """When the stream last recorded its person as present, and who was in the page's conversations then."""
 
     at: datetime | None = None
-    there: frozenset[tuple[int, int, bool]] = frozenset()
+    present: frozenset[tuple[int, int, bool]] = frozenset()
 
-    def is_over(self) -> bool:
-        """Also where something happens all the time, it is said again in time."""
+    def is_due(self) -> bool:
+        """Whether presence has to be recorded again, however often other events come in between."""
         age = timezone.now() - self.at if self.at else timedelta()
         return age >= timedelta(seconds=_HEARTBEAT_SECONDS - 1)
 
-    def take(self, seen: Seen) -> bool:
-        """Remember what was seen; whether somebody is not there any more."""
-        if seen.at is None:
+    def update(self, status: PageStatus) -> bool:
+        """Remember the status; returns whether somebody who was present has gone."""
+        if status.marked_at is None:
             return False
-        before, self.at, self.there = self.there, seen.at, seen.there
-        return bool(before - seen.there)
+        before, self.at, self.present = self.present, status.marked_at, status.present
+        return bool(before - status.present)
 
 
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """The stream as an ASGI application of its own; 401 for nobody, 503 where the database is away.
 
-    `konversation` and `utkast`, as often as need be, say what the browser's pages show: while the stream is
-    open, its person is there.
+    The parameters `conversation` and `draft`, as often as need be, say what the browser's pages show: while
+    the stream is open, its person is present there.
     """
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     host = split_domain_port(headers.get("host", ""))[0]
@@ -76,95 +76,95 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await _refuse(send, 405 if scope["method"] != "GET" else 400)
         return
     session_key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
-    said = QueryDict(scope["query_string"])
-    page = Page.asked(session_key, said.getlist("konversation"), said.getlist("utkast"))
+    page = Page.from_query(session_key, QueryDict(scope["query_string"]))
     try:
-        sight = (await _looks.ask(Look(page))).sight if session_key else None
+        access = (await _checks.ask(PageCheck(page))).access if session_key else None
     except DatabaseError:
         await _refuse(send, 503)
         return
-    if sight is None or _open[session_key] >= _MOST_OF_ONE_LOGIN:
-        await _refuse(send, 401 if sight is None else 429)
+    if access is None or _open_streams[session_key] >= _MOST_OF_ONE_LOGIN:
+        await _refuse(send, 401 if access is None else 429)
         return
-    _open[session_key] += 1
-    writing = asyncio.create_task(_write(page, sight, send))
-    reading = asyncio.create_task(_until_gone(receive))
+    _open_streams[session_key] += 1
+    writing = asyncio.create_task(_write(page, access, send))
+    reading = asyncio.create_task(_until_disconnected(receive))
     try:
         await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (writing, reading):
             task.cancel()
         await asyncio.gather(writing, reading, return_exceptions=True)
-        _open[session_key] -= 1
-        if not _open[session_key]:
-            del _open[session_key]
+        _open_streams[session_key] -= 1
+        if not _open_streams[session_key]:
+            del _open_streams[session_key]
 
 
 @require_GET
 async def stream(request: HttpRequest) -> HttpResponseBase:
-    """The same for servers that know Django only, such as `runserver`."""
+    """The stream as a Django view, for servers that run Django alone, such as `runserver`."""
     session_key = request.session.session_key or ""
-    page = Page.asked(session_key, request.GET.getlist("konversation"), request.GET.getlist("utkast"))
-    sight = (await _looks.ask(Look(page))).sight if session_key else None
-    if sight is None:
+    page = Page.from_query(session_key, request.GET)
+    access = (await _checks.ask(PageCheck(page))).access if session_key else None
+    if access is None:
         return HttpResponse(status=401)
-    response = StreamingHttpResponse(_events(page, sight), content_type="text/event-stream")
+    response = StreamingHttpResponse(_events(page, access), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
 
 
-async def _events(page: Page, seen: Sight) -> AsyncGenerator[bytes, None]:
+async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]:
     yield f"retry: {_random.randint(*_RETRY_MILLISECONDS)}\n\n".encode()
-    beat = _Beat()
+    report = _LastReport()
     try:
-        async with hub.stream(seen.mailbox_ids, seen.person_id, seen.conversation_ids) as listening:
-            if seen.places:
-                beat.take(await _seen(page, is_here=True))
-            # What happened before the stream was there has been missed: look once.
+        async with hub.stream(access.mailbox_ids, access.person_id, access.conversation_ids) as subscription:
+            if access.activities:
+                report.update(await _status(page, marks_presence=True))
+            # The page may have missed what happened before the stream was open: it fetches once.
             yield _event(CHANGED)
-            told_at = _now()
+            sent_at = _now()
             while True:
-                heard = await listening.heard(_until_beat())
-                if CHANGED in heard:
-                    await listening.pause(_delay(listening, told_at))
-                    heard |= listening.taken()
-                # Nobody is told more than they may see now: who was locked or left gets no further word.
-                now = await _seen(page, is_here=beat.is_over())
-                if now.sight != seen:
-                    # A page that nobody may see any more is left; another is fetched again.
-                    yield _event("ended") if now.sight is None else _event(CHANGED)
+                names = await subscription.wait(_until_heartbeat())
+                if CHANGED in names:
+                    await subscription.pause(_delay(subscription, sent_at))
+                    names |= subscription.pop()
+                # Checked before every event, so that nobody hears of more than they may see now.
+                status = await _status(page, marks_presence=report.is_due())
+                if status.access != access:
+                    # The browser leaves a page that its person may not see any more, and opens a new stream
+                    # where they see other mailboxes than before.
+                    yield _event("ended") if status.access is None else _event(CHANGED)
                     return
-                if beat.take(now):
-                    # Somebody has gone without a word.
-                    heard |= {CHANGED}
-                if CHANGED in heard:
-                    told_at = _now()
-                for name in sorted(heard):
+                if report.update(status):
+                    # Somebody's presence has expired, which nothing announces.
+                    names |= {CHANGED}
+                if CHANGED in names:
+                    sent_at = _now()
+                for name in sorted(names):
                     yield _event(name)
-                if not heard:
+                if not names:
                     yield b": here\n\n"
     finally:
-        if seen.places and beat.at is not None:
-            await asyncio.shield(_goings.ask((seen, beat.at)))
+        if access.activities and report.at is not None:
+            await asyncio.shield(_closed_pages.ask((access, report.at)))
 
 
-async def _seen(page: Page, *, is_here: bool) -> Seen:
-    """What the page may see now. While the database is away, nobody is told anything."""
+async def _status(page: Page, *, marks_presence: bool) -> PageStatus:
+    """What the page may see now. While the database is away this waits, and no event is sent."""
     while True:
         try:
-            return await _looks.ask(Look(page, is_here))
+            return await _checks.ask(PageCheck(page, marks_presence))
         except DatabaseError:
             await asyncio.sleep(_CHANGED_SECONDS + _random.uniform(0, _SPREAD_SECONDS))
 
 
-def _delay(listening: Stream, told_at: float) -> float:
-    spread = _SPREAD_SECONDS if listening.is_one_of_all() else _JITTER_SECONDS
-    return max(0.0, told_at + _CHANGED_SECONDS - _now()) + _random.uniform(0, spread)
+def _delay(subscription: Stream, sent_at: float) -> float:
+    spread = _SPREAD_SECONDS if subscription.pop_is_for_all() else _JITTER_SECONDS
+    return max(0.0, sent_at + _CHANGED_SECONDS - _now()) + _random.uniform(0, spread)
 
 
-def _until_beat() -> float:
-    """All streams of a process beat at the same moment, so that they ask together."""
+def _until_heartbeat() -> float:
+    """Seconds until the next heartbeat, which all streams of a process share, so that they ask together."""
     return _HEARTBEAT_SECONDS * (1 - (_now() / _HEARTBEAT_SECONDS + _phase) % 1)
 
 
@@ -176,7 +176,7 @@ def _event(name: str) -> bytes:
     return f"event: {name}\ndata: 1\n\n".encode()
 
 
-async def _write(page: Page, sight: Sight, send: Any) -> None:
+async def _write(page: Page, access: PageAccess, send: Any) -> None:
     headers = [
         (b"content-type", b"text/event-stream"),
         (b"cache-control", b"no-store"),
@@ -184,13 +184,13 @@ async def _write(page: Page, sight: Sight, send: Any) -> None:
         (b"x-content-type-options", b"nosniff"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    async with aclosing(_events(page, sight)) as events:
+    async with aclosing(_events(page, access)) as events:
         async for event in events:
             await send({"type": "http.response.body", "body": event, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _until_gone(receive: Any) -> None:
+async def _until_disconnected(receive: Any) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -204,5 +204,5 @@ async def _refuse(send: Any, status: int) -> None:
 
 
 def _hosts() -> list[str]:
-    # As Django's own requests have it.
+    # What Django's `HttpRequest.get_host` allows.
     return settings.ALLOWED_HOSTS or ([".localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])

@@ -1,4 +1,4 @@
-"""People and memberships; mailboxes and conversations; drafts; what searching and auditing look at."""
+"""The tables of people, mailboxes, conversations, drafts, the search index and the access log."""
 
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark

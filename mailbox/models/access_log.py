@@ -1,4 +1,4 @@
-"""The access log: who opened, took out, searched and changed what. It only grows."""
+"""The access log: who opened, exported, searched and changed what. Entries are only added."""
 
 from typing import ClassVar, Final, Self
 
@@ -19,10 +19,10 @@ class AccessLogHead(models.Model):
 
 
 class AccessLogEntry(models.Model):
-    """An entry. The database refuses to change or remove one (migration `access_log`).
+    """An entry. The database refuses to change or delete one (migration `access_log`).
 
-    It names things and holds no content: conversations and messages by the ids that the federation has
-    of them, so that it still tells of what has been deleted.
+    It has no content. Conversations and messages are named by their federation ids, which stay meaningful
+    after they have been deleted.
     """
 
     participant_id = models.CharField(max_length=260)
@@ -48,7 +48,7 @@ class AccessLogEntry(models.Model):
             models.Index(fields=["participant_id", "conversation_id"], name="access_log_conversation"),
             models.Index(fields=["participant_id", "mailbox", "number"], name="access_log_by_mailbox"),
             models.Index(fields=["participant_id", "-at", "-id"], name="access_log_latest"),
-            # What is done all day is most of the log; the rest is found beside it.
+            # Most entries have one of these codes; this index finds the others.
             models.Index(
                 fields=["participant_id", "-at", "-id"],
                 name="access_log_latest_rare",

@@ -1,4 +1,4 @@
-"""Function mailboxes, and what is in them."""
+"""Mailboxes, conversations, messages, documents and attachments."""
 
 from typing import Any, ClassVar, Final, Self
 
@@ -44,7 +44,7 @@ class FunctionMailbox(models.Model):
 
 
 class Conversation(models.Model):
-    """Messages with one ConversationId, as one mailbox has them. What lists show is kept here.
+    """Messages with one ConversationId in one mailbox. It has the values that lists show.
 
     `assignee` repeats the assignment that has not ended, for lists; `mailbox.conversations.assignment` alone
     writes it.
@@ -100,7 +100,7 @@ class Conversation(models.Model):
             models.Index(
                 fields=["mailbox", "state", "-last_activity_at", "-id"], name="conversation_in_state"
             ),
-            # What counters ask: answered by the index alone.
+            # For counters, which read this index alone.
             models.Index(
                 fields=["mailbox", "-last_arrived_at", "id"],
                 include=["is_waiting", "assignee"],
@@ -117,7 +117,7 @@ class Conversation(models.Model):
                 name="conversation_sent",
                 condition=models.Q(has_sent=True),
             ),
-            # The orders of a list by what is to be done when: few have such a date.
+            # For lists ordered by a date that few conversations have.
             models.Index(
                 fields=["mailbox", "due_on", "-last_activity_at", "-id"],
                 name="conversation_due",
@@ -134,7 +134,7 @@ class Conversation(models.Model):
         ]
 
 
-# Delivery states that a message does not leave by waiting.
+# Delivery states that are not left by waiting.
 FAILED: Final = tuple(state.value for state in (State.ERROR, State.MESSAGE_EXCHANGE_ERROR, State.REJECTED))
 
 _OF_MESSAGE: Final[Any] = {
@@ -144,8 +144,7 @@ _OF_MESSAGE: Final[Any] = {
 
 
 class Message(models.Model):
-    """A message in a conversation. What it says about itself, not what is known of its delivery:
-    of that only the state is repeated here, for lists."""
+    """A message in a conversation: its own values, and for lists its delivery state."""
 
     class Direction(models.TextChoices):
         IN = "in"
@@ -190,7 +189,7 @@ class Message(models.Model):
         ]
         indexes = [
             models.Index(fields=["conversation", "at", "id"], name="message_in_order"),
-            # What lists are narrowed by: a part of a name, and what did not come through.
+            # For filters of lists: part of a name, and failed deliveries.
             GinIndex(
                 OpClass(Upper("counterpart_organisation"), name="gin_trgm_ops"), name="message_organisation"
             ),
@@ -245,18 +244,18 @@ class Attachment(models.Model):
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"file_name": "place"}
+    stored_files: ClassVar = {"file_name": "binding"}
 
     class Meta:
         ordering = ["id"]
 
     @property
-    def place(self) -> BlobBinding:
+    def binding(self) -> BlobBinding:
         return BlobBinding(self.document.message.conversation.mailbox.participant_id, "file", self.file_key)
 
 
 class ReadMark(models.Model):
-    """Until when a person has seen a conversation: theirs alone."""
+    """The time until which a person has seen a conversation."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="read_marks")

@@ -1,4 +1,4 @@
-"""Messages that are being written: seen by the whole mailbox, written by one person at a time."""
+"""Drafts, which all members of a mailbox see and one person at a time writes."""
 
 import uuid
 from datetime import timedelta
@@ -23,7 +23,7 @@ LONGEST_UNDO: Final = timedelta(minutes=10)
 class Draft(models.Model):
     """A draft. Its owner writes in it; colleagues read it until one of them takes it over.
 
-    `version` grows with every change, so that nobody overwrites another's unseen.
+    `version` grows with every change, so that nobody overwrites a change that they have not seen.
     """
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="drafts")
@@ -97,7 +97,7 @@ class Draft(models.Model):
 
     @property
     def references(self) -> list[tuple[str, str]]:
-        """Kind and value of each."""
+        """All references: the kind and the value of each."""
         further = [(item["root"], item["value"]) for item in self.further_references]
         return [(self.reference_kind, self.reference), *further] if self.reference else further
 
@@ -107,7 +107,7 @@ class Draft(models.Model):
 
 
 class DraftVersion(models.Model):
-    """What a draft said before it was taken over, restored, or shortened by much."""
+    """The content of a draft before it was taken over, restored, or shortened by much."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="versions")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
@@ -128,7 +128,7 @@ class DraftVersion(models.Model):
 
 
 class DraftRecipient(models.Model):
-    """A recipient besides the draft's first: each gets a message of its own."""
+    """A recipient of a draft besides the first; each recipient gets a message of its own."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="further_recipients")
     participant = models.CharField(max_length=260)
@@ -146,7 +146,7 @@ class DraftRecipient(models.Model):
 
 
 class DraftAttachment(models.Model):
-    """A file that will go with the message."""
+    """A file of a draft."""
 
     draft = models.ForeignKey(Draft, models.CASCADE, related_name="attachments")
     name = EncryptedTextField(
@@ -159,11 +159,11 @@ class DraftAttachment(models.Model):
     file_key = models.UUIDField(null=True, db_index=True, help_text="what the file's name begins with")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    stored_files: ClassVar = {"file_name": "place"}
+    stored_files: ClassVar = {"file_name": "binding"}
 
     class Meta:
         ordering = ["id"]
 
     @property
-    def place(self) -> BlobBinding:
+    def binding(self) -> BlobBinding:
         return BlobBinding(self.draft.mailbox.participant_id, "file", self.file_key)

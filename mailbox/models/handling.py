@@ -1,4 +1,4 @@
-"""Who has a conversation in hand, what has happened to it, and what is being handed over."""
+"""Assignments, events, reassignments and presence of conversations."""
 
 from typing import Any, ClassVar, Final, Self
 
@@ -11,7 +11,7 @@ from .conversation import Conversation, FunctionMailbox
 
 
 class Assignment(models.Model):
-    """Somebody has a conversation in hand, until `ended_at`: the database lets one be without an end."""
+    """A conversation is assigned to a person until `ended_at`; the database allows one without an end."""
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="assignments")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="assignments")
@@ -29,7 +29,7 @@ class Assignment(models.Model):
 
 
 class ConversationEvent(models.Model):
-    """A line of a conversation's history. A change keeps what was `before`, so that it can be undone."""
+    """An event of a conversation. A change stores the values `before` it, so that it can be undone."""
 
     class What(models.TextChoices):
         OPENED = "opened"
@@ -95,7 +95,7 @@ _OF_REASSIGNMENT: Final[Any] = {
 
 
 class Reassignment(models.Model):
-    """A conversation is offered to a person or to another function, who accepts it or lets it go back."""
+    """An offer of a conversation to a person or a function, which is accepted, declined or withdrawn."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted"
@@ -140,13 +140,13 @@ class Reassignment(models.Model):
 
     @property
     def receiver_name(self) -> str:
-        """The person's name, or the function's."""
+        """The name of the person or the function that it is offered to."""
         receiver = self.to_person or self.to_mailbox
         return receiver.name if receiver else ""
 
 
 class Presence(models.Model):
-    """Somebody is looking at a conversation, or writing in it, as of `seen_at`."""
+    """A person had a conversation open at `seen_at`, and wrote in it at `wrote_at`."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="presences")

@@ -1,4 +1,4 @@
-"""How an organisation shows itself on its pages."""
+"""The name and logo that an organisation shows on its pages."""
 
 from typing import ClassVar, Self
 

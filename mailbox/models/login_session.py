@@ -1,4 +1,4 @@
-"""Which of our sessions belongs to which login at the e-ID provider."""
+"""The sessions of logins at the e-ID provider."""
 
 from typing import ClassVar, Self
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class LoginSession(models.Model):
-    """A session that a login began. The provider names it when it logs somebody out."""
+    """The session of a login, which the provider names when it logs a person out."""
 
     session_key = models.CharField(
         max_length=40, unique=True, help_text="what the table of sessions holds of the key: a hash"
@@ -24,7 +24,7 @@ class LoginSession(models.Model):
 
 
 class UsedLogoutToken(models.Model):
-    """A logout token that has ended sessions, by its `jti`; it ends nothing more until it has expired."""
+    """A logout token that has been used, by its `jti`; it is kept until it has expired."""
 
     jti_hash = models.CharField(max_length=64, unique=True)
     forgotten_at = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""Who may see what: membership of a function mailbox, roles in an organisation, rules at the e-ID."""
+"""Memberships of mailboxes, roles in organisations, membership rules, and locks."""
 
 from typing import ClassVar, Self
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class MembershipRule(models.Model):
-    """Whoever has this value of a claim (a group, say) at the e-ID provider is a member."""
+    """People with this value of a claim at the e-ID provider, such as a group, are members."""
 
     mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.CASCADE, related_name="membership_rules")
     claim = models.CharField(max_length=200)
@@ -37,7 +37,7 @@ class MembershipRule(models.Model):
 
 
 class Membership(models.Model):
-    """A person works in a function mailbox, until `ends_at` if it is set. A manager says who else does."""
+    """A person is a member of a mailbox, until `ends_at` if it is set. A manager adds and removes others."""
 
     class Role(models.TextChoices):
         MEMBER = "member"
@@ -64,7 +64,7 @@ class Membership(models.Model):
 
 
 class OrganisationRole(models.Model):
-    """What a person is in an organisation. It opens no message."""
+    """A role of a person in an organisation, which gives access to no message."""
 
     class Role(models.TextChoices):
         ADMINISTRATOR = "administrator"
@@ -85,7 +85,7 @@ class OrganisationRole(models.Model):
 
 
 class OrganisationLock(models.Model):
-    """A person is locked out of one organisation: what they are in others is not that one's to decide."""
+    """A person is locked out of one organisation, and of no other."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="locks")
     participant_id = models.CharField(max_length=260)

@@ -1,4 +1,4 @@
-"""How people are told that something waits: whom, where, and until when they have been told."""
+"""Notifications: what each person has chosen, and until when they have been notified."""
 
 from typing import ClassVar, Self
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class NoticeChoice(models.Model):
-    """A person wants to be told of new messages in a mailbox, by mail or in the browser."""
+    """A person is notified of new messages in a mailbox, by mail or browser push."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notice_choices")
     mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.CASCADE, related_name="+")
@@ -22,7 +22,7 @@ class NoticeChoice(models.Model):
 
 
 class PushSubscription(models.Model):
-    """A browser that takes notices for a person. They are empty: the browser asks what is new."""
+    """A browser that receives pushes for a person. They are empty: the browser asks what is new."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="push_subscriptions")
     endpoint = models.CharField(max_length=1000, unique=True)
@@ -32,7 +32,7 @@ class PushSubscription(models.Model):
 
 
 class UnattendedAlarm(models.Model):
-    """A mailbox that nobody attends to, from when that was noticed until somebody does."""
+    """A mailbox that is unattended."""
 
     class Reason(models.TextChoices):
         NO_MEMBER = "no-member"

@@ -10,10 +10,10 @@ from django.db import models
 
 
 def subject_key(subject: str) -> str:
-    """How a person is known here: a keyed hash of the e-ID's claim.
+    """The keyed hash of the e-ID's claim, by which a person is known.
 
-    The claim is a personal number as a rule. Nothing here needs to show it, so it is not kept: a copy of
-    the database tells who has logged in only to somebody who also has SDK_PERSON_KEY.
+    The claim is usually a personal number. It is not stored, since no page shows it: only somebody who has
+    SDK_PERSON_KEY too can tell from a copy of the database who has logged in.
     """
     normal = "".join(subject.split()).replace("-", "").lower()
     return hmac.new(settings.SDK_PERSON_KEY.encode(), normal.encode(), hashlib.sha256).hexdigest()
@@ -21,7 +21,7 @@ def subject_key(subject: str) -> str:
 
 class PersonManager(BaseUserManager["Person"]):
     def by_subject(self, subject: str) -> "Person | None":
-        """The person whom the e-ID's claim names."""
+        """The person with this value of the e-ID's claim."""
         return self.filter(subject_key=subject_key(subject)).first()
 
     def get_by_natural_key(self, username: str | None) -> "Person":
@@ -29,7 +29,7 @@ class PersonManager(BaseUserManager["Person"]):
 
 
 class Person(AbstractBaseUser):
-    """A person. There is no password: only the e-ID provider says who somebody is."""
+    """A person. There is no password: people log in at the e-ID provider."""
 
     subject_key = models.CharField(max_length=64, unique=True)
     name = models.CharField(max_length=256)
@@ -46,7 +46,7 @@ class Person(AbstractBaseUser):
 
     @classmethod
     def add(cls, subject: str, name: str) -> tuple[Self, bool]:
-        """The person with this claim, made if need be."""
+        """The person with this claim, created if there is none; and whether they were created."""
         person, created = cls.objects.get_or_create(
             subject_key=subject_key(subject), defaults={"name": name, "password": "!"}
         )

@@ -7,7 +7,7 @@ from django.db import models
 
 
 class Redirection(models.Model):
-    """One administrator's change of who takes messages. While `settled_at` is empty it changes nothing."""
+    """A proposed or made change of where messages go; it is open while `settled_at` is empty."""
 
     class Kind(models.TextChoices):
         CLOSE_FUNCTION = "close-function"

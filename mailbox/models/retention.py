@@ -1,4 +1,4 @@
-"""How long conversations are kept, which are kept all the same, and what was deleted."""
+"""Retention rules, retention holds, and the protocol of erasures."""
 
 from typing import ClassVar, Self
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class RetentionRule(models.Model):
-    """How long conversations of a mailbox in a state are kept after the last that happened in them."""
+    """How many days a mailbox's conversations in a state are kept after their last activity."""
 
     class State(models.TextChoices):
         UNHANDLED = "unhandled"
@@ -38,7 +38,7 @@ class RetentionHold(models.Model):
 
 
 class RetentionProtocol(models.Model):
-    """A conversation that was deleted: which, when, and by which rule. No word of what it said."""
+    """An erased conversation: which, when and by which rule; no content."""
 
     participant_id = models.CharField(max_length=260)
     mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.PROTECT, related_name="+")

@@ -1,4 +1,4 @@
-"""What searching looks at. Nothing in it can be read: words are keyed hashes."""
+"""The search index, in which words are keyed hashes that nobody can read."""
 
 from typing import ClassVar, Self
 
@@ -12,7 +12,7 @@ from .working import Note
 
 
 class _Entry(models.Model):
-    """Where something stands, when, and by which words it is found."""
+    """The mailbox, the time and the hashed words of a row that can be found."""
 
     mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, db_index=False, related_name="+")
     at = models.DateTimeField()
@@ -23,7 +23,7 @@ class _Entry(models.Model):
 
 
 class SearchEntry(_Entry):
-    """A message in the index. What a person may see is not decided here; the mailbox narrows the search."""
+    """A message in the index. `mailbox` narrows the search; `mailbox.access` decides what a person sees."""
 
     message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="search_entry")
     is_outgoing = models.BooleanField()
@@ -35,7 +35,7 @@ class SearchEntry(_Entry):
 
     class Meta:
         indexes = [
-            # Without a list of what is pending, which every search would have to read through.
+            # Without a pending list, which every search would have to read.
             GinIndex(fields=["words"], name="search_words", fastupdate=False),
             models.Index(fields=["mailbox", "-at", "-message"], name="search_latest_of_mailbox"),
             models.Index(fields=["-at", "-message"], name="search_latest"),
@@ -44,7 +44,7 @@ class SearchEntry(_Entry):
 
 
 class NoteEntry(_Entry):
-    """An internal note in the index: beside the messages, since it is neither sent nor received."""
+    """An internal note in the index."""
 
     note = models.OneToOneField(Note, models.CASCADE, primary_key=True, related_name="search_entry")
     is_learned = models.BooleanField(default=False, help_text="its words are in the vocabulary")
@@ -63,7 +63,7 @@ class NoteEntry(_Entry):
 
 
 class DraftEntry(_Entry):
-    """A draft in the index, as it was at `at`: it is changed often, and indexed a while after."""
+    """A draft in the index, as it was at `at`; drafts are indexed some time after they change."""
 
     draft = models.OneToOneField(Draft, models.CASCADE, primary_key=True, related_name="search_entry")
 
@@ -78,7 +78,7 @@ class DraftEntry(_Entry):
 
 
 class VocabularyWord(models.Model):
-    """A word that an organisation's messages or notes hold: its root; beginnings and endings; trigrams."""
+    """A word of an organisation's messages or notes: hashes of its stem, beginnings, endings and trigrams."""
 
     word = models.BigIntegerField(primary_key=True)
     root = models.BigIntegerField()

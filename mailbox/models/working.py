@@ -1,4 +1,4 @@
-"""What a mailbox's members write on a conversation for each other: notes with mentions, and labels."""
+"""Internal notes with mentions, and labels."""
 
 import uuid
 from typing import Any, ClassVar, Final, Self
@@ -16,7 +16,7 @@ _OF_NOTE: Final[Any] = {"organisation": "conversation.mailbox.participant_id", "
 
 
 class Note(models.Model):
-    """An internal note: shown to whoever sees the conversation, and sent to nobody."""
+    """An internal note, which everybody who sees the conversation sees, and which is never sent."""
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="notes")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
@@ -32,7 +32,7 @@ class Note(models.Model):
 
 
 class Mention(models.Model):
-    """A note is meant for somebody, who has not looked at it until `seen_at`."""
+    """A note mentions a person, who has seen it at `seen_at`."""
 
     note = models.ForeignKey(Note, models.CASCADE, related_name="mentions")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")

@@ -1,4 +1,4 @@
-"""What a mailbox writes with: canned texts, its signature, distribution lists, and mailings."""
+"""Canned texts, signatures, distribution lists and mailings of mailboxes."""
 
 import uuid
 from typing import Any, ClassVar, Final, Self
@@ -15,7 +15,7 @@ _BY_KEY: Final[Any] = {"organisation": "mailbox.participant_id", "bound_to": ("k
 
 
 class WritingChoices(models.Model):
-    """A mailbox's signature, how long what is sent from it can be undone, and whether answering assigns."""
+    """A mailbox's signature, how long a sending can be undone, and whether answering assigns."""
 
     mailbox = models.OneToOneField(FunctionMailbox, models.CASCADE, related_name="writing_choices")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
@@ -34,7 +34,7 @@ class WritingChoices(models.Model):
 
 
 class CannedText(models.Model):
-    """A text that is put into drafts; placeholders in it are filled then (`mailbox.drafts.canned_texts`)."""
+    """A text for drafts; `mailbox.drafts.canned_texts` fills in its placeholders."""
 
     mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, related_name="canned_texts")
     key = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
@@ -72,7 +72,7 @@ class DistributionList(models.Model):
 
 
 class ListedRecipient(models.Model):
-    """A function on a distribution list; by address, so that it is found when the book is copied anew."""
+    """A function on a distribution list, by its address, since rows of the address book may be replaced."""
 
     distribution_list = models.ForeignKey(DistributionList, models.CASCADE, related_name="recipients")
     participant = models.CharField(max_length=260)
@@ -92,7 +92,7 @@ class ListedRecipient(models.Model):
 
 
 class Mailing(models.Model):
-    """What was sent to several at once: its messages tell who has received and answered it."""
+    """Messages that were sent to several recipients at once."""
 
     mailbox = models.ForeignKey(FunctionMailbox, models.CASCADE, related_name="mailings")
     at = models.DateTimeField()

@@ -1,1 +1,1 @@
-"""Telling people by mail or browser push that something waits for them."""
+"""Notifications by mail or browser push that something waits for a person."""

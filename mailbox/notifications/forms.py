@@ -1,4 +1,4 @@
-"""What a person chooses about notices: an address, and mailboxes for each way."""
+"""Forms for notifications: the mail address, and the mailboxes for mail and push."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from mailbox.forms import KeysField, renamed
 
 
 class NoticesForm(forms.Form):
-    """The mail address, and the mailboxes of which news comes by mail and by browser push."""
+    """The mail address, and the mailboxes that are notified by mail and by browser push."""
 
     address = forms.EmailField(
         required=False,
@@ -25,7 +25,7 @@ class NoticesForm(forms.Form):
 
     @classmethod
     def of_request(cls, given: QueryDict) -> "NoticesForm":
-        """The form that a page has sent; one from before the names were English said `mejl` and `webb`."""
+        """The form that a page has sent; pages of earlier versions say `mejl` and `webb`."""
         return cls(renamed(given, {"mejl": "by_mail", "webb": "by_push"}))
 
     def clean(self) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Telling people that something has arrived or is meant for them, as each has chosen for each mailbox: where,
-and a link.
+"""Notifications that something has arrived, or is meant for a person, as they have chosen for each mailbox.
 
-Never a subject, a name or a word of a message. A push is empty: the browser that wakes asks what to show, as
-whoever is logged in there; neither mail servers nor push services learn more than that.
+A notification names the mailbox and has a link: no subject, no names, no content. A push is empty: the
+browser asks for what to show, as the person who is logged in, so that push services learn nothing.
 """
 
 import base64
@@ -49,19 +48,19 @@ _PUSH_TIMEOUT_SECONDS: Final = 10
 _MAX_PUSH_ANSWER_BYTES: Final = 64 * 1024
 _GONE: Final = frozenset({404, 410})
 _MOST_SUBSCRIPTIONS: Final = 10
-# What is meant for somebody is told of while it is new; a choice made later tells of nothing old.
+# Mentions and offers are notified while they are new; a later choice sends none for old ones.
 _PERSONAL_FOR: Final = timedelta(days=1)
 _Personal = TypeVar("_Personal", Mention, Reassignment)
-# How long ago a push may have been sent for the browser to be told which mailbox it was about.
+# For how long after a push the browser can ask which mailbox it was about.
 _RECENTLY: Final = timedelta(hours=1)
 
 
 class EndpointRefused(Exception):
-    """Not the address of a push service that is known here."""
+    """The address is not one of a configured push service."""
 
 
 def choose(person: Person, mailbox: FunctionMailbox, *, by_mail: bool, by_push: bool) -> None:
-    """How the person is told of what arrives in the mailbox from now on."""
+    """Set how the person is notified of what arrives in the mailbox."""
     if not by_mail and not by_push:
         NoticeChoice.objects.filter(person=person, mailbox=mailbox).delete()
         return
@@ -74,21 +73,21 @@ def choose(person: Person, mailbox: FunctionMailbox, *, by_mail: bool, by_push: 
 
 
 def subscribe(person: Person, endpoint: str) -> None:
-    """Let a browser take pushes for the person, and for nobody else any more. Raises `EndpointRefused`."""
+    """Subscribe a browser for the person, and for nobody else. Raises `EndpointRefused`."""
     if not endpoint.startswith("https://") or not _is_known(endpoint) or len(endpoint) > 1000:
         raise EndpointRefused
     PushSubscription.objects.update_or_create(endpoint=endpoint, defaults={"person": person})
-    kept = person.push_subscriptions.order_by("-created_at", "-pk").values("pk")[:_MOST_SUBSCRIPTIONS]
-    person.push_subscriptions.exclude(pk__in=list(kept.values_list("pk", flat=True))).delete()
+    newest = person.push_subscriptions.order_by("-created_at", "-pk").values("pk")[:_MOST_SUBSCRIPTIONS]
+    person.push_subscriptions.exclude(pk__in=list(newest.values_list("pk", flat=True))).delete()
 
 
 def unsubscribe(person: Person) -> None:
-    """No browser takes pushes for the person any more."""
+    """End all subscriptions of the person's browsers."""
     person.push_subscriptions.all().delete()
 
 
 def send_notices() -> int:
-    """Tell everybody of what has arrived since they were last told, and of what is meant for them."""
+    """Notify everybody of what has arrived since their last notification, and of what is meant for them."""
     new = Conversation.objects.filter(
         mailbox=OuterRef("mailbox"),
         last_activity_at__gt=OuterRef("told_until"),
@@ -111,7 +110,7 @@ def recently_notified_mailboxes(person: Viewer) -> list[str]:
 
 
 def public_push_key() -> str:
-    """The key by which a browser knows whose pushes it takes; empty where none is configured."""
+    """The public key that browsers subscribe with (VAPID); empty where none is configured."""
     if not settings.SDK_PUSH_KEY:
         return ""
     point = _push_key().public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -119,7 +118,7 @@ def public_push_key() -> str:
 
 
 def _send_choice(key: int) -> bool:
-    """Tell one person of one mailbox, while no other worker does."""
+    """Notify one person of one mailbox, unless another worker is doing it."""
     with transaction.atomic():
         rows = NoticeChoice.objects.select_for_update(skip_locked=True, of=("self",))
         choice = rows.select_related("person", "mailbox").filter(pk=key).first()
@@ -139,7 +138,7 @@ def _send_choice(key: int) -> bool:
 
 
 def _send_mentions_and_offers() -> int:
-    """Mail whom a note mentions, and to whom a conversation is offered, where they chose mail."""
+    """Mail people who are mentioned, or to whom a conversation is offered, if they have chosen mail."""
     since = timezone.now() - _PERSONAL_FOR
     mentions = Mention.objects.filter(told_at=None, seen_at=None, note__at__gt=since)
     offers = Reassignment.objects.filter(told_at=None, settled_at=None, made_at__gt=since)
@@ -180,7 +179,7 @@ def _send_redirection(key: int) -> int:
 
 
 def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
-    """Tell whom one of them is meant for, while no other worker does."""
+    """Notify the person that one of them is meant for, unless another worker is doing it."""
     with transaction.atomic():
         row = rows.select_for_update(skip_locked=True, of=("self",)).filter(pk=key).first()
         if row is None:
@@ -208,7 +207,7 @@ def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) 
     with override(settings.LANGUAGE_CODE):
         subject = _(title) % {"name": mailbox.name}
         text = _("Logga in för att läsa: %(link)s") % {"link": settings.SDK_PUBLIC_URL + path}
-    # The next sweep must not tell the others again: what was not sent stays unsent, and is logged.
+    # A mail that fails is logged and not tried again: another attempt would mail the others twice.
     mail.send_each([person.mail_address], subject, f"{text}\n")
 
 
@@ -240,7 +239,7 @@ def _push(subscriptions: Iterable[PushSubscription]) -> None:
 
 
 def _claims_for(endpoint: str) -> dict[str, str | int]:
-    """Who we are, for that push service (RFC 8292 2)."""
+    """The claims that identify this node to a push service (RFC 8292 2)."""
     return {
         "aud": check_url(endpoint).origin,
         "exp": int(time.time()) + _PUSH_LIVES_SECONDS // 2,
@@ -256,7 +255,7 @@ def _push_key() -> ec.EllipticCurvePrivateKey:
 
 
 def _is_known(endpoint: str) -> bool:
-    """Browsers say where to push: only to push services that are named, so that nobody sends us elsewhere."""
+    """Whether the address, which a browser gives, belongs to a configured push service."""
     try:
         host = check_url(endpoint).host
     except AddressRefused:

@@ -1,4 +1,4 @@
-"""How people are told that something waits."""
+"""Addresses of notifications."""
 
 from django.urls import path
 

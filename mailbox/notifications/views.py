@@ -1,4 +1,4 @@
-"""How one wants to be told of what arrives: by mail, in the browser, for each mailbox."""
+"""The page on which a person chooses notifications for each mailbox, and the pages for browser push."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def choices(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def subscribe(request: PersonRequest) -> HttpResponse:
-    """The page's script gives the address at which this browser takes pushes."""
+    """Subscribe this browser at the address that the page's script sends."""
     form = SubscriptionForm(request.POST)
     try:
         if not form.is_valid():
@@ -74,7 +74,7 @@ def subscribe(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_POST
 def unsubscribe(request: PersonRequest) -> HttpResponse:
-    """No browser takes pushes for this person any more."""
+    """End the subscriptions of the person's browsers."""
     notices.unsubscribe(request.user)
     messages.success(request, _("Inga webbläsare aviseras längre."))
     return redirect("notices")
@@ -83,7 +83,7 @@ def unsubscribe(request: PersonRequest) -> HttpResponse:
 @login_required
 @require_safe
 def recent(request: PersonRequest) -> JsonResponse:
-    """What a browser that was woken shows."""
+    """The text that a browser shows after a push."""
     names = notices.recently_notified_mailboxes(request.user)
     return JsonResponse(
         {"text": _("Nytt meddelande i %(names)s") % {"names": ", ".join(names)} if names else ""}
@@ -92,7 +92,7 @@ def recent(request: PersonRequest) -> JsonResponse:
 
 @require_safe
 def worker(request: PersonRequest) -> HttpResponse:
-    """The script that takes pushes; it holds no data, and stands at the root to be let work for all pages."""
+    """The service worker that receives pushes. It is served from the root so that it covers all pages."""
     response = render(request, "notifications/worker.js", content_type="text/javascript; charset=utf-8")
     response["Cache-Control"] = "no-cache"
     return response

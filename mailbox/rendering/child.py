@@ -1,4 +1,4 @@
-"""The program of the confined process: gives up what it does not need, then runs one job.
+"""The program of the confined process: it gives up its rights, and runs one job.
 
 Started with `python -I -S`, with the job as JSON in its first argument, input and output as standard streams.
 It may import the standard library only: nothing else is on its path before it is confined.
@@ -27,7 +27,7 @@ class _Program(ctypes.Structure):
 
 
 def limit(memory: int, seconds: int, output: int) -> None:
-    """No more memory, processor time or output than the job takes; no limit can be raised again."""
+    """Set hard limits for memory, processor time and output."""
     for name, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, memory),

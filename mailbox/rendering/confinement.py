@@ -1,4 +1,4 @@
-"""Starting a job in a confined process, and ending it whatever it does.
+"""Running a job in a confined process, and ending that in any case.
 
 Bubblewrap gives the process a root directory that holds Python, its libraries and fonts, all read-only; no
 network, no processes but its own, no environment, a user without rights. Where it cannot run, the process
@@ -28,7 +28,7 @@ from .syscalls import filter_program
 _HERE: Final = Path(__file__).resolve().parent
 _CHILD: Final = _HERE / "child.py"
 _CHUNK: Final = 64 * 1024
-# The user that owns nothing; a process of root's becomes it, and in the confinement everybody is it.
+# The user `nobody`: in the confinement, and of processes that root starts.
 _NOBODY: Final = 65534
 _AT_ONCE: Final = 2
 _PROBE_SECONDS: Final = 20
@@ -48,7 +48,7 @@ class RenderingFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a job may take. `seconds` is both processor time and time on the clock; the rest is bytes."""
+    """What a job may use. `seconds` is both processor time and time on the clock; the rest is bytes."""
 
     memory: int
     seconds: int
@@ -76,7 +76,7 @@ class Confinement:
         return bool(self.wrapper) and bool(filter_program())
 
     def description(self) -> dict[str, object]:
-        """For a log: what there is of it."""
+        """Which parts of the confinement are in effect, for the log."""
         return {
             "bubblewrap": int(bool(self.wrapper)),
             "seccomp": int(bool(filter_program())),
@@ -85,7 +85,7 @@ class Confinement:
 
 
 def render(job: Job, source: BinaryIO | bytes, confinement: Confinement | None = None) -> bytes:
-    """What the job makes of the source. Raises `RenderingFailed`."""
+    """Run the job on the source and return its output. Raises `RenderingFailed`."""
     used = confinement or strongest()
     if not _drawing.acquire(timeout=job.limits.seconds):
         raise RenderingFailed("others are drawing")
@@ -120,7 +120,7 @@ def _candidates() -> Iterator[Confinement]:
 
 
 def bubblewrap_arguments(bubblewrap: str) -> tuple[str, ...]:
-    """What stands before the command: everything is taken away, then what Python needs is given back."""
+    """Bubblewrap's command line: an empty root directory, and in it what Python needs."""
     arguments = [
         *(bubblewrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
         *("--unshare-cgroup-try", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"),
@@ -152,8 +152,8 @@ def _needed_paths() -> list[str]:
         *_FONTS,
         str(_CHILD),
     ]
-    there = dict.fromkeys(path for path in wanted if path and os.path.exists(path))
-    return [path for path in there if not _is_linked(path)]
+    existing = dict.fromkeys(path for path in wanted if path and os.path.exists(path))
+    return [path for path in existing if not _is_linked(path)]
 
 
 def _is_linked(path: str) -> bool:
@@ -197,10 +197,10 @@ def _command(job: Job, confinement: Confinement) -> list[str]:
 
 
 def _run(command: Sequence[str], given: BinaryIO, made: BinaryIO, seconds: int, user: int | None) -> None:
-    """Run the command until it ends or its time is up; nothing of it is left then.
+    """Run the command until it ends or its time is up, and kill all of its processes.
 
-    Output goes to a file in memory, which the child's own limit bounds: so a process that writes without end
-    fills nothing, and nobody has to read from it while it runs.
+    Output goes to a file in memory, whose size the child's own limit bounds, and is read when the process has
+    ended.
     """
     process = subprocess.Popen(  # noqa: S603
         command,
@@ -217,7 +217,7 @@ def _run(command: Sequence[str], given: BinaryIO, made: BinaryIO, seconds: int, 
     try:
         is_over = _ends_within(process, seconds)
     finally:
-        # Before the process is waited for: so long nobody else can have its number.
+        # Before `wait`, after which another process could have the same id.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         status = process.wait()
@@ -242,15 +242,15 @@ def _memory_file(name: str) -> BinaryIO:
 
 
 def _copy(source: BinaryIO | bytes, target: BinaryIO, most: int) -> None:
-    left = most
+    remaining = most
     if isinstance(source, bytes):
         if len(source) > most:
             raise RenderingFailed("the input is too large")
         target.write(source)
     else:
         while chunk := source.read(_CHUNK):
-            left -= len(chunk)
-            if left < 0:
+            remaining -= len(chunk)
+            if remaining < 0:
                 raise RenderingFailed("the input is too large")
             target.write(chunk)
     target.flush()

@@ -1,4 +1,4 @@
-"""A job that does nothing but start: it shows that a confinement works."""
+"""A job that only starts, to test whether a confinement works."""
 
 from typing import BinaryIO
 

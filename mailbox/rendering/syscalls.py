@@ -1,8 +1,6 @@
-"""What the confined process may ask of the kernel: to read, to compute, to write to what is open. Nothing
-else.
+"""The system calls that the confined process may make: to read, to compute, and to write to open files.
 
-A list of what is allowed; a call that is not in it fails as one that the kernel does not have. libseccomp
-makes the filter, which the process loads itself (`child`).
+Every other call fails with ENOSYS. libseccomp compiles the filter, and the process loads it itself (`child`).
 """
 
 import errno
@@ -44,7 +42,7 @@ def filter_program() -> bytes:
     rules = seccomp.SyscallFilter(seccomp.ERRNO(errno.ENOSYS))
 
     def allow(name: str, *conditions: object) -> None:
-        # Names of other machines' calls are no fault.
+        # Calls that this machine does not have are skipped.
         if seccomp.resolve_syscall(seccomp.system_arch(), name) >= 0:
             rules.add_rule(seccomp.ALLOW, name, *conditions)
 
@@ -54,7 +52,7 @@ def filter_program() -> bytes:
     allow("openat", seccomp.Arg(2, seccomp.MASKED_EQ, _TO_WRITE, os.O_RDONLY))
     allow("ioctl", seccomp.Arg(1, seccomp.EQ, _TCGETS))
     allow("ioctl", seccomp.Arg(1, seccomp.EQ, _FIOCLEX))
-    # Reads and lowers its own limits, nobody else's.
+    # For its own limits only.
     allow("prlimit64", seccomp.Arg(0, seccomp.EQ, 0))
     is_thread = _CLONE_VM | _CLONE_THREAD
     allow("clone", seccomp.Arg(0, seccomp.MASKED_EQ, is_thread | _CLONE_NEW, is_thread))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db.models import Exists, F, IntegerField, OrderBy, OuterRef, Q, QuerySet, Value
 
+from transport.row_keys import row_key
 from transport.storage.encryption.keys import search_key
 
 from ..access import Viewer, drafts_of, mailboxes_of, messages_of, notes_of
@@ -82,8 +83,8 @@ class Position:
         match, _, rest = text.partition("_")
         moment, _, identity = rest.rpartition("_")
         letter = identity[:1] if identity[:1] in _KIND_LETTERS else ""
-        key = identity.removeprefix(letter)
-        if match not in {"1", "2", "3"} or not key.isascii() or not key.isdigit() or len(key) > 18:
+        key = row_key(identity.removeprefix(letter))
+        if match not in {"1", "2", "3"} or key is None:
             return None
         try:
             at = datetime.fromisoformat(moment)
@@ -93,7 +94,7 @@ class Position:
             return None
         if at.tzinfo is None or not 1900 <= at.year <= 9000:
             return None
-        return cls(Match(int(match)), at, _KIND_LETTERS.index(letter), int(key))
+        return cls(Match(int(match)), at, _KIND_LETTERS.index(letter), key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Bar charts as SVG, made by the server. The figures themselves are in a table beside the chart."""
+"""Bar charts as SVG. The page has the figures in a table, too."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -47,7 +47,7 @@ class Chart:
 
 
 def chart_of(periods: list[Period]) -> Chart:
-    """Pairs of bars, what arrived and what was sent, a pair for each period."""
+    """A chart with two bars for each period: messages received and messages sent."""
     top = _rounded_up(max((max(period.arrived, period.sent) for period in periods), default=0))
     room, base = WIDTH - _LEFT - _RIGHT, HEIGHT - _BOTTOM
     each = room / max(1, len(periods))

@@ -1,4 +1,4 @@
-"""Figures of function mailboxes over a period: how much came and went, and how long it waited."""
+"""Figures of mailboxes over a period: how many messages were received and sent, and how long they waited."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailbox.models import FunctionMailbox, Message
 
-# Up to so many days a period is a day, then a week, then a month.
+# Up to so many days the figures are by day, then by week, then by month.
 _DAYS_IN_DAYS: Final = 35
 _DAYS_IN_WEEKS: Final = 200
 
@@ -45,7 +45,7 @@ _PERCENTILES: Final = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How many messages reached a step, and within what time half and nine of ten of them did."""
+    """How many messages reached a step, and the median and 90th percentile of the time that it took."""
 
     count: int = 0
     median: timedelta | None = None
@@ -130,7 +130,7 @@ def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict
     with connection.cursor() as cursor:
         cursor.execute(_WAITED.replace("{percentiles}", _PERCENTILES), [keys, since, until])
         return {
-            mailbox: {step: Wait(*values[3 * place : 3 * place + 3]) for place, step in enumerate(STEPS)}
+            mailbox: {step: Wait(*values[3 * index : 3 * index + 3]) for index, step in enumerate(STEPS)}
             for mailbox, *values in cursor.fetchall()
         }
 
@@ -142,7 +142,7 @@ def _length(period: timedelta) -> str:
 
 
 def _begins(since: datetime, until: datetime, length: str) -> Iterable[date]:
-    """The first day of every period, also of those in which nothing happened."""
+    """The first days of all periods, also of those without messages."""
     day, end = timezone.localtime(since).date(), timezone.localtime(until).date()
     if length == "week":
         day -= timedelta(days=day.weekday())

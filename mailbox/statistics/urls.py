@@ -1,4 +1,4 @@
-"""Figures, below `administration/`."""
+"""Addresses of the figures, below `administration/`."""
 
 from django.urls import path
 

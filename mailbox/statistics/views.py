@@ -19,18 +19,18 @@ from .figures import STEPS, Figures, Statistics, statistics
 
 _DEFAULT_DAYS = 28
 _MOST_DAYS = 3660
-# What addresses of before called the parameters.
+# Names of the parameters in earlier addresses.
 _OLD_NAMES = {"brevlada": "mailbox", "fran": "since", "till": "until"}
 
 
 @manager_required
 @require_safe
 def overview(request: PersonRequest) -> HttpResponse:
-    """The figures of the mailboxes that one manages or administers."""
+    """The figures of the mailboxes that the person manages or administers."""
     asked = renamed(request.GET, _OLD_NAMES)
     form = StatisticsForm(asked)
     since, until, found = _asked_for(request, form)
-    # Why other figures are shown than were asked for.
+    # Why the figures are for another period than the requested one.
     errors = first_errors(form)
     context = {
         "errors": errors,
@@ -48,7 +48,7 @@ def overview(request: PersonRequest) -> HttpResponse:
 @manager_required
 @require_safe
 def file(request: PersonRequest) -> StreamingHttpResponse:
-    """The same as CSV; times in seconds."""
+    """The figures as CSV; times in seconds."""
     since, until, found = _asked_for(request, StatisticsForm(renamed(request.GET, _OLD_NAMES)))
     for participant in sorted({figures.mailbox.participant_id for figures in found.figures}):
         access_log.record(request.user, "statistics-exported", participant)
@@ -75,7 +75,7 @@ def _row(figures: Figures, since: str, until: str) -> list[object]:
 
 
 def _asked_for(request: PersonRequest, form: StatisticsForm) -> tuple[datetime, datetime, Statistics]:
-    """The period and its figures; the last four weeks where none, or none that can be, was asked for."""
+    """The requested period and its figures; the last four weeks where none was given, or an invalid one."""
     since, until = form.moments()
     until = until or midnight(timezone.localdate() + timedelta(days=1))
     since = since or until - timedelta(days=_DEFAULT_DAYS)

@@ -1,4 +1,4 @@
-"""Texts of messages as HTML for pages: their beginning, so that a page stays fast however long they are.
+"""The texts of messages as HTML. Long texts are cut, so that pages stay fast.
 
 Rendering Markdown takes some seconds a megabyte and two hundred times its memory, and a message may have
 thirty megabytes. The whole text is a file to download.
@@ -18,9 +18,9 @@ from .plain_text import up_to_line_end
 # Characters: of one text, and of all texts of a page.
 MOST_OF_A_TEXT: Final = 200_000
 MOST_OF_A_PAGE: Final = 400_000
-# Every message of a page has so much, however long the messages before it are.
+# Every message of a page may have so many, however long the messages before it are.
 _LEAST_OF_A_MESSAGE: Final = 4_000
-# Each text counts so many characters beside its length.
+# Each text counts for so many more characters than its length.
 _COST_OF_A_TEXT: Final = 50
 
 
@@ -33,29 +33,29 @@ class MessageTexts:
 
 
 class TextBudget:
-    """How much text of its messages a page still has room for."""
+    """How many characters of its messages' texts a page may still show."""
 
     def __init__(self) -> None:
-        self._left = MOST_OF_A_PAGE
+        self._remaining = MOST_OF_A_PAGE
 
     def texts_of(self, message: Message) -> MessageTexts:
-        """The beginning of the message's texts, at least some thousand characters of it."""
-        room = min(MOST_OF_A_TEXT, max(self._left, _LEAST_OF_A_MESSAGE))
-        left = room
+        """The message's texts, cut where the budget ends; some thousand characters are always shown."""
+        limit = min(MOST_OF_A_TEXT, max(self._remaining, _LEAST_OF_A_MESSAGE))
+        remaining = limit
         is_cut = False
         documents: list[tuple[Document, list[SafeString]]] = []
         for document in message.documents.all():
             texts: list[SafeString] = []
             for text in document.texts:
-                if left <= 0:
+                if remaining <= 0:
                     is_cut = True
                     break
-                shown, is_text_cut = beginning_of(text, left)
+                shown, is_text_cut = beginning_of(text, remaining)
                 texts.append(render(shown))
                 is_cut = is_cut or is_text_cut
-                left -= len(shown) + _COST_OF_A_TEXT
+                remaining -= len(shown) + _COST_OF_A_TEXT
             documents.append((document, texts))
-        self._left -= room - max(left, 0)
+        self._remaining -= limit - max(remaining, 0)
         return MessageTexts(documents, is_cut)
 
 
@@ -73,7 +73,7 @@ def rendered_beginning(text: str) -> tuple[SafeString, bool]:
 
 
 def whole_text(message: Message) -> Iterable[str]:
-    """All texts of a message, as one, in pieces."""
+    """All texts of a message one after the other, in pieces."""
     separator = ""
     for document in message.documents.all():
         for text in document.texts:

@@ -1,1 +1,1 @@
-"""The start page, the lists of a mailbox, and the page of a conversation: the other rooms together."""
+"""The start page, a mailbox's lists and the page of a conversation, which bring the other rooms together."""

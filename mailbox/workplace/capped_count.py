@@ -1,4 +1,4 @@
-"""Counters that cost the same however much there is: beyond MOST nobody counts on, and pages say "999+"."""
+"""Counters of limited cost: they stop above MOST, and pages show "999+"."""
 
 from typing import Any, Final
 
@@ -9,11 +9,11 @@ MOST: Final = 999
 
 
 def counted(rows: QuerySet[Any]) -> Func:
-    """How many rows a query that may refer to the outer one gives, MOST and one at most: an expression."""
+    """An expression for the number of rows of a subquery, MOST + 1 at most."""
     keys = ArraySubquery(rows.order_by().values("pk")[: MOST + 1])
     return Func(keys, function="CARDINALITY", output_field=IntegerField())
 
 
 def in_figures(count: int) -> str:
-    """What pages say of a count."""
+    """A count as pages show it."""
     return f"{MOST}+" if count > MOST else str(count)

@@ -1,8 +1,7 @@
 """The first words of each conversation's latest message, as lists show them.
 
-A list is no opening of a conversation, so nothing of it is noted in the access log: of what is confidential
-a list shows no words at all (docs/decisions.md). What is shown of others is as much as a line holds, and is
-read in one query for all rows of a page.
+Showing a list does not open its conversations, and is not recorded in the access log; so lists show no words
+of confidential messages (docs/decisions.md). They show one line of others, read in one query for all rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,12 +15,12 @@ from mailbox.models import Conversation, Document, Message
 from mailbox.texts.markdown import without_marks
 
 LONGEST: Final = 140
-# Bytes that a document's texts may take in the database: longer ones are not opened for the sake of a line.
+# Texts that take more bytes than this in the database are not decrypted for one line.
 _LARGEST_TEXTS: Final = 40_000
 
 
 def first_words_of(conversations: Sequence[Conversation], person: Viewer) -> dict[int, str]:
-    """The words by the conversation's key. `last_message_id` is asked of each row (`inbox.page_of`)."""
+    """The words by the conversation's key, for rows with a `last_message_id` (`inbox.page_of`)."""
     shown = {_annotations(row)["last_message_id"]: row.pk for row in conversations if not row.is_confidential}
     if not shown:
         return {}
@@ -39,7 +38,7 @@ def _line(message: Message, texts: Iterable[str], person: Viewer) -> str:
 
 
 def _written_by(message: Message, person: Viewer) -> str:
-    """Who wrote it, where that is worth saying: somebody here, or somebody there who answers."""
+    """The author, for messages of ours and for answers."""
     if message.direction == Message.Direction.OUT:
         if message.written_by_id == person.pk:
             return _("Du")

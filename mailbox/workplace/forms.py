@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from mailbox.forms import AddressForm, DayField, KeyField
+from mailbox.forms import AddressForm, DayField, KeyField, renamed
 
 LONGEST_NAME: Final = 100
 _LONGEST_ADDRESS: Final = 2_000
@@ -123,8 +123,5 @@ class SeenForm(AddressForm):
 
 
 def with_english_names(given: QueryDict) -> QueryDict:
-    """The same parameters by their names of now."""
-    renamed = QueryDict(mutable=True)
-    for name, values in given.lists():
-        renamed.setlist(_EARLIER_NAMES.get(name, name), values)
-    return renamed
+    """The same parameters by the names that they have now."""
+    return renamed(given, _EARLIER_NAMES)

@@ -1,4 +1,4 @@
-"""What waits for a person: their mailboxes with counts, and the views of a mailbox."""
+"""A person's mailboxes with their counts, and the views of a mailbox."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from transport.storage.encryption.keys import search_key
 from .capped_count import MOST, counted
 from .list_order import Order, Page, page_in
 
-# Of how many of the latest a name has to be in how many to count as often.
+# A name that occurs so often among so many latest conversations counts as frequent.
 _SAMPLE: Final = 1_000
 _OFTEN: Final = 10
 _FAILED = Q(delivery_state__in=FAILED) | Q(is_receipt_missing=True)
@@ -37,7 +37,7 @@ _OPEN = Q(state=Conversation.State.OPEN)
 
 
 class View(StrEnum):
-    """The views, by what they are called in addresses."""
+    """The views by their names in addresses."""
 
     INBOX = "inkorg"
     MINE = "mina"
@@ -50,7 +50,7 @@ class View(StrEnum):
 
 
 class Status(StrEnum):
-    """How it stands with a conversation, by what it is called in addresses."""
+    """The status filters by their names in addresses."""
 
     NEW = "nya"
     OPEN = "oppna"
@@ -63,7 +63,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What else has to be true of a conversation. `reference` is a keyed hash: it stands in addresses."""
+    """The filters of a view. `reference` is a keyed hash, since it is in addresses."""
 
     status: Status | None = None
     label_id: int | None = None
@@ -80,7 +80,7 @@ class Filters:
 
 
 def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
-    """The person's mailboxes, each with how many conversations are new to them, and drafts."""
+    """The person's mailboxes, each with its numbers of new conversations and of drafts."""
     of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
     unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
     inbox = counted(Conversation.objects.filter(_in_view(View.INBOX, person), mailbox=OuterRef("pk")))
@@ -103,7 +103,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
 
 
 def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
-    """How many there are in each view, in one query; at most `capped_count.MOST` and one of each."""
+    """The number of conversations in each view, `capped_count.MOST` + 1 at most, in one query."""
     of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"))
     columns = {
         view.name: counted(
@@ -118,7 +118,7 @@ def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
 
 
 def count_in(mailbox: FunctionMailbox, person: Viewer, view: View) -> int:
-    """How many there are in one view; at most `capped_count.MOST` and one."""
+    """The number of conversations in one view, `capped_count.MOST` + 1 at most."""
     rows = Conversation.objects.filter(_in_view(view, person), mailbox=mailbox).order_by()
     return len(rows.values_list("pk", flat=True)[: MOST + 1])
 
@@ -126,7 +126,7 @@ def count_in(mailbox: FunctionMailbox, person: Viewer, view: View) -> int:
 def keys_in(
     mailbox: FunctionMailbox, person: Viewer, view: View, filters: Filters, *, most: int
 ) -> list[int]:
-    """Keys of the conversations in a view, the latest first; at most so many."""
+    """The keys of the conversations in a view, the latest first, `most` of them."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _narrowed(_with_latest_out(_with_unread(rows, person)), mailbox, filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
@@ -141,7 +141,7 @@ def page_of(
     filters: Filters | None = None,
     order: Order = Order.LATEST,
 ) -> Page[Conversation]:
-    """A page of a view, by key: its cost does not grow with what lies before it."""
+    """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _with_unread(rows, person).select_related("assignee")
     rows = _with_latest_out(rows).annotate(last_message_id=Subquery(_latest_message().values("pk")[:1]))
@@ -152,25 +152,24 @@ def page_of(
 def drafts_of(
     mailbox: FunctionMailbox, person: Viewer, after: str = "", *, order: Order = Order.LATEST
 ) -> Page[Draft]:
-    """A page of what is being written in the mailbox."""
+    """A page of the mailbox's drafts."""
     rows = written_drafts(access.drafts_of(person).filter(mailbox=mailbox))
     return page_in(rows, order, after, at="changed_at")
 
 
 def orders_of(view: View) -> tuple[Order, ...]:
-    """The orders that a view can have: dates by which something is to be done are of what is not."""
+    """The orders of a view; only views of open conversations can be ordered by due date and reminder."""
     is_open = view in {View.INBOX, View.MINE, View.UNASSIGNED, View.WAITING}
     return tuple(Order) if is_open else (Order.LATEST, Order.OLDEST)
 
 
 def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
-    """What a reference is in the index: a keyed hash that tells nothing to who reads an address."""
+    """The keyed hash of a reference, as the index has it, which reveals nothing in an address."""
     return token(search_key(mailbox.participant_id), NUMBER, as_number(reference))
 
 
 def not_delivered(person: Viewer) -> QuerySet[Conversation]:
-    """Open conversations of the person's in which the latest message of ours was not delivered, or may not
-    have been: what somebody has to do something about."""
+    """Open conversations of the person whose latest sent message has not been delivered, or perhaps not."""
     rows = _with_latest_out(conversations_of(person).filter(_OPEN, _has_message(_FAILED)))
     return rows.filter(Q(last_state__in=FAILED) | Q(last_receipt_missing=True))
 
@@ -189,7 +188,7 @@ def _latest_message() -> QuerySet[Message]:
 
 
 def mark_seen(conversation: Conversation, person: Viewer) -> None:
-    """What has arrived until now is not new to this person any more."""
+    """Record that the person has seen the conversation's messages."""
     ReadMark.objects.bulk_create(
         [ReadMark(person_id=person.pk or 0, conversation=conversation, seen_at=timezone.now())],
         update_conflicts=True,
@@ -243,10 +242,10 @@ def _narrowed(
 def _by_other_side(
     rows: QuerySet[Conversation], mailbox: FunctionMailbox, **of_message: str
 ) -> QuerySet[Conversation]:
-    """Those in which a message came from there, or went there.
+    """The conversations with messages to or from the counterpart.
 
-    Where that is often, going through the list comes upon a page of them soon. Where it is seldom, they are
-    looked up first. The database cannot tell which it is: it does not know how often a name is in a mailbox.
+    For a frequent counterpart, walking the list finds a page of them soon. For a rare one they are looked up
+    first. The database cannot decide this: it has no statistics of names for each mailbox.
     """
     has_message = _has_message(**of_message)
     known = Conversation.objects.filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
@@ -274,7 +273,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.ASSIGNED: lambda: _OPEN & Q(assignee__isnull=False),
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
-    # That any message failed is asked first: an index has those.
+    # Failed messages first: an index has them.
     Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
 }

@@ -1,5 +1,4 @@
-"""The orders that a mailbox's list can have, and its pages: by key, so that none costs more for what lies
-before it."""
+"""The orders of a mailbox's list, and its pages by key, so that late pages cost no more than early ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +16,9 @@ Row = TypeVar("Row", Conversation, Draft)
 
 
 class Order(StrEnum):
-    """The orders, by what they are called in addresses.
+    """The orders by their names in addresses.
 
-    By a date means the nearest first, and then what has none, the latest first.
+    By a date the nearest comes first; rows without one follow, the latest first.
     """
 
     LATEST = ""
@@ -38,7 +37,7 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class _By:
-    """What rows are ordered by: a date, if any, then when something happened, then the key, so that no two
+    """The columns of an order: a date, if any, then the latest activity, then the key, so that no two rows
     are equal."""
 
     at: str
@@ -52,11 +51,11 @@ class _By:
 
     def key_of(self, row: Conversation | Draft) -> str:
         values = [getattr(row, field.lstrip("-")) for field in self.fields]
-        return "_".join(str(one) if isinstance(one, int) else one.isoformat() for one in values)
+        return "_".join(str(value) if isinstance(value, int) else value.isoformat() for value in values)
 
     def after(self, values: Sequence[Any]) -> Q:
-        """What comes after a key. That its first part comes no earlier is said by itself too: there an index
-        begins, as it does not for alternatives."""
+        """The rows after a key. The condition on the first column is repeated by itself, so that an index
+        scan can begin there."""
         further = Q()
         for field, value in reversed(list(zip(self.fields, values, strict=True))):
             name, compares = field.lstrip("-"), "lt" if field.startswith("-") else "gt"
@@ -88,7 +87,7 @@ def page_in(rows: QuerySet[Row], order: Order, after: str = "", *, at: str = "la
 
 
 def _next(rows: QuerySet[Row], by: _By, key: Sequence[Any] | None) -> list[Row]:
-    """The next page, and one more."""
+    """The rows of a page, and one more."""
     further = rows if key is None else rows.filter(by.after(key))
     return list(further.order_by(*by.fields)[: PAGE + 1])
 
@@ -102,15 +101,15 @@ def _as_page(found: Sequence[tuple[_By, Row]]) -> Page[Row]:
 
 
 def _key(by: _By, text: str) -> Sequence[Any] | None:
-    """The values of a key, or nothing where the text is none of this order's."""
+    """The values of a key; empty where the text is no key of this order."""
     parts = text.split("_")
     if len(parts) != len(by.fields):
         return None
     *moments, identity = parts
     try:
         dates = [date.fromisoformat(moments.pop(0))] if by.date == "due_on" else []
-        times = [datetime.fromisoformat(one) for one in moments]
-        is_of_ours = all(one.tzinfo for one in times) and len(identity) < _LONGEST_KEY
+        times = [datetime.fromisoformat(text) for text in moments]
+        is_of_ours = all(time.tzinfo for time in times) and len(identity) < _LONGEST_KEY
         return [*dates, *times, int(identity)] if is_of_ours else None
     except ValueError:
         return None

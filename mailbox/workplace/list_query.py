@@ -1,4 +1,4 @@
-"""What an address asks of a mailbox's list: view, filters, order, page."""
+"""Reading the address of a mailbox's list: view, filters, order, page."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +24,7 @@ NAMES: Final[dict[View, str | Promise]] = {
     View.DRAFTS: lazy("Utkast"),
     View.TRASH: lazy("Papperskorg"),
 }
-# What an empty view says: what it holds, and what to do.
+# The texts of empty views: what is shown there, and what to do.
 NOTHING: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy(
         "Inkorgen är tom. Skriv ett meddelande, eller vänta på att någon skriver hit: "
@@ -58,7 +58,7 @@ _CHECKED: Final = "on"
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What was asked for. `query` repeats it without the page, `address` with it; both are query strings."""
+    """What an address asks for; `query` repeats it without the page, `address` with it, as query strings."""
 
     view: View
     filters: Filters
@@ -74,7 +74,7 @@ class ListQuery:
 
 
 def read(given: QueryDict) -> ListQuery:
-    """What an address asks; what cannot be understood is left out."""
+    """What an address asks for; invalid parameters are ignored."""
     parameters = with_english_names(given)
     asked = ListAddressForm(parameters).understood()
     view = View(asked["view"]) if asked["view"] in set(View) else View.INBOX

@@ -1,4 +1,4 @@
-"""Where in a list a conversation stands, and which come before and after it."""
+"""The position of a conversation in a list, and the conversations before and after it."""
 
 from dataclasses import dataclass
 
@@ -34,16 +34,16 @@ def position_of(
     page: Page[Conversation] | None = None,
     count: int | None = None,
 ) -> Position:
-    """The place in the list that `asked` describes; `page` is that page of it, where it has been read."""
+    """The position in the list of `asked`; `page` is its page, if that has been read."""
     mailbox = conversation.mailbox
     page = page or list_page(mailbox, person, asked)
     keys = [row.pk for row in page.rows]
     if conversation.pk not in keys:
         first_url = conversation_url(keys[0], asked.address) if keys else ""
         return Position(0, None, "", first_url, *_first(keys, asked))
-    place = keys.index(conversation.pk)
-    previous_url = conversation_url(keys[place - 1], asked.address) if place else ""
-    next_key, next_list = (keys[place + 1], asked.address) if place + 1 < len(keys) else (None, "")
+    index = keys.index(conversation.pk)
+    previous_url = conversation_url(keys[index - 1], asked.address) if index else ""
+    next_key, next_list = (keys[index + 1], asked.address) if index + 1 < len(keys) else (None, "")
     if next_key is None and page.after:
         onward = read(_next_page(asked, page.after))
         rows = list_page(mailbox, person, onward).rows
@@ -53,7 +53,7 @@ def position_of(
     elif count is None:
         count = inbox.count_in(mailbox, person, asked.view)
     return Position(
-        (asked.page - 1) * PAGE + place + 1,
+        (asked.page - 1) * PAGE + index + 1,
         count,
         previous_url,
         conversation_url(next_key, next_list) if next_key else "",
@@ -63,7 +63,7 @@ def position_of(
 
 
 def list_page(mailbox: FunctionMailbox, person: Viewer, asked: ListQuery) -> Page[Conversation]:
-    """The page of the list that is asked for."""
+    """The requested page of the list."""
     return inbox.page_of(
         mailbox, person, asked.after, view=asked.view, filters=asked.filters, order=asked.order
     )

@@ -1,4 +1,4 @@
-"""The rows of a mailbox's list as they are shown: what a template needs of each conversation, and no more."""
+"""The rows of a mailbox's list, with what the template needs of each conversation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class RowPage:
 
 def rows_of(page: Page[Conversation], person: Viewer, list_address: str) -> RowPage:
     """The rows of a page, in three queries however many there are."""
-    labels_of = labels.having(page.rows)
+    labels_of = labels.labels_by_conversation(page.rows)
     words = first_words_of(page.rows, person)
     counts = _attachment_counts(page.rows)
     today = timezone.localdate()

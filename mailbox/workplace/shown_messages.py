@@ -99,7 +99,7 @@ def messages_of(
                 documents=its_documents,
                 is_text_cut=texts.is_cut,
                 is_sent=is_sent,
-                # What stands right above needs no pointing at.
+                # No link to the message right above.
                 answers=link.answers if link.answers != above else None,
                 is_orphan=link.is_orphan,
                 ladder=ladder_of(delivery) if delivery is not None else None,

@@ -1,4 +1,4 @@
-"""The sidebar: what waits for the person, and every mailbox of theirs with its views and counts."""
+"""The sidebar: what waits for the person, and their mailboxes with views and counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from .list_query import NAMES
 
 @dataclass(frozen=True, slots=True)
 class SidebarLink:
-    """A place to go, and how many conversations are there."""
+    """A link of the sidebar, with the number of conversations that it leads to."""
 
     name: str | Promise
     url: str
@@ -89,7 +89,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
 
 
 def _waiting(person: Person) -> list[SidebarLink]:
-    """What waits, wherever: counted in one query."""
+    """The number of things that wait for the person in all mailboxes, in one query."""
     mine = Conversation.objects.filter(
         mailbox__in=access.mailboxes_of(person), assignee=person, state=Conversation.State.OPEN
     )

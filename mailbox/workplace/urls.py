@@ -1,4 +1,4 @@
-"""The start page, mailboxes and conversations."""
+"""Addresses of the start page, of mailboxes and of conversations."""
 
 from django.urls import path
 

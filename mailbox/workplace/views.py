@@ -16,6 +16,7 @@ from mailbox.conversations.addresses import list_url
 from mailbox.drafts import send_order
 from mailbox.models import Conversation, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
+from transport.row_keys import row_key
 
 from . import inbox, list_query, position, reading, worklist
 from .forms import SeenForm
@@ -77,7 +78,7 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     is_part = bool(request.htmx)
     if not is_background:
         assignment.note_opened(row, request.user)
-        presence.note_page(request.user, presence.Place(row.pk, is_writing=False))
+        presence.mark_page_fetched(request.user, presence.Activity(row.pk, is_writing=False))
     context = _notices(request)
     if is_part:
         context |= reading.reading_context(request, row)
@@ -99,10 +100,10 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
 def seen(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """The page's script tells that the newest message has been in view while the page had focus."""
     row = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
-    told = SeenForm(request.POST).understood()
+    shown = SeenForm(request.POST).understood()
     newest = row.messages.order_by("-pk").values_list("pk", flat=True).first()
     # What has come since that page was made has not been seen.
-    if newest is not None and told["message"] == newest:
+    if newest is not None and shown["message"] == newest:
         _mark_seen(row, request.user)
     return HttpResponse(status=204)
 
@@ -200,5 +201,4 @@ def _is_live(request: PersonRequest) -> bool:
 
 def _open_key(request: PersonRequest) -> int | None:
     """The conversation that stands open beside a list that is fetched again."""
-    text = request.headers.get("X-Open", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return row_key(request.headers.get("X-Open", ""))

@@ -17,9 +17,9 @@ from mailbox.models import Conversation, ConversationEvent, Draft, Mention, Pers
 from . import inbox
 
 _MOST: Final = 20
-# Of each mailbox, of what nobody is assigned.
+# Unassigned conversations of each mailbox.
 _OLDEST: Final = 3
-# A reminder that nobody has looked at for so long is one no more; the conversation is still in its inbox.
+# Older reminders are not shown any more; their conversations are still in the inbox.
 _REMINDS_FOR: Final = timedelta(days=90)
 
 
@@ -43,7 +43,7 @@ class Waiting:
 
 
 def waiting_for(person: Person) -> Waiting:
-    """All of it."""
+    """Everything that waits for the person."""
     assigned = list(_assigned(person)[: _MOST + 1])
     return Waiting(
         list(_not_delivered(person)[:_MOST]),
@@ -64,7 +64,7 @@ def _offers(person: Person) -> QuerySet[Reassignment]:
 
 
 def _offered(person: Person) -> QuerySet[Reassignment]:
-    """What the person waits for somebody else to accept."""
+    """Offers by the person that nobody has answered yet."""
     rows = Reassignment.objects.filter(
         made_by=person, settled_at=None, conversation__mailbox__in=access.mailboxes_of(person)
     )
@@ -72,7 +72,7 @@ def _offered(person: Person) -> QuerySet[Reassignment]:
 
 
 def _reminders(person: Person) -> QuerySet[ConversationEvent]:
-    """What came up again for the person, and they have not looked at since."""
+    """Conversations that a reminder of the person has brought up, and that they have not opened since."""
     looked = ReadMark.objects.filter(
         conversation=OuterRef("conversation"), person=person, seen_at__gte=OuterRef("at")
     )
@@ -95,7 +95,7 @@ def _assigned(person: Person) -> QuerySet[Conversation]:
 
 def _not_delivered(person: Person) -> QuerySet[Conversation]:
     rows = inbox.not_delivered(person).select_related("mailbox", "assignee")
-    # What is assigned to somebody else is theirs to do something about.
+    # Conversations of other assignees are left to them.
     return rows.filter(Q(assignee=person) | Q(assignee=None)).order_by("-last_activity_at", "-pk")
 
 
@@ -105,7 +105,7 @@ def _drafts(person: Person) -> QuerySet[Draft]:
 
 
 def _unassigned(person: Person) -> list[Conversation]:
-    """The oldest of each mailbox, by mailbox."""
+    """The oldest unassigned conversations of each mailbox, by mailbox."""
     rows = Conversation.objects.filter(
         mailbox=OuterRef("pk"), state=Conversation.State.OPEN, is_waiting=False, assignee=None
     )

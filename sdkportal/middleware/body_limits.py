@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, parse_cookie
 
 from mailbox.live.batches import Batches
-from mailbox.live.open_pages import Look, Page, Seen, look
+from mailbox.live.open_pages import Page, PageCheck, PageStatus, check_pages
 from transport.message_api.clients import tokens
 
 _MEGABYTE: Final = 1024 * 1024
@@ -95,7 +95,7 @@ class BodyLimits:
 
     def __init__(self, application: Any) -> None:
         self._application = application
-        self._looks: Batches[Look, Seen] = Batches(look)
+        self._checks: Batches[PageCheck, PageStatus] = Batches(check_pages)
         self._tokens: Batches[str, bool] = Batches(_are_valid_tokens)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -128,7 +128,7 @@ class BodyLimits:
             if scheme.lower() == "bearer" and token:
                 return await self._tokens.ask(token)
             if session_key:
-                return (await self._looks.ask(Look(Page(session_key)))).sight is not None
+                return (await self._checks.ask(PageCheck(Page(session_key)))).access is not None
         except DatabaseError:
             # Django answers 503.
             return True

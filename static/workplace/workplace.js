@@ -77,7 +77,7 @@
     document.body.classList.toggle("shows-reading", Boolean(conversation));
     document.body.classList.toggle("shows-list", !conversation);
     if (conversation) document.title = `${conversation.dataset.title} – sdkportal`;
-    window.liveEvents?.show(conversation ? `konversation=${openKey()}` : "");
+    window.liveEvents?.show(conversation ? `conversation=${openKey()}` : "");
     const row = rowOf(openKey());
     if (focusBefore) {
       const same = focusBefore.of === openKey();

@@ -1,4 +1,4 @@
-"""The testbed's side of the test cases: participants TestAP-01 and on, an access point, what it saw."""
+"""The testbed's side of the test cases: the participants TestAP-01 and on, and their access point."""
 
 import io
 import logging
@@ -57,9 +57,9 @@ from transport.protocol.xml import safe_xml
 
 from ..authorities import Authority, KeyFiles, Validity, load_certificate, load_key
 from ..federation import REVOKED_ACCESS_POINT, Federation, ParticipantFiles
-from ..names import ZONE
 from ..register import Function
 from ..services import free_port
+from ..sml import ZONE
 
 logger = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 120
@@ -67,11 +67,13 @@ _POLL_SECONDS = 0.1
 
 
 class Supplier(Protocol):
-    """Whoever runs the access point under test: sends when asked, and tells how it ended."""
+    """Whoever runs the access point under test: sends on request, and reports the outcome."""
 
     def send(self, recipient: ParticipantId, function: str) -> str:
-        """Send a message to a test participant and return when its fate is known: `delivered`, or the
-        error code that the system under test gives."""
+        """Send a message to a test participant, and return when it is settled.
+
+        Returns `delivered`, or the error code that the system under test gives.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class TestParticipant:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the access point under test answered: errors by EBMS code, none where it gave its receipt."""
+    """What the access point under test answered: its EBMS error codes, none where it gave a receipt."""
 
     message_id: str
     as4_message_id: str
@@ -108,8 +110,8 @@ class Answer:
 
 
 @dataclass
-class _Seen:
-    """What has arrived here, by participant and by the message that a receipt is for."""
+class _Records:
+    """What has been exchanged: message ids by recipient, receipt codes by the message that they answer."""
 
     messages: dict[str, list[str]] = field(default_factory=dict)
     receipts: dict[str, list[str]] = field(default_factory=dict)
@@ -134,8 +136,8 @@ class Bench:
         self.target = target
         self.supplier = supplier
         self.log = log
-        self.begun_at = datetime.now(UTC)
-        self.seen = _Seen()
+        self.started_at = datetime.now(UTC)
+        self.seen = _Records()
         self._lock = threading.Lock()
         self._port = free_port()
         self._keys: dict[str, KeyFiles] = {}
@@ -168,9 +170,9 @@ class Bench:
             self._server.server_close()
 
     def message(self, sender: TestParticipant, *, text: str = "Testmeddelande", size: int = 0) -> Message:
-        """A valid message to the target; with an attachment of `size` bytes."""
+        """A valid message to the target, with an attachment of `size` bytes unless that is 0."""
         identity = str(uuid.uuid4())
-        files = (File("bilaga.pdf", "application/pdf", _Filled(size)),) if size else ()
+        files = (File("bilaga.pdf", "application/pdf", _FillerContent(size)),) if size else ()
         return Message(
             Header(
                 datetime.now(UTC),
@@ -185,7 +187,7 @@ class Bench:
         )
 
     def envelope(self, sender: TestParticipant, message: Message, /, **changes: Any) -> Envelope:
-        """The envelope of a message, as it should be but for the changes."""
+        """The correct envelope of a message, except for the changes."""
         values: dict[str, Any] = {
             "message_id": message.header.message_id,
             "created_at": message.header.created_at,
@@ -205,18 +207,18 @@ class Bench:
         message: Message,
         *,
         envelope: Envelope | None = None,
-        spoil: Callable[[bytes], bytes] | None = None,
+        alter: Callable[[bytes], bytes] | None = None,
         document_type: DocumentType = SDK_MESSAGE,
     ) -> Answer:
-        """Seal a message and send it by AS4 to whoever takes it for the target.
+        """Seal a message and send it by AS4 to the target's access point; returns what that answers.
 
-        `spoil` changes the sealed envelope.
+        `alter` is given the sealed envelope and returns what is sent in its place.
         """
         with tempfile.TemporaryDirectory() as directory:
             sealed = Path(directory) / "envelope.xml"
             self._seal(sender, message, envelope or self.envelope(sender, message), sealed)
-            if spoil is not None:
-                sealed.write_bytes(spoil(sealed.read_bytes()))
+            if alter is not None:
+                sealed.write_bytes(alter(sealed.read_bytes()))
             return self._send(sender, message, document_type, sealed, Path(directory))
 
     def send_twice(self, sender: TestParticipant, message: Message) -> Answer:
@@ -224,9 +226,11 @@ class Bench:
         with tempfile.TemporaryDirectory() as directory:
             sealed = Path(directory) / "envelope.xml"
             self._seal(sender, message, self.envelope(sender, message), sealed)
-            place = Path(directory)
-            lost = self._send(sender, message, SDK_MESSAGE, sealed, place, answer_is_lost=True)
-            return self._send(sender, message, SDK_MESSAGE, sealed, place, as4_message_id=lost.as4_message_id)
+            work_directory = Path(directory)
+            first = self._send(sender, message, SDK_MESSAGE, sealed, work_directory, answer_is_lost=True)
+            return self._send(
+                sender, message, SDK_MESSAGE, sealed, work_directory, as4_message_id=first.as4_message_id
+            )
 
     def _send(
         self,
@@ -251,7 +255,7 @@ class Bench:
         )
 
     def receipt_of(self, message_id: str, *, seconds: float) -> str | None:
-        """The response code of the message receipt for a message, once it is there; None where none came."""
+        """Wait for the message receipt of a message, and return its response code; None where none comes."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with self._lock:
@@ -261,7 +265,7 @@ class Bench:
         return None
 
     def receipts_of(self, message_id: str) -> list[str]:
-        """All message receipts that have come for a message."""
+        """The response codes of all message receipts that have arrived for a message."""
         with self._lock:
             return list(self.seen.receipts.get(message_id, ()))
 
@@ -271,7 +275,7 @@ class Bench:
             return list(self.seen.messages.get(recipient.participant.value, ()))
 
     def ask_to_send(self, recipient: TestParticipant) -> str:
-        """Let the access point under test send to a participant; how it ended."""
+        """Have the access point under test send to a participant; returns the outcome."""
         return self.supplier.send(recipient.participant, recipient.function)
 
     def _participant(
@@ -289,7 +293,9 @@ class Bench:
         own = f"https://localhost:{self._port}/as4"
         self._keys[name] = self.federation.add_access_point(name, url or own, validity=validity)
         if authority is not None:
-            files = KeyFiles(*(path.with_name(f"foreign-{path.name}") for path in _both(self._keys[name])))
+            files = KeyFiles(
+                *(path.with_name(f"foreign-{path.name}") for path in _paths_of(self._keys[name]))
+            )
             self._keys[name] = authority.issue(files, name)
         participant = ParticipantId(f"0203:digg-qa{number}-{self._mark}.example.se")
         function = f"sdk:test:{participant}"
@@ -306,7 +312,7 @@ class Bench:
         return TestParticipant(participant, function, name, organisation)
 
     def _foreign_authority(self) -> Authority:
-        """A CA of another environment: like the federation's, and in nobody's trust."""
+        """A CA of another environment: named like the federation's, and trusted by nobody."""
         directory = self.federation.directory / "another-environment"
         directory.mkdir(exist_ok=True)
         return Authority(directory, "access-points", self.federation.url)
@@ -413,12 +419,12 @@ class Bench:
 
         @app.post("/as4")
         def as4() -> Response:
-            return Response(self._take(), content_type=signals.CONTENT_TYPE)
+            return Response(self._receive(), content_type=signals.CONTENT_TYPE)
 
         return app
 
-    def _take(self) -> bytes:
-        """Receive by AS4, note it, and answer messages with a message receipt."""
+    def _receive(self) -> bytes:
+        """Receive a transfer and record it; returns the AS4 signal. A message gets a message receipt too."""
         pairs = [
             DecryptionKey(load_key(files.key), load_certificate(files.certificate))
             for files in self._keys.values()
@@ -437,12 +443,12 @@ class Bench:
                 self._problem(f"AS4: {error}")
                 return signals.write_error(error, **_signing(own))
             own = self._keys.get(received.user_message.recipient_party, own)
-            self._note(received)
+            self._record(received)
             return signals.write_receipt(
                 received.user_message.message_id, received.references, **_signing(own)
             )
 
-    def _note(self, received: ReceivedMessage) -> None:
+    def _record(self, received: ReceivedMessage) -> None:
         header = received.user_message
         with received.parts[0].path.open("rb") as source:
             try:
@@ -471,7 +477,7 @@ class Bench:
             threading.Thread(target=self._answer, args=(envelope,), daemon=True).start()
 
     def _answer(self, envelope: Envelope) -> None:
-        """The message receipt: a message of its own, signed and not encrypted."""
+        """Send the message receipt: an envelope of its own, signed and not encrypted."""
         own = self.test_ap_01
         if envelope.recipient != own.participant:
             return
@@ -525,8 +531,8 @@ class Bench:
             self.seen.problems.append(text)
 
 
-class _Filled:
-    """An attachment of so many bytes, made as it is read; PDF by its first bytes."""
+class _FillerContent:
+    """Content of so many bytes, generated while it is read; its first bytes are those of a PDF."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -537,22 +543,22 @@ class _Filled:
 
 class _Zeros(io.RawIOBase):
     def __init__(self, size: int) -> None:
-        self._left = size
+        self._remaining = size
         self._head = b"%PDF-1.7\n"
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), self._left)
+        count = min(len(buffer), self._remaining)
         head, self._head = self._head[:count], self._head[count:]
         buffer[:count] = head + bytes(count - len(head))
-        self._left -= count
+        self._remaining -= count
         return count
 
 
-def spoilt_envelope(bench: Bench, sender: TestParticipant, message: Message) -> Callable[[bytes], bytes]:
-    """Gives in place of the sealed envelope one that breaks the profile: it has no ToParty."""
+def removing_recipient(bench: Bench, sender: TestParticipant, message: Message) -> Callable[[bytes], bytes]:
+    """A function that removes ToParty from a sealed envelope, which then breaks the profile."""
     envelope = bench.envelope(sender, message)
     whole = write_envelope(envelope, b"<p></p>")
     begin, end = whole.index(b"<xha:ToParty>"), whole.index(b"</xha:ToParty>") + len(b"</xha:ToParty>")
@@ -595,5 +601,5 @@ def _signing(files: KeyFiles) -> dict[str, Any]:
     }
 
 
-def _both(files: KeyFiles) -> tuple[Path, Path]:
+def _paths_of(files: KeyFiles) -> tuple[Path, Path]:
     return files.key, files.certificate

@@ -1,7 +1,7 @@
-"""The test cases of C2.1.4.4.2, each under its own number, and those that section 7 says are to come.
+"""The test cases of C2.1.4.4.2 by their numbers, and those that its section 7 announces.
 
-A case returns what was observed, in Swedish for the protocol, or raises `Failed` with what was not as
-it should be. "Fail" in the specification's own list of results means that the exchange has to fail.
+A case returns what was observed, in Swedish for the protocol, or raises `Failed` with the deviation.
+"Fail" in the specification's list of expected results means that the exchange has to fail.
 """
 
 import threading
@@ -12,7 +12,7 @@ from typing import Final
 
 from transport.protocol.identifiers import DocumentType, ParticipantId
 
-from .bench import Answer, Bench, TestParticipant, spoilt_envelope
+from .bench import Answer, Bench, TestParticipant, removing_recipient
 
 _PATIENCE_SECONDS: Final = 90.0
 _AT_ONCE: Final = 20
@@ -112,7 +112,7 @@ def takes_seventy_megabytes(bench: Bench) -> str:
         sizes.append(len(sealed))
         return sealed
 
-    answer = bench.send(bench.test_ap_01, message, spoil=measured)
+    answer = bench.send(bench.test_ap_01, message, alter=measured)
     if sizes[0] < _LARGE_ENVELOPE:
         raise AssertionError(f"the envelope has only {sizes[0]} bytes")
     # A message of more than 30 MB is too long for the message service (B1.3.3 4.3.3.3): it may answer so.
@@ -123,8 +123,8 @@ def takes_seventy_megabytes(bench: Bench) -> str:
 @_case("TF-09", "Ta emot meddelande med felaktigt formaterad XHE", "Följsamhetsfel; ingen meddelandekvittens")
 def reports_an_envelope_that_is_not_well_formed_by_the_profile(bench: Bench) -> str:
     message = bench.message(bench.test_ap_01)
-    spoil = spoilt_envelope(bench, bench.test_ap_01, message)
-    answer = bench.send(bench.test_ap_01, message, spoil=spoil)
+    alter = removing_recipient(bench, bench.test_ap_01, message)
+    answer = bench.send(bench.test_ap_01, message, alter=alter)
     return _is_not_accepted(bench, answer)
 
 
@@ -132,7 +132,7 @@ def reports_an_envelope_that_is_not_well_formed_by_the_profile(bench: Bench) -> 
     "TF-10", "Ta emot meddelande med fel värde i XHE mot registrerat metadata", "Fel i valideringen av XHE"
 )
 def finds_a_value_that_is_not_what_the_header_says(bench: Bench) -> str:
-    told = []
+    observed = []
     for name, changes in (
         ("ToParty", {"recipient": ParticipantId("0203:nagon-helt-annan.example.se")}),
         ("FromParty", {"sender": bench.type_unknown.participant}),
@@ -141,10 +141,10 @@ def finds_a_value_that_is_not_what_the_header_says(bench: Bench) -> str:
     ):
         message = bench.message(bench.test_ap_01)
         envelope = bench.envelope(bench.test_ap_01, message, **changes)
-        told.append(
+        observed.append(
             f"{name}: {_is_not_accepted(bench, bench.send(bench.test_ap_01, message, envelope=envelope))}"
         )
-    return "; ".join(told)
+    return "; ".join(observed)
 
 
 @_case("K-01", "Ta emot ett stort antal samtidiga meddelanden", "Alla tas emot och kvitteras")
@@ -184,8 +184,8 @@ def keeps_to_its_federation(bench: Bench) -> str:
     sent = _is_not_sent(bench, bench.elsewhere)
     message = bench.message(bench.test_ap_01)
     envelope = bench.envelope(bench.test_ap_01, message, federation_id="urn:example:another-federation")
-    taken = _is_not_accepted(bench, bench.send(bench.test_ap_01, message, envelope=envelope))
-    return f"Ut: {sent}. In: {taken}"
+    received = _is_not_accepted(bench, bench.send(bench.test_ap_01, message, envelope=envelope))
+    return f"Ut: {sent}. In: {received}"
 
 
 @_case("K-04", "Skicka till accesspunkt med utgånget mottagarcertifikat", "Felmeddelande; ingenting sänds")
@@ -201,7 +201,7 @@ def does_not_send_to_an_expired_certificate(bench: Bench) -> str:
 def takes_a_resend_once(bench: Bench) -> str:
     message = bench.message(bench.test_ap_01)
     _is_receipted(bench, bench.send_twice(bench.test_ap_01, message))
-    # Whatever was to come of a second delivery has come when a later message has been receipted.
+    # A second delivery would have been receipted before a message that was sent later.
     _is_receipted(bench, bench.send(bench.test_ap_01, bench.message(bench.test_ap_01)))
     codes = bench.receipts_of(message.header.message_id)
     if len(codes) != 1:
@@ -220,8 +220,8 @@ def keeps_to_the_published_types(bench: Bench) -> str:
     other = DocumentType("urn:example:another::document##1.0")
     answer = bench.send(bench.test_ap_01, message, document_type=other)
     if not any("NOT_SERVICED" in error for error in answer.errors):
-        raise Failed(f"svarade inte NOT_SERVICED på en annan meddelandetyp: {_told(answer)}")
-    return f"Ut: {sent}. In: {_told(answer)}"
+        raise Failed(f"svarade inte NOT_SERVICED på en annan meddelandetyp: {_in_words(answer)}")
+    return f"Ut: {sent}. In: {_in_words(answer)}"
 
 
 @_case("K-07", "Kontroll av tidsstämplar", "UTC, nära nu, på allt som sänts hit")
@@ -229,7 +229,7 @@ def tells_the_right_time(bench: Bench) -> str:
     _is_receipted(bench, bench.send(bench.test_ap_01, bench.message(bench.test_ap_01)))
     moments = [datetime.fromisoformat(moment) for moment in bench.seen.timestamps]
     now = datetime.now(UTC)
-    odd = [moment for moment in moments if not bench.begun_at - _CLOCK_SKEW <= moment <= now + _CLOCK_SKEW]
+    odd = [moment for moment in moments if not bench.started_at - _CLOCK_SKEW <= moment <= now + _CLOCK_SKEW]
     if not moments or odd:
         raise Failed(f"{len(odd)} av {len(moments)} tidsstämplar ligger utanför provets tid")
     return f"{len(moments)} tidsstämplar i UTC, alla från provets tid"
@@ -258,7 +258,7 @@ def _is_not_sent(bench: Bench, recipient: TestParticipant) -> str:
 def _was_refused(answer: Answer) -> str:
     if answer.is_receipt:
         raise Failed("meddelandet kvitterades av accesspunkten")
-    return f"Felkod: {_told(answer)}"
+    return f"Felkod: {_in_words(answer)}"
 
 
 def _is_receipted(bench: Bench, answer: Answer) -> str:
@@ -270,7 +270,7 @@ def _is_receipted(bench: Bench, answer: Answer) -> str:
 
 def _receipt(bench: Bench, answer: Answer) -> str:
     if not answer.is_receipt:
-        raise Failed(f"accesspunkten svarade {_told(answer)}")
+        raise Failed(f"accesspunkten svarade {_in_words(answer)}")
     code = bench.receipt_of(answer.message_id, seconds=_PATIENCE_SECONDS)
     if code is None:
         raise Failed(f"ingen meddelandekvittens inom {_PATIENCE_SECONDS:.0f} sekunder")
@@ -278,9 +278,12 @@ def _receipt(bench: Bench, answer: Answer) -> str:
 
 
 def _is_not_accepted(bench: Bench, answer: Answer) -> str:
-    """Refused by the access point, rejected by a receipt, or never receipted though a later message was."""
+    """Check that a message was refused by AS4, rejected by a receipt, or discarded; returns which.
+
+    It counts as discarded when a message that was sent later has been receipted.
+    """
     if not answer.is_receipt:
-        return f"Felkod: {_told(answer)}"
+        return f"Felkod: {_in_words(answer)}"
     _is_receipted(bench, bench.send(bench.test_ap_01, bench.message(bench.test_ap_01)))
     codes = bench.receipts_of(answer.message_id)
     if "ACCEPTED" in codes:
@@ -293,18 +296,19 @@ def _nothing_was_wrong(bench: Bench) -> None:
         raise Failed("; ".join(bench.seen.problems))
 
 
-def _told(answer: Answer) -> str:
+def _in_words(answer: Answer) -> str:
     return ", ".join(answer.errors) or "transportkvittens"
 
 
-def _at_once(do: Callable[[], object]) -> None:
+def _at_once(action: Callable[[], object]) -> None:
+    """Run the action in many threads that begin at the same moment."""
     gate = threading.Barrier(_AT_ONCE)
 
-    def one() -> None:
+    def run() -> None:
         gate.wait()
-        do()
+        action()
 
-    threads = [threading.Thread(target=one) for _ in range(_AT_ONCE)]
+    threads = [threading.Thread(target=run) for _ in range(_AT_ONCE)]
     for thread in threads:
         thread.start()
     for thread in threads:

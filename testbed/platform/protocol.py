@@ -1,4 +1,4 @@
-"""The test protocol that a supplier hands in: every case, what was expected, what was observed."""
+"""The protocol that a supplier hands in: each test case, what was expected and what was observed."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ PASSED, FAILED, BROKEN = "Godkänt", "Underkänt", "Gick inte att genomföra"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one case. Times are ISO 8601 in UTC."""
+    """The result of one case. Times are ISO 8601 in UTC."""
 
     number: str
     title: str
@@ -45,23 +45,25 @@ class TestProtocol:
         return all(outcome.verdict == PASSED for outcome in self.outcomes)
 
 
-def run(bench: Bench, cases: Sequence[Case], supplier: str, tell: Callable[[Outcome], None]) -> TestProtocol:
-    """Run the cases one after the other; `tell` hears of each as it ends."""
+def run(
+    bench: Bench, cases: Sequence[Case], supplier: str, report: Callable[[Outcome], None]
+) -> TestProtocol:
+    """Run the cases one after the other; `report` is called with each outcome."""
     begun = _now()
     outcomes = []
     for case in cases:
         outcomes.append(_outcome(bench, case))
-        tell(outcomes[-1])
+        report(outcomes[-1])
     target = bench.target
     return TestProtocol(supplier, target.participant.value, target.function, begun, tuple(outcomes))
 
 
 def write(protocol: TestProtocol, directory: Path) -> tuple[Path, Path]:
-    """Write the protocol as JSON and HTML; the two files."""
+    """Write the protocol as JSON and HTML; returns the paths of the two files."""
     directory.mkdir(parents=True, exist_ok=True)
     as_json, as_html = directory / "testprotokoll.json", directory / "testprotokoll.html"
-    told = {**asdict(protocol), "is_passed": protocol.is_passed}
-    as_json.write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+    content = {**asdict(protocol), "is_passed": protocol.is_passed}
+    as_json.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=select_autoescape(), trim_blocks=True
     )
@@ -76,7 +78,7 @@ def _outcome(bench: Bench, case: Case) -> Outcome:
         verdict, observed = PASSED, case.run(bench)
     except Failed as failed:
         verdict, observed = FAILED, str(failed)
-    except Exception as error:  # noqa: BLE001 - a protocol says so, and goes on with the next case
+    except Exception as error:  # noqa: BLE001 - it is written into the protocol, and the next case is run
         verdict, observed = BROKEN, f"{type(error).__name__}: {error}"
     seconds = round((datetime.now(UTC) - begun).total_seconds(), 1)
     return Outcome(

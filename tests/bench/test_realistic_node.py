@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def node(transactional_db) -> None:
-    make(Size(messages=400, mailboxes=4, functions=200, words=300), tell=lambda line: None)
+    make(Size(messages=400, mailboxes=4, functions=200, words=300), report=lambda line: None)
 
 
 def test_a_small_one_has_what_was_asked_for_and_all_of_it_opens(node, client):
@@ -54,7 +54,7 @@ def test_a_small_one_has_the_indexes_of_any_node(transactional_db):
             return {(name, re.sub(_CASTS, "", told)) for name, told in cursor.fetchall()}
 
     before = indexes()
-    make(Size(messages=100, mailboxes=2, functions=50, words=100), tell=lambda line: None)
+    make(Size(messages=100, mailboxes=2, functions=50, words=100), report=lambda line: None)
     assert indexes() == before
 
 

@@ -68,7 +68,7 @@ async def streams(
     asked = [
         _request(
             pages,
-            f"/handelser?konversation={pages.conversation}" if number % 2 else "/handelser",
+            f"/handelser?conversation={pages.conversation}" if number % 2 else "/handelser",
             pages.sessions[people[number % len(people)]],
         )
         for number in range(count)

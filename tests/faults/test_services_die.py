@@ -19,9 +19,9 @@ import pytest
 import requests
 
 from testbed import sample
-from testbed.demo import prepare_node
 from testbed.federation import Federation
 from testbed.node import Node, NodePorts, Role
+from testbed.sample_node import prepare_node
 from testbed.services import Postgres, Valkey, free_port
 from tests.faults.test_kill import state_of, wait_until_blocked
 from tests.nodes import IMPATIENT, NodeUnderTest, eventually
@@ -100,7 +100,7 @@ def assert_delivered_once(own: OwnNode, message_id: str) -> None:
 
     def is_accepted() -> bool:
         # As systemd does with what deploy/ has: a worker may end when its broker is gone.
-        own.node.restart_what_died()
+        own.node.restart_ended()
         return state_of(one, message_id) == "ACCEPTED"
 
     eventually(is_accepted, what="the message to be accepted")

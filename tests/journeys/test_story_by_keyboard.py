@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from testbed.letter import a_pdf
+from testbed.send_message import a_pdf
 from tests.journeys.browser import Caseworker
 from tests.nodes import NodeUnderTest
 

@@ -72,7 +72,7 @@ def mailbox(settings, tmp_path):
 def fill(mailbox, karin, ahmed, count: int = COUNT) -> list[Conversation]:
     """Conversations of every kind, the latest first."""
     rows = []
-    red = labels.make(mailbox, "Brådskande", "red")
+    red = labels.create(mailbox, "Brådskande", "red")
     for number in range(count):
         at = timezone.now() - timedelta(hours=5 * number, minutes=5)
         row = Conversation.objects.create(

@@ -34,7 +34,7 @@ class Node:
             if not self._is_synchronised:
                 self._node.manage("sync_address_book")
                 self._is_synchronised = True
-        letter = ("testbed.letter", HABO, RECEPTION, function, "Testfall", "--wait", "120")
+        letter = ("testbed.send_message", HABO, RECEPTION, function, "Testfall", "--wait", "120")
         return self._node.run_module(*letter).splitlines()[-1]
 
     def log(self) -> str:
@@ -76,7 +76,8 @@ def test_the_command_writes_the_protocol(two_nodes, tmp_path):
     send = tmp_path / "send"
     send.write_text(
         f"#!/bin/sh\n{shlex.quote(sys.executable)} manage.py sync_address_book >&2\n"
-        f'exec {shlex.quote(sys.executable)} -m testbed.letter {HABO} {RECEPTION} "$2" Testfall --wait 120\n'
+        f"exec {shlex.quote(sys.executable)} -m testbed.send_message "
+        f'{HABO} {RECEPTION} "$2" Testfall --wait 120\n'
     )
     send.chmod(0o700)
     chosen = ["TF-01", "TF-02", "TF-04", "K-08"]

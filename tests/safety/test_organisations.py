@@ -144,8 +144,8 @@ def what_is_done_with_it(side: Side) -> dict[str, object]:
     conversation = side.message.conversation
     member, manager = side.people["member"], side.people["manager"]
     note, _ = notes.write(conversation.pk, manager, f"{side.word}anteckningen", mentioned=[member.pk])
-    label = labels.make(side.mailbox, f"{side.word}etiketten", "grey")
-    labels.put(conversation.pk, manager, [label.pk], seen=[])
+    label = labels.create(side.mailbox, f"{side.word}etiketten", "grey")
+    labels.set_labels(conversation.pk, manager, [label.pk], seen=[])
     said = {"done": f"{side.word}gjort", "remains": f"{side.word}kvar"}
     offer = reassignment.offer(conversation.pk, manager, to=member, **said)
     return {"note_id": note.pk, "label_id": label.pk, "reassignment_id": offer.pk} | what_is_written_with(

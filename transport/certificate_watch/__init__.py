@@ -1,4 +1,4 @@
-"""How long the node's own certificates last: whoever holds some registers a source, and operators are told.
+"""Warnings before the node's own certificates expire, by mail to operators and administrators.
 
-It knows neither message service nor access point; both tell it what they hold.
+Message service and access point list their certificates through sources that the settings name.
 """

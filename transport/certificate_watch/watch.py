@@ -69,32 +69,34 @@ Recipients = Callable[[str], Iterable[str]]
 
 
 def held_certificates() -> list[HeldCertificate]:
-    """Every certificate of this node, the one that ends first at the top.
+    """Every certificate of this node, those that expire first at the beginning.
 
-    `SDK_CERTIFICATE_SOURCES` names the functions that know of some.
+    `SDK_CERTIFICATE_SOURCES` names the functions that list them.
     """
     sources: list[Source] = [import_string(name) for name in settings.SDK_CERTIFICATE_SOURCES]
     found = [certificate for source in sources for certificate in source()]
-    return sorted(found, key=lambda held: (held.valid_until, held.holder, held.fingerprint))
+    return sorted(
+        found, key=lambda certificate: (certificate.valid_until, certificate.holder, certificate.fingerprint)
+    )
 
 
 def warn() -> int:
-    """Send the warnings that are due, each once; how many."""
+    """Send the expiry warnings that are due, each once; returns how many."""
     now = timezone.now()
     return sum(_warn_of(certificate, now) for certificate in held_certificates() if certificate.is_needed)
 
 
-def _warn_of(held: HeldCertificate, now: datetime) -> bool:
-    passed = [days for days in WARNING_DAYS if held.days_left(now) < days]
-    addresses = _addresses(held.participant)
+def _warn_of(certificate: HeldCertificate, now: datetime) -> bool:
+    passed = [days for days in WARNING_DAYS if certificate.days_left(now) < days]
+    addresses = _addresses(certificate.participant)
     if not passed or not addresses:
         return False
     nearest = min(passed)
     try:
         with transaction.atomic():
-            # The row first: of two processes one sends. It is gone again if the mail cannot be sent.
-            ExpiryWarning.objects.create(fingerprint=held.fingerprint, days=nearest)
-            _send(held, max(0, held.days_left(now)), addresses)
+            # The row comes first, so that one of two processes sends. It is rolled back if no mail is sent.
+            ExpiryWarning.objects.create(fingerprint=certificate.fingerprint, days=nearest)
+            _send(certificate, max(0, certificate.days_left(now)), addresses)
     except (IntegrityError, mail.NothingSent):
         return False
     return True
@@ -103,7 +105,7 @@ def _warn_of(held: HeldCertificate, now: datetime) -> bool:
 def _addresses(participant: str) -> list[str]:
     """The operator's mail addresses, and for an organisation's certificate those of its administrators.
 
-    `SDK_CERTIFICATE_RECIPIENTS` names the functions that know whom to tell at an organisation.
+    `SDK_CERTIFICATE_RECIPIENTS` names the functions that list the addresses of an organisation.
     """
     found = set(settings.SDK_OPERATOR_MAIL)
     if participant:
@@ -112,19 +114,20 @@ def _addresses(participant: str) -> list[str]:
     return sorted(found)
 
 
-def _send(held: HeldCertificate, days: int, addresses: list[str]) -> None:
+def _send(certificate: HeldCertificate, days: int, addresses: list[str]) -> None:
     with override(settings.LANGUAGE_CODE):
         values = {
-            "name": held.name,
+            "name": certificate.name,
             "days": days,
-            "until": f"{timezone.localtime(held.valid_until):%Y-%m-%d}",
+            "until": f"{timezone.localtime(certificate.valid_until):%Y-%m-%d}",
         }
         subject = as_one_line(_("Certifikat går ut om %(days)d dagar: %(name)s") % values)
         text = _(
             "Certifikatet för %(name)s gäller till %(until)s. När det har gått ut kan meddelanden varken "
             "skickas eller tas emot. Begär ett nytt på sidan Certifikat under Administration."
         )
-        body = f"{text % values}\n\n{held.holder}\nSHA-256 {held.fingerprint}\n{settings.SDK_PUBLIC_URL}\n"
+        details = f"{certificate.holder}\nSHA-256 {certificate.fingerprint}\n{settings.SDK_PUBLIC_URL}"
+        body = f"{text % values}\n\n{details}\n"
     if not mail.send_each(addresses, subject, body):
-        # None has been told: the warning is due again at the next look.
+        # Nobody has received it: the next run sends the warning again.
         raise mail.NothingSent

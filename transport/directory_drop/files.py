@@ -74,7 +74,7 @@ def folder(name: str) -> Path:
 
 
 def put_file(path: Path, source: BinaryIO) -> tuple[int, str]:
-    """Write a file so that it is there whole or not at all; its size and SHA-256."""
+    """Write a file atomically; returns its size and SHA-256."""
     digest, size = hashlib.sha256(), 0
     partial = path.with_name(f".{path.name}.part")
     with partial.open("wb") as target:
@@ -90,7 +90,7 @@ def put_file(path: Path, source: BinaryIO) -> tuple[int, str]:
 
 
 def put_notice(path: Path, notice: Mapping[str, Any]) -> None:
-    """Write a notice: whatever it names has to be there already."""
+    """Write a notice; the files that it names have to exist already."""
     partial = path.with_name(f".{path.name}.part")
     with partial.open("w", encoding="utf-8") as target:
         json.dump(notice, target, ensure_ascii=False, indent=1)

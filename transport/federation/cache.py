@@ -1,7 +1,7 @@
-"""The cache of answers: in the database, shared by all processes, and for a moment in each process's memory.
+"""The cache of answers: in the database for all processes, and for a moment in each process's memory.
 
-A message asks the same of the federation a dozen times on its way. What a process has read it does not read
-again for SDK_ANSWER_MEMORY_SECONDS: so long may it go on with what another process has dropped.
+A message needs the same answer a dozen times on its way. A process reads it from the database once in
+SDK_ANSWER_MEMORY_SECONDS, for which it may go on using an answer that another process has dropped.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _MOST_REMEMBERED: Final = 500
 
 
 class AnswerCache:
-    """Answers by what was asked; those past their end are not given."""
+    """Answers by their question, without expired ones."""
 
     def get(self, key: str) -> bytes | None:
         name = _hash(key)
@@ -43,8 +43,7 @@ class AnswerCache:
 
 
 class _Memory:
-    """Answers that this process has read lately: each with its expiry, and until when it is not read
-    again."""
+    """Answers that this process has read lately, each with its expiry and the time until which it is used."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,7 +71,7 @@ _memory = _Memory()
 
 
 def remove_expired() -> int:
-    """Delete answers past their end; how many there were."""
+    """Delete expired answers; returns how many."""
     deleted, _ = CachedAnswer.objects.filter(expires_at__lte=timezone.now()).delete()
     return deleted
 

@@ -1,8 +1,8 @@
-"""Errors of lookups in the federation; each says whether a later attempt may succeed."""
+"""Errors of lookups in the federation; `may_pass` tells whether a later attempt may succeed."""
 
 
 class FederationError(Exception):
-    """Root of this package's errors. `may_pass` tells whether trying again later makes sense."""
+    """The base class of this package's errors. `may_pass` tells whether trying again later makes sense."""
 
     may_pass = False
     code = "federation"
@@ -15,7 +15,7 @@ class ParticipantUnknown(FederationError):
 
 
 class DocumentTypeNotServed(FederationError):
-    """The participant is registered, but does not take this type of message."""
+    """The participant is registered, but does not receive this type of message."""
 
     code = "document-type-not-served"
 
@@ -27,7 +27,7 @@ class CertificateNotPublished(FederationError):
 
 
 class MetadataUntrusted(FederationError):
-    """The metadata is not signed by the federation's SMP, or is not what was asked for."""
+    """The metadata is not signed by the federation's SMP, or is about something else than the lookup."""
 
     code = "metadata-untrusted"
 

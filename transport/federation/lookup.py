@@ -43,7 +43,7 @@ from .errors import (
 )
 
 logger = logging.getLogger(__name__)
-# Whether a signature over some bytes holds is found out once in a process; who signed is judged every time.
+# A signature is verified once in a process for the same bytes; its signer is checked every time.
 _verified = lru_cache(maxsize=64)(read_service_metadata)
 _MAX_REDIRECTS = 1
 _NOT_FOUND = 404
@@ -81,7 +81,7 @@ def endpoint_of(
 ) -> Endpoint:
     """The access point that receives the document type for the participant now.
 
-    Its certificate has not been judged yet. Raises as `service_metadata`, `DocumentTypeNotServed` too
+    Its certificate has not been checked yet. Raises as `service_metadata`, `DocumentTypeNotServed` too
     where nothing of a transport profile in SDK_TRANSPORT_PROFILES is active, and `MetadataUntrusted` where
     the access point has an address that is never connected to.
     """
@@ -114,7 +114,7 @@ def smp_address_of(participant: ParticipantId) -> str:
 
 
 def drop_cached(participant: ParticipantId, document_type: DocumentType) -> None:
-    """Drop the cached answer, so that the next lookup asks SMP anew: after a renewal, say."""
+    """Drop the cached answer, so that the next lookup asks the SMP again, for example after a renewal."""
     AnswerCache().drop(f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}")
 
 

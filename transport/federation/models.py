@@ -1,10 +1,10 @@
-"""Copies of what the federation answered, kept for as long as they may be used."""
+"""Cached answers of the federation's services."""
 
 from django.db import models
 
 
 class CachedAnswer(models.Model):
-    """Bytes as they came (SMP metadata, CRL, OCSP answer): whoever uses them verifies them."""
+    """An answer's bytes (SMP metadata, CRL, OCSP response), unverified: they are verified at every use."""
 
     key = models.CharField(max_length=64, primary_key=True, help_text="SHA-256 of what was asked")
     answer = models.BinaryField()

@@ -1,4 +1,4 @@
-"""Which certificates this node trusts: the CAs in SDK_TRUST_DIR, revocation asked of their services."""
+"""Which certificates this node trusts: those of the CAs in SDK_TRUST_DIR that are not revoked."""
 
 from datetime import timedelta
 from functools import lru_cache
@@ -23,10 +23,10 @@ def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
 
 
 def check_access_point_issuer(certificate: x509.Certificate) -> None:
-    """Check whether one of our CAs has issued an access point's certificate, and ask nobody.
+    """Check that one of our CAs has issued an access point's certificate, without any request.
 
-    A certificate whose time is up, or has not come, is judged as of its own time: whose it was is known all
-    the same, and `check_access_point` refuses it. Raises `CertificateUntrusted`.
+    An expired certificate, or one that is not valid yet, passes: its owner is known all the same, and
+    `check_access_point` refuses it. Raises `CertificateUntrusted`.
     """
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     moment = min(max(timezone.now(), begin), end)
@@ -44,7 +44,7 @@ def check_organisation(certificate: x509.Certificate, purpose: Purpose) -> None:
 
 
 def _checker(directory: Path) -> CertificateChecker:
-    """Built once for each state of the directory: a CA that is added counts without a restart."""
+    """The checker, built again when the directory changes, so that a new CA counts without a restart."""
     files = tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
     state = tuple((path, path.stat().st_mtime_ns) for path in files)
     return _built(state)

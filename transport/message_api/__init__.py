@@ -1,6 +1,6 @@
-"""The API between message service and message client (B1.4.2), for message clients of other makers.
+"""The API between message service and message client (B1.4.2), for external message clients.
 
-An external client sends, polls, fetches and deletes here; what has arrived for its functions is held sealed
-until it deletes it. It meets the message service through that one's public functions only, and knows no
+External clients send, poll, fetch and delete messages here. Messages that arrive for their functions are
+held, encrypted, until a client deletes them. The API calls the message service's public functions, and no
 access point.
 """

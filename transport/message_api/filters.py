@@ -1,4 +1,4 @@
-"""`filter[attribute]=value` of `getMessageByFilter` and `getMessageById`; all that are given have to hold."""
+"""The filters `filter[attribute]=value` of `getMessageByFilter` and `getMessageById`; all have to match."""
 
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -41,7 +41,7 @@ LARGEST_PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A query for messages. `without` are the kinds of pieces that are left out of a message."""
+    """A query for messages. `without` are the kinds of pieces to leave out of each message."""
 
     condition: Q = field(default_factory=Q)
     without: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ class Filter:
 
 
 def read(query: QueryDict) -> Filter:
-    """The filter of a request. One attribute given twice means either. Raises `BadRequest`."""
+    """The filter of a request. An attribute that is given twice matches either value. Raises `BadRequest`."""
     condition, after = Q(), Q()
     without: set[str] = set()
     size = LARGEST_PAGE
@@ -73,7 +73,7 @@ def read(query: QueryDict) -> Filter:
 
 
 def link(path: str, query: QueryDict, row: HeldMessage | None = None) -> str:
-    """The request as a link; with a row, the link to what comes after it."""
+    """The address of the request; with a row, the address of the page after that row."""
     parameters = [
         (name, value) for name, values in query.lists() for value in values if name != _AFTER or row is None
     ]

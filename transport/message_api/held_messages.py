@@ -1,7 +1,8 @@
-"""Messages that are held for external clients until one deletes them: header and documents, both encrypted.
+"""Messages that are held for external clients until one of them deletes them: header and documents,
+encrypted.
 
-The file is the JSON of the contract's `digitalDocument`, so that fetching a message is copying it. `pieces`
-tells where in it texts and files stand.
+The file is the JSON of the contract's `digitalDocument`, so that a message is fetched by copying it. `pieces`
+tells where texts and files are in it.
 """
 
 import json
@@ -44,7 +45,7 @@ _CHUNK: Final = 48 * 1024
 
 
 def send(caller: Caller, message: Message, resource_id: UUID | None) -> HeldMessage:
-    """Order a message to be sent and hold it, in one transaction. Raises `BadRequest`."""
+    """Order a message to be sent, and hold it, in one transaction. Raises `BadRequest`."""
     identity = UUID(message.header.message_id)
     organisation = caller.client.organisation
     try:
@@ -70,7 +71,7 @@ def send(caller: Caller, message: Message, resource_id: UUID | None) -> HeldMess
 
 
 def hold_inbound(delivered: Delivered, function_address: str, *, is_shared: bool) -> None:
-    """Hold an inbound message, in the service's transaction; the same again changes nothing."""
+    """Hold an inbound message, in the message service's transaction; a repeated message is ignored."""
     organisation = Organisation.objects.get(participant_id=delivered.participant)
     identity = UUID(delivered.message.header.message_id)
     incoming = IncomingMessage.objects.get(organisation=organisation, message_id=identity, is_accepted=True)
@@ -100,7 +101,7 @@ def delete(row: HeldMessage) -> None:
 
 @contextmanager
 def opened(row: HeldMessage) -> Iterator[BinaryIO]:
-    """The documents' JSON, as a file."""
+    """The JSON of the documents, as an open file."""
     with blobs.open_stored(row.payload_name, row.payload_binding) as source:
         yield source
 
@@ -126,7 +127,7 @@ def _function(party: Party) -> str:
 
 
 def _head(header: Header) -> dict[str, Any]:
-    """The contract's attributes but status, documents and events. What is required and lacking is empty."""
+    """The contract's attributes without status, documents and events; missing required ones are empty."""
     system = header.generating_system
     found = {
         "creationDateTime": timestamp(header.created_at),
@@ -169,7 +170,7 @@ def _attention(attention: Attention | None) -> dict[str, Any] | None:
 
 
 class _Pieces:
-    """Writes `digitalDocument`, and counts what it consists of."""
+    """Writes `digitalDocument`, and records its pieces."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out

@@ -1,8 +1,7 @@
-"""Reading a JSON body as it comes: what is long goes to a file of its own, the rest is small enough to hold.
+"""Reading a JSON body as a stream: long strings go to files, the rest is small enough for memory.
 
-A string longer than a few pages is written aside while the body is read. An attachment (the `content` of a
-file) is then decoded from there into a file; any other long string, such as a message's text, is put back
-where it stood.
+A string longer than a few pages is written to a file while the body is read. An attachment (the `content` of
+a file) is then decoded from that; any other long string, such as a message's text, is put back in its place.
 """
 
 import json
@@ -16,7 +15,7 @@ import pybase64
 
 _CHUNK: Final = 64 * 1024
 _LONGEST_IN_PLACE: Final = 16 * 1024
-# Structure and texts of a message; attachments do not count.
+# For the structure and texts of a message, without attachments.
 _LONGEST_HELD: Final = 4 * 1024 * 1024
 _CONTENT: Final = "content"
 _STOP: Final = re.compile(rb'["\\]')
@@ -27,7 +26,7 @@ _WHITESPACE: Final = b" \t\r\n"
 
 
 class BodyRefused(Exception):
-    """The body is not what is asked for; `why` says so without quoting it."""
+    """The body is malformed; `why` tells how, without quoting it."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -45,14 +44,14 @@ class Source(Protocol):
 
 
 class Aside(str):
-    """A long `content` that was written aside: an empty text; what it said is in `path`, as it came."""
+    """A long `content` that was written to a file: an empty text, whose JSON string is in `path`."""
 
     __slots__ = ("path",)
     path: Path
 
 
 def read_json(source: Source, directory: Path, *, max_bytes: int) -> Any:
-    """The body's value; long contents are `Aside`, their files in `directory`. Raises `BodyRefused`."""
+    """Read the body's value; long contents are `Aside`, with files in `directory`. Raises `BodyRefused`."""
     reader = _Reader(directory, max_bytes)
     while chunk := source.read(_CHUNK):
         reader.feed(chunk)
@@ -60,7 +59,7 @@ def read_json(source: Source, directory: Path, *, max_bytes: int) -> Any:
 
 
 def decode(content: str, target: Path) -> int:
-    """Decode a file's base64 (RFC 4648) into `target`; how many bytes it has. Raises `BodyRefused`."""
+    """Decode a file's base64 (RFC 4648) into `target`; returns the number of bytes. Raises `BodyRefused`."""
     with target.open("xb") as out:
         if not isinstance(content, Aside):
             return _Decoder(out).all_of(content.encode("utf-8", "replace"))
@@ -114,7 +113,7 @@ class _Decoder:
 
 
 def _unescaped(data: bytes) -> bytes:
-    """JSON's escapes undone; what is no escape stays, and is no base64."""
+    """Replace JSON's escapes. Invalid ones stay, and are later refused as base64."""
     return _ESCAPE.sub(_meaning, data) if b"\\" in data else data
 
 
@@ -125,7 +124,7 @@ def _meaning(found: re.Match[bytes]) -> bytes:
 
 
 class _Reader:
-    """Finds strings, and keeps the rest as it came."""
+    """Finds strings, and keeps the rest of the body unchanged."""
 
     def __init__(self, directory: Path, max_bytes: int) -> None:
         self._directory = directory
@@ -134,7 +133,7 @@ class _Reader:
         self._string: bytearray | None = None
         self._out: BinaryIO | None = None
         self._is_escaped = False
-        # Nobody can write a string that means a file, without knowing this.
+        # Random, so that no client can write a string that is taken for a file.
         self._mark = f"aside-{secrets.token_hex(16)}-"
         self._files: dict[str, Path] = {}
 
@@ -234,7 +233,7 @@ def _parsed(data: bytes) -> Any:
         value = json.loads(data.decode(), parse_constant=_no_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        # Not JSON, not UTF-8, half a character, a number without end, or nested without end.
+        # No JSON, no UTF-8, a lone surrogate, an endless number, or nested too deep.
         raise BodyRefused("the body is not JSON") from None
     return value
 

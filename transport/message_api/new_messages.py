@@ -1,4 +1,4 @@
-"""A message from what a client sent, judged as far as the API can; `sending` judges the rest."""
+"""Building a message from a request, validated as far as the API can; the message service does the rest."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The API's own OpenAPI document, made of the views and `shapes`, and the same for reading as a page."""
+"""The API's own OpenAPI document, generated from the views and `serializers`, and as a page."""
 
 from collections.abc import Callable
 from typing import Any, Final

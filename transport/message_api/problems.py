@@ -1,7 +1,7 @@
-"""Errors as the contract has them: problem objects (RFC 7807) with an issue for each thing that is wrong.
+"""Errors as the contract defines them: problem objects (RFC 7807) with an issue for each error.
 
-The contract's media type is application/json and its only statuses are 400, 401 and 404: whatever is wrong
-with a request is 400. No issue quotes what was sent.
+The contract's media type is application/json, and its only statuses are 400, 401 and 404: every error in a
+request is 400. No issue quotes the request.
 """
 
 import json
@@ -25,7 +25,7 @@ _ERROR: Final = "MESSAGE_EXCHANGE_ERROR"
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One thing that is wrong, and where: a path in the body, a parameter, or a place in the SDK message."""
+    """One error and its location: a path in the body, a parameter, or an XPath in the SDK message."""
 
     title: str
     pointer: str = "NA"
@@ -33,7 +33,7 @@ class Issue:
 
 
 class BadRequest(Exception):
-    """The request is not taken."""
+    """The request is refused with these issues."""
 
     def __init__(self, *issues: Issue, title: str = "Bad Request") -> None:
         self.issues = issues
@@ -42,7 +42,7 @@ class BadRequest(Exception):
 
 
 def handled(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """The exception handler of Django REST framework. None: the error is ours, and is answered with 500."""
+    """Django REST framework's exception handler; None for an error of ours, which is answered with 500."""
     match error:
         case BadRequest():
             return response(400, BAD_REQUEST, error.title, error.issues)
@@ -74,12 +74,12 @@ def handled(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
 
 
 def unavailable() -> HttpResponse:
-    """The service cannot answer now: the client is to try again."""
+    """The response when the service is unavailable: the client has to try again."""
     return response(HTTPStatus.SERVICE_UNAVAILABLE, _OTHER, "Service Unavailable", [])
 
 
 def response(status: int, kind: str, title: str, issues: Iterable[Issue]) -> HttpResponse:
-    """A problem as an answer."""
+    """The response with a problem."""
     now = timestamp(timezone.now())
     body = {
         "type": kind,
@@ -101,7 +101,7 @@ def response(status: int, kind: str, title: str, issues: Iterable[Issue]) -> Htt
 
 
 def _issues(detail: Any, pointer: str) -> Iterable[Issue]:
-    """A serializer's errors, by the path of each. Their texts come from the rules and quote nothing."""
+    """Issues for the errors of a serializer, with the path of each. Their texts do not quote the request."""
     match detail:
         case dict():
             for name, inner in detail.items():

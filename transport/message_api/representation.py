@@ -18,7 +18,7 @@ from .serializers import VERSION
 _ERROR: Final = OutgoingState.MESSAGE_EXCHANGE_ERROR
 # "Endast meddelanden med slutlig status kan raderas".
 FINAL: Final = frozenset({IncomingState.NEW, OutgoingState.ACCEPTED, _ERROR})
-# "Obligatorisk status": what every client knows, and is told of.
+# "Obligatorisk status": clients are notified of these.
 MANDATORY: Final = FINAL | {OutgoingState.WAITING_FOR_RECEIPT}
 _TYPE: Final = "urn:event-type:sdk:message"
 _NOTHING: Final = "NA"
@@ -60,26 +60,26 @@ def with_status(rows: QuerySet[HeldMessage]) -> QuerySet[HeldMessage]:
 
 
 def status_of(row: HeldMessage) -> str:
-    """A held message's status as it is now."""
+    """The current status of a held message."""
     current: Any = with_status(HeldMessage.objects.filter(pk=row.pk)).get()
     return str(current.status)
 
 
 def having_status(status: str) -> Q:
-    """The condition for a status. REJECTED finds what was rejected, although it ends otherwise."""
+    """The condition for a status. REJECTED also finds rejected messages that have ended as another status."""
     if status == OutgoingState.REJECTED:
         return Q(outgoing__state=OutgoingState.REJECTED)
     return Q(status=status)
 
 
 def head_of(row: Any) -> dict[str, Any]:
-    """A message without its documents: JSON:API's resource."""
+    """A message without its documents, as a JSON:API resource."""
     attributes = {"messageStatus": row.status, **row.head, "events": _events(row)}
     return {"type": "messages", "id": str(row.resource_id), "attributes": attributes}
 
 
 def list_in_pieces(rows: Iterator[Any], links: dict[str, str]) -> Iterator[bytes]:
-    """The answer of `getMessageByFilter`, a message at a time."""
+    """The response of `getMessageByFilter` in pieces, one message at a time."""
     yield _start(links) + b"["
     for number, row in enumerate(rows):
         yield (b"," if number else b"") + json.dumps(head_of(row), ensure_ascii=False).encode()
@@ -87,13 +87,14 @@ def list_in_pieces(rows: Iterator[Any], links: dict[str, str]) -> Iterator[bytes
 
 
 def message_in_pieces(row: Any, link: str, without: Set[str]) -> Iterator[bytes]:
-    """The answer of `getMessageById`: the documents are copied from their file, but for kinds in `without`.
+    """The response of `getMessageById` in pieces: the documents are copied from their file, except kinds in
+    `without`.
 
-    The file is opened at once: what cannot be opened is an error, not half an answer.
+    The file is opened at once, so that an error does not leave half a response.
     """
     opened = ExitStack()
     source = opened.enter_context(held_messages.opened(row))
-    # The documents come last among the attributes, so that the rest is written whole.
+    # The documents are the last attribute, after all others.
     head = json.dumps(head_of(row), ensure_ascii=False).encode()[:-2]
 
     def pieces() -> Iterator[bytes]:
@@ -123,7 +124,7 @@ def _events(row: Any) -> dict[str, Any]:
     issues: list[dict[str, str]] = []
     for event in document.events.all():
         if event.name == "TRANSPORT_RECEIPT":
-            # ACKNOWLEDGE tells of it.
+            # Clients see it as ACKNOWLEDGE.
             continue
         if event.name == "RECEIPT_MISSING":
             issues.append(_issue(_ERROR, event, title="No message receipt received in time"))

@@ -1,4 +1,4 @@
-"""The contract's objects: they judge what is taken, and the own OpenAPI document is made of them."""
+"""The objects of the API's contract, which validate requests and generate the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ _LONGEST: Final = 256
 
 
 class Text(serializers.CharField):
-    """A string as it is: nothing is trimmed, and a number is no string."""
+    """A string, not trimmed; a number is refused."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "allow_blank": True, **options})
@@ -28,14 +28,14 @@ class Text(serializers.CharField):
 
 
 class Content(Text):
-    """A file in base64; where it is long it was written aside, and is looked at when it is decoded."""
+    """A file in base64; a long one is in a file of its own (`Aside`), and is validated when it is decoded."""
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
         return data if isinstance(data, str) else super().run_validation(data)
 
 
 class Flag(serializers.BooleanField):
-    """true or false, and nothing that could mean either."""
+    """`true` or `false`; nothing else is converted to one of them."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -53,7 +53,7 @@ class Problem(serializers.Serializer[Any]):
 
 
 class Issue(Problem):
-    """One event, or one problem."""
+    """An event of a message, or a problem of a request."""
 
     typeCode = Text(required=False, help_text="a message status, or a receipt's reason code (SV, BV, SIG)")
     dateTime = Text(required=False)
@@ -154,7 +154,7 @@ class NewMessage(serializers.Serializer[Any]):
 
 
 class MessageAttributes(NewAttributes):
-    """An SDK message, as it was sent or has arrived."""
+    """The attributes of an SDK message that was sent or has arrived."""
 
     messageStatus = serializers.ChoiceField(STATUSES)
     creationDateTime = Text()
@@ -175,14 +175,14 @@ class Meta(serializers.Serializer[Any]):
 
 
 class Links(serializers.Serializer[Any]):
-    """`next` is there where there are more."""
+    """The links of a page; `next` is present if there are more messages."""
 
     self = Text()
     next = Text(required=False)
 
 
 class OneMessage(serializers.Serializer[Any]):
-    """The answer of `getMessageById`."""
+    """The response of `getMessageById`."""
 
     meta = Meta()
     links = Links()
@@ -190,7 +190,7 @@ class OneMessage(serializers.Serializer[Any]):
 
 
 class Messages(serializers.Serializer[Any]):
-    """The answer of `getMessageByFilter`; `digitalDocument` is never in it."""
+    """The response of `getMessageByFilter`, without `digitalDocument`."""
 
     meta = Meta()
     links = Links()

@@ -1,4 +1,4 @@
-"""As much DER as is needed to cut values out of it (X.690)."""
+"""Reading values from DER (X.690)."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Where a participant's metadata is: BDXL names and NAPTR records (C3.4.2, federation-facts)."""
+"""Finding a participant's metadata: BDXL names and NAPTR records (C3.4.2)."""
 
 import base64
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ NAPTR_SERVICE: Final = "meta:smp"
 
 
 class NoServiceRecord(ProtocolError):
-    """There is no NAPTR record that says where the participant's metadata is."""
+    """There is no NAPTR record with the address of the participant's metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Naptr:
 
 
 def bdxl_name(participant: ParticipantId, zone: str) -> str:
-    """The DNS name that is asked: base32 of SHA-256 of the identifier, the scheme, the SML's zone."""
+    """The DNS name of a participant: base32 of SHA-256 of the identifier, the scheme, the SML's zone."""
     digest = hashes.Hash(hashes.SHA256())
     digest.update(participant.value.lower().encode())
     label = base64.b32encode(digest.finalize()).decode().rstrip("=")
@@ -54,10 +54,10 @@ def smp_base_url(records: Iterable[Naptr]) -> str:
 
 
 def metadata_url(base: str, participant: ParticipantId, document_type: DocumentType) -> str:
-    """Where the SignedServiceMetadata is (SMP 1.0 3.4.1), each segment percent-encoded."""
-    who = quote(f"{PARTICIPANT_SCHEME}::{participant.value}", safe="")
-    what = quote(f"{document_type.scheme}::{document_type.identifier}", safe="")
-    return f"{base}/{who}/services/{what}"
+    """The URL of the SignedServiceMetadata (SMP 1.0 3.4.1), each segment percent-encoded."""
+    participant_segment = quote(f"{PARTICIPANT_SCHEME}::{participant.value}", safe="")
+    document_segment = quote(f"{document_type.scheme}::{document_type.identifier}", safe="")
+    return f"{base}/{participant_segment}/services/{document_segment}"
 
 
 def _replacement(regexp: str) -> str | None:

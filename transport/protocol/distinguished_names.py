@@ -75,7 +75,7 @@ RelativeName = tuple[Attribute, ...]
 
 
 class NameUnreadable(ProtocolError):
-    """A text that is no distinguished name."""
+    """The text is no distinguished name."""
 
 
 def is_same_name(name: x509.Name, other: x509.Name) -> bool:
@@ -84,7 +84,7 @@ def is_same_name(name: x509.Name, other: x509.Name) -> bool:
 
 
 def is_name_as_text(text: str, name: x509.Name) -> bool:
-    """Whether the text is this name, and neither more nor less. A text that is no name is nobody's."""
+    """Whether the text is exactly this name; False for a text that is no name."""
     try:
         parts = parse_name(text)
     except NameUnreadable:

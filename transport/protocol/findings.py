@@ -1,6 +1,6 @@
-"""What validation says: facts about places, with the codes of a message receipt.
+"""The findings of validation: broken rules with their places and the codes of a message receipt.
 
-A finding's text is written from the rule alone. It never quotes what stands at the place.
+The text of a finding is written from the rule alone, and never quotes the document.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Finding:
 
     `xpath` uses the prefixes of the specifications (tns, x, xha, xhb, app, cac, cbc) and positions.
     `reason` and `detail` are None for a rule that no receipt answers for (a broken receipt, AS4).
-    `is_note` marks what is worth saying but breaks nothing.
+    `is_note` marks a remark that breaks no rule.
     """
 
     rule: str

@@ -25,7 +25,7 @@ from .identifiers import (
 )
 from .moments import NotAMoment, nearest_moment
 
-# Where no XPath can be given (C3.2.4 3.1 g).
+# For causes without an XPath (C3.2.4 3.1 g).
 NO_PLACE: Final = "NA"
 _MAX_CAUSES: Final = 20
 _ZONE: Final = re.compile(r"(?:Z|[+-][0-9]{2}:[0-9]{2})\Z")
@@ -40,7 +40,7 @@ class ResponseCode(StrEnum):
 
 
 class ReceiptMalformed(ProtocolError):
-    """What a receipt must say is missing or not of its form; `element` names it."""
+    """A required value of a receipt is missing or malformed; `element` names it."""
 
     def __init__(self, element: str) -> None:
         self.element = element
@@ -81,7 +81,7 @@ def causes_of(findings: list[Finding]) -> tuple[Cause, ...]:
 
 
 def write_receipt(receipt: MessageReceipt) -> bytes:
-    """The receipt as canonical XML, so that it may stand in an envelope as it is."""
+    """The receipt as canonical XML, which can be put into an envelope unchanged."""
     issued = receipt.issued_at.astimezone(UTC)
     lines = "".join(
         f"<cac:LineResponse><cac:LineReference>{_value('LineID', cause.xpath)}</cac:LineReference>"
@@ -103,7 +103,7 @@ def write_receipt(receipt: MessageReceipt) -> bytes:
 
 
 def read_receipt(root: etree._Element) -> MessageReceipt:
-    """The values of an ApplicationResponse; raises `ReceiptMalformed`. It judges no rules."""
+    """The values of an ApplicationResponse; raises `ReceiptMalformed`. Rules are not checked."""
     if root.tag != f"{{{NS_RECEIPT}}}ApplicationResponse":
         raise ReceiptMalformed("root element ApplicationResponse")
     try:

@@ -1,8 +1,8 @@
-"""Revocation by CRL and by OCSP, the one standing in for the other.
+"""Revocation by CRL and by OCSP, each as a replacement of the other.
 
-The policy, in this order: an answer in the cache that is still valid; the CRL; the OCSP responder;
-an answer in the cache that ended less than `grace` ago. When none of them speaks the certificate's
-standing is unknown, and the caller waits (`RevocationUnknown`): never silently trusted.
+The policy, in this order: a valid answer in the cache; the CRL; the OCSP responder; an answer in the cache
+that expired less than `grace` ago. If there is none of these, the status is unknown and the caller has to
+wait (`RevocationUnknown`): the certificate is never trusted silently.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ Fetch = Callable[[str, bytes | None], bytes]
 
 
 class RevocationCache(Protocol):
-    """Keeps CRLs and OCSP answers as they came; every use verifies them again."""
+    """Stores CRLs and OCSP responses, which are verified again at every use."""
 
     def get(self, key: str) -> bytes | None: ...
 
@@ -56,7 +56,7 @@ class _Answer:
 
 
 class RevocationChecker:
-    """Asks CRLs and OCSP responders that certificates name, and remembers what they said."""
+    """Asks the CRLs and OCSP responders that certificates name, and caches their answers."""
 
     def __init__(self, fetch: Fetch, cache: RevocationCache, *, grace: timedelta = timedelta(0)) -> None:
         self._fetch = fetch

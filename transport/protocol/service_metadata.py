@@ -131,17 +131,17 @@ def endpoint_for(
 
 
 def _metadata(information: etree._Element) -> ServiceMetadata:
-    who = _one(information, "ParticipantIdentifier")
-    what = _one(information, "DocumentIdentifier")
-    if who.get("scheme") != PARTICIPANT_SCHEME:
+    participant_element = _one(information, "ParticipantIdentifier")
+    document_element = _one(information, "DocumentIdentifier")
+    if participant_element.get("scheme") != PARTICIPANT_SCHEME:
         raise MetadataMalformed("ParticipantIdentifier scheme")
     try:
-        participant = ParticipantId.parse(text_of(who))
+        participant = ParticipantId.parse(text_of(participant_element))
     except ParticipantIdInvalid:
         raise MetadataMalformed("ParticipantIdentifier") from None
     return ServiceMetadata(
         participant,
-        DocumentType(text_of(what).strip(), what.get("scheme", "")),
+        DocumentType(text_of(document_element).strip(), document_element.get("scheme", "")),
         tuple(_endpoints(information)),
         tuple(_published(information, CERTPUB_SIGNING)),
         tuple(_published(information, CERTPUB_ENCRYPTION)),

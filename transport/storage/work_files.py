@@ -1,4 +1,4 @@
-"""Directories for files on their way: gone when the work ends, and swept when its process died."""
+"""Directories for temporary files, removed when the work ends, or later if its process was killed."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def workspace(purpose: str) -> Generator[Path, None, None]:
 def keep_temporary_files() -> None:
     """Have this process, and those that it starts, put their temporary files in SDK_WORK_DIR too.
 
-    Uploads and what previews are drawn from are not laid in a directory that everybody on the machine has.
+    Uploads and files for previews are then not in a directory that all users of the machine share.
     """
     directory = str(settings.SDK_WORK_DIR)
     Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def keep_temporary_files() -> None:
 
 
 def remove_stale() -> int:
-    """Remove what processes left that are no more; how many directories there were."""
+    """Remove what killed processes have left; returns how many directories."""
     root = Path(settings.SDK_WORK_DIR)
     if not root.is_dir():
         return 0
@@ -53,7 +53,7 @@ def remove_stale() -> int:
 
 
 def _is_old(file: Path) -> bool:
-    """A temporary file of a process that was killed."""
+    """Whether a temporary file is so old that its process has ended."""
     try:
         return time.time() - file.stat().st_mtime > _OLDEST_SECONDS
     except FileNotFoundError:
@@ -72,7 +72,7 @@ def _is_stale(directory: Path) -> bool:
 
 
 def _is_running(pid: str) -> bool:
-    """Whether there is such a process, and more of it than what nobody has reaped yet."""
+    """Whether the process exists and is not a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Which message clients each function address belongs to: the built-in one, others, or both."""
+"""The page on which functions are routed to the built-in message client, to external ones, or to both."""
 
 from collections.abc import Mapping
 
@@ -16,23 +16,20 @@ from mailbox.requests import PersonRequest
 from transport.message_api.api import FunctionRoute
 
 from .guards import administrator_required
-from .layout import organisations_of, page, warn_of_second_administrator
+from .layout import chosen_organisation, organisations_of, page, warn_of_second_administrator
 
 
 @administrator_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def routes(request: PersonRequest) -> HttpResponse:
-    """The functions that other clients have a part in; POST assigns one."""
+    """The functions that are routed to external clients; POST routes one."""
     organisations = organisations_of(access.administered_by(request.user))
     errors: Mapping[str, str] = {}
     if request.method == "POST":
         form = RouteForm(request.POST)
         form.full_clean()
         given = form.cleaned_data
-        asked = given.get("organisation")
-        organisation = next((row for row in organisations if row.participant_id == asked), None)
-        if organisation is None and "organisation" not in form.errors:
-            form.add_error("organisation", _("Välj organisation."))
+        organisation = chosen_organisation(form, organisations)
         if organisation is not None and form.is_valid():
             to = FunctionRoute.To(given["to"])
             if clients.set_route(request.user, organisation, given["function"], to):

@@ -1,4 +1,4 @@
-"""Other message clients, which use the API: their keys, what they may do, and their web hooks."""
+"""The pages of external message clients: their keys, what they may do, and their web hooks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from mailbox.requests import PersonRequest
 from transport.message_api.api import ApiClient, Proposal, Scope, proposals, registration, webhooks
 
 from .guards import administrator_required
-from .layout import organisations_of, page
+from .layout import chosen_organisation, organisations_of, page
 
 _SCOPES = {
     Scope.SEND: gettext_lazy("skicka"),
@@ -72,17 +72,14 @@ class ProposalRow:
 @administrator_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def clients(request: PersonRequest) -> HttpResponse:
-    """All of them; POST adds one, which may do nothing until what it may has been confirmed."""
+    """The clients; POST adds one, which may do nothing until its functions and scopes are confirmed."""
     organisations = organisations_of(access.administered_by(request.user))
     errors: Mapping[str, str] = {}
     if request.method == "POST":
         form = ClientForm(request.POST)
         form.full_clean()
         given = form.cleaned_data
-        asked = given.get("organisation")
-        organisation = next((row for row in organisations if row.participant_id == asked), None)
-        if organisation is None and "organisation" not in form.errors:
-            form.add_error("organisation", _("Välj organisation."))
+        organisation = chosen_organisation(form, organisations)
         if organisation is not None and form.is_valid():
             try:
                 registered = administration_clients.register(
@@ -109,7 +106,7 @@ def clients(request: PersonRequest) -> HttpResponse:
 @administrator_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def client(request: PersonRequest, api_client_id: int) -> HttpResponse:
-    """A client; POST proposes what it may see and do, and changes what it is called."""
+    """A client; POST changes its name, and proposes its functions and scopes."""
     shown = _client(request, api_client_id)
     if request.method != "POST":
         return _page(request, shown, {})
@@ -163,7 +160,7 @@ def revoke_key(request: PersonRequest, api_client_id: int) -> HttpResponse:
 @administrator_required
 @require_POST
 def answer_proposal(request: PersonRequest, api_client_id: int) -> HttpResponse:
-    """Confirm what another has proposed, or let it be; as it was shown."""
+    """Confirm another administrator's proposal as it was shown, or withdraw it."""
     shown, form = _client(request, api_client_id), AnswerForm(request.POST)
     seal = form.given("seal")
     try:
@@ -185,7 +182,7 @@ def answer_proposal(request: PersonRequest, api_client_id: int) -> HttpResponse:
 @administrator_required
 @require_POST
 def set_active(request: PersonRequest, api_client_id: int) -> HttpResponse:
-    """Shut the client out at once, or let it in again."""
+    """Disable the client at once, or enable it again."""
     shown, is_active = _client(request, api_client_id), SwitchForm(request.POST).is_on("active")
     administration_clients.set_active(request.user, shown, is_active=is_active)
     if is_active:
@@ -200,7 +197,7 @@ def set_active(request: PersonRequest, api_client_id: int) -> HttpResponse:
 @administrator_required
 @require_POST
 def set_webhook(request: PersonRequest, api_client_id: int) -> HttpResponse:
-    """Say where the client is told of news. The secret is on the page that answers, and on no other."""
+    """Set the client's web hook. Its secret is shown on the page that answers, and never again."""
     shown, form = _client(request, api_client_id), WebhookForm(request.POST)
     if not form.is_valid():
         return _page(request, shown, first_errors(form))
@@ -248,7 +245,7 @@ def _in_words(scopes: Sequence[str]) -> list[Promise]:
 
 
 def _newest(client: ApiClient, what: str) -> list[str]:
-    """What the form begins with: what is proposed, else what is so."""
+    """The values that the form begins with: those of a proposal, else the present ones."""
     proposed = client.proposals.get("access")
     return list(proposed["value"][what] if proposed else getattr(client, what))
 

@@ -1,8 +1,10 @@
 """What surrounds every page of administration: the side menu, and the main menu's link to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -70,6 +72,15 @@ def warn_of_second_administrator(request: PersonRequest) -> None:
 def organisations_of(participant_ids: list[str]) -> list[Organisation]:
     """Organisations of this node by name."""
     return list(Organisation.objects.filter(participant_id__in=participant_ids).order_by("name"))
+
+
+def chosen_organisation(form: forms.Form, organisations: Sequence[Organisation]) -> Organisation | None:
+    """The organisation that a cleaned form names; the form gets an error if it is none of these."""
+    asked = form.cleaned_data.get("organisation")
+    organisation = next((row for row in organisations if row.participant_id == asked), None)
+    if organisation is None and "organisation" not in form.errors:
+        form.add_error("organisation", _("Välj organisation."))
+    return organisation
 
 
 def _menu(request: PersonRequest) -> list[MenuGroup]:

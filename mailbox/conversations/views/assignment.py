@@ -118,7 +118,7 @@ def _set_day(request: PersonRequest, conversation: Conversation, form: ActionFor
     elif is_due:
         state_changes.set_due_on(conversation.pk, request.user, day)
     else:
-        reminders.remind(conversation.pk, request.user, at_work_begins(day) if day else None)
+        reminders.set_reminder(conversation.pk, request.user, at_work_begins(day) if day else None)
 
 
 def _after(

@@ -1,4 +1,4 @@
-"""Buttons above a list: one change of all conversations that were chosen."""
+"""The buttons above a list, which change all conversations that were chosen."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +20,7 @@ from mailbox.requests import PersonRequest
 
 from .assignment import at_work_begins
 
-# Gives the keys of all conversations in the view that a list's address asks for.
+# Returns the keys of all conversations of the list with this address.
 KeysOfView = Callable[[FunctionMailbox, Person, str], list[int]]
 _SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
     "take": assignment.assign,
@@ -33,7 +33,7 @@ _SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
 @login_required
 @require_POST
 def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOfView) -> HttpResponse:
-    """Change what was chosen; back to the list as it was."""
+    """Change the chosen conversations, and redirect to the list."""
     mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
     form = ManyForm(request.POST)
     form.full_clean()
@@ -54,14 +54,14 @@ def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOf
 
 
 def _change_of(form: ManyForm) -> bulk.Change | None:
-    """What is to be done with each; None where it is not said fully."""
+    """The change that a form asks for; None where its day or label is missing."""
     action, label_id, day = form.given("action"), form.given("label"), form.given("day")
     if action == "label":
         return (lambda key, person: labels.add(key, person, label_id)) if label_id else None
     if action == "remind":
         if day is None or day <= timezone.localdate():
             return None
-        return lambda key, person: reminders.remind(key, person, at_work_begins(day))
+        return lambda key, person: reminders.set_reminder(key, person, at_work_begins(day))
     if action not in _SIMPLE:
         raise Http404
     return _SIMPLE[action]

@@ -1,4 +1,4 @@
-"""What members do on a conversation for each other: notes, labels; and who is there."""
+"""Notes and labels of a conversation, who has it open, and the labels of a mailbox."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from mailbox import access
 from mailbox.conversations import history, reassignment
 from mailbox.conversations import labels as mailbox_labels
 from mailbox.conversations import notes as conversation_notes
-from mailbox.conversations import presence as at_work
+from mailbox.conversations import presence as conversation_presence
 from mailbox.conversations.addresses import conversation_url
 from mailbox.conversations.forms import LabelForm, LabelsForm, NoteForm
 from mailbox.forms import first_errors
@@ -37,46 +37,49 @@ COLOURS: dict[str, str | Promise] = {
 def sidebar_context(
     conversation: Conversation, person: Person, *, lines: int | None = None
 ) -> dict[str, Any]:
-    """What a conversation's page shows beside its messages; of its history the last lines, or all."""
+    """What a conversation's page shows beside its messages; `lines` is the most lines of history."""
     events = history.events_of(conversation, latest=None if lines is None else lines + 1)
     is_cut = lines is not None and len(events) > lines
     offer = reassignment.offer_in(conversation)
     is_mine = offer is not None and access.offers_to(person).filter(pk=offer.pk).exists()
-    taken_over = reassignment.taken_over_by(conversation) if conversation.assignee_id == person.pk else None
-    on_it = Labelling.objects.filter(label=OuterRef("pk"), conversation=conversation)
-    choices = list(conversation.mailbox.labels.annotate(is_on=Exists(on_it)).order_by("name", "pk"))
+    accepted = reassignment.last_accepted(conversation) if conversation.assignee_id == person.pk else None
+    labelling = Labelling.objects.filter(label=OuterRef("pk"), conversation=conversation)
+    choices = list(conversation.mailbox.labels.annotate(is_on=Exists(labelling)).order_by("name", "pk"))
     return {
         "history": history.lines_of(events[1:] if is_cut else events),
         "is_cut": is_cut,
         "milestones": history.milestones_of(conversation),
         "offer": offer,
         "is_offer_mine": is_mine,
-        "taken_over": taken_over if offer is None else None,
+        "taken_over": accepted if offer is None else None,
         "labels": [label for label in choices if label.is_on],
         "label_choices": choices,
         "notes": conversation_notes.notes_of(conversation),
         "members": access.members_of(conversation.mailbox).exclude(pk=person.pk),
         "note_length": conversation_notes.LONGEST,
         "today": timezone.localdate(),
-        "others": at_work.others_in(conversation, person),
+        "others": conversation_presence.others_in(conversation, person),
     }
 
 
 @login_required
 @require_safe
 def presence(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """Who else looks at the conversation."""
+    """The part of a conversation's page that tells who else has it open."""
     conversation = get_object_or_404(
         access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
     )
-    context = {"conversation": conversation, "others": at_work.others_in(conversation, request.user)}
+    context = {
+        "conversation": conversation,
+        "others": conversation_presence.others_in(conversation, request.user),
+    }
     return render(request, "conversations/_presence.html", context)
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def note(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """POST writes a note; the page is where one that could not be kept is corrected."""
+    """POST adds a note; the page shows the form again where it could not be saved."""
     conversation = get_object_or_404(
         access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
     )
@@ -87,7 +90,7 @@ def note(request: PersonRequest, conversation_id: int) -> HttpResponse:
         row, unknown = conversation_notes.write(
             conversation.pk, person, given["note"], mentioned=given["mentioned"]
         )
-        _tell_of_unknown_names(request, unknown)
+        _confirm_note(request, unknown)
         return redirect(f"{conversation_url(conversation.pk, given['list'])}#anteckning-{row.pk}")
     context = {
         "conversation": conversation,
@@ -104,7 +107,7 @@ def note(request: PersonRequest, conversation_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def remove_note(request: PersonRequest, note_id: int) -> HttpResponse:
-    """Take one's own note away."""
+    """Delete one's own note."""
     person = request.user
     row = get_object_or_404(access.notes_of(person).filter(written_by=person), pk=note_id)
     conversation_notes.remove(row, person)
@@ -115,24 +118,24 @@ def remove_note(request: PersonRequest, note_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def label(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """Put the labels that were chosen on the conversation, and take the others off."""
+    """Give the conversation the labels that were chosen, and no others."""
     conversation = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
     form = LabelsForm(request.POST)
     form.full_clean()
     given = form.cleaned_data
-    mailbox_labels.put(conversation.pk, request.user, given["label"], seen=given["had"])
+    mailbox_labels.set_labels(conversation.pk, request.user, given["label"], seen=given["had"])
     return redirect(conversation_url(conversation.pk, given["list"]))
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def labels(request: PersonRequest, mailbox_id: int) -> HttpResponse:
-    """The mailbox's labels; POST makes one."""
+    """The labels of a mailbox; POST creates one."""
     box = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
     form = LabelForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            mailbox_labels.make(box, form.cleaned_data["name"], form.cleaned_data["colour"])
+            mailbox_labels.create(box, form.cleaned_data["name"], form.cleaned_data["colour"])
         except mailbox_labels.NameTaken:
             form.add_error("name", _("Brevlådan har redan en etikett med det namnet."))
         except mailbox_labels.TooMany:
@@ -157,7 +160,7 @@ def labels(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def change_label(request: PersonRequest, label_id: int) -> HttpResponse:
-    """Give a label another name or colour."""
+    """Change a label's name or colour."""
     row = get_object_or_404(access.labels_of(request.user), pk=label_id)
     form = LabelForm(request.POST)
     if not form.is_valid():
@@ -174,7 +177,7 @@ def change_label(request: PersonRequest, label_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def remove_label(request: PersonRequest, label_id: int) -> HttpResponse:
-    """Take a label away; those who manage the mailbox do."""
+    """Delete a label; only managers of the mailbox may."""
     rows = access.labels_of(request.user).filter(mailbox__in=access.managed_by(request.user))
     row = get_object_or_404(rows, pk=label_id)
     mailbox_id = row.mailbox_id
@@ -183,7 +186,7 @@ def remove_label(request: PersonRequest, label_id: int) -> HttpResponse:
     return redirect("labels", mailbox_id)
 
 
-def _tell_of_unknown_names(request: PersonRequest, unknown: list[str]) -> None:
+def _confirm_note(request: PersonRequest, unknown: list[str]) -> None:
     if not unknown:
         messages.success(request, _("Anteckningen är sparad."))
         return

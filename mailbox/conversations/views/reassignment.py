@@ -110,7 +110,7 @@ def _offer(
         form.add_error("to", _("Konversationen erbjuds redan till någon. Ta tillbaka erbjudandet först."))
     except reassignment.NotOpen:
         form.add_error("to", _("Konversationen är avslutad. Öppna den på nytt först."))
-    except reassignment.NotToThem:
+    except reassignment.InvalidReceiver:
         form.add_error("to", _("Den du valde kan inte ta över längre. Välj någon annan."))
     except assignment.AlreadyThere:
         form.add_error(

@@ -98,7 +98,7 @@ def answer(request: PersonRequest, message_id: int) -> HttpResponse:
     row = _drafts_of(request.user).get(pk=begun.pk)
     if row.send_at is not None:
         return on_its_way(request, row)
-    presence.note_page(request.user, presence.of_draft(row))
+    presence.mark_page_fetched(request.user, presence.activity_of_draft(row))
     return form(request, row, errors=send_errors(row))
 
 
@@ -131,17 +131,17 @@ def draft(request: PersonRequest, draft_id: int) -> HttpResponse:
         return redirect_missing_draft(request, draft_id)
     if row.send_at is not None:
         return on_its_way(request, row)
-    place = presence.of_draft(row)
+    activity = presence.activity_of_draft(row)
     if request.method != "POST":
         if draft_lock.may_write(row, request.user):
             if request.htmx and "X-Background" in request.headers:
                 # The page in which the person read it: it is theirs to write in now.
                 return HttpResponse(status=204, headers={"HX-Refresh": "true"})
-            presence.note_page(request.user, place)
+            presence.mark_page_fetched(request.user, activity)
         return form(request, row, errors=send_errors(row))
     action, _separator, argument = request.POST.get("action", "save").partition(":")
     if action in {"discard", "discard-now"}:
-        presence.stop_writing(request.user, place)
+        presence.stop_writing(request.user, activity)
     typed = DraftForm(request.POST)
     try:
         return _act(request, row, action, argument, typed)
@@ -190,7 +190,7 @@ def _act(request: PersonRequest, row: Draft, action: str, argument: str, typed: 
     if action == "detach" and key:
         draft_files.detach(get_object_or_404(row.attachments, pk=key), person)
     if action == "seen" and key:
-        send_order.note_seen(row.pk, key, person)
+        send_order.record_seen(row.pk, key, person)
     if action == "canned":
         _insert(saved, typed, person)
     row.refresh_from_db()

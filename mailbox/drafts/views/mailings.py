@@ -1,4 +1,4 @@
-"""What was sent to several at once, and how it went."""
+"""The pages of mailings: messages to several recipients at once."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from mailbox import access
 from mailbox.drafts import mailings as drafts_mailings
 from mailbox.drafts.forms import PageForm
+from mailbox.forms import renamed
 from mailbox.requests import PersonRequest
 
 
@@ -16,8 +17,9 @@ from mailbox.requests import PersonRequest
 def mailings(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """The mailbox's mailings, the latest first, a page at a time."""
     mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
-    asked = PageForm(request.GET).understood()
-    found, before = drafts_mailings.page_of(mailbox, asked["before"] or asked["fore"])
+    # It was called `fore` in addresses of earlier releases.
+    asked = PageForm(renamed(request.GET, {"fore": "before"})).understood()
+    found, before = drafts_mailings.page_of(mailbox, asked["before"])
     context = {"mailbox": mailbox, "mailings": found, "before": before}
     return render(request, "drafts/mailings.html", context)
 
@@ -25,7 +27,7 @@ def mailings(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 @login_required
 @require_safe
 def mailing(request: PersonRequest, mailing_id: int) -> HttpResponse:
-    """Who has received and answered what was sent to several at once."""
+    """A mailing: which recipients have received and answered it."""
     rows = access.mailings_of(request.user)
     row = get_object_or_404(rows.select_related("mailbox", "written_by"), pk=mailing_id)
     deliveries = drafts_mailings.deliveries_of(row)

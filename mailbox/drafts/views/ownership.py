@@ -38,7 +38,7 @@ def take_over(request: PersonRequest, draft_id: int) -> HttpResponse:
         messages.success(request, _("Du har tagit över utkastet."))
         return redirect("draft", row.pk)
     row.refresh_from_db()
-    presence.note_page(request.user, presence.of_draft(row))
+    presence.mark_page_fetched(request.user, presence.activity_of_draft(row))
     return form(request, row)
 
 
@@ -72,7 +72,7 @@ def write_own(request: PersonRequest, draft_id: int) -> HttpResponse:
     own = composer.begin_own(row, typed.content(), request.user)
     if request.htmx:
         own = get_object_or_404(_drafts(request), pk=own.pk)
-        presence.note_page(request.user, presence.of_draft(own))
+        presence.mark_page_fetched(request.user, presence.activity_of_draft(own))
         return form(request, own)
     return redirect("draft", own.pk)
 
@@ -109,7 +109,7 @@ def in_conversation(request: PersonRequest, conversation_id: int) -> HttpRespons
 def leave(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Close a draft that was only looked at: nothing of it stays. One that is written in stays as it is."""
     row = get_object_or_404(_drafts(request), pk=draft_id)
-    presence.stop_writing(request.user, presence.of_draft(row))
+    presence.stop_writing(request.user, presence.activity_of_draft(row))
     conversation = row.answers.conversation_id if row.answers is not None else None
     composer.leave_untouched(row.pk, request.user)
     if request.htmx:

@@ -41,7 +41,7 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         except DraftIncomplete as incomplete:
             # What is missing is told in the form, where it can be filled in.
             return form(request, row, errors=incomplete.errors)
-        presence.note_page(request.user, presence.of_draft(row))
+        presence.mark_page_fetched(request.user, presence.activity_of_draft(row))
         return review_page(request, row)
     try:
         at = ReviewForm(request.POST).time_to_send()
@@ -66,7 +66,7 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         return redirect("draft", row.pk)
     except DraftGone:
         return redirect_missing_draft(request, draft_id)
-    presence.stop_writing(request.user, presence.of_draft(row))
+    presence.stop_writing(request.user, presence.activity_of_draft(row))
     if request.htmx and row.answers is not None:
         return _sent_in_thread(request, row)
     if at is not None:
@@ -207,7 +207,7 @@ def review_page(
     context = {
         "draft": row,
         "mailbox": row.mailbox,
-        "organisation": recipients.own_name(row.mailbox),
+        "organisation": recipients.organisation_name(row.mailbox),
         "recipients": recipients.recipients_of(row),
         "references": [
             (_(message_check.REFERENCE_KINDS.get(root, root)), value) for root, value in row.references
@@ -218,7 +218,7 @@ def review_page(
         "attachments": attachments,
         "attachment_keys": ",".join(str(attachment.pk) for attachment in attachments),
         "unfilled": canned_texts.placeholders_in(row.text),
-        "to_confirm": send_order.asks_once_more(row),
+        "to_confirm": send_order.recipients_to_confirm(row),
         "unseen": unseen,
         "newest": unseen[-1].pk if unseen else "",
         "seconds": send_order.undo_seconds(row.mailbox),

@@ -1,4 +1,4 @@
-"""Verify record bundles: complete, unchanged, with valid evidence."""
+"""Verifies that record bundles are complete and unchanged, with valid evidence."""
 
 import sys
 from argparse import ArgumentParser

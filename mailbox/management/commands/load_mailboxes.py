@@ -1,4 +1,4 @@
-"""Load function mailboxes, people and memberships from a file."""
+"""Loads mailboxes, people and memberships from a file."""
 
 import json
 from pathlib import Path
@@ -47,11 +47,11 @@ The file is JSON:
         for item in content["people"]:
             person, _ = Person.add(item["subject"], item["name"])
             for address in item.get("mailboxes", ()):
-                role = Membership.Role.MANAGER if item.get("manager") else Membership.Role.MEMBER
+                membership_role = Membership.Role.MANAGER if item.get("manager") else Membership.Role.MEMBER
                 Membership.objects.get_or_create(
-                    person=person, mailbox=boxes[address], defaults={"role": role}
+                    person=person, mailbox=boxes[address], defaults={"role": membership_role}
                 )
-            for held in OrganisationRole.Role:
-                if item.get(held.value):
-                    appoint(participant, person, held)
+            for role in OrganisationRole.Role:
+                if item.get(role.value):
+                    appoint(participant, person, role)
         self.stdout.write(f"{len(boxes)} mailboxes, {len(content['people'])} people")

@@ -1,4 +1,4 @@
-"""Index messages and notes for searching."""
+"""Indexes messages and notes for searching."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Say which way an organisation's messages take."""
+"""Sets the catch-all mailbox of an organisation, and the way of messages within the node."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tell whether the access log is whole and unchanged."""
+"""Verifies that the access log is complete and unchanged."""
 
 import sys
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fill an empty node with as much as years of use would, to measure and to look at."""
+"""Fills an empty node with as many rows as years of use leave, for measurements and for looking at pages."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -19,6 +19,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         size = Size(options["messages"], options["mailboxes"], options["functions"])
         try:
-            make(size, tell=self.stdout.write)
+            make(size, report=self.stdout.write)
         except ValueError as error:
             raise CommandError(f"{error}: nothing was added") from None

@@ -1,4 +1,4 @@
-"""Run the federation's test cases against an access point and write the protocol."""
+"""Runs the federation's test cases against an access point and writes the protocol."""
 
 import sys
 from argparse import ArgumentParser
@@ -25,23 +25,27 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("participant", help="whose access point is tested, such as 0203:habo.se")
-        parser.add_argument("function", help="a function address of it that is open")
+        parser.add_argument(
+            "participant", help="the participant whose access point is tested, such as 0203:habo.se"
+        )
+        parser.add_argument("function", help="an open function address of that participant")
         parser.add_argument(
             "--federation",
             type=Path,
             required=True,
             metavar="DIR",
-            help="the test federation's",
+            help="the directory of the test federation",
         )
-        parser.add_argument("--supplier", default="", help="as the protocol should name it")
+        parser.add_argument("--supplier", default="", help="the supplier's name in the protocol")
         parser.add_argument(
             "--send",
             metavar="COMMAND",
-            help="sends to the participant and function address that are put behind it, and prints "
-            "`delivered` or an error code as its last line; without it, you are asked to send",
+            help="sends a message to the participant and function address that are its last arguments, "
+            "and prints `delivered` or an error code as its last line; without it, you are asked to send",
         )
-        parser.add_argument("--log", metavar="COMMAND", help="prints the event log of what is tested")
+        parser.add_argument(
+            "--log", metavar="COMMAND", help="prints the event log of the access point under test"
+        )
         parser.add_argument("--only", nargs="+", metavar="NUMBER", choices=[case.number for case in CASES])
         parser.add_argument("--output", type=Path, default=Path("testprotokoll"), metavar="DIR")
 
@@ -59,10 +63,10 @@ class Command(BaseCommand):
         log = partial(output_of, options["log"]) if options["log"] else None
         with Bench(federation, target, supplier, log=log) as bench:
             name = options["supplier"] or target.participant.value
-            filled_in = protocol.run(bench, cases, name, self._tell)
+            filled_in = protocol.run(bench, cases, name, self._report)
         for path in protocol.write(filled_in, options["output"]):
             self.stdout.write(f"wrote {path}")
         sys.exit(0 if filled_in.is_passed else 1)
 
-    def _tell(self, outcome: protocol.Outcome) -> None:
+    def _report(self, outcome: protocol.Outcome) -> None:
         self.stdout.write(f"{outcome.number}: {outcome.verdict}: {outcome.observed}")

@@ -25,7 +25,7 @@ def eid(provider):
     eid = provider.eid
     provider_keys.discard()
     yield eid
-    eid.published, eid.seconds_ahead, eid.told_instead = None, 0, {}
+    eid.published, eid.seconds_ahead, eid.userinfo_overrides = None, 0, {}
     provider_keys.discard()
 
 

@@ -102,7 +102,7 @@ def test_logging_out_sends_no_token_in_an_address(client, provider, karin):
 
 
 def test_visits_before_a_login_leave_no_session(client, provider):
-    provider.eid.told_instead = {}
+    provider.eid.userinfo_overrides = {}
     for _ in range(3):
         client.cookies.clear()
         client.get("/logga-in")
@@ -137,11 +137,11 @@ def test_an_error_from_another_site_logs_nobody_out(client, provider, karin):
 
 
 def test_userinfo_of_another_subject_is_no_login(client, provider, karin):
-    provider.eid.told_instead = {"sub": "another"}
+    provider.eid.userinfo_overrides = {"sub": "another"}
     try:
         _, page = log_in(client, provider)
     finally:
-        provider.eid.told_instead = {}
+        provider.eid.userinfo_overrides = {}
     assert page.status_code == 403
     assert not LoginSession.objects.exists()
 

@@ -89,7 +89,7 @@ def test_while_the_scanner_is_away_people_may_go_on_writing(mailbox, client, set
     draft = composer.begin(mailbox, person)
     log_in(client, person)
     assert uploaded(draft, client).status_code == 200
-    with blobs.open_stored(draft.attachments.get().file_name, draft.attachments.get().place) as kept:
+    with blobs.open_stored(draft.attachments.get().file_name, draft.attachments.get().binding) as kept:
         assert kept.read() == BAD
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mailbox.administration import mailboxes
 from mailbox.conversations import assignment, reminders, state_changes, undo
-from mailbox.models import Assignment, Conversation, ConversationEvent, Membership
+from mailbox.models import Assignment, Conversation, ConversationEvent, Membership, OrganisationRole
 from mailbox.workplace import inbox, list_order
 from mailbox.workplace.inbox import View
 from tests.mailbox.build import a_member, arrives, log_in
@@ -124,7 +124,9 @@ def test_what_is_too_old_or_changed_since_is_not_undone(mailbox, why):
         past = timezone.now() - timedelta(seconds=undo.UNDO_SECONDS + 1)
         ConversationEvent.objects.update(at=past)
     else:
-        reminders.remind(conversation.pk, a_member("Ahmed", mailbox), timezone.now() + timedelta(days=2))
+        reminders.set_reminder(
+            conversation.pk, a_member("Ahmed", mailbox), timezone.now() + timedelta(days=2)
+        )
     with pytest.raises(undo.TooLateToUndo):
         undo.undo(taken.pk, karin)
     conversation.refresh_from_db()
@@ -142,7 +144,7 @@ def test_who_is_no_member_any_more_gives_back_what_they_held(mailbox, how):
         Membership.objects.filter(person=karin).update(ends_at=timezone.now())
         mailboxes.end_memberships()
     else:
-        mailboxes.make_administrator(mailbox.participant_id, eva)
+        mailboxes.appoint(mailbox.participant_id, eva, OrganisationRole.Role.ADMINISTRATOR)
         mailboxes.set_locked(eva, karin, is_locked=True)
     conversation.refresh_from_db()
     assert conversation.assignee is None
@@ -164,7 +166,7 @@ def test_a_reminder_brings_up_what_waits_or_is_done(mailbox):
     karin = a_member("Karin", mailbox)
     conversation = arrives(mailbox).conversation
     state_changes.finish(conversation.pk, karin)
-    reminders.remind(conversation.pk, karin, timezone.now() + timedelta(days=1))
+    reminders.set_reminder(conversation.pk, karin, timezone.now() + timedelta(days=1))
     assert reminders.send_due_reminders() == 0
     Conversation.objects.update(remind_at=timezone.now())
     assert reminders.send_due_reminders() == 1

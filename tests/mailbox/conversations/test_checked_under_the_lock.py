@@ -42,9 +42,9 @@ ACTS = {
     "throw-away": lambda talk, person, _: state_changes.move_to_trash(talk.pk, person),
     "take": lambda talk, person, _: assignment.assign(talk.pk, person),
     "give-back": lambda talk, person, _: assignment.unassign(talk.pk, person),
-    "remind": lambda talk, person, _: reminders.remind(talk.pk, person, None),
+    "remind": lambda talk, person, _: reminders.set_reminder(talk.pk, person, None),
     "note": lambda talk, person, _: notes.write(talk.pk, person, "Hej"),
-    "label": lambda talk, person, _: labels.put(talk.pk, person, [], seen=[]),
+    "label": lambda talk, person, _: labels.set_labels(talk.pk, person, [], seen=[]),
     "offer": lambda talk, person, _: reassignment.offer(
         talk.pk, person, to=a_member(talk.mailbox), done="a", remains="b"
     ),
@@ -149,7 +149,7 @@ def test_files_that_are_stored_at_once_stay_within_the_message_s_room(mailbox, m
 @pytest.mark.django_db(transaction=True)
 def test_labels_that_are_made_at_once_stay_within_what_a_mailbox_may_have(mailbox):
     Label.objects.bulk_create(Label(mailbox=mailbox, name=f"e{number}") for number in range(labels.MOST - 1))
-    told = at_once(6, lambda number: labels.make(mailbox, f"ny {number}", "grey"))
+    told = at_once(6, lambda number: labels.create(mailbox, f"ny {number}", "grey"))
     assert sum(isinstance(each, labels.TooMany) for each in told) == 5
     assert mailbox.labels.count() == labels.MOST
 

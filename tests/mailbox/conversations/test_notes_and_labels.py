@@ -138,7 +138,7 @@ def test_retention_takes_notes_mentions_and_labels_along(mailbox):
     conversation = arrives(mailbox).conversation
     notes.write(conversation.pk, karin, "@Ahmed")
     label = Label.objects.create(mailbox=mailbox, name="Brådskande")
-    labels.put(conversation.pk, karin, [label.pk], seen=[])
+    labels.set_labels(conversation.pk, karin, [label.pk], seen=[])
     state_changes.finish(conversation.pk, karin)
     Conversation.objects.update(last_activity_at=timezone.now() - timedelta(days=31))
     RetentionRule.objects.create(mailbox=mailbox, state="done", days=30)
@@ -235,9 +235,9 @@ def test_who_saves_labels_leaves_what_others_changed_meanwhile(mailbox):
     foreign = Label.objects.create(
         mailbox=FunctionMailbox.objects.create(participant_id=HERE, address="x", name="X"), name="D"
     )
-    labels.put(conversation.pk, karin, [one.pk], seen=[])
-    labels.put(conversation.pk, ahmed, [one.pk, two.pk, foreign.pk], seen=[one.pk])
-    labels.put(conversation.pk, karin, [three.pk], seen=[one.pk])
+    labels.set_labels(conversation.pk, karin, [one.pk], seen=[])
+    labels.set_labels(conversation.pk, ahmed, [one.pk, two.pk, foreign.pk], seen=[one.pk])
+    labels.set_labels(conversation.pk, karin, [three.pk], seen=[one.pk])
     assert set(conversation.labels.all()) == {two, three}
     undo.undo(undo.undoable(conversation, karin).pk, karin)
     assert set(conversation.labels.all()) == {one, two}, "both changes were one press of a button"
@@ -274,10 +274,10 @@ def test_notes_and_labels_cost_no_query_each(mailbox, client):
     counts = []
     for number in range(3):
         notes.write(conversation.pk, ahmed, f"@Karin {number}")
-        label = labels.make(mailbox, f"Etikett {number}", "grey")
+        label = labels.create(mailbox, f"Etikett {number}", "grey")
         other = arrives(mailbox).conversation
         for row in (conversation, other):
-            labels.put(row.pk, karin, [label.pk], seen=[])
+            labels.set_labels(row.pk, karin, [label.pk], seen=[])
         for url in urls:
             client.get(url)
         with CaptureQueriesContext(connection) as queries:

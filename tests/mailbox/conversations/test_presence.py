@@ -75,7 +75,7 @@ def test_who_has_sent_or_thrown_away_what_they_wrote_writes_no_more(mailbox, cli
 def test_who_is_no_member_any_more_is_not_shown(mailbox):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     conversation = arrives(mailbox).conversation
-    presence.note(karin.pk, presence.Place(conversation.pk, is_writing=False))
+    presence.mark_present(karin.pk, presence.Activity(conversation.pk, is_writing=False))
     Membership.objects.filter(person=karin).delete()
     assert others(conversation, ahmed) == ((), ())
 
@@ -95,13 +95,13 @@ def test_a_page_that_is_closed_ends_only_what_it_said_itself(mailbox):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     conversation = arrives(mailbox).conversation
     looking, writing = (
-        presence.Place(conversation.pk, is_writing=is_writing) for is_writing in (False, True)
+        presence.Activity(conversation.pk, is_writing=is_writing) for is_writing in (False, True)
     )
-    wrote = presence.note(karin.pk, writing)
-    looked = presence.note(karin.pk, looking)
-    presence.leave(karin.pk, writing, wrote)
+    wrote = presence.mark_present(karin.pk, writing)
+    looked = presence.mark_present(karin.pk, looking)
+    presence.mark_page_closed(karin.pk, writing, wrote)
     assert others(conversation, ahmed) == (("Karin",), ()), "her other page is open"
-    presence.leave(karin.pk, looking, looked)
+    presence.mark_page_closed(karin.pk, looking, looked)
     assert others(conversation, ahmed) == ((), ())
 
 
@@ -112,28 +112,32 @@ def test_only_coming_and_going_is_told_and_never_of_whom(mailbox, monkeypatch):
     told: list[str] = []
     monkeypatch.setattr(events, "_notify", told.append)
     looking, writing = (
-        presence.Place(conversation.pk, is_writing=is_writing) for is_writing in (False, True)
+        presence.Activity(conversation.pk, is_writing=is_writing) for is_writing in (False, True)
     )
     for _ in range(2):
-        presence.note(karin.pk, looking)
+        presence.mark_present(karin.pk, looking)
     assert told == [f"presence {conversation.pk}"]
     for _ in range(2):
-        wrote = presence.note(karin.pk, writing)
+        wrote = presence.mark_present(karin.pk, writing)
     assert told[1:] == [f"conversation {conversation.pk}"]
-    presence.leave(karin.pk, writing, wrote)
+    presence.mark_page_closed(karin.pk, writing, wrote)
     assert told[2:] == [f"conversation {conversation.pk}", f"presence {conversation.pk}"]
 
 
 @pytest.mark.django_db
 def test_nobody_is_present_where_they_see_nothing(mailbox):
-    outsider, karin = a_member("Ulla"), a_member("Karin", mailbox)
     message = arrives(mailbox)
-    draft = composer.begin_answer(message, karin)
-    key = str(message.conversation_id)
-    assert presence.place_of(karin, conversation=key) == presence.Place(message.conversation_id, False)
-    assert presence.place_of(karin, draft=str(draft.pk)) == presence.Place(message.conversation_id, True)
-    for asked in ({"conversation": key}, {"draft": str(draft.pk)}, {"conversation": "x"}, {}):
-        assert presence.place_of(outsider, **asked) is None
+    draft = composer.begin_answer(message, a_member("Karin", mailbox))
+    shown = {
+        "conversations": {message.conversation_id: mailbox.pk},
+        "drafts": {draft.pk: (mailbox.pk, message.conversation_id), draft.pk + 1: (mailbox.pk, None)},
+    }
+    assert presence.visible_activities({mailbox.pk}, **shown) == {
+        presence.Activity(message.conversation_id, False),
+        presence.Activity(message.conversation_id, True),
+    }
+    assert presence.visible_activities({mailbox.pk + 1}, **shown) == set()
+    assert presence.visible_activities({mailbox.pk}, conversations={}, drafts={}) == set()
 
 
 @pytest.mark.django_db
@@ -141,9 +145,9 @@ def test_what_is_long_over_is_removed(mailbox):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     conversation = arrives(mailbox).conversation
     for person in (karin, ahmed):
-        presence.note(person.pk, presence.Place(conversation.pk, is_writing=False))
+        presence.mark_present(person.pk, presence.Activity(conversation.pk, is_writing=False))
     Presence.objects.filter(person=karin).update(seen_at=timezone.now() - timedelta(days=2))
-    assert presence.forget() == 1
+    assert presence.remove_expired() == 1
     assert Presence.objects.get().person == ahmed
 
 
@@ -174,7 +178,9 @@ def test_a_stream_keeps_its_person_present_and_tells_when_others_go(mailbox, mon
         assert await sync_to_async(others)(conversation, ahmed) == (("Karin",), ())
         # A sign of life: the listener has connected, and there is nothing to be told.
         await until(stream, b": here")
-        at = await sync_to_async(presence.note)(ahmed.pk, presence.Place(conversation.pk, is_writing=False))
+        at = await sync_to_async(presence.mark_present)(
+            ahmed.pk, presence.Activity(conversation.pk, is_writing=False)
+        )
         assert b"changed" not in await until(stream, b"event: presence")
         # Silence: hers is said again, his is over, and she is told to look.
         before = await sync_to_async(Presence.objects.get)(person=karin)
@@ -195,7 +201,7 @@ def test_a_stream_keeps_its_person_present_and_tells_when_others_go(mailbox, mon
 
     async def told() -> None:
         await sync_to_async(client.force_login)(karin, backend="mailbox.accounts.login.EidBackend")
-        response = await client.get(f"/handelser?konversation={conversation.pk}")
+        response = await client.get(f"/handelser?conversation={conversation.pk}")
         try:
             await story(response.streaming_content.__aiter__())
         finally:

@@ -67,7 +67,7 @@ def test_a_colleague_accepts_with_what_is_done_what_remains_and_when_it_is_due(m
     reassignment.accept(made.pk, ahmed)
     assert as_now(conversation) == ("Mottagning", "Ahmed", "open")
     assert conversation.due_on == due
-    said = reassignment.taken_over_by(conversation)
+    said = reassignment.last_accepted(conversation)
     assert (said.done, said.remains) == ("Ringt vårdcentralen", "Svara före mötet")
     assert told(conversation) == ["taken", "offered", "accepted"]
 
@@ -113,7 +113,7 @@ def test_only_who_has_it_offers_it_once_to_somebody_who_may_take_it(mailbox, sch
     with pytest.raises(assignment.NotAssigned):
         reassignment.offer(conversation.pk, ahmed, to=school, **SAID)
     for wrong in (karin, outsider, elsewhere, closed, mailbox):
-        with pytest.raises(reassignment.NotToThem):
+        with pytest.raises(reassignment.InvalidReceiver):
             reassignment.offer(conversation.pk, karin, to=wrong, **SAID)
     made = reassignment.offer(conversation.pk, karin, to=ahmed, **SAID)
     with pytest.raises(reassignment.AlreadyOffered):

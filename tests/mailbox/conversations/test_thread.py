@@ -29,7 +29,7 @@ def link(key: int, *, answers: int | None = None, minute: int | None = None) -> 
 
 
 def keys(*links: Link) -> list[int]:
-    return [one.key for one in in_order(links)]
+    return [found.key for found in in_order(links)]
 
 
 def test_an_answer_stands_below_what_it_answers_though_others_came_between():

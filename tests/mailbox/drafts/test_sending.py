@@ -190,9 +190,9 @@ def test_without_seconds_it_is_sent_at_once(mailbox, function, client, settings)
     assert "Meddelandet skickas." in response.content.decode()
 
 
-@pytest.mark.parametrize(("seconds", "trouble"), [(0, "recipient"), (10, "recipient")])
+@pytest.mark.parametrize(("seconds", "send_error"), [(0, "recipient"), (10, "recipient")])
 def test_a_recipient_that_goes_meanwhile_brings_the_draft_back_and_says_why(
-    mailbox, function, client, settings, seconds, trouble
+    mailbox, function, client, settings, seconds, send_error
 ):
     settings.SDK_UNDO_SEND_SECONDS = seconds
     person = a_member("Karin", mailbox)
@@ -202,7 +202,7 @@ def test_a_recipient_that_goes_meanwhile_brings_the_draft_back_and_says_why(
     seconds_pass(draft)
     send_order.send_if_due(draft.pk)
     draft.refresh_from_db()
-    assert (draft.trouble, draft.send_at) == (trouble, None)
+    assert (draft.trouble, draft.send_at) == (send_error, None)
     log_in(client, person)
     page = page_of(client, draft).content.decode()
     assert "Meddelandet skickades inte" in page
@@ -214,11 +214,11 @@ def test_a_recipient_that_goes_meanwhile_brings_the_draft_back_and_says_why(
 
 
 @pytest.mark.parametrize(
-    ("error", "trouble"),
+    ("error", "send_error"),
     [(orders.MessageInvalid([]), "invalid"), (OSError("the storage is away"), "failed")],
 )
 def test_what_cannot_be_sent_comes_back_and_is_not_tried_for_ever(
-    mailbox, function, monkeypatch, error, trouble
+    mailbox, function, monkeypatch, error, send_error
 ):
     person = a_member("Karin", mailbox)
     draft = ready(mailbox, function, person)
@@ -231,7 +231,7 @@ def test_what_cannot_be_sent_comes_back_and_is_not_tried_for_ever(
     monkeypatch.setattr(orders, "order", refuse)
     send_order.send_if_due(draft.pk)
     draft.refresh_from_db()
-    assert (draft.trouble, draft.send_at) == (trouble, None)
+    assert (draft.trouble, draft.send_at) == (send_error, None)
     assert not Message.objects.exists()
     assert send_order.sweep() == 0
 
@@ -323,11 +323,11 @@ def test_what_is_not_confidential_or_in_another_mailbox_s_past_is_judged_so(mail
     draft = ready(beside, function, nils)
     send_now(draft.pk, draft.version, composer.Content({}), nils)
     plain = ready(mailbox, function, person)
-    assert send_order.asks_once_more(plain) == []
+    assert send_order.recipients_to_confirm(plain) == []
     secret = composer.save(plain.pk, plain.version, composer.Content({"is_confidential": True}), person)
-    assert [one.address for one in send_order.asks_once_more(secret)] == ["sdk:af"]
+    assert [one.address for one in send_order.recipients_to_confirm(secret)] == ["sdk:af"]
     answer = composer.begin_answer(arrives(mailbox), person)
-    assert [one.address for one in send_order.asks_once_more(answer)] == ["funktion-a"]
+    assert [one.address for one in send_order.recipients_to_confirm(answer)] == ["funktion-a"]
 
 
 def test_a_message_that_came_while_one_wrote_stops_the_answer_and_shows_it(mailbox, client):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from mailbox.administration import mailboxes
 from mailbox.drafts import composer, send_order
-from mailbox.models import Draft, Membership, Message
+from mailbox.models import Draft, Membership, Message, OrganisationRole
 from tests.mailbox.build import a_member, arrives, log_in
 from tests.pages import in_one_line
 
@@ -110,7 +110,7 @@ def test_it_comes_back_when_somebody_has_written_meanwhile(mailbox):
 def test_it_comes_back_when_its_sender_is_no_member_any_more(mailbox, function, client, how):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     eva = a_member("Eva")
-    mailboxes.make_administrator(mailbox.participant_id, eva)
+    mailboxes.appoint(mailbox.participant_id, eva, OrganisationRole.Role.ADMINISTRATOR)
     draft = ready(mailbox, function, karin)
     send_order.order(draft.pk, looked_through(draft), karin, at=timezone.now() + timedelta(days=2))
     if how == "removed":

@@ -57,7 +57,7 @@ def to_all(mailbox, functions, person) -> Draft:
 
 
 def content_of(attachment: Attachment) -> bytes:
-    with blobs.open_stored(attachment.file_name, attachment.place) as source:
+    with blobs.open_stored(attachment.file_name, attachment.binding) as source:
         return source.read()
 
 

@@ -7,6 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.db import connection
+from django.http import QueryDict
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -48,13 +49,15 @@ def logged_in(number: int, *mailboxes: FunctionMailbox) -> tuple[Person, str]:
 
 
 def queries_for(keys: list[str], conversation: Conversation) -> int:
-    looks = [open_pages.Look(open_pages.Page(key, (conversation.pk,)), is_here=True) for key in keys]
-    open_pages.look(looks)
+    checks = [
+        open_pages.PageCheck(open_pages.Page(key, (conversation.pk,)), marks_presence=True) for key in keys
+    ]
+    open_pages.check_pages(checks)
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        answers = open_pages.look(looks)
-    assert all(answer.sight is not None and answer.sight.places for answer in answers)
+        answers = open_pages.check_pages(checks)
+    assert all(answer.access is not None and answer.access.activities for answer in answers)
     return len(asked)
 
 
@@ -69,13 +72,15 @@ def test_each_page_is_answered_for_its_own_person(mailbox, conversation):
     stranger, other = logged_in(2)
     locked, third = logged_in(3, mailbox)
     Person.objects.filter(pk=locked.pk).update(is_active=False)
-    pages = [open_pages.Page(one, (conversation.pk, 10**9)) for one in (key, other, third, "forged", "")]
-    seen = [answer.sight for answer in open_pages.look([open_pages.Look(page) for page in pages])]
-    assert seen[0] is not None
-    assert (seen[0].person_id, seen[0].mailbox_ids) == (member.pk, {mailbox.pk})
-    assert seen[0].conversation_ids == {conversation.pk}
-    assert seen[1] == open_pages.Sight(stranger.pk, frozenset(), frozenset())
-    assert seen[2:] == [None, None, None]
+    sessions_of_pages = (key, other, third, "forged", "")
+    pages = [open_pages.Page(session, (conversation.pk, 10**9)) for session in sessions_of_pages]
+    checks = [open_pages.PageCheck(page) for page in pages]
+    found = [answer.access for answer in open_pages.check_pages(checks)]
+    assert found[0] is not None
+    assert (found[0].person_id, found[0].mailbox_ids) == (member.pk, {mailbox.pk})
+    assert found[0].conversation_ids == {conversation.pk}
+    assert found[1] == open_pages.PageAccess(stranger.pk, frozenset(), frozenset())
+    assert found[2:] == [None, None, None]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -103,3 +108,9 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
         await sync_to_async(lambda: connection.close())()
 
     asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_a_page_from_before_an_upgrade_says_what_it_shows_by_the_old_names():
+    old = open_pages.Page.from_query("key", QueryDict("konversation=2&konversation=1&utkast=3&utkast=x"))
+    new = open_pages.Page.from_query("key", QueryDict("conversation=2&conversation=1&draft=3&draft=x"))
+    assert old == new == open_pages.Page("key", (1, 2), (3,))

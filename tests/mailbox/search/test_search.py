@@ -269,7 +269,7 @@ def test_filters_hold_for_notes(mailbox):
     message = kept(mailbox, Letter("", "Kontor", "", ("A", "B")), START)
     label = Label.objects.create(mailbox=mailbox, name="Brådskande")
     assert found_notes(person, "kontor", label_id=label.pk) == []
-    labels.put(note.conversation_id, person, [label.pk], seen=[])
+    labels.set_labels(note.conversation_id, person, [label.pk], seen=[])
     assert found_notes(person, "kontor", label_id=label.pk) == [note]
     assert found(person, "kontor") == [message.pk, note.pk]
     assert found(person, "kontor", are_notes=True) == [note.pk]

@@ -102,7 +102,7 @@ def test_a_long_text_is_forwarded_in_part_with_the_whole_as_a_file(mailbox, kari
     assert len(draft.text) < 201_000
     assert "den är bifogad i sin helhet" in draft.text
     attached = draft.attachments.get()
-    with blobs.open_stored(attached.file_name, attached.place) as source:
+    with blobs.open_stored(attached.file_name, attached.binding) as source:
         assert source.read().decode() == LONG
 
 

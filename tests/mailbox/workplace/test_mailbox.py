@@ -15,11 +15,21 @@ from django.utils import timezone
 
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import access
+from mailbox.administration.mailboxes import appoint
 from mailbox.attachments import uploads
 from mailbox.delivery.inbound import deliver
 from mailbox.drafts import composer, draft_files, recipients
 from mailbox.drafts.forms import DraftForm
-from mailbox.models import Attachment, Conversation, Draft, FunctionMailbox, Membership, Message, Person
+from mailbox.models import (
+    Attachment,
+    Conversation,
+    Draft,
+    FunctionMailbox,
+    Membership,
+    Message,
+    OrganisationRole,
+    Person,
+)
 from mailbox.texts import markdown
 from tests.mailbox.build import send_now
 from tests.transport.protocol.build import a_message
@@ -110,21 +120,17 @@ def test_a_locked_person_is_cut_off_at_once(mailbox, client):
 
 
 def test_an_administrator_sees_no_messages(mailbox, client):
-    from mailbox.administration.mailboxes import make_administrator
-
     message = arrives(mailbox)
     person = a_person("Eva")
-    make_administrator(HERE, person)
+    appoint(HERE, person, OrganisationRole.Role.ADMINISTRATOR)
     log_in(client, person)
     assert client.get(reverse("administration-mailbox", args=[mailbox.pk])).status_code == 200
     assert client.get(reverse("conversation", args=[message.conversation_id])).status_code == 404
 
 
 def test_an_administrator_of_another_organisation_sees_nothing_of_this_one(mailbox, client):
-    from mailbox.administration.mailboxes import make_administrator
-
     person = a_person("Annan")
-    make_administrator("0203:annan.se", person)
+    appoint("0203:annan.se", person, OrganisationRole.Role.ADMINISTRATOR)
     log_in(client, person)
     assert client.get(reverse("administration-mailbox", args=[mailbox.pk])).status_code == 404
     member = Membership.objects.create(person=a_person("X"), mailbox=mailbox)

@@ -80,7 +80,7 @@ def test_a_start_page_tells_of_everything_and_only_of_what_one_sees(mailbox, cli
     mentioned = arrives(mailbox).conversation
     notes.write(mentioned.pk, ahmed, "@Karin")
     reminded = arrives(mailbox).conversation
-    reminders.remind(reminded.pk, karin, timezone.now())
+    reminders.set_reminder(reminded.pk, karin, timezone.now())
     reminders.send_due_reminders()
     UnattendedAlarm.objects.create(mailbox=mailbox, reason="untaken", since=timezone.now())
     told = ["Överlämnas till dig", "Du är nämnd", "Påminnelser", "Tilldelade dig", "Obevakade brevlådor"]
@@ -106,7 +106,7 @@ def test_the_start_page_costs_no_query_for_each_thing_that_waits(mailbox, client
         offered = held_by(mailbox, ahmed)
         reassignment.offer(offered.pk, ahmed, to=karin, done="Ringt", remains="Svara")
         notes.write(offered.pk, ahmed, "@Karin")
-        reminders.remind(arrives(mailbox).conversation.pk, karin, timezone.now())
+        reminders.set_reminder(arrives(mailbox).conversation.pk, karin, timezone.now())
         reminders.send_due_reminders()
         start(client)
         with CaptureQueriesContext(connection) as queries:
@@ -129,7 +129,7 @@ def test_opened_taken_answered_and_done_say_who_and_when(mailbox):
     assignment.note_opened(conversation, karin)
     assignment.note_opened(conversation, ahmed)
     assignment.assign(conversation.pk, ahmed)
-    assignment.answered(conversation, ahmed)
+    assignment.record_answer(conversation, ahmed)
     assert milestones() == [
         "Öppnad första gången av Karin",
         "Öppnad också av Ahmed",

@@ -87,7 +87,7 @@ def everything() -> list[object]:
         draft.text,
     ]
     for file in (Attachment.objects.get(), DraftAttachment.objects.get()):
-        with blobs.open_stored(file.file_name, file.place) as content:
+        with blobs.open_stored(file.file_name, file.binding) as content:
             found += [file.name, content.read()]
     return found
 

@@ -1,1 +1,1 @@
-"""External message clients: registration, keys, access tokens, scopes, and the functions that are theirs."""
+"""External message clients: registration, keys, access tokens, scopes, and the functions that they serve."""

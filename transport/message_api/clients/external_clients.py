@@ -25,8 +25,8 @@ class ExternalClients:
         self._notify(participant, message_id, was_sent=True)
 
     def _notify(self, participant: str, message_id: UUID, *, was_sent: bool) -> None:
-        held = routing.held_by(participant, message_id, was_sent=was_sent)
-        if held is None:
+        held_message = routing.held_by(participant, message_id, was_sent=was_sent)
+        if held_message is None:
             return
-        if representation.status_of(held) in representation.MANDATORY:
-            webhooks.order(held)
+        if representation.status_of(held_message) in representation.MANDATORY:
+            webhooks.order(held_message)

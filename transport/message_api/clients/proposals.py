@@ -1,7 +1,7 @@
-"""Proposals: a change to a client that one person has ordered, until another person has confirmed it.
+"""Proposals: changes of a client that one person has proposed and another person has to confirm.
 
-A client's keys and functions open messages that those who register it do not see themselves. So no one gives
-them alone: what is proposed of each kind waits for somebody else, and is confirmed as it was shown.
+A client's keys and functions give access to messages that administrators do not see themselves. So nobody
+grants them alone: a proposal waits for somebody else, who confirms it as it was shown.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from .registration import beside, locked
 
 
 class NotYours(Exception):
-    """Nobody confirms what they have proposed themselves."""
+    """The person has made the proposal, and so cannot confirm it."""
 
 
 class Changed(Exception):
-    """The proposal has changed since it was shown, or has been settled."""
+    """The proposal has changed since it was shown, or has been answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """`kind` is what is given: `keys`, or `access` (functions and scopes). `seal` stands for all of it."""
+    """A proposal of `kind` `keys`, or `access` (functions and scopes). `seal` is a hash of its content."""
 
     kind: str
     by: str
@@ -65,7 +65,7 @@ def propose_access(
 
 
 def confirm(client: ApiClient, seal: str, *, by: str) -> Proposal:
-    """Give the client what was proposed. Raises `NotYours`, `Changed`."""
+    """Apply a proposal. Raises `NotYours`, `Changed`."""
     with locked(client) as row:
         proposal = _sealed(row, seal)
         if proposal.by == by:
@@ -80,7 +80,7 @@ def confirm(client: ApiClient, seal: str, *, by: str) -> Proposal:
 
 
 def withdraw(client: ApiClient, seal: str) -> Proposal:
-    """Let it be. Raises `Changed`."""
+    """Withdraw a proposal. Raises `Changed`."""
     with locked(client) as row:
         proposal = _sealed(row, seal)
         del row.proposals[proposal.kind]

@@ -24,7 +24,7 @@ _SMALLEST_RSA = 2048
 
 
 class NotRegistered(Exception):
-    """A registration is refused: `reason` is a code, the text tells the operator why."""
+    """The registration is refused; `reason` is a code, the text is for operators."""
 
     def __init__(self, reason: str, text: str) -> None:
         self.reason = reason
@@ -33,7 +33,7 @@ class NotRegistered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A client; `webhook_secret` where one was made, to be shown once."""
+    """A registered client; `webhook_secret` is set if one was created, and is shown once."""
 
     client: ApiClient
     is_new: bool
@@ -66,7 +66,7 @@ def register(
     scopes: Sequence[str] | None = None,
     webhook_url: str | None = None,
 ) -> Registered:
-    """Add a client, or change what is given of it. Raises `NotRegistered`."""
+    """Add a client, or change the values that are given. Raises `NotRegistered`."""
     with transaction.atomic():
         return _registered(organisation, client_id, name, auth_ids, scopes, webhook_url)
 
@@ -138,7 +138,7 @@ def keys_in(data: bytes, file: str = "it") -> list[dict[str, Any]]:
 
 
 def holds_private_key(data: bytes) -> bool:
-    """Whether what somebody took for a public key is, or brings along, a private one or a shared secret."""
+    """Whether the data, which should be a public key, contain a private key or a shared secret."""
     if b"PRIVATE KEY" in data:
         return True
     try:
@@ -150,19 +150,19 @@ def holds_private_key(data: bytes) -> bool:
 
 
 def give_keys(client: ApiClient, keys: list[dict[str, Any]], *, replace: bool = False) -> None:
-    """Let the client authenticate with these keys too, or with no others."""
+    """Add keys to those that the client authenticates with, or replace them."""
     with locked(client) as row:
         row.keys = client.keys = keys if replace else beside(row.keys, keys)
 
 
 def beside(held: list[dict[str, Any]], keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """New keys beside those that are held; one of the same id takes the other's place."""
+    """Keys with new ones added; a new key replaces one with the same id."""
     given = {key["kid"] for key in keys}
     return [key for key in held if key["kid"] not in given] + keys
 
 
 def revoke_key(client: ApiClient, kid: str) -> None:
-    """Take a key no more. Raises `NotRegistered`."""
+    """Revoke a key of the client. Raises `NotRegistered`."""
     with locked(client) as row:
         remaining = [key for key in row.keys if key["kid"] != kid]
         if len(remaining) == len(row.keys):
@@ -171,14 +171,14 @@ def revoke_key(client: ApiClient, kid: str) -> None:
 
 
 def set_active(client: ApiClient, *, is_active: bool) -> None:
-    """Shut a client out at once, with the tokens that it has; or let it in again."""
+    """Disable a client and its tokens at once, or enable it again."""
     with locked(client) as row:
         row.is_active = client.is_active = is_active
 
 
 @contextmanager
 def locked(client: ApiClient) -> Generator[ApiClient, None, None]:
-    """The client as it is now, locked; what is changed of it is saved."""
+    """The client, locked while the body runs; changes of it are saved."""
     with transaction.atomic():
         row = (
             ApiClient.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=client.pk)
@@ -199,7 +199,7 @@ def _public(key: Any, file: str) -> dict[str, Any]:
         raise NotRegistered("weak-key", f"{file}: an RSA key needs {_SMALLEST_RSA} bits")
     key.ensure_kid()
     values = dict(key.as_dict(private=False))
-    # What the owner said it is for could keep it from being used here.
+    # A declared use could keep the key from being used here.
     return {name: value for name, value in values.items() if name not in {"use", "key_ops", "alg"}}
 
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """The contract's security of `sendMessage` says `sendMessage`; its own list and the text say as here."""
+    """The scopes by the names of the contract's list; its `security` of `sendMessage` has another name."""
 
     SEND = "urn:sdk.api:sendMessages"
     GET = "urn:sdk.api:getMessage"

@@ -28,7 +28,7 @@ from transport.message_api.models import ApiClient, UsedAssertion
 from . import tokens
 
 _METHOD: Final = "private_key_jwt"
-# What a stranger's values may raise: a type, a number, a depth or a character that nothing here is made for.
+# What invalid values of a caller may raise.
 UNREADABLE: Final = (
     JoseError,
     ValueError,
@@ -44,7 +44,7 @@ _LONGEST_ASSERTION: Final = timedelta(minutes=10)
 
 
 def token_response(request: HttpRequest) -> HttpResponse:
-    """The answer to a request for a token (RFC 6749 4.4)."""
+    """The response to a request for a token (RFC 6749 4.4)."""
     server = _Server(audiences=audiences(request))
     try:
         response: HttpResponse = server.create_token_response(request)
@@ -57,7 +57,7 @@ def token_response(request: HttpRequest) -> HttpResponse:
 
 
 def audiences(request: HttpRequest) -> list[str]:
-    """The audiences that an assertion may have: this endpoint, as clients reach it."""
+    """The audiences that an assertion may have: the addresses of this endpoint."""
     path = reverse("message-api-token")
     return [
         f"{settings.SDK_PUBLIC_URL}{path}" if settings.SDK_PUBLIC_URL else request.build_absolute_uri(path)
@@ -65,7 +65,7 @@ def audiences(request: HttpRequest) -> list[str]:
 
 
 def remove_expired() -> int:
-    """Forget assertions that are not taken any more, whoever shows them; how many."""
+    """Delete the ids of assertions that have expired; returns how many."""
     return UsedAssertion.objects.filter(until__lt=timezone.now()).delete()[0]
 
 
@@ -82,7 +82,7 @@ class _Client(ClientMixin):
         return method == _METHOD
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        """The requested scopes that the client has; all that it has, where it requests none."""
+        """The requested scopes that the client has; all of its scopes, where it requests none."""
         granted = self.row.scopes
         wanted = (scope or "").split()
         return " ".join(item for item in granted if item in wanted) if wanted else " ".join(granted)
@@ -109,13 +109,13 @@ class _Assertion(JWTBearerClientAssertion):
             raise InvalidClientError(description="The assertion does not hold.") from None
 
     def process_assertion_claims(self, assertion: str, resolve_key: Any) -> Any:
-        """As Authlib's, with the algorithms of public keys and no others."""
+        """Authlib's check, limited to algorithms with public keys."""
         claims = jwt.decode(assertion, resolve_key, algorithms=tokens.PUBLIC_KEY_ALGORITHMS).claims
         self.verify_claims(claims)
         return claims
 
     def validate_jti(self, claims: dict[str, Any], jti: Any) -> bool:
-        """Whether this is the first time. One that would have to be remembered for long is refused."""
+        """Whether an assertion is used for the first time. One that is valid for too long is refused."""
         if not isinstance(jti, str) or not jti:
             return False
         until = datetime.fromtimestamp(claims["exp"], UTC) + timedelta(seconds=self.leeway)
@@ -155,4 +155,4 @@ class _Server(AuthorizationServer):
         return tokens.issue(client.row, granted)
 
     def save_token(self, token: Any, request: Any) -> None:
-        """A token carries what it says; nothing is kept of it."""
+        """Stores nothing: tokens are self-contained."""

@@ -1,4 +1,5 @@
-"""Access tokens: what a client shows with every request, issued here or by an outside authorisation server.
+"""Access tokens, which a client presents with every request: issued here, or by an external authorisation
+server.
 
 Both are JWTs with `iss`, `aud`, `exp`, `iat`, `scope`, the client in `azp` (or `client_id`) and its
 functions in the `auth_id` claim. The client must be registered here too: a token never opens more than the
@@ -49,11 +50,11 @@ _USE_NOTED_AGAIN_AFTER: Final = timedelta(minutes=1)
 
 
 class TokenRefused(Exception):
-    """The token does not hold."""
+    """The token is invalid."""
 
 
 class ServerAway(Exception):
-    """The outside authorisation server's keys cannot be fetched now."""
+    """The keys of the external authorisation server cannot be fetched now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,14 @@ class Caller:
         return self.client.pk
 
     def acts_for(self, function_address: str) -> bool:
-        """Whether it may see and act for the function: the token and the registration both have to say so."""
+        """Whether the caller may act for the function, by both the token and the registration."""
         return function_patterns.matches(self.auth_ids, function_address) and function_patterns.matches(
             self.client.auth_ids, function_address
         )
 
 
 def issue(client: ApiClient, scope: str) -> dict[str, Any]:
-    """A token response (RFC 6749 5.1). It has no refresh token, and ends within 30 minutes (B1.4.2)."""
+    """The token response (RFC 6749 5.1), without refresh token; valid for 30 minutes at most (B1.4.2)."""
     now = int(time.time())
     seconds = min(settings.SDK_API_TOKEN_SECONDS, _LONGEST_SECONDS)
     claims = {
@@ -102,7 +103,7 @@ def issue(client: ApiClient, scope: str) -> dict[str, Any]:
 
 
 def record_use(client: ApiClient) -> None:
-    """Remember that the client was here; at most once a minute, so that polling writes little."""
+    """Record when the client was last used; once a minute at most, so that polling writes little."""
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > _USE_NOTED_AGAIN_AFTER:
         ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
@@ -152,7 +153,7 @@ def _verified(token: str) -> dict[str, Any]:
 
 
 def _by_outside_keys(token: str) -> dict[str, Any]:
-    """Verify by the outside server's keys; fetch them anew where none fits: it may have renewed them."""
+    """Verify by the external server's keys; they are fetched again if none fits, as after a renewal."""
     try:
         return jwt.decode(token, _outside_keys(), algorithms=PUBLIC_KEY_ALGORITHMS).claims
     except (JoseError, ValueError, RecursionError):
@@ -179,8 +180,7 @@ def _cache_key() -> str:
 
 
 def _own_key() -> OctKey:
-    """This node both issues and checks these tokens, so the key is a secret of its own, used for nothing
-    else."""
+    """The key of tokens that this node issues: a secret, since only this node verifies them."""
     secret = HKDF(SHA256(), 32, None, b"sdkportal message API access tokens").derive(
         settings.SECRET_KEY.encode()
     )

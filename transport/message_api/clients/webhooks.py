@@ -1,7 +1,7 @@
-"""Web hooks: telling a client that there is something to fetch again, so that it need not poll.
+"""Web hooks: notifying a client that a message has changed, so that it need not poll.
 
-A notice carries ids and nothing of a message. It is signed with a secret that client and service share, and
-is tried again until the client has answered 2xx, or for a day: polling stays what is sure.
+A notification carries ids, and no content. It is signed with a secret that client and service share, and is
+sent again for a day until the client answers 2xx. Polling is the reliable way.
 """
 
 import base64
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 OLD_SIGNATURE: Final = "SDK-Signature"
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what comes before one
 _SECRET_BYTES: Final = 32
-# Nothing of an answer is used but its status.
+# Of a response only the status is used.
 _MAX_ANSWER_BYTES: Final = 0
 _PATIENCE: Final = timedelta(hours=24)
 _LONGEST_PAUSE_SECONDS: Final = 3600
@@ -41,7 +41,7 @@ _KEPT: Final = timedelta(days=7)
 
 
 class AddressNotAllowed(Exception):
-    """A web hook may not be sent there; `reason` is a code, `why` says what the operator has to set."""
+    """The address is not allowed; `reason` is a code, `why` tells the operator what to set."""
 
     def __init__(self, reason: str, why: str) -> None:
         self.reason = reason
@@ -89,18 +89,20 @@ def new_secret() -> str:
     return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def order(held: HeldMessage) -> None:
-    """Order that every client that may see the message is told, in the caller's transaction."""
-    clients = ApiClient.objects.filter(organisation=held.organisation, is_active=True).exclude(webhook_url="")
+def order(held_message: HeldMessage) -> None:
+    """Order a notification of every client that may see the message, in the caller's transaction."""
+    clients = ApiClient.objects.filter(organisation=held_message.organisation, is_active=True).exclude(
+        webhook_url=""
+    )
     for client in clients:
-        if function_patterns.matches(client.auth_ids, held.own_function):
+        if function_patterns.matches(client.auth_ids, held_message.own_function):
             # One that waits already will have the client fetch what is true then.
             if WebhookNotice.objects.filter(
-                client=client, resource_id=held.resource_id, due_at__isnull=False, attempts=0
+                client=client, resource_id=held_message.resource_id, due_at__isnull=False, attempts=0
             ).exists():
                 continue
             notice = WebhookNotice.objects.create(
-                client=client, resource_id=held.resource_id, due_at=timezone.now()
+                client=client, resource_id=held_message.resource_id, due_at=timezone.now()
             )
             wake(task_named("transport.message_api.tasks.send_webhook"), notice.pk)
 

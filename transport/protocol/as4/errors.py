@@ -1,4 +1,4 @@
-"""ebMS errors: what went wrong with an AS4 message, as a signal tells it (ebMS 3.0 6.7, AS4 1.0 3.4)."""
+"""ebMS errors of AS4 messages, as error signals have them (ebMS 3.0 6.7, AS4 1.0 3.4)."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -36,7 +36,7 @@ DUPLICATE_WORDS: Final = "was already handled (this is a duplicate)"
 
 
 class As4Error(ProtocolError):
-    """A message that is not taken. `detail` names the place and rule, never content.
+    """The message is refused. `detail` names the place and the rule, never content.
 
     `ref_to_message_id` is the message's id, once it could be read.
     """
@@ -48,7 +48,7 @@ class As4Error(ProtocolError):
         super().__init__(f"{kind.code} {kind.short_description}: {detail}")
 
     def about(self, message_id: str) -> Self:
-        """The same error, telling which message it is about."""
+        """The same error with the id of the message that it is about."""
         if self.ref_to_message_id is None:
             self.ref_to_message_id = message_id
         return self

@@ -1,6 +1,6 @@
-"""Looking at an AS4 message without taking it: what it is, and everything that is wrong with it.
+"""Inspecting an AS4 message without receiving it: what it is, and everything that is wrong with it.
 
-For tools. Algorithms and parameters of other profiles are told as notes; a broken signature, a digest
+For tools. Algorithms and parameters of other profiles are reported as notes; a broken signature, a digest
 that does not fit or a part that does not open is a finding. Nothing that is read here is ever delivered.
 """
 

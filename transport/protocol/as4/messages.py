@@ -1,4 +1,4 @@
-"""What AS4 messages say: values without their XML."""
+"""The values of AS4 messages, without their XML."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,7 +57,7 @@ class UserMessage:
 
     @property
     def is_test(self) -> bool:
-        """Whether it is for the test service: answered, and delivered to nobody."""
+        """Whether it is for the test service, which answers and delivers nothing."""
         return (self.service, self.action) == (TEST_SERVICE, TEST_ACTION)
 
 

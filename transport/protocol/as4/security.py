@@ -1,4 +1,4 @@
-"""WS-Security for AS4: what is signed, how keys are named, how algorithms are judged (1.15 section 3.2.6)."""
+"""WS-Security for AS4: what is signed, how keys are named, allowed algorithms (1.15 section 3.2.6)."""
 
 import base64
 import binascii
@@ -49,7 +49,7 @@ class SignatureAlgorithms:
 
 PROFILE: Final = SignatureAlgorithms({RSA_SHA256: hashes.SHA256()}, {SHA256: hashes.SHA256()})
 _MORE: Final = "http://www.w3.org/2001/04/xmldsig-more#rsa-"
-# For looking at messages of other profiles; never for taking them.
+# For inspecting messages of other profiles; never for receiving them.
 ANY_SHA2: Final = SignatureAlgorithms(
     {RSA_SHA256: hashes.SHA256(), _MORE + "sha384": hashes.SHA384(), _MORE + "sha512": hashes.SHA512()},
     {SHA256: hashes.SHA256()},

@@ -36,7 +36,7 @@ from .security import (
 
 CONTENT_TYPE: Final = f"{names.SOAP}; charset=UTF-8"
 _SOAP_TYPES: Final = frozenset({names.SOAP, "text/xml", "application/xml"})
-# What an answer that may be a signal has for a media type.
+# The media types of a response that may be a signal.
 MEDIA_TYPES: Final = _SOAP_TYPES | {MULTIPART}
 _MAX_TEXT: Final = 500
 _MAX_ERRORS: Final = 20
@@ -94,7 +94,7 @@ def read_signal(
     check_signer: Callable[[x509.Certificate], None],
     known_signers: Iterable[x509.Certificate] = (),
 ) -> Receipt | ErrorSignal:
-    """What another access point answered.
+    """Read the response of another access point.
 
     A receipt is returned only when its signature holds, its signer passes `check_signer` and it covers
     everything that was sent. Raises `As4Error` EBMS:0302 for one that does not, EBMS:0009 for what is no

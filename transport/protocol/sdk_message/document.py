@@ -1,7 +1,7 @@
-"""Reading an SDK message as a stream: a small tree, and the attachments beside it in files.
+"""Reading an SDK message as a stream: a small tree, and the attachments in files.
 
-The tree is what stands in the message but the base64 of its files, so its rules can be checked and
-its values taken from one reading, in bounded memory.
+The tree is the message without the base64 of its attachments, so that its rules can be checked and its values
+read in one pass, in bounded memory.
 """
 
 import re
@@ -67,7 +67,7 @@ class EmbeddedFile:
 
 @dataclass(slots=True)
 class MessageDocument:
-    """A message as read: `root` without the files' text, which `files` tells of; `size` in bytes."""
+    """A message that has been read: `root` without the content of `files`; `size` in bytes."""
 
     root: etree._Element
     files: dict[etree._Element, EmbeddedFile]
@@ -86,7 +86,7 @@ def read_document(
 
 
 def read_message(source: BinaryIO, file_directory: Path) -> Message:
-    """The message's values; raises `XmlRefused`, `MessageMalformed`. It judges no rules."""
+    """The values of a message; raises `XmlRefused`, `MessageMalformed`. Rules are not checked."""
     return message_of(read_document(source, file_directory))
 
 

@@ -1,6 +1,6 @@
 """The SDK message, `MessageWithAttachments:3` document 3.1 (B1.3.3 section 4): values, and writing.
 
-Reading is in `message_document`, the rules in `message_rules`.
+Reading is in `document`, the rules in `rules`.
 """
 
 import io
@@ -23,7 +23,7 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 class CharacterNotAllowed(ProtocolError):
-    """A value holds a character that XML cannot carry; `element` is where it would have stood."""
+    """A value has a character that XML does not allow; `element` is its element."""
 
     def __init__(self, element: str) -> None:
         self.element = element
@@ -31,11 +31,11 @@ class CharacterNotAllowed(ProtocolError):
 
 
 class ExtensionNotWritable(ProtocolError):
-    """An element of another namespace has no canonical form, so that it cannot stand in an envelope."""
+    """An element of another namespace has no canonical form, so that it cannot be put into an envelope."""
 
 
 def can_be_written(value: str) -> bool:
-    """Whether XML can carry every character of a value (XML 1.0 2.2)."""
+    """Whether XML allows every character of a value (XML 1.0 2.2)."""
     return _NOT_XML.search(value) is None
 
 
@@ -65,7 +65,7 @@ class SubOrganization:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A case number or the like, of the party that it stands under."""
+    """A case number or the like of a party."""
 
     identifier: Identifier
     label: str | None = None
@@ -73,7 +73,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Whom at the party it concerns."""
+    """The function of a party, and the persons and references that the message concerns."""
 
     sub_organization: SubOrganization
     persons: tuple[Person, ...] = ()
@@ -190,7 +190,7 @@ def timestamp(moment: datetime) -> str:
 def write_message(message: Message, out: BinaryIO) -> None:
     """Write the message as canonical XML (C14N 1.0, no declaration), attachments in chunks.
 
-    The bytes may stand in an envelope as they are. Raises `CharacterNotAllowed`, `ExtensionNotWritable`.
+    The bytes can be put into an envelope unchanged. Raises `CharacterNotAllowed`, `ExtensionNotWritable`.
     """
     _Writer(out, message.extensions).write(message)
 

@@ -107,7 +107,7 @@ def detach_signature(root: etree._Element) -> tuple[EnvelopedSignature, Detached
 def verify_document(root: etree._Element) -> x509.Certificate:
     """Verify a small document's signature and take it out of the tree; the signer's certificate.
 
-    What remains in the tree is what was signed, without comments. Raises as `take_signature` and
+    What remains in the tree is what was signed, without comments. Raises as `detach_signature` and
     `verify` do.
     """
     signature, _ = detach_signature(root)

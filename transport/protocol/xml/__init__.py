@@ -1,1 +1,1 @@
-"""XML: read safely, canonicalised, and its structure judged."""
+"""XML: reading safely, canonicalising, and checking structure."""

@@ -1,4 +1,4 @@
-"""Canonical XML for signatures: of a whole document, and of an element where it stands.
+"""Canonical XML for signatures: of a whole document, and of an element in its document.
 
 Knows the methods that C3.2.2 3.5.2.1 and C3.2.1 allow. Comments never count: a reference to the
 whole document (`URI=""`) leaves them out whatever the method. An element is canonicalised in its place:
@@ -30,7 +30,7 @@ class AlgorithmNotAllowed(ProtocolError):
     """A signature or encryption names an algorithm that the profile does not allow."""
 
     def __init__(self, uri: str) -> None:
-        # What a stranger wrote may be anything: only what looks like a URI is told.
+        # The name is untrusted: it is repeated only if it looks like a URI.
         self.uri = uri if len(uri) < 200 and uri.isprintable() else "(not a URI)"
         super().__init__(f"algorithm not allowed: {self.uri}")
 

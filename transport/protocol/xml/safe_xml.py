@@ -1,4 +1,4 @@
-"""XML from strangers: bounded, self-contained, without document types.
+"""Reading untrusted XML: bounded, self-contained, without document types.
 
 Every document is first read by expat, which refuses a document type declaration the moment it
 begins and counts what it sees; only what passed is given to lxml. Nothing is ever fetched and no
@@ -34,7 +34,7 @@ class XmlProblem(StrEnum):
 
 
 class XmlRefused(ProtocolError):
-    """A document that is not read any further; `line` is where that was decided."""
+    """The document is refused; `line` is the line that was being read."""
 
     def __init__(self, problem: XmlProblem, line: int | None = None) -> None:
         self.problem = problem
@@ -66,7 +66,7 @@ SMALL_DOCUMENT: Final = Limits(max_bytes=2 * MEBIBYTE)
 ENVELOPE_DOCUMENT: Final = Limits(max_bytes=160 * MEBIBYTE)
 # One that is read whole into memory, not as a small document around one text: room for 30 MB of message.
 WHOLE_ENVELOPE: Final = Limits(max_bytes=48 * MEBIBYTE)
-# An SDK message is refused above 30 MB; it is read further than that, so that the answer can say so.
+# An SDK message is refused above 30 MB, but read further, so that the receipt can tell the reason.
 MESSAGE_DOCUMENT: Final = Limits(max_bytes=160 * MEBIBYTE, max_elements=200_000)
 
 

@@ -1,7 +1,7 @@
 """Element structure as tables: which children, in which order, how often, with which text.
 
-Says about a document what an XML Schema of sequences says, and where. The tables are written from
-the specifications' own tables, one for each document type, beside its rules.
+It finds what an XML Schema with sequences would find, with the place. The tables follow those of the
+specifications, one for each document type, beside its rules.
 """
 
 import re
@@ -119,7 +119,7 @@ def _time_exists(match: re.Match[str]) -> bool:
 
 
 def check_structure(root: etree._Element, tag: str, kind: Type, emit: Emit) -> None:
-    """Call `emit(element, text)` for everything that is not as the tables say."""
+    """Call `emit(element, text)` for every deviation from the tables."""
     if root.tag != tag:
         emit(root, "the root element is not the one that this document type has")
         return

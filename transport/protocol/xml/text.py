@@ -1,4 +1,4 @@
-"""The text of elements, whole.
+"""The whole text of elements.
 
 A comment or processing instruction cuts a text in two for whoever reads `element.text`, and a comment is
 not signed: every value is read here instead, as XPath's string value and XML Schema read it.
@@ -28,5 +28,5 @@ def text_at(parent: etree._Element, path: str, namespaces: Mapping[str, str] | N
 
 
 def holds_elements(element: etree._Element) -> bool:
-    """Whether there are elements in it: what looks like a value is none then."""
+    """Whether the element contains elements, so that its text is no value."""
     return any(isinstance(child.tag, str) for child in element)

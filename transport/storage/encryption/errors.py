@@ -6,19 +6,19 @@ class AtRestError(Exception):
 
 
 class Altered(AtRestError):
-    """It is not what was sealed in this place: changed, cut short, or moved from another."""
+    """The ciphertext has been changed or cut short, or belongs to another row or file."""
 
 
 class NotSealed(AtRestError):
-    """It is in the clear, and SDK_ACCEPT_PLAIN does not allow that."""
+    """The value is not encrypted, and SDK_ACCEPT_PLAIN does not allow that."""
 
 
 class DataKeyUnknown(AtRestError):
-    """It was sealed with a data key that the database does not have."""
+    """The value was encrypted with a data key that the database does not have."""
 
 
 class WrappingKeyMissing(AtRestError):
-    """The key that wraps data keys is not configured, or is not the one that wrapped this."""
+    """The wrapping key is not configured, or is not the one that wrapped this data key."""
 
 
 class TokenUnavailable(AtRestError):

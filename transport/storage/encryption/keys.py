@@ -1,4 +1,4 @@
-"""Organisations' data keys: found, made, retired, and wrapped anew."""
+"""The data keys of organisations: finding, creating, retiring and rewrapping them."""
 
 import os
 import threading
@@ -17,13 +17,13 @@ from .errors import DataKeyUnknown
 from .models import DataKey
 
 KEY_BYTES: Final = 32
-# So long may a process go on sealing with a key that another has retired: it still opens.
+# For so long a process may encrypt with a key that another has retired, which can still decrypt.
 _CURRENT_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class OpenKey:
-    """A data key that has been unwrapped; it shows in no trace."""
+    """An unwrapped data key, which is hidden in tracebacks."""
 
     id: UUID
     participant: str
@@ -32,10 +32,9 @@ class OpenKey:
 
 
 class _Current:
-    """Which key seals for whom, remembered for a while in this process.
+    """The current key of each organisation, cached for a while in this process.
 
-    A key that is not committed yet is never remembered: what others seal must not hang on a transaction
-    that may be rolled back.
+    An uncommitted key is never cached: it would be lost if its transaction were rolled back.
     """
 
     def __init__(self) -> None:
@@ -69,7 +68,7 @@ _current = _Current()
 
 
 def current_key(participant: str, purpose: str = DataKey.Purpose.CONTENT) -> OpenKey:
-    """The organisation's current data key, made if there is none yet."""
+    """The organisation's current data key, created if there is none yet."""
     key = _current.get(participant, purpose)
     if key is None:
         row = _find(participant, purpose) or _make(participant, purpose)
@@ -80,7 +79,7 @@ def current_key(participant: str, purpose: str = DataKey.Purpose.CONTENT) -> Ope
 
 @lru_cache(maxsize=4096)
 def key_of(key_id: UUID) -> OpenKey:
-    """A key by its id, unwrapped once in a process. Raises `DataKeyUnknown`."""
+    """The key with this id, unwrapped once in a process. Raises `DataKeyUnknown`."""
     row = DataKey.objects.filter(pk=key_id).first()
     if row is None:
         raise DataKeyUnknown(f"there is no data key {key_id}")
@@ -94,7 +93,7 @@ def search_key(participant: str) -> bytes:
 
 
 def rotate(participant: str) -> None:
-    """Let a new data key seal from now on; the old one still opens."""
+    """Create a new data key, which encrypts from now on; the old one can still decrypt."""
     with transaction.atomic():
         DataKey.objects.filter(
             participant_id=participant, purpose=DataKey.Purpose.CONTENT, retired_at=None
@@ -104,7 +103,7 @@ def rotate(participant: str) -> None:
 
 
 def rewrap() -> int:
-    """Wrap every data key with the wrapping key of now; how many were not."""
+    """Wrap every data key with the current wrapping key; returns how many were wrapped with another."""
     wrapping = wrapping_key()
     count = 0
     for key in DataKey.objects.exclude(wrapped_by=wrapping.name).values_list("pk", flat=True):
@@ -118,7 +117,7 @@ def rewrap() -> int:
 
 
 def drop_cached() -> None:
-    """Look at the database again before sealing."""
+    """Read the current keys from the database again before the next use."""
     _current.drop_cached()
 
 
@@ -127,7 +126,7 @@ def _find(participant: str, purpose: str) -> DataKey | None:
 
 
 def _make(participant: str, purpose: str) -> DataKey:
-    """A new key, or the one that another process made at the same time: the constraint decides."""
+    """Create a key, or return the one that another process has created at the same time."""
     wrapping = wrapping_key()
     row = DataKey(participant_id=participant, purpose=purpose, wrapped_by=wrapping.name)
     row.wrapped = wrapping.wrap(os.urandom(KEY_BYTES), row.binding)

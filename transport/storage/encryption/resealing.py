@@ -1,6 +1,6 @@
-"""Encrypting stored texts and files anew: those in the clear, and those under a retired data key.
+"""Re-encrypting stored texts and files that are not encrypted, or with a retired data key.
 
-It can be stopped and begun again, while the node runs: what is encrypted with the current key is skipped.
+It can be interrupted and repeated while the node runs: values under the current key are skipped.
 """
 
 from collections import Counter
@@ -27,9 +27,9 @@ REFUSED: Final = "refused"
 
 
 def seal_all(counts: Counter[str]) -> Iterator[str]:
-    """Go through every row; `counts` is increased as texts and files are encrypted.
+    """Re-encrypt every row, and count texts and files in `counts`.
 
-    A generator of the rows that were refused, each as `<model> <key>: <error>`.
+    Yields the rows that could not be read, each as `<model> <key>: <error>`.
     """
     for model in apps.get_models():
         fields = [each for each in model._meta.local_fields if isinstance(each, _FIELDS)]

@@ -1,4 +1,4 @@
-"""Add a message client that uses the API, or change what it may."""
+"""Adds an external message client, or changes its functions and scopes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Disable a message client that uses the API, at once: also the tokens that it has."""
+"""Disables an external message client and its tokens, at once."""
 
 from typing import Any
 

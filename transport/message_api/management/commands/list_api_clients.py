@@ -1,4 +1,4 @@
-"""List the message clients that use the API, and which functions are theirs."""
+"""Lists the external message clients and their functions."""
 
 from typing import Any
 

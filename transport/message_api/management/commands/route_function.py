@@ -1,4 +1,4 @@
-"""Set which message clients a function address belongs to."""
+"""Sets which message clients a function is routed to."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Give an API client a public key, or take one from it."""
+"""Gives an API client a public key, or revokes one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Let new data keys seal from now on."""
+"""Creates new data keys, which encrypt from now on."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Wrap every data key with the wrapping key of now."""
+"""Wraps every data key with the current wrapping key."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The SML: NAPTR records for the participants that are registered."""
+"""The SML of the test federation: NAPTR records of the registered participants."""
 
 from dnslib import NAPTR, QTYPE, RCODE, RR, DNSRecord
 from dnslib.server import BaseResolver, DNSHandler, DNSLogger, DNSServer
@@ -12,7 +12,7 @@ ZONE = "sml.testbed.example"
 
 
 class SmlResolver(BaseResolver):
-    """Answers NAPTR for published participants, NXDOMAIN for everything else."""
+    """Answers with a NAPTR record for published participants, with NXDOMAIN for everything else."""
 
     def __init__(self, register: Register, smp_url: str) -> None:
         self._register = register
@@ -20,13 +20,13 @@ class SmlResolver(BaseResolver):
 
     def resolve(self, request: DNSRecord, handler: DNSHandler) -> DNSRecord:
         reply = request.reply()
-        wanted = str(request.q.qname).rstrip(".").lower()
+        name = str(request.q.qname).rstrip(".").lower()
         published = {
             bdxl_name(ParticipantId.parse(participant), ZONE).lower()
             for participant, entry in self._register.entries("participants").items()
             if entry["published"]
         }
-        if wanted not in published:
+        if name not in published:
             reply.header.rcode = RCODE.NXDOMAIN
         elif request.q.qtype in (QTYPE.NAPTR, QTYPE.ANY):
             record = NAPTR(100, 10, b"U", b"Meta:SMP", f"!^.*$!{self._smp_url}!".encode(), ".")
@@ -35,7 +35,7 @@ class SmlResolver(BaseResolver):
 
 
 def start_name_servers(register: Register, smp_url: str, port: int) -> list[DNSServer]:
-    """UDP and TCP on the loopback port, each in a thread."""
+    """Start name servers for UDP and TCP on the loopback port, each in a thread."""
     resolver = SmlResolver(register, smp_url)
     servers = [
         DNSServer(resolver, address="127.0.0.1", port=port, tcp=tcp, logger=DNSLogger("-request,-reply"))

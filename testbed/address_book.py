@@ -1,4 +1,4 @@
-"""The federation's address book: read-only JSON:API (federation-facts)."""
+"""The address book of the test federation: a read-only JSON:API."""
 
 import hashlib
 import math
@@ -14,18 +14,23 @@ _CODE_SYSTEMS = (("1.2.752.29.100.1", "kategori"), ("1.2.752.29.100.2", "sökord
 
 
 def address_book(register: Register) -> Blueprint:
-    """Collections organizations, addresses and codesystems, paged."""
+    """The collections `organizations`, `addresses` and `codesystems`, in pages."""
     blueprint = Blueprint("addressbook", __name__, url_prefix="/addressbook/api")
 
     @blueprint.get("/organizations")
     def organizations() -> Response:
-        return _page([_organisation(who, entry) for who, entry in register.entries("participants").items()])
+        return _page(
+            [
+                _organisation(participant, entry)
+                for participant, entry in register.entries("participants").items()
+            ]
+        )
 
     @blueprint.get("/addresses")
     def addresses() -> Response:
         found = [
-            _address(who, function)
-            for who, entry in register.entries("participants").items()
+            _address(participant, function)
+            for participant, entry in register.entries("participants").items()
             for function in entry["functions"]
         ]
         return _page(found)

@@ -1,7 +1,7 @@
-"""Organisations to aim at, on a small access point and message service of the testbed's own.
+"""Simulated organisations to send to: one is slow to acknowledge a transfer, one rejects every message.
 
-One takes its time before it acknowledges a transfer; one rejects whatever it gets. They are built on the
-formats alone (transport/protocol), so they are a second reader of what a node sends.
+They have an access point and a message service of the testbed's own, which are built on transport/protocol
+alone and so read what a node sends independently of the node's services.
 """
 
 import io
@@ -38,33 +38,34 @@ _TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
-class Habit:
-    """How an organisation behaves: seconds before it acknowledges, and what it answers."""
+class Behaviour:
+    """How an organisation behaves: seconds before it acknowledges, and the response code that it answers."""
 
     delay: float
     code: ResponseCode
 
 
-class OddAccessPoint:
-    """An access point for odd organisations: `habits` by participant id."""
+class SimulatedAccessPoint:
+    """The access point of the simulated organisations; `behaviours` by participant id."""
 
     def __init__(
-        self, register: Register, name: str, files: KeyFiles, tls_ca: Path, habits: dict[str, Habit]
+        self, register: Register, name: str, files: KeyFiles, tls_ca: Path, behaviours: dict[str, Behaviour]
     ) -> None:
         self._register = register
         self._name = name
         self._key = load_key(files.key)
         self._certificate = load_certificate(files.certificate)
         self._tls_ca = tls_ca
-        self._habits = habits
-        self._taken: set[str] = set()
+        self._behaviours = behaviours
+        self._received_ids: set[str] = set()
 
     def application(self) -> Flask:
+        """The access point as a web application."""
         app = Flask("testbed-access-point")
 
         @app.post("/as4")
         def as4() -> Response:
-            return Response(self._take(), content_type=signals.CONTENT_TYPE)
+            return Response(self._receive(), content_type=signals.CONTENT_TYPE)
 
         @app.get("/halsa/")
         def health() -> str:
@@ -72,7 +73,8 @@ class OddAccessPoint:
 
         return app
 
-    def _take(self) -> bytes:
+    def _receive(self) -> bytes:
+        """Read a transfer from the request; returns the signal that answers it."""
         with tempfile.TemporaryDirectory() as directory:
             try:
                 received = read_user_message(
@@ -85,18 +87,18 @@ class OddAccessPoint:
             except As4Error as error:
                 return signals.write_error(error, **self._signing())
             message = received.user_message
-            habit = self._habits[message.final_recipient.value]
-            time.sleep(habit.delay)
-            if message.message_id not in self._taken:
-                self._taken.add(message.message_id)
+            behaviour = self._behaviours[message.final_recipient.value]
+            time.sleep(behaviour.delay)
+            if message.message_id not in self._received_ids:
+                self._received_ids.add(message.message_id)
                 if message.action == SDK_MESSAGE.action:
                     data = received.parts[0].path.read_bytes()
                     envelope = read_envelope(safe_xml.parse(data, safe_xml.ENVELOPE_DOCUMENT))
-                    threading.Thread(target=self._answer, args=(envelope, habit), daemon=True).start()
+                    threading.Thread(target=self._answer, args=(envelope, behaviour), daemon=True).start()
             return signals.write_receipt(message.message_id, received.references, **self._signing())
 
-    def _answer(self, envelope: Envelope, habit: Habit) -> None:
-        """Send the message receipt: a message of its own, after the transport receipt."""
+    def _answer(self, envelope: Envelope, behaviour: Behaviour) -> None:
+        """Send the message receipt, in a transfer of its own after the transport receipt."""
         time.sleep(1)
         own, sender = envelope.recipient, envelope.sender
         entry = self._register.entries("participants")[own.value]
@@ -108,8 +110,8 @@ class OddAccessPoint:
             own,
             sender,
             envelope.message_id,
-            habit.code,
-            causes if habit.code is ResponseCode.REJECTED else (),
+            behaviour.code,
+            causes if behaviour.code is ResponseCode.REJECTED else (),
         )
         header = Envelope(
             str(uuid.uuid4()), datetime.now(UTC), own, sender, MESSAGE_RECEIPT, RECEIPT_TYPE_CODE, False
@@ -124,7 +126,7 @@ class OddAccessPoint:
         try:
             self._send(data, own, sender)
         except (requests.RequestException, KeyError) as error:
-            logger.warning("the receipt could not be sent: %s", type(error).__name__)
+            logger.warning("simulated_receipt_not_sent: %s", type(error).__name__)
 
     def _send(self, envelope: bytes, own: ParticipantId, recipient: ParticipantId) -> None:
         name = self._register.entries("participants")[recipient.value]["access_point"]

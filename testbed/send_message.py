@@ -1,8 +1,8 @@
 """Sends one message from a node, as a member of a mailbox would: run in the node's environment.
 
-    python -m testbed.letter PARTICIPANT MAILBOX-ADDRESS RECIPIENT-ADDRESS SUBJECT [--wait SECONDS]
+    python -m testbed.send_message PARTICIPANT MAILBOX-ADDRESS RECIPIENT-ADDRESS SUBJECT [--wait SECONDS]
 
-prints the message id; with `--wait`, then what became of it: `delivered` or why not.
+prints the message id; with `--wait`, then also its outcome: `delivered`, or the cause code of the failure.
 """
 
 import sys
@@ -16,7 +16,7 @@ import django
 
 
 def send(participant_id: str, address: str, recipient: str, form: Mapping[str, str], file: str | None) -> str:
-    """Write a draft and send it; `form` is what the page's form holds. The message id."""
+    """Write a draft with what the page's form would hold, and send it; returns the message id."""
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     from addressbook.models import FunctionAddress
@@ -27,12 +27,12 @@ def send(participant_id: str, address: str, recipient: str, form: Mapping[str, s
     mailbox = FunctionMailbox.objects.get(participant_id=participant_id, address=address)
     person = mailbox.memberships.select_related("person").order_by("pk")[0].person
     function = FunctionAddress.objects.get(identifier=recipient)
-    # An empty draft of the person's is taken up again, so two that begin at once may take the same.
+    # Beginning reuses an empty draft of the person's: two processes that begin at once may get the same one.
     draft = None
     while draft is None:
-        begun = composer.begin(mailbox, person)
+        new = composer.begin(mailbox, person)
         with suppress(composer.DraftChanged, composer.DraftGone):
-            draft = recipients.choose_recipient(begun.pk, begun.version, function, person)
+            draft = recipients.choose_recipient(new.pk, new.version, function, person)
     if file:
         draft_files.attach(draft, SimpleUploadedFile(file, a_pdf(form["subject"])))
     written = composer.save(draft.pk, draft.version, DraftForm.content_of(form), person)
@@ -67,8 +67,8 @@ def a_pdf(title: str) -> bytes:
     return bytes(out)
 
 
-def fate_of(participant_id: str, message_id: str, seconds: float) -> str:
-    """What became of a message, once that is known: `delivered`, or a cause code."""
+def outcome_of(participant_id: str, message_id: str, seconds: float) -> str:
+    """Wait until a message is settled, so many seconds at most: `delivered`, or a cause code."""
     from transport.message_service.states import OutgoingState
     from transport.message_service.tracking.deliveries import delivery_of
 
@@ -87,19 +87,20 @@ def fate_of(participant_id: str, message_id: str, seconds: float) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    parser = ArgumentParser(prog="testbed.letter")
+    """Send the message that the arguments describe; returns the exit code."""
+    parser = ArgumentParser(prog="testbed.send_message")
     parser.add_argument("participant")
     parser.add_argument("address")
     parser.add_argument("recipient")
     parser.add_argument("subject")
     parser.add_argument("--wait", type=float, metavar="SECONDS")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     django.setup()
-    form = {"subject": given.subject, "text": "Hej"}
-    message_id = send(given.participant, given.address, given.recipient, form, "bilaga.pdf")
+    form = {"subject": options.subject, "text": "Hej"}
+    message_id = send(options.participant, options.address, options.recipient, form, "bilaga.pdf")
     print(message_id, flush=True)
-    if given.wait is not None:
-        print(fate_of(given.participant, message_id, given.wait))
+    if options.wait is not None:
+        print(outcome_of(options.participant, message_id, options.wait))
     return 0
 
 

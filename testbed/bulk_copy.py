@@ -1,5 +1,7 @@
-"""Rows of models by COPY, millions in minutes. For nodes that are made up: no signal is sent, no check
-made."""
+"""Rows of models written by COPY: millions in minutes, without signals and without checks.
+
+Only for databases that hold nothing but generated rows.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,8 +11,10 @@ from django.utils import timezone
 
 
 def copy(model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows, by column names; what a row leaves out is the field's default. Sealed columns take sealed
-    text."""
+    """Add rows, given as values by column name; a column that a row leaves out gets the field's default.
+
+    Encrypted columns are given as ciphertext.
+    """
     fields = [field for field in model._meta.concrete_fields if not getattr(field, "generated", False)]
     defaults = {str(field.column): _default(field) for field in fields}
     columns = ", ".join(connection.ops.quote_name(name) for name in defaults)
@@ -21,9 +25,9 @@ def copy(model: type[models.Model], rows: Iterable[Mapping[str, Any]]) -> None:
             write([row.get(name, default) for name, default in defaults.items()])
 
 
-def drop_indexes(*to_be_copied: type[models.Model]) -> list[str]:
-    """Drop the tables' indexes but those of keys and constraints; what makes them again (`make_indexes`)."""
-    tables = [model._meta.db_table for model in to_be_copied]
+def drop_indexes(*models_to_copy: type[models.Model]) -> list[str]:
+    """Drop the tables' indexes, except those of keys and constraints; returns what `create_indexes` takes."""
+    tables = [model._meta.db_table for model in models_to_copy]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(%s) AND NOT EXISTS "
@@ -36,14 +40,15 @@ def drop_indexes(*to_be_copied: type[models.Model]) -> list[str]:
     return [definition for _, definition in found]
 
 
-def make_indexes(definitions: Iterable[str]) -> None:
+def create_indexes(definitions: Iterable[str]) -> None:
+    """Create the indexes that `drop_indexes` has dropped."""
     with connection.cursor() as cursor:
         for definition in definitions:
             cursor.execute(definition)
 
 
-def let_sequences_follow(*copied: type[models.Model]) -> None:
-    """Rows were copied with keys: the next that is made goes on after them."""
+def advance_sequences(*copied: type[models.Model]) -> None:
+    """Set the sequences of primary keys behind the largest key that was copied."""
     with connection.cursor() as cursor:
         for model in copied:
             table, column = model._meta.db_table, model._meta.pk.column
