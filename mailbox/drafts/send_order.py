@@ -28,6 +28,12 @@ from .recipients import Recipient, recipients_of
 # Besides those of `message_check`, what stands in `Draft.trouble`.
 ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
+# It is still ordered: what this node needs for it, its storage for one, does not work now.
+WAITING: Final = "waiting"
+# So long it is tried for then, with longer and longer pauses.
+_PATIENCE: Final = timedelta(hours=24)
+_SHORTEST_PAUSE: Final = timedelta(seconds=15)
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
 MOST_UNDO_SECONDS: Final = 600
 
 _SEND_DRAFT: Final = "mailbox.tasks.send_draft"
@@ -199,6 +205,12 @@ def _send_to_next(draft_id: int) -> bool:
         except DatabaseError:
             # Nothing is wrong with the draft: it is tried again.
             raise
+        except OSError as error:
+            # A disk that is full, or a storage that does not answer.
+            jobs.log_unexpected(error, draft=draft_id)
+            if _postpone(draft_id):
+                return False
+            trouble = FAILED
         except Exception as error:  # noqa: BLE001 - whatever it is, the draft must not be tried for ever
             jobs.log_unexpected(error, draft=draft_id)
             trouble = FAILED
@@ -207,6 +219,21 @@ def _send_to_next(draft_id: int) -> bool:
             return draft.pk is not None
         _take_back(Draft.objects.get(pk=draft_id), trouble)
         return False
+
+
+def _postpone(draft_id: int) -> bool:
+    """Try to send a locked draft later; False where it has been tried for long enough.
+
+    `changed_at` stays: it is when the draft was ordered.
+    """
+    draft = Draft.objects.get(pk=draft_id)
+    waited = timezone.now() - draft.changed_at
+    if waited > _PATIENCE:
+        return False
+    pause = min(max(waited / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+    Draft.objects.filter(pk=draft_id).update(send_at=timezone.now() + pause, trouble=WAITING)
+    events.announce(draft.mailbox_id)
+    return True
 
 
 def _take_back(draft: Draft, trouble: str) -> None:

@@ -6,11 +6,13 @@ die at any point: the next attempt knows that the peer may have the message alre
 """
 
 import logging
+import random
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from cryptography import x509
@@ -52,6 +54,9 @@ logger = logging.getLogger(__name__)
 # Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
 # does not; nor do those that say what is wrong with the message itself.
 _PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
+# The middle of when the first resend is made, 5 to 15 seconds after the attempt.
+_FIRST_RESEND_SECONDS: Final = 10
+_LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 # What was signed is committed before a message is posted, each time.
 _NEVER_POSTED = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
@@ -67,6 +72,7 @@ class _Result:
     receipt: bytes | None = None
     signal: Receipt | ErrorSignal | None = None
     endpoint: Endpoint | None = None
+    retry_after: timedelta | None = None
 
 
 def submit(transfer: OutgoingTransfer) -> None:
@@ -206,7 +212,12 @@ def _read_answer(
 ) -> _Result:
     """Read the answer. A receipt may be for any of the attempts: peers repeat their first one."""
     if not answer.is_signal:
-        return _Result(cause=Cause.UNREACHABLE, detail=f"HTTP {answer.status}", may_pass=True)
+        return _Result(
+            cause=Cause.UNREACHABLE,
+            detail=f"HTTP {answer.status}",
+            may_pass=True,
+            retry_after=answer.retry_after,
+        )
     try:
         signal = _read_signal(transfer, answer, endpoint)
     except As4Error as error:
@@ -337,7 +348,7 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     if result.is_delivered:
         changes |= {"state": row.State.DELIVERED, "receipt": result.receipt}
         outcome, kind = Outcome.DELIVERED, transfer_log.Kind.DELIVERED
-    elif result.may_pass and (next_attempt := _next_attempt(row)) is not None:
+    elif result.may_pass and (next_attempt := _next_attempt(row, result.retry_after)) is not None:
         changes["due_at"] = next_attempt
         outcome, kind = Outcome.RESENDING, transfer_log.Kind.RESENDING
     else:
@@ -360,9 +371,25 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     access_point_port.message_service().transfer_changed(row.reference, outcome, row.cause)
 
 
-def _next_attempt(row: OutboundTransfer) -> datetime | None:
-    """At most SDK_RESEND_LIMIT resends, evenly within SDK_RESEND_WINDOW_SECONDS of the first attempt."""
-    if row.attempts > settings.SDK_RESEND_LIMIT or row.first_attempt_at is None:
+def _next_attempt(row: OutboundTransfer, retry_after: timedelta | None) -> datetime | None:
+    """At most SDK_RESEND_LIMIT resends within SDK_RESEND_WINDOW_SECONDS: the first soon, for a receiver that
+    is only restarted, then evenly.
+
+    Never closer than half the pause that is meant, so that workers which were away, or a clock that was
+    changed, do not use up what is left at once. A receiver that says when to come again (`Retry-After`,
+    RFC 9110 10.2.3) is not asked before.
+    """
+    remaining = settings.SDK_RESEND_LIMIT + 1 - row.attempts
+    if remaining <= 0:
         return None
-    pause = timedelta(seconds=settings.SDK_RESEND_WINDOW_SECONDS / max(settings.SDK_RESEND_LIMIT, 1))
-    return row.first_attempt_at + pause * row.attempts
+    now, window = timezone.now(), settings.SDK_RESEND_WINDOW_SECONDS
+    meant = window / max(settings.SDK_RESEND_LIMIT, 1)
+    if row.attempts == 1:
+        pause = min(meant, _FIRST_RESEND_SECONDS) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    else:
+        elapsed = (now - (row.first_attempt_at or now)).total_seconds()
+        pause = max((window - max(elapsed, 0)) / remaining, meant / 2)
+    wait = timedelta(seconds=pause)
+    if retry_after is not None:
+        wait = max(wait, min(retry_after, _LONGEST_RETRY_AFTER))
+    return now + wait
