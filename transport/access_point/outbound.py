@@ -8,7 +8,7 @@ die at any point: the next attempt knows that the peer may have the message alre
 import logging
 import random
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from transport.bulkhead import NoFreeSlot
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
-from transport.jobs import LeaseLost, log_unexpected, task_named, wake
+from transport.jobs import LeaseLost, log_unexpected
 from transport.outgoing_http import NoAnswer
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import (
@@ -42,6 +42,7 @@ from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, Sign
 from transport.protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
 from transport.protocol.service_metadata import Endpoint
+from transport.queues import wake_queue
 from transport.storage import blobs
 from transport.storage.work_files import workspace
 
@@ -92,7 +93,7 @@ def submit(transfer: OutgoingTransfer) -> None:
             envelope_name=transfer.envelope_name,
             due_at=timezone.now(),
         )
-    wake(task_named("transport.access_point.tasks.send"), row.pk)
+    wake_queue("transport.access_point.tasks.send_due")
 
 
 def cancellable(references: Collection[UUID]) -> set[UUID]:
@@ -117,26 +118,27 @@ def cancel(reference: UUID) -> bool:
     return True
 
 
-def send(transfer_id: object) -> list[object]:
-    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next.
-
-    The result is the key of the transfer that can be sent next to the same access point, now that a slot
-    there is free; or nothing.
-    """
-    keys = own_keys()
+def send(transfer_id: object) -> None:
+    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next."""
     transfer = OutboundTransfer.claim(transfer_id)
-    if transfer is None:
-        return []
-    try:
-        with transfer.renewing():
-            result = _attempt(transfer, keys)
-        with transaction.atomic():
-            _settle(transfer, result, keys)
-    except LeaseLost:
-        logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
-    except NoFreeSlot:
-        return []
-    return OutboundTransfer.waiting_for(transfer.counterpart)
+    if transfer is not None:
+        send_all([transfer])
+
+
+def send_all(transfers: Sequence[OutboundTransfer]) -> None:
+    """`send` for claimed transfers, one after the other."""
+    keys = own_keys()
+    for transfer in transfers:
+        try:
+            with transfer.renewing():
+                result = _attempt(transfer, keys)
+            with transaction.atomic():
+                _settle(transfer, result, keys)
+        except LeaseLost:
+            logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
+        except NoFreeSlot:
+            # It waits; whoever frees a slot goes on with what is due.
+            continue
 
 
 def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
