@@ -32,7 +32,6 @@ from ..protocol.service_metadata import (
     endpoint_for,
     read_service_metadata,
 )
-from ..short_memory import ShortMemory
 from . import http, trust
 from .cache import AnswerCache
 from .errors import (
@@ -46,7 +45,6 @@ from .errors import (
 logger = logging.getLogger(__name__)
 # Whether a signature over some bytes holds is found out once in a process; who signed is judged every time.
 _verified = lru_cache(maxsize=64)(read_service_metadata)
-_metadata: ShortMemory[ServiceMetadata] = ShortMemory()
 _MAX_REDIRECTS = 1
 _NOT_FOUND = 404
 
@@ -56,13 +54,6 @@ def service_metadata(participant: ParticipantId, document_type: DocumentType) ->
 
     Raises `ParticipantUnknown`, `DocumentTypeNotServed`, `MetadataUntrusted`, `LookupUnavailable`.
     """
-    return _metadata.get(
-        (settings.SDK_SML_ZONE, participant, document_type),
-        lambda: _service_metadata(participant, document_type),
-    )
-
-
-def _service_metadata(participant: ParticipantId, document_type: DocumentType) -> ServiceMetadata:
     cache = AnswerCache()
     key = f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}"
     cached = cache.get(key)
@@ -124,7 +115,6 @@ def smp_address_of(participant: ParticipantId) -> str:
 
 def drop_cached(participant: ParticipantId, document_type: DocumentType) -> None:
     """Drop the cached answer, so that the next lookup asks SMP anew: after a renewal, say."""
-    _metadata.drop((settings.SDK_SML_ZONE, participant, document_type))
     AnswerCache().drop(f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}")
 
 
