@@ -63,13 +63,14 @@ class LeasedJob(models.Model):
 
     @classmethod
     def claim_due(cls, limit: int, *, is_retried: bool = False) -> list[Self]:
-        """Claim at most `limit` rows that were never claimed, or that were; the longest waiting first.
+        """Claim at most `limit` rows, the longest waiting first.
 
-        What has been claimed before is better claimed alone: it may be what its worker died of.
+        What has been claimed before is claimed alone: it may be what its worker died of. So several rows are
+        such that never were, or with `is_retried` such that were.
         """
         more = cls.claim_condition.replace("{table}", connection.ops.quote_name(cls._meta.db_table))
-        condition = f"attempts {'>' if is_retried else '='} 0 {more}"
-        return cls._claim(condition, cls.claim_parameters(), limit)
+        which = "attempts > 0" if is_retried else "attempts = 0" if limit > 1 else "true"
+        return cls._claim(f"{which} {more}", cls.claim_parameters(), limit)
 
     @classmethod
     def claim_parameters(cls) -> list[object]:

@@ -38,16 +38,20 @@ def work_through(
     """
     _answer_wake(task)
     until = time.monotonic() + _TURN_SECONDS
+    is_alone = True
     while True:
-        fresh = model.claim_due(batch)
-        if len(fresh) == batch and model.due().exists():
+        claimed = model.claim_due(batch)
+        is_full = len(claimed) == batch
+        if is_full and is_alone and model.due().exists():
+            # One that is woken wakes the next.
             _publish(task)
-        if fresh:
-            process(fresh)
-        retried = model.claim_due(1, is_retried=True)
-        if retried:
+            is_alone = False
+        if claimed:
+            process(claimed)
+        if batch > 1 and (retried := model.claim_due(1, is_retried=True)):
             process(retried)
-        if not fresh and not retried:
+        elif not is_full:
+            # What has become due since has woken another worker.
             return
         if time.monotonic() > until:
             _publish(task)
