@@ -128,7 +128,7 @@ def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(
 def test_when_the_envelope_arrived_is_known_it_is_on_disk_with_the_receipt_that_is_to_answer_it(
     peer, monkeypatch
 ):
-    """The message service is called in the transaction that stores the transfer: all of it is kept, or none."""
+    """The message service is called in the transaction that stores the transfer."""
     seen = []
     arrived = OwnMessageService.envelope_arrived
 
