@@ -162,7 +162,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("celery", "transport", "notices")]
 CELERY_TASK_ROUTES = {
-    "transport.access_point.tasks.send": {"queue": "transport"},
+    "transport.access_point.tasks.send_due": {"queue": "transport"},
     "transport.message_api.tasks.send_webhook": {"queue": "notices"},
     "mailbox.tasks.send_notices": {"queue": "notices"},
     "addressbook.tasks.synchronise": {"queue": "notices"},

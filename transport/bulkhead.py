@@ -41,6 +41,17 @@ class Bulkheaded(LeasedJob):
     class Meta:
         abstract = True
 
+    # What is for a counterpart whose share is in use waits until a slot is free.
+    claim_condition: ClassVar[str] = """AND (counterpart = '' OR counterpart NOT IN (
+        SELECT occupying.counterpart FROM {table} AS occupying
+        WHERE occupying.place IS NOT NULL AND occupying.place = occupying.lease
+            AND occupying.lease_until > %s
+        GROUP BY occupying.counterpart HAVING count(*) >= %s))"""
+
+    @classmethod
+    def claim_parameters(cls) -> list[object]:
+        return [timezone.now(), settings.SDK_COUNTERPART_SHARE]
+
     @classmethod
     def due(cls) -> models.QuerySet[Self]:
         """Rows that are due, without those whose counterpart's share is in use."""

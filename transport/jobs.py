@@ -1,4 +1,4 @@
-"""Work that survives its worker: rows with a lease, claimed one at a time, found again by a sweeper.
+"""Work that survives its worker: rows with a lease, claimed by workers, found again by a sweeper.
 
 A row is due when `due_at` has come and no lease on it is running. Claiming it sets the lease in a
 transaction of its own; the step's own transaction locks the row, checks that the lease is still its
@@ -6,19 +6,21 @@ own, and clears it. A worker that dies leaves a lease that ends by itself: whoev
 finds the dead worker's lease in `expired_lease`, and may remove files that were stored under that name.
 """
 
+import copy
 import logging
+import os
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from celery import current_app
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -38,8 +40,8 @@ class LeasedJob(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
 
     expired_lease: uuid.UUID | None = None
-    # Related rows that are fetched with a row that is locked for a step.
-    joined: ClassVar[tuple[str, ...]] = ()
+    # SQL that a row has to fulfil besides to be claimed by `claim_due`, and its parameters.
+    claim_condition: ClassVar[str] = ""
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -55,7 +57,29 @@ class LeasedJob(models.Model):
 
     @classmethod
     def claim(cls, key: object) -> Self | None:
-        """Claim the row; None where it is not due, claimed or gone. One statement: every step begins with it.
+        """Claim the row; None where it is not due, claimed or gone."""
+        key_column = connection.ops.quote_name(str(cls._meta.pk.column))
+        return next(iter(cls._claim(f"{key_column} = %s", [key], 1)), None)
+
+    @classmethod
+    def claim_due(cls, limit: int, *, is_retried: bool = False) -> list[Self]:
+        """Claim at most `limit` rows, the longest waiting first.
+
+        What has been claimed before is claimed alone: it may be what its worker died of. So several rows are
+        such that never were, or with `is_retried` such that were.
+        """
+        more = cls.claim_condition.replace("{table}", connection.ops.quote_name(cls._meta.db_table))
+        which = "attempts > 0" if is_retried else "attempts = 0" if limit > 1 else "true"
+        return cls._claim(f"{which} {more}", cls.claim_parameters(), limit)
+
+    @classmethod
+    def claim_parameters(cls) -> list[object]:
+        """The parameters of `claim_condition`."""
+        return []
+
+    @classmethod
+    def _claim(cls, condition: str, parameters: list[Any], limit: int) -> list[Self]:
+        """One statement: every step begins with it.
 
         There is no waiting for the disk: a lease that a crash of the database undoes is one that nobody has.
         """
@@ -70,16 +94,16 @@ class LeasedJob(models.Model):
             f"""
             WITH due AS (
                 SELECT {key_column} AS due_key, lease AS expired_lease FROM {table}
-                WHERE {key_column} = %s AND due_at <= %s AND (lease_until IS NULL OR lease_until <= %s)
-                FOR UPDATE SKIP LOCKED
+                WHERE {condition} AND due_at <= %s AND (lease_until IS NULL OR lease_until <= %s)
+                ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
             )
-            UPDATE {table} SET attempts = attempts + 1, lease = %s, lease_until = %s
+            UPDATE {table} SET attempts = attempts + 1, lease = gen_random_uuid(), lease_until = %s
             FROM due WHERE {key_column} = due_key {without_disk}
             RETURNING {table}.*, expired_lease
             """,  # noqa: S608 - names of the model's own
-            [key, now, now, uuid.uuid4(), now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],
+            [*parameters, now, now, limit, now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],
         )
-        return next(iter(claimed), None)
+        return sorted(claimed, key=lambda row: row.due_at or now)
 
     def change(self, **values: object) -> None:
         """Change columns of the row and of this instance, in one statement; raises `LeaseLost`.
@@ -98,18 +122,35 @@ class LeasedJob(models.Model):
 
     @contextmanager
     def step(self) -> Generator[Self, None, None]:
-        """One transaction that ends the work on the row; raises `LeaseLost`.
+        """One transaction, or a part of the caller's, that ends the work on the row; raises `LeaseLost`.
 
-        Gives the row as it is now, locked. The lease is cleared with whatever else the step changes.
+        Gives a copy of the row, which is locked: whoever changes what a step decides by ends the lease. The
+        lease is cleared with whatever else the step changes in the copy; nothing else is written.
         """
-        with transaction.atomic():
-            rows = type(self).objects.select_related(*self.joined).select_for_update(of=("self",))
-            row = rows.get(pk=self.pk)
-            if row.lease != self.lease:
-                raise LeaseLost(str(self.pk))
+        with transaction.atomic(savepoint=False):
+            self._lock_leased()
+            row = copy.copy(self)
+            row._state = copy.copy(self._state)
+            before = row._columns()
             row.lease = row.lease_until = None
             yield row
-            row.save()
+            changed = {name: value for name, value in row._columns().items() if value != before[name]}
+            type(self).objects.filter(pk=self.pk).update(**changed)
+
+    def _columns(self) -> dict[str, Any]:
+        return {
+            field.attname: copy.copy(getattr(self, field.attname)) for field in self._meta.concrete_fields
+        }
+
+    def _lock_leased(self) -> None:
+        table, key = (
+            connection.ops.quote_name(str(name)) for name in (self._meta.db_table, self._meta.pk.column)
+        )
+        with connection.cursor() as cursor:
+            statement = f"SELECT 1 FROM {table} WHERE {key} = %s AND lease = %s FOR UPDATE"  # noqa: S608
+            cursor.execute(statement, [self.pk, self.lease])
+            if cursor.fetchone() is None:
+                raise LeaseLost(str(self.pk))
 
     @contextmanager
     def renewing(self) -> Generator[None, None, None]:
@@ -117,28 +158,79 @@ class LeasedJob(models.Model):
 
         The lease itself stays short, so that a worker that dies is missed within seconds.
         """
-        done = threading.Event()
-        renewer = threading.Thread(target=self._renew, args=(done,), daemon=True)
-        renewer.start()
-        try:
+        with renewing([self]):
             yield
-        finally:
-            done.set()
-            renewer.join()
 
-    def _renew(self, done: threading.Event) -> None:
-        interval = settings.SDK_LEASE_SECONDS / 3
+
+class _Renewer:
+    """The thread that renews the leases of all rows that this process works on: every third of a lease."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._rows: list[LeasedJob] = []
+        self._thread: threading.Thread | None = None
+
+    def add(self, rows: Sequence[LeasedJob]) -> None:
+        with self._condition:
+            self._rows.extend(rows)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+            elif len(self._rows) == len(rows):
+                self._condition.notify()
+
+    def remove(self, rows: Sequence[LeasedJob]) -> None:
+        with self._condition:
+            self._rows = [row for row in self._rows if all(row is not done for done in rows)]
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._rows:
+                    self._condition.wait()
+                begun = list(self._rows)
+                self._condition.wait(settings.SDK_LEASE_SECONDS / 3)
+                # What was begun since has all of its lease before it.
+                rows = [row for row in self._rows if any(row is known for known in begun)]
+            if rows:
+                self._renew(rows)
+
+    def _renew(self, rows: Sequence[LeasedJob]) -> None:
+        until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
         try:
-            while not done.wait(interval):
-                until = timezone.now() + timedelta(seconds=settings.SDK_LEASE_SECONDS)
-                try:
-                    type(self).objects.filter(pk=self.pk, lease=self.lease).update(lease_until=until)
-                except DatabaseError as error:
-                    # The lease may end meanwhile; then the step's own check drops the result.
-                    logger.warning("lease_not_renewed", extra={"fields": {"error": type(error).__name__}})
-                close_old_connections()
+            for model in {type(row) for row in rows}:
+                held = [row for row in rows if type(row) is model]
+                model.objects.filter(
+                    pk__in=[row.pk for row in held], lease__in=[row.lease for row in held]
+                ).update(lease_until=until)
+        except DatabaseError as error:
+            # A lease may end meanwhile; then the step's own check drops the result.
+            logger.warning("lease_not_renewed", extra={"fields": {"error": type(error).__name__}})
         finally:
             connection.close()
+
+
+_renewer = _Renewer()
+
+
+def _begin_anew() -> None:
+    """In a process that was forked: its parent's thread is not in it."""
+    global _renewer
+    _renewer = _Renewer()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
+@contextmanager
+def renewing(rows: Sequence[LeasedJob]) -> Generator[None, None, None]:
+    """Keep the leases of the rows alive while the body runs."""
+    renewer = _renewer
+    renewer.add(rows)
+    try:
+        yield
+    finally:
+        renewer.remove(rows)
 
 
 def run_due(model: type[LeasedJob], task: Callable[[str], object], *, limit: int = 100) -> int:

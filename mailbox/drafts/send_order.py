@@ -33,6 +33,12 @@ ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
 # Whoever ordered it is no member of the mailbox any more.
 NOT_A_MEMBER: Final = "no-member"
+# It is still ordered: what this node needs for it, its storage for one, does not work now.
+WAITING: Final = "waiting"
+# So long it is tried for then, with longer and longer pauses.
+_PATIENCE: Final = timedelta(hours=24)
+_SHORTEST_PAUSE: Final = timedelta(seconds=15)
+_LONGEST_PAUSE: Final = timedelta(minutes=10)
 MOST_UNDO_SECONDS: Final = int(LONGEST_UNDO.total_seconds())
 # A later time is after the longest time in which sending can be undone, and within reach of memory.
 SHORTEST_DELAY: Final = timedelta(minutes=15)
@@ -230,6 +236,12 @@ def _send_to_next(draft_id: int) -> bool:
         except DatabaseError:
             # The draft is not at fault: a worker tries again.
             raise
+        except OSError as error:
+            # A disk that is full, or a storage that does not answer.
+            jobs.log_unexpected(error, draft=draft_id)
+            if _postpone(draft_id):
+                return False
+            send_error = FAILED
         except Exception as error:  # noqa: BLE001 - an unforeseen error must not repeat for ever
             jobs.log_unexpected(error, draft=draft_id)
             send_error = FAILED
@@ -238,6 +250,22 @@ def _send_to_next(draft_id: int) -> bool:
             return draft.pk is not None
         _return_to_writer(Draft.objects.get(pk=draft_id), send_error)
         return False
+
+
+def _postpone(draft_id: int) -> bool:
+    """Try to send a locked draft later; False where it has been tried for long enough.
+
+    From the first such attempt, `changed_at` tells when that was.
+    """
+    draft = Draft.objects.get(pk=draft_id)
+    now = timezone.now()
+    since = draft.changed_at if draft.trouble == WAITING else now
+    if now - since > _PATIENCE:
+        return False
+    pause = min(max((now - since) / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+    Draft.objects.filter(pk=draft_id).update(send_at=now + pause, trouble=WAITING, changed_at=since)
+    events.announce(draft.mailbox_id)
+    return True
 
 
 def _return_to_writer(draft: Draft, send_error: str) -> None:

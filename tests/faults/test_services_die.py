@@ -60,6 +60,19 @@ class OwnNode:
                 connection.rollback()
             connection.close()
 
+    @contextlib.contextmanager
+    def committing_for_ever(self) -> Generator[None, None, None]:
+        """Let whoever commits wait while the body runs, with the commit on disk: for a standby that is not
+        there."""
+        with psycopg.connect(self.postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            connection.execute("SELECT pg_reload_conf()")
+            try:
+                yield
+            finally:
+                connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+                connection.execute("SELECT pg_reload_conf()")
+
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Generator[OwnNode, None, None]:
@@ -173,6 +186,33 @@ def test_the_broker_dies_on_the_way(own, table):
         own.one.broker.kill()
     own.one.broker.start()
     assert_delivered_once(own, message_id)
+
+
+def test_the_access_point_dies_when_it_has_committed_and_its_receipt_is_not_out(own):
+    """Committed and never receipted: the resend is a duplicate, and gets the receipt."""
+    own.node.freeze(Role.ACCESS_POINT)
+    try:
+        message_id = own.send()
+        posted = (
+            "SELECT 1 FROM access_point_outboundtransfer "
+            "WHERE conversation_id = %s AND sent_references <> '[]'"
+        )
+        eventually(lambda: own.one.query(posted, message_id), what="the message to be posted")
+        with own.committing_for_ever():
+            own.node.thaw(Role.ACCESS_POINT)
+            committing = (
+                "SELECT 1 FROM pg_stat_activity AS waiting JOIN pg_locks AS held USING (pid) "
+                "WHERE waiting.wait_event = 'SyncRep' AND held.mode = 'RowExclusiveLock' "
+                "AND held.relation = 'access_point_inboundtransfer'::regclass"
+            )
+            eventually(lambda: own.one.query(committing), what="the access point to commit")
+            own.node.kill(Role.ACCESS_POINT)
+    finally:
+        own.node.start(Role.ACCESS_POINT)
+    assert_delivered_once(own, message_id)
+    logged = "SELECT kind FROM access_point_transferevent WHERE conversation_id = %s ORDER BY id"
+    kinds = [kind for (kind,) in own.one.query(logged, message_id)]
+    assert [kind for kind in kinds if kind in {"RECEIVED", "DUPLICATE"}][:2] == ["RECEIVED", "DUPLICATE"]
 
 
 def test_the_access_point_dies_while_it_reads(own):

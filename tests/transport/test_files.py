@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from testbed.node import PROJECT
+from transport import queues
 from transport.access_point import tasks as access_point_tasks
 from transport.access_point.models import InboundTransfer
 from transport.message_service import tasks as message_service_tasks
@@ -188,8 +189,10 @@ def test_yesterday_s_files_are_looked_at_too():
 
 @pytest.mark.django_db
 def test_the_sweepers_are_tasks_that_wake_workers(monkeypatch):
-    row = a_row()
     woken = []
-    monkeypatch.setattr(access_point_tasks.send, "delay", woken.append)
+    monkeypatch.setattr(queues, "_publish", woken.append)
     access_point_tasks.sweep()
-    assert woken == [str(row.pk)]
+    assert woken == []
+    a_row()
+    access_point_tasks.sweep()
+    assert woken == ["transport.access_point.tasks.send_due"]

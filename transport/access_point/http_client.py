@@ -3,9 +3,12 @@
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from django.conf import settings
+from django.utils import timezone
 
 from transport.outgoing_http import AddressRefused, Client, NoAnswer, Origin
 from transport.protocol.as4.packing import PackedMessage
@@ -14,6 +17,7 @@ from transport.protocol.as4.signals import MEDIA_TYPES
 _MAX_ANSWER_BYTES: Final = 2 * 1024 * 1024
 # Servers that others run keep an idle connection for two seconds and more.
 _REUSED_SECONDS: Final = 1.0
+_MOST_DIGITS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+    retry_after: timedelta | None = None
 
     @property
     def is_signal(self) -> bool:
@@ -52,7 +57,24 @@ def post(packed: PackedMessage, url: str) -> Answer:
         )
     except AddressRefused as error:
         raise NoAnswer(f"address refused: {error}") from None
-    return Answer(answer.status, answer.headers.get("Content-Type", ""), answer.body)
+    return Answer(
+        answer.status,
+        answer.headers.get("Content-Type", ""),
+        answer.body,
+        _pause(answer.headers.get("Retry-After", "")),
+    )
+
+
+def _pause(text: str) -> timedelta | None:
+    """What `Retry-After` asks for (RFC 9110 10.2.3): seconds or a date; None where it says neither."""
+    if text.isascii() and text.isdecimal():
+        # A number of more digits than these is longer than anybody waits.
+        return timedelta(seconds=int(text[:_MOST_DIGITS]))
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return None if at.tzinfo is None else max(at - timezone.now(), timedelta())
 
 
 class _Connections(threading.local):

@@ -1,5 +1,8 @@
-"""Inbound transfers: check a message from another access point, store, commit, and only then sign the
-receipt."""
+"""Inbound transfers: check a message from another access point, store it with its receipt, commit, and only
+then let the receipt go.
+
+A receipt that was signed and never sent binds nobody.
+"""
 
 import hashlib
 import uuid
@@ -219,8 +222,9 @@ class _Reception:
         for.
         """
         try:
+            receipt = self._write_receipt(received.user_message.message_id, received.references)
             with transaction.atomic():
-                transfer = _create_transfer(received, digest)
+                transfer = _create_transfer(received, digest, receipt)
                 # A commit whose answer is lost may have succeeded: then the file stays, and a sweep removes
                 # it if not.
                 with blobs.removed_on_failure(transfer.envelope_name):
@@ -253,22 +257,15 @@ class _Reception:
 
         A resend that was signed anew gets a receipt for what it signed: many senders compare.
         """
-        if _as_json(received.references) != transfer.signed_references:
-            return self._write_receipt(transfer, received.references)
-        if transfer.receipt is not None:
+        if transfer.receipt is not None and _as_json(received.references) == transfer.signed_references:
             return bytes(transfer.receipt)
-        receipt = self._write_receipt(transfer, received.references)
-        rows = InboundTransfer.objects.filter(pk=transfer.pk)
-        if rows.filter(receipt=None).update(receipt=receipt):
-            return receipt
-        # Another connection was faster.
-        return bytes(rows.values_list("receipt", flat=True).get() or receipt)
+        return self._write_receipt(transfer.as4_message_id, received.references)
 
-    def _write_receipt(self, transfer: InboundTransfer, references: tuple[SignedReference, ...]) -> bytes:
-        return signals.write_receipt(transfer.as4_message_id, references, **_signing(self._keys))
+    def _write_receipt(self, as4_message_id: str, references: tuple[SignedReference, ...]) -> bytes:
+        return signals.write_receipt(as4_message_id, references, **_signing(self._keys))
 
 
-def _create_transfer(received: ReceivedMessage, digest: str) -> InboundTransfer:
+def _create_transfer(received: ReceivedMessage, digest: str, receipt: bytes) -> InboundTransfer:
     message = received.user_message
     document_type = document_type_of(message)
     transfer_id = uuid.uuid4()
@@ -286,6 +283,7 @@ def _create_transfer(received: ReceivedMessage, digest: str) -> InboundTransfer:
         envelope_digest=digest,
         size=received.parts[0].size,
         signed_references=_as_json(received.references),
+        receipt=receipt,
     )
 
 

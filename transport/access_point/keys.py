@@ -13,6 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from ..certificate_watch.watch import HeldCertificate, Holder, Use
 from ..protocol.as4.unpacking import DecryptionKey
 from ..protocol.certificates import common_name, fingerprint, load_certificates
+from ..short_memory import ShortMemory
+
+_keys: "ShortMemory[AccessPointKeys]" = ShortMemory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,19 @@ class AccessPointKeys:
 
 
 def own_keys() -> AccessPointKeys:
-    """The keys; read again when a file has changed, since loading one costs more than a small message."""
+    """The keys; read again when a file has changed, since loading one costs more than a small message.
+
+    Whether one has is looked for every SDK_ANSWER_MEMORY_SECONDS.
+    """
     files = [(settings.SDK_ACCESS_POINT_KEY, settings.SDK_ACCESS_POINT_CERTIFICATE)]
     files += [(path, path) for path in settings.SDK_ACCESS_POINT_OLD_KEYS]
     if not all(path for pair in files for path in pair):
         raise ImproperlyConfigured("Set SDK_ACCESS_POINT_KEY and SDK_ACCESS_POINT_CERTIFICATE.")
-    return _loaded(
-        tuple((key, certificate, _changed(key), _changed(certificate)) for key, certificate in files)
+    return _keys.get(
+        tuple(files),
+        lambda: _loaded(
+            tuple((key, certificate, _changed(key), _changed(certificate)) for key, certificate in files)
+        ),
     )
 
 

@@ -6,11 +6,13 @@ die at any point: the next attempt knows that the peer may have the message alre
 """
 
 import logging
+import random
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from cryptography import x509
@@ -25,7 +27,7 @@ from transport.bulkhead import NoFreeSlot
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
-from transport.jobs import LeaseLost, log_unexpected, task_named, wake
+from transport.jobs import LeaseLost, log_unexpected
 from transport.outgoing_http import NoAnswer
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import (
@@ -40,6 +42,7 @@ from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, Sign
 from transport.protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
 from transport.protocol.service_metadata import Endpoint
+from transport.queues import wake_queue
 from transport.storage import blobs
 from transport.storage.work_files import workspace
 
@@ -52,6 +55,9 @@ logger = logging.getLogger(__name__)
 # Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
 # does not; nor do those that say what is wrong with the message itself.
 _PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
+# The middle of when the first resend is made, 5 to 15 seconds after the attempt.
+_FIRST_RESEND_SECONDS: Final = 10
+_LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 # What was signed is committed before a message is posted, each time.
 _NEVER_POSTED = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
@@ -67,6 +73,7 @@ class _Result:
     receipt: bytes | None = None
     signal: Receipt | ErrorSignal | None = None
     endpoint: Endpoint | None = None
+    retry_after: timedelta | None = None
 
 
 def submit(transfer: OutgoingTransfer) -> None:
@@ -86,7 +93,7 @@ def submit(transfer: OutgoingTransfer) -> None:
             envelope_name=transfer.envelope_name,
             due_at=timezone.now(),
         )
-    wake(task_named("transport.access_point.tasks.send"), row.pk)
+    wake_queue("transport.access_point.tasks.send_due")
 
 
 def cancellable(references: Collection[UUID]) -> set[UUID]:
@@ -111,26 +118,27 @@ def cancel(reference: UUID) -> bool:
     return True
 
 
-def send(transfer_id: object) -> list[object]:
-    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next.
-
-    The result is the key of the transfer that can be sent next to the same access point, now that a slot
-    there is free; or nothing.
-    """
-    keys = own_keys()
+def send(transfer_id: object) -> None:
+    """Make one attempt to send a transfer that is due. Whatever happens, the row says what comes next."""
     transfer = OutboundTransfer.claim(transfer_id)
-    if transfer is None:
-        return []
-    try:
-        with transfer.renewing():
-            result = _attempt(transfer, keys)
-        with transaction.atomic():
-            _settle(transfer, result, keys)
-    except LeaseLost:
-        logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
-    except NoFreeSlot:
-        return []
-    return OutboundTransfer.waiting_for(transfer.counterpart)
+    if transfer is not None:
+        send_all([transfer])
+
+
+def send_all(transfers: Sequence[OutboundTransfer]) -> None:
+    """`send` for claimed transfers, one after the other."""
+    keys = own_keys()
+    for transfer in transfers:
+        try:
+            with transfer.renewing():
+                result = _attempt(transfer, keys)
+            with transaction.atomic():
+                _settle(transfer, result, keys)
+        except LeaseLost:
+            logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
+        except NoFreeSlot:
+            # It waits; whoever frees a slot goes on with what is due.
+            continue
 
 
 def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
@@ -206,7 +214,12 @@ def _read_answer(
 ) -> _Result:
     """Read the answer. A receipt may be for any of the attempts: peers repeat their first one."""
     if not answer.is_signal:
-        return _Result(cause=Cause.UNREACHABLE, detail=f"HTTP {answer.status}", may_pass=True)
+        return _Result(
+            cause=Cause.UNREACHABLE,
+            detail=f"HTTP {answer.status}",
+            may_pass=True,
+            retry_after=answer.retry_after,
+        )
     try:
         signal = _read_signal(transfer, answer, endpoint)
     except As4Error as error:
@@ -337,7 +350,7 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     if result.is_delivered:
         changes |= {"state": row.State.DELIVERED, "receipt": result.receipt}
         outcome, kind = Outcome.DELIVERED, transfer_log.Kind.DELIVERED
-    elif result.may_pass and (next_attempt := _next_attempt(row)) is not None:
+    elif result.may_pass and (next_attempt := _next_attempt(row, result.retry_after)) is not None:
         changes["due_at"] = next_attempt
         outcome, kind = Outcome.RESENDING, transfer_log.Kind.RESENDING
     else:
@@ -360,9 +373,25 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> No
     access_point_port.message_service().transfer_changed(row.reference, outcome, row.cause)
 
 
-def _next_attempt(row: OutboundTransfer) -> datetime | None:
-    """At most SDK_RESEND_LIMIT resends, evenly within SDK_RESEND_WINDOW_SECONDS of the first attempt."""
-    if row.attempts > settings.SDK_RESEND_LIMIT or row.first_attempt_at is None:
+def _next_attempt(row: OutboundTransfer, retry_after: timedelta | None) -> datetime | None:
+    """At most SDK_RESEND_LIMIT resends within SDK_RESEND_WINDOW_SECONDS: the first soon, for a receiver that
+    is only restarted, then evenly.
+
+    Never closer than half the pause that is meant, so that workers which were away, or a clock that was
+    changed, do not use up what is left at once. A receiver that says when to come again (`Retry-After`,
+    RFC 9110 10.2.3) is not asked before.
+    """
+    remaining = settings.SDK_RESEND_LIMIT + 1 - row.attempts
+    if remaining <= 0:
         return None
-    pause = timedelta(seconds=settings.SDK_RESEND_WINDOW_SECONDS / max(settings.SDK_RESEND_LIMIT, 1))
-    return row.first_attempt_at + pause * row.attempts
+    now, window = timezone.now(), settings.SDK_RESEND_WINDOW_SECONDS
+    meant = window / max(settings.SDK_RESEND_LIMIT, 1)
+    if row.attempts == 1:
+        pause = min(meant, _FIRST_RESEND_SECONDS) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    else:
+        elapsed = (now - (row.first_attempt_at or now)).total_seconds()
+        pause = max((window - max(elapsed, 0)) / remaining, meant / 2)
+    wait = timedelta(seconds=pause)
+    if retry_after is not None:
+        wait = max(wait, min(retry_after, _LONGEST_RETRY_AFTER))
+    return now + wait

@@ -1,26 +1,30 @@
 """Celery tasks of the access point."""
 
+from typing import Final
+
 from celery import shared_task
 from django.conf import settings
 
-from transport import jobs
+from transport import queues
 from transport.storage import blobs, work_files
 
 from ..federation import cache
 from . import outbound, transfer_log
 from .models import InboundTransfer, OutboundTransfer
 
+_SEND: Final = "transport.access_point.tasks.send_due"
+
 
 @shared_task
-def send(transfer_id: str) -> None:
-    for following in outbound.send(transfer_id):
-        jobs.wake(send.delay, following)
+def send_due() -> None:
+    """Send the transfers that are due."""
+    queues.work_through(OutboundTransfer, outbound.send_all, _SEND)
 
 
 @shared_task
 def sweep() -> None:
     """Wake workers for due transfers that no worker has claimed; remove what dead processes left."""
-    jobs.run_due(OutboundTransfer, send.delay)
+    queues.sweep_queue(OutboundTransfer, _SEND)
     work_files.remove_stale()
     cache.remove_expired()
 

@@ -10,8 +10,12 @@ from django.utils import timezone
 
 from ..protocol.certificates import CertificateChecker, CertificateUnreadable, Purpose, load_certificates
 from ..protocol.revocation import FetchFailed, RevocationChecker
+from ..short_memory import ShortMemory
 from . import http
 from .cache import AnswerCache
+
+_checkers: ShortMemory[CertificateChecker] = ShortMemory()
+_found_good: ShortMemory[list[x509.Certificate]] = ShortMemory()
 
 
 def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
@@ -19,7 +23,7 @@ def check_access_point(certificate: x509.Certificate, purpose: Purpose) -> None:
 
     Raises `CertificateUntrusted`, `RevocationUnknown`.
     """
-    _checker(settings.SDK_ACCESS_POINT_CA_DIR).check(certificate, purpose)
+    _check(settings.SDK_ACCESS_POINT_CA_DIR, certificate, purpose)
 
 
 def check_access_point_issuer(certificate: x509.Certificate) -> None:
@@ -35,16 +39,27 @@ def check_access_point_issuer(certificate: x509.Certificate) -> None:
 
 def check_smp(certificate: x509.Certificate) -> None:
     """Check the certificate that signed service metadata (C3.2.1 2.10 f, g)."""
-    _checker(settings.SDK_SMP_CA_DIR).check(certificate, Purpose.SIGNING)
+    _check(settings.SDK_SMP_CA_DIR, certificate, Purpose.SIGNING)
 
 
 def check_organisation(certificate: x509.Certificate, purpose: Purpose) -> None:
     """Check an organisation's signing or encryption certificate (C3.2.2 3.5 a)."""
-    _checker(settings.SDK_ORGANISATION_CA_DIR).check(certificate, purpose)
+    _check(settings.SDK_ORGANISATION_CA_DIR, certificate, purpose)
+
+
+def _check(directory: Path, certificate: x509.Certificate, purpose: Purpose) -> None:
+    """A certificate that was found good counts as good for SDK_ANSWER_MEMORY_SECONDS."""
+    _found_good.get(
+        (directory, certificate, purpose), lambda: _checker(directory).check(certificate, purpose)
+    )
 
 
 def _checker(directory: Path) -> CertificateChecker:
     """The checker, built again when the directory changes, so that a new CA counts without a restart."""
+    return _checkers.get(directory, lambda: _checker_of(directory))
+
+
+def _checker_of(directory: Path) -> CertificateChecker:
     files = tuple(sorted(path for path in directory.rglob("*") if path.is_file()))
     state = tuple((path, path.stat().st_mtime_ns) for path in files)
     return _built(state)

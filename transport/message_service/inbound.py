@@ -5,17 +5,21 @@ Every change of an `IncomingMessage`'s state is made here.
 
 import logging
 import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from transport.causes import Cause
-from transport.jobs import LeaseLost, log_unexpected, pause_after, task_named, wake
+from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
+from transport.queues import Finish, finish_together, wake_queue
 from transport.storage.work_files import workspace
 
 from . import local_delivery, orders, transitions, validation
@@ -50,30 +54,75 @@ def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: Partic
         due_at=now,
     )
     IncomingMessage.objects.bulk_create([row], ignore_conflicts=True)
-    wake(task_named("transport.message_service.tasks.validate_inbound"), row.pk)
+    wake_queue("transport.message_service.tasks.validate_due")
 
 
 def process(incoming_id: object) -> None:
     """Validate an envelope that is due, deliver it and answer it. What cannot be decided now is tried
     again."""
     row = IncomingMessage.claim(incoming_id)
-    if row is None:
-        return
+    if row is not None:
+        process_all([row])
+
+
+def process_all(rows: Sequence[IncomingMessage]) -> None:
+    """`process` for claimed envelopes: validated one after the other, delivered and answered together."""
+    with ExitStack() as directories, renewing(rows):
+        finish_together(rows, lambda row: _validated(row, directories.enter_context(workspace("opening"))))
+
+
+def _validated(row: IncomingMessage, directory: Path) -> Finish:
+    """Do all that needs others; the result makes the changes, in a transaction.
+
+    What belongs to the message is below `directory` until then.
+    """
     try:
         if row.expired_lease is not None:
             # The worker that had it died, perhaps because of it.
             row.change(failures=row.failures + 1)
         if row.failures >= settings.SDK_JUDGING_FAILURES:
-            _give_up(row)
-        else:
-            _validate_and_apply(row)
+            return _guarded(row, lambda: _give_up(row))
+        envelopes = local_delivery.envelope_store_of(row)
+        arrived = envelopes.envelope_info(row.transfer_id)
+        with envelopes.open(row.transfer_id) as source:
+            verdict = validation.validate(arrived, row, source, directory)
     except LeaseLost:
-        logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
+        return _guarded(row, lambda: _log_lost(row))
     except Retry as wait:
-        _postpone(row, wait.cause)
+        cause = wait.cause
+        return _guarded(row, lambda: _postpone(row, cause))
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost because of it
         log_unexpected(error, transfer_id=row.transfer_id)
-        _fail(row, error)
+        failure = error
+        return _guarded(row, lambda: _fail(row, failure))
+    return _guarded(row, lambda: _finish(row, verdict))
+
+
+def _guarded(row: IncomingMessage, change: Callable[[], None]) -> Finish:
+    def finish() -> None:
+        try:
+            with transaction.atomic():
+                change()
+        except LeaseLost:
+            _log_lost(row)
+        except Exception as error:
+            if connection.in_atomic_block and isinstance(error, InterfaceError | OperationalError):
+                # The transaction is lost, with whatever else is in it.
+                raise
+            log_unexpected(error, transfer_id=row.transfer_id)
+            with suppress(LeaseLost), transaction.atomic():
+                _fail(row, error)
+
+    return finish
+
+
+def _log_lost(row: IncomingMessage) -> None:
+    logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
+
+
+def _finish(row: IncomingMessage, verdict: Verdict) -> None:
+    with row.step() as current:
+        _apply(current, verdict)
 
 
 def receipt_delivered(answered: IncomingMessage) -> None:
@@ -101,17 +150,7 @@ def reopen_dead_letter(row: IncomingMessage, *, actor: str, rejection_ordered_by
     row.rejection_ordered_by, row.failures, row.attempts = rejection_ordered_by, 0, 0
     row.due_at = timezone.now()
     row.save()
-    wake(task_named("transport.message_service.tasks.validate_inbound"), row.pk)
-
-
-def _validate_and_apply(row: IncomingMessage) -> None:
-    envelopes = local_delivery.envelope_store_of(row)
-    arrived = envelopes.envelope_info(row.transfer_id)
-    with workspace("opening") as directory:
-        with row.renewing(), envelopes.open(row.transfer_id) as source:
-            verdict = validation.validate(arrived, row, source, directory)
-        with row.step() as current:
-            _apply(current, verdict)
+    wake_queue("transport.message_service.tasks.validate_due")
 
 
 def _postpone(row: IncomingMessage, cause: str, *, failures: int = 0) -> None:
@@ -203,7 +242,7 @@ def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
     row.message_id, row.is_accepted = message_id, True
     try:
         with transaction.atomic():
-            row.save()
+            IncomingMessage.objects.filter(pk=row.pk).update(message_id=message_id, is_accepted=True)
     except IntegrityError:
         row.is_accepted = None
         return False

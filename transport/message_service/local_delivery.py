@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from transport import access_point_port
 from transport.access_point_port import ArrivedEnvelope
-from transport.jobs import task_named, wake
 from transport.protocol.certificates import fingerprint
+from transport.queues import wake_queue
 from transport.storage import blobs
 
 from .message_types import registry
@@ -79,7 +79,7 @@ def store_copy(name: str, envelope: BinaryIO, recipient: Organisation, transfer_
 
 def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: UUID, copy: str) -> None:
     """Create the inbound message of the recipient, in the caller's transaction."""
-    incoming = IncomingMessage.objects.create(
+    IncomingMessage.objects.create(
         transfer_id=transfer_id,
         organisation=recipient,
         sender=row.organisation.participant_id,
@@ -88,7 +88,7 @@ def deliver_locally(row: OutgoingMessage, recipient: Organisation, transfer_id: 
         arrived_at=timezone.now(),
         due_at=timezone.now(),
     )
-    wake(task_named("transport.message_service.tasks.validate_inbound"), incoming.pk)
+    wake_queue("transport.message_service.tasks.validate_due")
 
 
 def envelope_store_of(incoming: IncomingMessage) -> EnvelopeStore:

@@ -124,7 +124,6 @@ class OutgoingMessage(LeasedJob):
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    joined: ClassVar = ("organisation",)
 
     class Meta:
         constraints = [
@@ -248,7 +247,6 @@ class IncomingMessage(LeasedJob):
     arrived_at = models.DateTimeField(help_text="ready for technical processing: when it counts as received")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
-    joined: ClassVar = ("organisation",)
 
     class Meta:
         constraints = [

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from transport.jobs import task_named, wake
 from transport.protocol.findings import Detail, Finding, Reason
 from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 from transport.protocol.sdk_message.message import Message, write_message
 from transport.protocol.sdk_message.rules import check_message
+from transport.queues import wake_queue
 from transport.storage import blobs
 
 from . import transitions
@@ -94,7 +94,7 @@ def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
         row.transport_due_at = deadlines.for_transport_receipt()
     row.save(force_insert=True)
     transitions.record_event(row, OutgoingState.SCHEDULED, actor=actor)
-    wake(task_named("transport.message_service.tasks.seal"), row.pk)
+    wake_queue("transport.message_service.tasks.seal_due")
 
 
 def _scratch() -> tempfile.SpooledTemporaryFile[bytes]:

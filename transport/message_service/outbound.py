@@ -6,7 +6,7 @@ point's reports call it.
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from uuid import UUID
 
 from cryptography import x509
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from transport import access_point_port
@@ -21,7 +22,7 @@ from transport.access_point_port import Outcome, OutgoingTransfer
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import CertificateNotPublished, FederationError
-from transport.jobs import LeaseLost, log_unexpected, pause_after, task_named, wake
+from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
 from transport.message_service.organisations.organisation_keys import NoValidKey, signing_pair
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
 from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
@@ -29,6 +30,7 @@ from transport.protocol.sdk_message.document import message_of
 from transport.protocol.sdk_message.rules import read_and_check
 from transport.protocol.xhe.envelope import Envelope
 from transport.protocol.xhe.sealing import seal
+from transport.queues import Finish, finish_together, wake_queue
 from transport.storage import blobs, malware
 from transport.storage.work_files import workspace
 
@@ -49,20 +51,34 @@ Apply = Callable[[OutgoingMessage], None]
 def seal_and_submit(outgoing_id: object) -> None:
     """Seal a message that is due and submit it to the access point; whatever fails is written in its row."""
     row = OutgoingMessage.claim(outgoing_id)
-    if row is None:
-        return
+    if row is not None:
+        seal_and_submit_all([row])
+
+
+def seal_and_submit_all(rows: Sequence[OutgoingMessage]) -> None:
+    """`seal_and_submit` for claimed messages: sealed one after the other, committed together."""
+    with renewing(rows):
+        finish_together(rows, _sealed)
+
+
+def _sealed(row: OutgoingMessage) -> Finish:
+    """Do all that needs others; the result makes the changes, in a transaction."""
     if row.expired_lease is not None:
         _remove(_sealed_name(row, row.expired_lease.hex))
     name = _sealed_name(row, row.lease.hex if row.lease else "")
-    try:
-        with row.renewing():
-            apply = _seal(row, name)
-        with row.step() as current:
-            apply(current)
-            transitions.save_and_notify(current)
-    except LeaseLost:
-        _remove(name)
-        logger.warning("lease_lost", extra={"fields": {"message_id": row.message_id}})
+    apply = _seal(row, name)
+
+    def finish() -> None:
+        try:
+            with transaction.atomic():
+                with row.step() as current:
+                    apply(current)
+                transitions.notify(current)
+        except LeaseLost:
+            _remove(name)
+            logger.warning("lease_lost", extra={"fields": {"message_id": row.message_id}})
+
+    return finish
 
 
 def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
@@ -113,7 +129,7 @@ def schedule_again(row: OutgoingMessage, *, actor: str) -> None:
     row.receipt_due_at = row.receipt_missing_at = None
     row.transport_due_at = deadlines.for_transport_receipt()
     transitions.save_and_notify(row)
-    wake(task_named("transport.message_service.tasks.seal"), row.pk)
+    wake_queue("transport.message_service.tasks.seal_due")
 
 
 def cancel(row: OutgoingMessage, *, actor: str) -> None:

@@ -1,8 +1,10 @@
 """Celery tasks of the message service."""
 
+from typing import Final
+
 from celery import shared_task
 
-from transport import jobs
+from transport import queues
 from transport.storage import blobs
 
 from . import inbound, outbound
@@ -11,22 +13,30 @@ from .models import IncomingMessage, OutgoingMessage
 from .organisations import publication
 from .tracking import deadlines
 
+# Rows that are committed together. More of them gain little, and hold locks for longer.
+_BATCH: Final = 16
+
+_SEAL: Final = "transport.message_service.tasks.seal_due"
+_VALIDATE: Final = "transport.message_service.tasks.validate_due"
+
 
 @shared_task
-def seal(outgoing_id: str) -> None:
-    outbound.seal_and_submit(outgoing_id)
+def seal_due() -> None:
+    """Seal and submit the outgoing messages that are due."""
+    queues.work_through(OutgoingMessage, outbound.seal_and_submit_all, _SEAL, batch=_BATCH)
 
 
 @shared_task
-def validate_inbound(incoming_id: str) -> None:
-    inbound.process(incoming_id)
+def validate_due() -> None:
+    """Validate, deliver and answer the envelopes that have arrived."""
+    queues.work_through(IncomingMessage, inbound.process_all, _VALIDATE, batch=_BATCH)
 
 
 @shared_task
 def sweep() -> None:
     """Wake workers for due messages that no worker has claimed; mark overdue receipts."""
-    jobs.run_due(OutgoingMessage, seal.delay)
-    jobs.run_due(IncomingMessage, validate_inbound.delay)
+    queues.sweep_queue(OutgoingMessage, _SEAL)
+    queues.sweep_queue(IncomingMessage, _VALIDATE)
     deadlines.mark_overdue()
 
 

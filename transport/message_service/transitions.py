@@ -69,8 +69,13 @@ def record_event(message: OutgoingMessage, name: str, *, cause: str = "", actor:
 
 
 def save_and_notify(message: OutgoingMessage) -> None:
-    """Save the row and notify the client, which looks at once; clients are not notified of receipts' rows."""
+    """Save the row and notify the client."""
     message.save()
+    notify(message)
+
+
+def notify(message: OutgoingMessage) -> None:
+    """Notify the client, which looks at once, of a row that was saved; not of a receipt's row."""
     if not message.is_receipt:
         message_client().delivery_changed(message.organisation.participant_id, message.message_id)
 

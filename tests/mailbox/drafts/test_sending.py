@@ -1,5 +1,6 @@
 """Looked through, held back, sent once, undone, and stopped when somebody answered meanwhile."""
 
+import errno
 from datetime import timedelta
 
 import pytest
@@ -215,7 +216,7 @@ def test_a_recipient_that_goes_meanwhile_brings_the_draft_back_and_says_why(
 
 @pytest.mark.parametrize(
     ("error", "send_error"),
-    [(orders.MessageInvalid([]), "invalid"), (OSError("the storage is away"), "failed")],
+    [(orders.MessageInvalid([]), "invalid"), (RuntimeError("nobody thought of it"), "failed")],
 )
 def test_what_cannot_be_sent_comes_back_and_is_not_tried_for_ever(
     mailbox, function, monkeypatch, error, send_error
@@ -234,6 +235,59 @@ def test_what_cannot_be_sent_comes_back_and_is_not_tried_for_ever(
     assert (draft.trouble, draft.send_at) == (send_error, None)
     assert not Message.objects.exists()
     assert send_order.sweep() == 0
+
+
+def test_what_a_full_disk_stops_is_sent_when_there_is_room_and_its_sender_is_told(
+    mailbox, function, client, monkeypatch
+):
+    person = a_member("Karin", mailbox)
+    draft = ready(mailbox, function, person)
+    send_order.order(draft.pk, looked_through(draft), person)
+    seconds_pass(draft)
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(orders, "order", refuse)
+        send_order.send_if_due(draft.pk)
+    draft.refresh_from_db()
+    assert draft.trouble == send_order.WAITING
+    assert draft.send_at > timezone.now()
+    assert send_order.sweep() == 0, "there is a pause before the next attempt"
+    log_in(client, person)
+    assert "skickas av sig själv" in client.get(reverse("draft", args=[draft.pk])).content.decode()
+    seconds_pass(draft)
+    send_order.send_if_due(draft.pk)
+    assert Message.objects.count() == 1
+    assert not Draft.objects.filter(pk=draft.pk).exists()
+
+
+def test_what_waits_for_room_can_be_taken_back_and_is_given_up_after_a_day(mailbox, function, monkeypatch):
+    person = a_member("Karin", mailbox)
+    draft = ready(mailbox, function, person)
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(orders, "order", refuse)
+    send_order.order(draft.pk, looked_through(draft), person)
+    seconds_pass(draft)
+    send_order.send_if_due(draft.pk)
+    taken_back = send_order.undo(draft.pk)
+    assert (taken_back.send_at, taken_back.trouble) == (None, "")
+    send_order.order(draft.pk, looked_through(taken_back), person)
+    # Ordered long ago, as one that is sent later is: its time begins with the first attempt.
+    Draft.objects.update(changed_at=timezone.now() - timedelta(hours=25))
+    seconds_pass(draft)
+    send_order.send_if_due(draft.pk)
+    draft.refresh_from_db()
+    assert draft.trouble == send_order.WAITING
+    Draft.objects.update(changed_at=timezone.now() - timedelta(hours=25))
+    seconds_pass(draft)
+    send_order.send_if_due(draft.pk)
+    draft.refresh_from_db()
+    assert (draft.trouble, draft.send_at) == ("failed", None)
 
 
 def test_the_check_shows_the_whole_message(mailbox, function, client):

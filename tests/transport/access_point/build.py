@@ -119,6 +119,7 @@ class HttpAnswer:
     status: str
     content_type: str
     body: bytes
+    retry_after: str = ""
 
 
 Disturbance = Callable[[Callable[[], HttpAnswer], dict[str, Any]], HttpAnswer]
@@ -158,7 +159,10 @@ class Line:
             raise
         finally:
             connections.close_all()
-        start_response(answer.status, [("Content-Type", answer.content_type)])
+        headers = [("Content-Type", answer.content_type)]
+        if answer.retry_after:
+            headers.append(("Retry-After", answer.retry_after))
+        start_response(answer.status, headers)
         return [answer.body]
 
     def _asked(self, environ: dict[str, Any]) -> HttpAnswer:
@@ -174,6 +178,11 @@ def _undisturbed(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> Http
 
 def closed_at_once(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> HttpAnswer:
     raise ConnectionResetError
+
+
+def busy_for(seconds: str) -> Disturbance:
+    """503 with `Retry-After`."""
+    return lambda ask, environ: HttpAnswer("503 Service Unavailable", "text/plain", b"busy", seconds)
 
 
 def closed_in_the_middle(ask: Callable[[], HttpAnswer], environ: dict[str, Any]) -> HttpAnswer:

@@ -125,7 +125,9 @@ def test_a_commit_whose_answer_is_lost_may_have_been_one_and_the_envelope_stays(
         assert envelope.read() == b"<envelope/>"
 
 
-def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_signed(peer, monkeypatch):
+def test_when_the_envelope_arrived_is_known_it_is_on_disk_with_the_receipt_that_is_to_answer_it(
+    peer, monkeypatch
+):
     """The message service is called in the transaction that stores the transfer."""
     seen = []
     arrived = OwnMessageService.envelope_arrived
@@ -134,15 +136,15 @@ def test_when_the_envelope_arrived_is_known_it_is_on_disk_and_no_receipt_is_sign
         transfer = InboundTransfer.objects.get(pk=transfer_id)
         with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
             stored = envelope.read()
-        seen.append((connection.in_atomic_block, stored, transfer.receipt))
+        seen.append((connection.in_atomic_block, stored, bytes(transfer.receipt)))
         arrived(service, transfer_id, *arguments)
 
     _, packed = peer.pack(b"<envelope/>")
     monkeypatch.setattr(OwnMessageService, "envelope_arrived", look)
     with packed:
-        peer.post(packed)
-    assert seen == [(True, b"<envelope/>", None)]
-    assert InboundTransfer.objects.get().receipt is not None
+        response = peer.post(packed)
+    assert seen == [(True, b"<envelope/>", response.content)]
+    assert bytes(InboundTransfer.objects.get().receipt) == response.content
 
 
 def test_when_nobody_can_say_whether_the_sender_is_revoked_it_is_asked_to_come_again(

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.core.files.storage import default_storage
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from testbed.authorities import KeyFiles, load_certificate, load_key
 from tests.world import World, work_is_clean
-from transport.access_point import outbound
+from transport.access_point import http_client, outbound
 from transport.access_point.models import InboundTransfer, OutboundTransfer, TransferEvent
 from transport.access_point_port import Outcome
 from transport.causes import Cause
@@ -28,6 +29,7 @@ from .build import (
     answer_cut_short,
     answer_lost,
     answering,
+    busy_for,
     closed_after_the_answer,
     closed_at_once,
     closed_in_the_middle,
@@ -291,15 +293,60 @@ def test_what_nobody_foresaw_waits_and_is_logged_without_its_text(world, line, c
     assert line.requests == 0
 
 
-def test_resends_are_spread_evenly_over_twelve_minutes(world, line):
+def resend_moments(transfer, monkeypatch, late: float = 0) -> list[float]:
+    """Seconds from the first attempt to each resend, made when it is due, or `late` seconds after."""
+    moments, start = [], timezone.now()
+    now = start
+    monkeypatch.setattr(outbound.timezone, "now", lambda: now)
+    while attempt(transfer).due_at is not None:
+        now = transfer.due_at + timedelta(seconds=late)
+        moments.append((now - start).total_seconds())
+    return moments
+
+
+def test_the_first_resend_is_soon_and_the_others_spread_evenly_over_twelve_minutes(world, line, monkeypatch):
     line.disturbances = [closed_at_once] * 5
     transfer = a_transfer(world)
-    pauses = []
-    while attempt(transfer).due_at is not None:
-        pauses.append((transfer.due_at - transfer.first_attempt_at).total_seconds())
-    assert pauses == [180, 360, 540, 720]
+    first, second, third, fourth = resend_moments(transfer, monkeypatch)
+    assert 5 <= first <= 15
+    assert second - first == pytest.approx(third - second) == pytest.approx(fourth - third)
+    assert fourth == pytest.approx(720)
     assert line.requests == 5
     assert transfer.state == "FAILED"
+
+
+def test_workers_that_were_away_do_not_use_up_the_resends_at_once(world, line, monkeypatch):
+    line.disturbances = [closed_at_once] * 5
+    moments = resend_moments(a_transfer(world), monkeypatch, late=3600)
+    assert len(moments) == 4
+    assert all(after - before > 3600 + 89 for before, after in pairwise(moments))
+
+
+def test_a_receiver_that_names_its_time_is_not_asked_before(world, line):
+    line.disturbances = [busy_for("120")]
+    transfer = attempt(a_transfer(world))
+    assert (transfer.state, transfer.cause) == ("PENDING", "unreachable")
+    assert transfer.due_at - timezone.now() > timedelta(seconds=100)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("²", None),
+        ("0", 0),
+        ("60", 60),
+        ("9" * 5000, 9_999_999),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0),
+        ("Sun, 06 Nov 1994 08:49:37", None),
+        ("Sun, 99 Nov 99999 08:49:37 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text, seconds):
+    pause = http_client._pause(text)
+    assert (pause.total_seconds() if pause is not None else None) == seconds
 
 
 def test_the_message_service_is_told_of_each_turn_in_the_same_transaction(world, line, monkeypatch):

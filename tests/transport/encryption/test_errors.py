@@ -21,7 +21,7 @@ from transport.access_point import inbound as access_point_receiving
 from transport.message_service import orders, outbound
 from transport.message_service.models import OutgoingMessage
 from transport.message_service.organisations import certificate_requests
-from transport.message_service.tasks import seal
+from transport.message_service.tasks import seal_due
 
 pytestmark = pytest.mark.xdist_group("federation")
 PASSPHRASE = "fyra-korrekta-hästar"
@@ -126,10 +126,10 @@ def test_a_worker_that_fails_with_a_key_in_hand_logs_none_of_it(world, told, mon
 def test_a_task_that_nobody_caught_logs_none_of_it(told, monkeypatch, db):
     """Celery's own words of a failed task repeat what the error says."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    monkeypatch.setattr(outbound, "seal_and_submit", fails_with(key))
-    seal.apply(args=[str(uuid.uuid4())])
+    monkeypatch.setattr(OutgoingMessage, "claim_due", fails_with(key))
+    seal_due.apply()
     lines = "\n".join(told)
-    assert "task=transport.message_service.tasks.seal" in lines
+    assert "task=transport.message_service.tasks.seal_due" in lines
     assert "error=RuntimeError" in lines
     assert seen_in(lines, key) == []
 

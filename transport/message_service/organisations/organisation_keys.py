@@ -10,6 +10,10 @@ from django.utils import timezone
 
 from transport.message_service.models import Organisation, OrganisationKey
 from transport.protocol.certificates import fingerprint
+from transport.short_memory import ShortMemory
+
+_pairs: ShortMemory[tuple[RSAPrivateKey, x509.Certificate]] = ShortMemory()
+_opening: ShortMemory[list[RSAPrivateKey]] = ShortMemory()
 
 
 class NoValidKey(Exception):
@@ -22,6 +26,10 @@ class KeyDoesNotFit(Exception):
 
 def signing_pair(organisation: Organisation) -> tuple[RSAPrivateKey, x509.Certificate]:
     """The organisation's signing key and certificate. Raises `NoValidKey`."""
+    return _pairs.get(organisation.pk, lambda: _signing_pair(organisation))
+
+
+def _signing_pair(organisation: Organisation) -> tuple[RSAPrivateKey, x509.Certificate]:
     key = signing_key(organisation)
     return read_key(key.private_key), x509.load_pem_x509_certificate(key.certificate.encode())
 
@@ -46,6 +54,10 @@ def signing_key(organisation: Organisation) -> OrganisationKey:
 
 def opening_keys(organisation: Organisation) -> list[RSAPrivateKey]:
     """Everything that may open a message to the organisation, the newest first."""
+    return _opening.get(organisation.pk, lambda: _opening_keys(organisation))
+
+
+def _opening_keys(organisation: Organisation) -> list[RSAPrivateKey]:
     keys = organisation.keys.filter(purpose=OrganisationKey.Purpose.ENCRYPTION).order_by("-valid_from", "-id")
     return [read_key(key.private_key) for key in keys]
 
@@ -59,6 +71,8 @@ def add_key(
     """Keep a key; the same one again changes nothing. Raises `KeyDoesNotFit`."""
     if certificate.public_key() != key.public_key():
         raise KeyDoesNotFit("the certificate is not for this private key")
+    _pairs.drop(organisation.pk)
+    _opening.drop(organisation.pk)
     row, _ = OrganisationKey.objects.get_or_create(
         organisation=organisation,
         purpose=purpose,

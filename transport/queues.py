@@ -1,0 +1,155 @@
+"""Queues: the due rows of a model, and the task that works through them.
+
+Who commits a due row wakes a worker for its queue; one wake that no worker has begun on yet is enough for
+all of them. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final, TypeVar
+
+import redis
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+
+from .jobs import LeasedJob, log_unexpected
+
+logger = logging.getLogger(__name__)
+# How long a task works through its queue before it lets another go on.
+_TURN_SECONDS: Final = 1.5
+# A wake that no worker has answered by then was lost.
+_WAKE_MILLISECONDS: Final = 3000
+_BROKER_SECONDS: Final = 2.0
+_GROUP_SECONDS: Final = 0.25
+
+_Row = TypeVar("_Row", bound=LeasedJob)
+
+
+def work_through(
+    model: type[_Row], process: Callable[[list[_Row]], object], task: str, *, batch: int = 1
+) -> None:
+    """Claim and process what is due of a model, for a turn; where more is due, `task` is published again.
+
+    At most `batch` rows are claimed together, and what was claimed before alone. Where more is due than that,
+    another worker is woken.
+    """
+    _answer_wake(task)
+    until = time.monotonic() + _TURN_SECONDS
+    is_alone = True
+    while True:
+        claimed = model.claim_due(batch)
+        is_full = len(claimed) == batch
+        if is_full and is_alone and model.due().exists():
+            # One that is woken wakes the next.
+            _publish(task)
+            is_alone = False
+        if claimed:
+            process(claimed)
+        if batch > 1 and (retried := model.claim_due(1, is_retried=True)):
+            process(retried)
+        elif not is_full:
+            # What has become due since has woken another worker.
+            return
+        if time.monotonic() > until:
+            _publish(task)
+            return
+
+
+# Makes the changes that the work on a row has come to, in the caller's transaction.
+Finish = Callable[[], None]
+
+
+def finish_together(rows: Sequence[_Row], work: Callable[[_Row], Finish]) -> None:
+    """Do the work of each row, and finish them in one transaction; where that fails, each in one of its own.
+
+    What has been worked on is finished when `_GROUP_SECONDS` are over: none waits long for the others.
+    """
+    waiting: list[Finish] = []
+    since = time.monotonic()
+    for row in rows:
+        waiting.append(work(row))
+        if time.monotonic() - since > _GROUP_SECONDS:
+            _finish_all(waiting)
+            waiting, since = [], time.monotonic()
+    _finish_all(waiting)
+
+
+def _finish_all(group: Sequence[Finish]) -> None:
+    if len(group) > 1:
+        try:
+            with transaction.atomic():
+                for finish in group:
+                    finish()
+        except Exception as error:  # noqa: BLE001 - one of them must not take the others with it
+            log_unexpected(error)
+        else:
+            return
+    failed: list[Exception] = []
+    for finish in group:
+        try:
+            finish()
+        except Exception as error:  # noqa: BLE001 - the others are finished first
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def wake_queue(task: str) -> None:
+    """Wake a worker after commit for what has become due; `task` works through its queue."""
+    transaction.on_commit(lambda: _publish(task))
+
+
+def sweep_queue(model: type[LeasedJob], task: str) -> None:
+    """Wake a worker if anything is due that nobody has claimed."""
+    if model.due().exists():
+        _publish(task)
+
+
+def _publish(task: str) -> None:
+    """Publish a task that takes no key, unless one waits already.
+
+    A broker that does not answer is logged only: the sweeper finds what is due.
+    """
+    try:
+        if _is_waiting_for_worker(task):
+            return
+        current_app.send_task(task)
+    except Exception as error:  # noqa: BLE001 - kombu and redis raise what their transports raise
+        logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+
+
+def _is_waiting_for_worker(task: str) -> bool:
+    """Whether the task was published lately and no worker has begun it; from now on it counts as such."""
+    broker = _broker(settings.CELERY_BROKER_URL)
+    return broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS)
+
+
+def _answer_wake(task: str) -> None:
+    """Let what becomes due from now on wake another worker.
+
+    It comes before anything is claimed: what was committed before it is found by this worker, and whoever
+    commits after it publishes.
+    """
+    broker = _broker(settings.CELERY_BROKER_URL)
+    if broker is not None:
+        try:
+            broker.delete(_wake_key(task))
+        except redis.RedisError as error:
+            logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+
+
+def _wake_key(task: str) -> str:
+    return f"sdkportal:wake:{task}"
+
+
+@lru_cache(maxsize=4)
+def _broker(url: str) -> "redis.Redis | None":
+    """The broker, where it keeps keys; None where it is another kind."""
+    if not url.startswith(("redis://", "rediss://")):
+        return None
+    return redis.Redis.from_url(
+        url, socket_timeout=_BROKER_SECONDS, socket_connect_timeout=_BROKER_SECONDS, retry=None
+    )
