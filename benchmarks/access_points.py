@@ -14,7 +14,6 @@ more than a gigabyte.
 
 import contextlib
 import io
-import logging
 import os
 import random
 import subprocess
@@ -95,8 +94,6 @@ class AccessPoints:
         from tests.interop.phase4 import Phase4
         from tests.world import World
 
-        # The testbed's servers in this process would write a line a request.
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         security = self.directory / "bouncy-castle.security"
         security.write_text(_BOUNCY_CASTLE)
         options = [f"-Djava.security.properties={security}", "-Dsun.net.httpserver.nodelay=true"]
@@ -239,13 +236,18 @@ class AccessPoints:
 
 
 class _Senders:
-    """Processes that send transfers of ours, each its share."""
+    """Processes that send transfers of ours, each its share.
+
+    All of them send to one counterpart at the same time: none of them may find the counterpart's share of the
+    workers in use, since a transfer without a free slot is left to a sweeper, and none runs here.
+    """
 
     def __init__(self, count: int) -> None:
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.send"],
                 cwd=PROJECT,
+                env={**os.environ, "SDK_COUNTERPART_SHARE": str(count)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -10,23 +10,19 @@ side's processes while it worked, by the kernel's count. Compare within one run 
 
 import argparse
 import json
-import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.access_points import AccessPoints, Exchange
 from benchmarks.gauge import MEGABYTE, Cost
+from benchmarks.services import started
 from benchmarks.whole_node import Throughput, throughput
-from testbed.clamav import ClamAV
-from testbed.federation import Federation
 from testbed.node import PROJECT
-from testbed.services import Postgres, Valkey, free_port
 
 _UNITS = {"K": 1000, "M": 1_000_000}
 _SMALL, _LARGE, _LARGEST = 2_000, 30_000_000, 100_000_000
@@ -55,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     node: Throughput | None = None
     with (
         tempfile.TemporaryDirectory(prefix="sdkportal-bench-") as name,
-        _started(Path(name)) as (federation, postgres),
+        started(Path(name)) as (federation, postgres),
     ):
         print("CPU: seconds a message, of the sending side, the receiving side, and our PostgreSQL.")
         print("MB: peak memory of the sending and of the receiving side.")
@@ -75,40 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.json.parent.mkdir(parents=True, exist_ok=True)
     given.json.write_text(json.dumps(_as_json(exchanges, node, goals), indent=1) + "\n")
     print(f"The same as JSON: {given.json}")
-
-
-@contextmanager
-def _started(directory: Path) -> Iterator[tuple[Federation, Postgres]]:
-    """The federation, a database, a broker and a scanner; this process is set up for them."""
-    import django
-    from django.core.management import call_command
-
-    postgres, scanner = Postgres(directory / "postgres"), ClamAV(directory / "clamav")
-    broker = Valkey(directory / "broker", free_port())
-    federation = Federation(directory / "federation")
-    with ExitStack() as running:
-        for service in (postgres, scanner, broker):
-            service.start()
-            running.callback(service.stop)
-        postgres.ensure_database("bench")
-        federation.prepare()
-        federation.start()
-        running.callback(federation.stop)
-        os.environ |= {
-            **federation.environment(),
-            "SDK_DEMO": "1",
-            "SDK_LOG_LEVEL": "WARNING",
-            "SDK_DATABASE_URL": postgres.url("bench"),
-            # Workers are woken for what arrives, as on a node; none is there to take it.
-            "SDK_BROKER_URL": broker.url,
-            "SDK_CLAMD": scanner.address,
-            "SDK_DATA_DIR": str(directory / "served" / "data"),
-            "SDK_WORK_DIR": str(directory / "served" / "work"),
-            "DJANGO_SETTINGS_MODULE": "sdkportal.settings",
-        }
-        django.setup()
-        call_command("migrate", verbosity=0)
-        yield federation, postgres
 
 
 def _bytes(text: str) -> int:
