@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 WORKERS ?= 3
 
 .PHONY: demo demo-reset run run-reset test test-fast lint lint-code format lint-templates lint-static lint-requirements \
-	types imports check bench bench-ui messages lock outdated clean
+	types imports check bench bench-node bench-ui messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
 	@$(RUN)/python -m testbed.demo
@@ -70,6 +70,10 @@ check: test lint types imports
 bench: $(VENV)/.installed java clamav phase4
 	$(RUN)/python -m benchmarks.sealing
 	$(RUN)/python -m benchmarks.nodes $(ARGS)
+
+# A whole node with 2 KB messages, idle, under load, and beside people's pages; about a minute, and as long to start.
+bench-node: $(VENV)/.installed clamav
+	$(RUN)/python -m benchmarks.node $(ARGS)
 
 # Pages on a node of a million messages, which is made once and kept.
 bench-ui: $(VENV)/.installed

@@ -1,8 +1,8 @@
-"""Orders messages from one function address to another: run by `benchmarks.nodes`, in a node's environment.
+"""Orders messages from one function address to another: run by `benchmarks.whole_node` for its node.
 
     python -m benchmarks.order PARTICIPANT FROM-ADDRESS TO-ADDRESS
 
-says `ready`, and orders as many messages as each line on stdin says; then says `ordered`.
+says `ready`, and orders as many messages as each line on stdin says; then says `ordered` and their ids.
 """
 
 # ruff: noqa: T201
@@ -21,6 +21,7 @@ def main(participant: str, sender: str, recipient: str) -> int:
     own = ParticipantId(participant)
     print("ready", flush=True)
     for line in sys.stdin:
+        ordered = []
         for _ in range(int(line)):
             message = a_message(
                 text="Hej. " * 200,
@@ -29,8 +30,8 @@ def main(participant: str, sender: str, recipient: str) -> int:
                 sender_function=sender,
                 recipient_function=recipient,
             )
-            orders.order(message, actor="bench")
-        print("ordered", flush=True)
+            ordered.append(str(orders.order(message, actor="bench")))
+        print("ordered", *ordered, flush=True)
     return 0
 
 
