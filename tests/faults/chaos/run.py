@@ -29,14 +29,17 @@ _RECEPTION = "sdk:socialtjanst-mottagning:0203:habo.se"
 _TRAINING = "sdk:arbetstraning:0203:arbetsformedlingen.se"
 _LOOK_SECONDS = 1.0
 # What is postponed is due at once when everything works again, as if the time had passed.
-_TABLES = (
-    "message_service_outgoingmessage",
-    "message_service_incomingmessage",
-    "access_point_outboundtransfer",
-)
 _PASS_TIME = (
-    "UPDATE {table} SET due_at = now() "
-    "WHERE due_at > now() AND (lease_until IS NULL OR lease_until < now()) RETURNING 1"
+    *(
+        f"UPDATE {table} SET due_at = now() "
+        "WHERE due_at > now() AND (lease_until IS NULL OR lease_until < now()) RETURNING 1"
+        for table in (
+            "message_service_outgoingmessage",
+            "message_service_incomingmessage",
+            "access_point_outboundtransfer",
+        )
+    ),
+    "UPDATE mailbox_draft SET send_at = now() WHERE send_at > now() RETURNING 1",
 )
 _UNSETTLED = """
     SELECT (
@@ -88,6 +91,7 @@ class Report:
     seconds_late: float = 0.0
     orders: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    causes: dict[str, int] = field(default_factory=dict)
     pages_broken: int = 0
     died_by_themselves: dict[str, int] = field(default_factory=dict)
     settled_after_seconds: float = 0.0
@@ -107,12 +111,14 @@ class Report:
         ]
         told += [f"  {count:6} {outcome}" for outcome, count in sorted(self.outcomes.items())]
         for title, counts in (
+            ("why", self.causes),
             ("faults", self.injected),
             ("faults of what had just ended by itself", self.not_injected),
             ("processes that ended by themselves and were started again", self.died_by_themselves),
             ("errors in the logs", self.errors),
         ):
-            told += [f"{title}:", *(f"  {count:6} {name}" for name, count in sorted(counts.items()))]
+            if counts:
+                told += [f"{title}:", *(f"  {count:6} {name}" for name, count in sorted(counts.items()))]
         told.append(
             f"{len(self.findings)} findings" if self.findings else "nothing lost, doubled, stuck or left"
         )
@@ -172,12 +178,14 @@ def _run(
         # What runs on would leave something behind for a moment.
         node.running.stop()
     outcomes: Counter[str] = Counter()
+    causes: Counter[str] = Counter()
     for sender, (here, there) in zip(senders, ((habo, other), (other, habo)), strict=True):
         report.orders += len(sender.orders)
         result: Reconciled = reconcile(here, there, list(sender.orders.values()))
         outcomes.update({outcome.value: count for outcome, count in result.outcomes.items()})
+        causes.update(result.causes)
         report.findings += result.findings
-    report.outcomes = dict(outcomes)
+    report.outcomes, report.causes = dict(outcomes), dict(causes)
     for node in nodes:
         left = json.loads(node.running.run_module("tests.faults.chaos.inventory"))
         report.findings += [Finding(node.name, one["what"], one["which"]) for one in left]
@@ -247,8 +255,8 @@ def _settle(nodes: Sequence[ChaosNode], lanes: Sequence[_Lane], longest: float) 
             same = same + 1 if left == before else 0
             before = left
             for node in nodes:
-                for table in _TABLES:
-                    node.query(_PASS_TIME.format(table=table))
+                for statement in _PASS_TIME:
+                    node.query(statement)
                 if same > 10:
                     node.query(_DEADLINE_COMES)
         waiting.wait(_LOOK_SECONDS)
