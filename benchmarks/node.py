@@ -197,6 +197,8 @@ def _table(figures: Mapping[str, Any]) -> Iterator[str]:
     yield line("CPU", beside["cpu_ms_per_message"], "ms a message, without the pages'")
     yield line("latency under load, 95 of 100", beside["load_latency_ms_p95"], "ms")
     yield line("pages asked for", beside["pages"]["requests"], f", {beside['pages']['failed']} failed")
+    for why, count in beside["pages"]["failures"].items():
+        yield line(f"  {why}", count, "")
     yield line("a page, median", beside["pages"]["latency_ms_p50"], "ms")
     yield line("a page, 95 of 100", beside["pages"]["latency_ms_p95"], "ms")
     yield line("CPU of pages", beside["cpu_ms_per_second_of_pages"], "ms a second")

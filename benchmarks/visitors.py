@@ -10,10 +10,10 @@ open; at the next line on stdin it says as JSON how long the pages took, and end
 # ruff: noqa: T201
 
 import asyncio
-import contextlib
 import json
 import sys
 import time
+from collections import Counter
 from itertools import count, cycle
 
 from benchmarks.figures import percentile
@@ -30,7 +30,7 @@ async def visit(port: int, cookie: str, rate: float, people: dict[str, list[str]
         heard = [asyncio.create_task(_listen(line)) for line in lines]
         print("ready", flush=True)
         ended = asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
-        pages: list[asyncio.Task[float | None]] = []
+        pages: list[asyncio.Task[float | str]] = []
         begun = time.perf_counter()
         for number, one, path in zip(count(1), cycle(cookies), cycle(people["paths"]), strict=False):
             pages.append(asyncio.create_task(_page(port, path, one)))
@@ -43,14 +43,16 @@ async def visit(port: int, cookie: str, rate: float, people: dict[str, list[str]
         for task in heard:
             task.cancel()
         events = await asyncio.gather(*heard, return_exceptions=True)
-    answered = sorted(milliseconds for milliseconds in taken if milliseconds is not None)
+    answered = sorted(one for one in taken if isinstance(one, float))
+    failures = Counter(one for one in taken if isinstance(one, str))
     print(
         json.dumps(
             {
                 "streams": len(lines),
                 "streams_ended": sum(1 for one in events if isinstance(one, ConnectionError)),
                 "requests": len(taken),
-                "failed": len(taken) - len(answered),
+                "failed": failures.total(),
+                "failures": failures,
                 "latency_ms_p50": percentile(answered, 50),
                 "latency_ms_p95": percentile(answered, 95),
             }
@@ -64,18 +66,20 @@ async def _listen(line: Line) -> None:
         await line.next(b"changed")
 
 
-async def _page(port: int, path: str, cookie: str) -> float | None:
-    """Milliseconds until the page was there; None where it was not answered, or by an error."""
+async def _page(port: int, path: str, cookie: str) -> float | str:
+    """Milliseconds until the page was there; in a word why it was not."""
     begun = time.perf_counter()
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+    try:
         async with asyncio.timeout(_LONGEST_SECONDS):
             line = await request(port, path, cookie)
             # Servers keep the connection: what is there of the page by now is enough.
             await line.reader.read(100_000)
             line.writer.close()
-            if line.status == 200:
-                return 1000 * (time.perf_counter() - begun)
-    return None
+    except TimeoutError:
+        return "no answer in time"
+    except (OSError, asyncio.IncompleteReadError):
+        return "connection broken"
+    return 1000 * (time.perf_counter() - begun) if line.status == 200 else f"status {line.status}"
 
 
 def main(port: str, cookie: str, rate: str) -> int:

@@ -92,7 +92,7 @@ class Report:
     orders: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     causes: dict[str, int] = field(default_factory=dict)
-    pages_broken: int = 0
+    pages_broken: dict[str, int] = field(default_factory=dict)
     died_by_themselves: dict[str, int] = field(default_factory=dict)
     settled_after_seconds: float = 0.0
     errors: dict[str, int] = field(default_factory=dict)
@@ -107,11 +107,12 @@ class Report:
             f"seed {self.seed}: {sum(self.injected.values())} faults of {len(self.injected)} kinds in "
             f"{self.minutes:g} minutes, the last one {self.seconds_late:.0f} s late",
             f"{self.orders} orders; settled {self.settled_after_seconds:.0f} s after the last fault; "
-            f"{self.pages_broken} pages did not come",
+            f"{sum(self.pages_broken.values())} pages did not come",
         ]
         told += [f"  {count:6} {outcome}" for outcome, count in sorted(self.outcomes.items())]
         for title, counts in (
             ("why", self.causes),
+            ("pages that did not come", self.pages_broken),
             ("faults", self.injected),
             ("faults of what had just ended by itself", self.not_injected),
             ("processes that ended by themselves and were started again", self.died_by_themselves),
@@ -170,8 +171,14 @@ def _run(
     report.injected = dict(sum((lane.injected for lane in lanes), Counter()))
     report.not_injected = dict(sum((lane.not_injected for lane in lanes), Counter()))
     report.seconds_late = max(lane.seconds_late for lane in lanes)
-    report.pages_broken = sum(sender.pages_broken for sender in senders)
+    report.pages_broken = dict(sum((sender.pages_broken for sender in senders), Counter()))
     report.findings += [finding for lane in lanes for finding in lane.findings]
+    report.findings += [
+        Finding(sender.node.name, "a page answered with an error that nobody foresaw", why)
+        for sender in senders
+        for why in sender.pages_broken
+        if why.startswith("status 500")
+    ]
     report.settled_after_seconds = _settle(nodes, lanes, order.settle_seconds)
     report.died_by_themselves = dict(sum((lane.died for lane in lanes), Counter()))
     for node in nodes:

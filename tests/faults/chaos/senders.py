@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 import requests
@@ -35,8 +36,8 @@ class Sender(threading.Thread):
     def __init__(self, node: ChaosNode, address: str, recipient: str, *, every: float) -> None:
         super().__init__(name=f"sender of {node.name}", daemon=True)
         self.orders: dict[int, Order] = {}
-        self.pages_broken = 0
-        self._node = node
+        self.pages_broken: Counter[str] = Counter()
+        self.node = node
         self._recipient = recipient
         self._every = every
         self._ended = threading.Event()
@@ -55,14 +56,16 @@ class Sender(threading.Thread):
         while not self._ended.is_set():
             try:
                 self._send_one()
-            except (requests.RequestException, PageBroken):
-                self.pages_broken += 1
+            except requests.RequestException as error:
+                self.pages_broken[type(error).__name__] += 1
+            except PageBroken as error:
+                self.pages_broken[str(error)] += 1
             self._ended.wait(self._every)
 
     def _send_one(self) -> None:
         with requests.Session() as browser:
-            browser.cookies.set(f"{self._node.name}_session", self._session)
-            base = self._node.running.url
+            browser.cookies.set(f"{self.node.name}_session", self._session)
+            base = self.node.running.url
             start = self._fetched(browser, "GET", f"{base}/")
             draft = self._fetched(
                 browser, "POST", f"{base}/brevlada/{self._mailbox}/skriv", **_hidden(start, _REVIEWED[0])
@@ -80,7 +83,7 @@ class Sender(threading.Thread):
             )
             if not review.url.endswith("/granska"):
                 raise PageBroken("the draft is not complete")
-            order = self.orders.setdefault(number, Order(self._node.name, number))
+            order = self.orders.setdefault(number, Order(self.node.name, number))
             order.is_sent = True
             self._fetched(browser, "POST", review.url, **_hidden(review, *_REVIEWED))
             order.is_confirmed = True
@@ -90,7 +93,7 @@ class Sender(threading.Thread):
     ) -> requests.Response:
         answer = browser.request(method, address, data=form or None, timeout=_TIMEOUT_SECONDS)
         if answer.status_code != 200 or "/logga-in" in answer.url:
-            raise PageBroken(f"{answer.status_code}")
+            raise PageBroken(f"status {answer.status_code} {answer.url.rpartition('/')[2]}".strip())
         return answer
 
 
