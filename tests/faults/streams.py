@@ -1,4 +1,7 @@
-"""Open pages and their event streams, as browsers hold them: HTTP/1.1 from one process for many people."""
+"""Open pages and their event streams, as browsers hold them: HTTP/1.1 from one process for many people.
+
+`test_many_pages` has its own.
+"""
 
 import asyncio
 import contextlib

@@ -7,6 +7,7 @@ The real server processes, each against a real PostgreSQL with `max_connections`
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 import pytest
@@ -14,7 +15,6 @@ import requests
 from playwright.sync_api import expect
 
 from tests.faults.pages import PATIENCE, Pages
-from tests.faults.streams import Line, opened, request
 from tests.journeys.browser import chromium
 from tests.nodes import eventually
 from transport.message_api.clients import tokens
@@ -24,16 +24,40 @@ pytestmark = pytest.mark.xdist_group("many-pages")
 STREAMS = 300
 
 
-async def _request(pages: Pages, path: str, session: str = "") -> Line:
-    return await request(pages.port, path, f"many_session={session}" if session else "")
+@dataclass
+class Line:
+    """An open stream, and what it has said."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    status: int
+    said: list[bytes] = field(default_factory=list)
+
+    async def next(self, event: bytes) -> None:
+        """Return when the stream has said so once more."""
+        while (line := await self.reader.readline()) != b"event: " + event + b"\r\n":
+            self.said.append(line)
+            if not line:
+                raise ConnectionError("the stream has ended")
+            if line.strip() == b"event: " + event:
+                return
+
+
+async def _request(pages: Pages, path: str, session: str = "") -> tuple[int, Line]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", pages.port)
+    cookie = f"Cookie: many_session={session}\r\n" if session else ""
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{cookie}\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    status = int(head.split(b" ", 2)[1])
+    return status, Line(reader, writer, status)
 
 
 async def _fetched(pages: Pages, path: str, session: str = "") -> int:
     """The status of a page that is read whole."""
-    line = await _request(pages, path, session)
+    status, line = await _request(pages, path, session)
     await line.reader.read(1000)
     line.writer.close()
-    return line.status
+    return status
 
 
 @contextlib.asynccontextmanager
@@ -49,8 +73,12 @@ async def streams(
         )
         for number in range(count)
     ]
-    async with opened(asked) as lines:
+    lines = [line for _, line in await asyncio.gather(*asked)]
+    try:
         yield lines
+    finally:
+        for line in lines:
+            line.writer.close()
 
 
 async def _burst(pages: Pages, path: str, session: str, count: int, at_once: int) -> list[int]:
