@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 WORKERS ?= 3
 
 .PHONY: demo demo-reset run run-reset test test-fast lint lint-code format lint-templates lint-static lint-requirements \
-	types imports check bench bench-ui workplace-figures messages lock outdated clean
+	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
 	@$(RUN)/python -m testbed.demo
@@ -71,6 +71,10 @@ bench: $(VENV)/.installed java clamav phase4
 	$(RUN)/python -m benchmarks.sealing
 	$(RUN)/python -m benchmarks.nodes $(ARGS)
 
+# A whole node with 2 KB messages, idle, under load, and beside people's pages; about a minute, and as long to start.
+bench-node: $(VENV)/.installed clamav
+	$(RUN)/python -m benchmarks.node $(ARGS)
+
 # Pages on a node of a million messages, which is made once and kept.
 bench-ui: $(VENV)/.installed
 	$(RUN)/python -m benchmarks.pages --directory var/bench-ui --json var/bench-ui.json $(ARGS)
@@ -78,6 +82,12 @@ bench-ui: $(VENV)/.installed
 # Clicks, keys, page loads and pixels of everyday work in the workplace, beside their goals.
 workplace-figures: $(VENV)/.installed chromium bubblewrap clamav fonts
 	@$(RUN)/python -m tests.journeys.workplace_figures
+
+# Two nodes write to each other while things break; then every order is reconciled. `make chaos SEED=117 MINUTES=5 FAULTS=150`
+MINUTES ?= 30
+FAULTS ?= 1000
+chaos: $(VENV)/.installed bubblewrap clamav faketime
+	$(RUN)/python -m tests.faults.chaos --minutes $(MINUTES) --faults $(FAULTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # The catalogue of English: texts that are new are added to it, and what pages read is made of it.
 messages: $(VENV)/.installed gettext

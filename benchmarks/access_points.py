@@ -1,20 +1,19 @@
-"""AS4 between two access points: ours, and phase4, a Java program (tests/interop/peer).
+"""AS4 between two access points: ours, and phase4 as Java programs of its own (tests/interop/peer).
 
-Every pair exchanges the same payloads over HTTPS on loopback, with the same number of messages at a time.
-Ours sends from separate processes, as Celery's workers do, and receives as a node does, with PostgreSQL
+Every pair exchanges the same payloads over HTTPS on loopback, with as many messages at once on either side.
+Ours sends from processes of its own, as Celery's workers are, and receives as a node does, with PostgreSQL
 behind it.
 
-phase4 is configured to be fast: no revocation check for each message (ours checks, and caches the answers),
-no payload written to disk, responses that TCP does not delay, and Bouncy Castle's AES-GCM. The JDK's keeps
-the plaintext in memory and grows its buffer in small steps, which for 30 MB takes many seconds and over a
-gigabyte.
+phase4 gets what makes it fast: no question about revocation for each message (ours asks, and keeps the
+answers), no payload written to disk, answers that TCP does not hold back, and Bouncy Castle's AES-GCM, since
+the JDK's keeps what it decrypts in memory and grows it in small steps, which for 30 MB takes many seconds and
+more than a gigabyte.
 """
 
 # ruff: noqa: S101, S311
 
 import contextlib
 import io
-import logging
 import os
 import random
 import subprocess
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
     from tests.world import Party
 
 _SMALL = 1_000_000
-# Small messages need four at a time to keep two cores busy while disks are waited for, large ones two.
+# So many small messages at once as keep two cores busy while disks are waited for; large ones do with fewer.
 _PARALLEL_SMALL, _PARALLEL_LARGE = 4, 2
-# The number of access point processes, as in deploy/.
+# As many processes of the access point as in deploy/.
 _RECEIVERS = 2
 _BOUNCY_CASTLE = (
     "security.provider.13=org.bouncycastle.jce.provider.BouncyCastleProvider\n"
@@ -47,10 +46,9 @@ _BOUNCY_CASTLE = (
 
 @dataclass(frozen=True)
 class Exchange:
-    """Messages of one size from one access point to another, and the cost of each side in total.
+    """Messages of one size from one access point to another, and what it cost each side in all.
 
-    `database` is the cost of PostgreSQL, which our side uses; None where both sides are phase4, which stores
-    nothing.
+    `database` is PostgreSQL's CPU, which serves our side or sides; phase4 keeps nothing.
     """
 
     sender: str
@@ -64,7 +62,7 @@ class Exchange:
 
     @property
     def cpu_a_message(self) -> float:
-        """CPU seconds a message, of both sides and our database."""
+        """CPU seconds of both sides, our database among them."""
         used = self.sending.cpu + self.receiving.cpu + (self.database.cpu if self.database else 0)
         return used / self.count
 
@@ -74,13 +72,13 @@ class Exchange:
 
 
 def content_of(size: int) -> bytes:
-    """Content that compresses as badly as a sealed envelope: random letters of base64."""
+    """What a sealed envelope looks like to gzip: base64 of noise."""
     letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     return bytes(random.Random(1).choices(letters, k=min(size, 1_000_000))) * max(1, size // 1_000_000)
 
 
 class AccessPoints:
-    """One access point of ours and two of phase4's in one federation."""
+    """Ours and two of phase4's, running in one federation."""
 
     def __init__(self, directory: Path, federation: Federation, postgres: Postgres) -> None:
         from django.conf import settings
@@ -92,13 +90,10 @@ class AccessPoints:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Run the access points while the body runs."""
         from tests.interop.build import serving
         from tests.interop.phase4 import Phase4
         from tests.world import World
 
-        # The testbed's servers run in this process and would log every request.
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         security = self.directory / "bouncy-castle.security"
         security.write_text(_BOUNCY_CASTLE)
         options = [f"-Djava.security.properties={security}", "-Dsun.net.httpserver.nodelay=true"]
@@ -124,11 +119,8 @@ class AccessPoints:
             yield
 
     def exchanges(self, size: int, count: int) -> Iterator[Exchange]:
-        """Measure the four pairs, one after the other.
-
-        Before each, messages are sent the same way to fill caches and let the JVM compile; it needs as many
-        small messages for that as are measured.
-        """
+        """The four pairs. Before each is measured, messages go that way to warm caches and compilers: a JVM
+        needs many, so as many small ones as are measured."""
         content = content_of(size)
         self._parallel = _PARALLEL_SMALL if size < _SMALL else _PARALLEL_LARGE
         warming = max(self._parallel, count if size < _SMALL else count // 2)
@@ -158,13 +150,13 @@ class AccessPoints:
 
     def _from_ours(self, to: str, content: bytes, count: int, recipient: "Party", receiver: int) -> Exchange:
         keys = [self._transfer(content, recipient) for _ in range(count)]
-        receiving, sending, database = Gauge(receiver), Gauge(*self._senders.pids), Gauge(self.postgres.pid)
+        taking, sending, database = Gauge(receiver), Gauge(*self._senders.pids), Gauge(self.postgres.pid)
         seconds, delivered = self._senders.send(keys)
         done = Exchange(
-            "ours", to, len(content), count, seconds, sending.cost(), receiving.cost(), database.cost()
+            "ours", to, len(content), count, seconds, sending.cost(), taking.cost(), database.cost()
         )
         assert delivered == count, f"{delivered} of {count} were delivered"
-        self._delete_stored()
+        self._forget()
         return done
 
     def _from_phase4(
@@ -175,8 +167,8 @@ class AccessPoints:
         path = self.directory / "payload"
         path.write_bytes(content)
         url, party, certificate = target
-        receiving, sending, database = Gauge(receiver), Gauge(self.near.pid), Gauge(self.postgres.pid)
-        result = self.near.send_many(
+        taking, sending, database = Gauge(receiver), Gauge(self.near.pid), Gauge(self.postgres.pid)
+        told = self.near.send_many(
             count,
             self._parallel,
             url=url,
@@ -191,13 +183,13 @@ class AccessPoints:
             to,
             len(content),
             count,
-            result["seconds"],
+            told["seconds"],
             sending.cost(),
-            receiving.cost(),
+            taking.cost(),
             database.cost() if to == "ours" else None,
         )
-        assert all(sent["outcome"] == "SUCCESS" for sent in result["results"]), result["results"][:1]
-        self._delete_stored()
+        assert all(result["outcome"] == "SUCCESS" for result in told["results"]), told["results"][:1]
+        self._forget()
         return done
 
     def _transfer(self, content: bytes, to: "Party") -> str:
@@ -228,8 +220,8 @@ class AccessPoints:
         return str(row.pk)
 
     @staticmethod
-    def _delete_stored() -> None:
-        """Delete rows and envelopes, so that the disk does not fill."""
+    def _forget() -> None:
+        """Take away what was stored, so that the disk does not fill."""
         from django.core.files.storage import default_storage
 
         from transport.access_point.models import InboundTransfer, OutboundTransfer
@@ -244,13 +236,18 @@ class AccessPoints:
 
 
 class _Senders:
-    """Processes that send our transfers, each its share of them."""
+    """Processes that send transfers of ours, each its share.
+
+    All of them send to one counterpart at the same time: none of them may find the counterpart's share of the
+    workers in use, since a transfer without a free slot is left to a sweeper, and none runs here.
+    """
 
     def __init__(self, count: int) -> None:
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.send"],
                 cwd=PROJECT,
+                env={**os.environ, "SDK_COUNTERPART_SHARE": str(count)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -272,14 +269,14 @@ class _Senders:
         return [process.pid for process in self._processes]
 
     def send(self, keys: Sequence[str]) -> tuple[float, int]:
-        """Send the transfers with these keys; returns the seconds it took and how many were delivered."""
+        """(seconds, how many were delivered)."""
         begun = perf_counter()
-        used = self._processes[: len(keys)]
-        for number, process in enumerate(used):
+        asked = self._processes[: len(keys)]
+        for number, process in enumerate(asked):
             assert process.stdin is not None
-            process.stdin.write("\n".join(keys[number :: len(used)]) + "\n\n")
+            process.stdin.write("\n".join(keys[number :: len(asked)]) + "\n\n")
             process.stdin.flush()
-        delivered = sum(int(self._answer(process)) for process in used)
+        delivered = sum(int(self._answer(process)) for process in asked)
         return perf_counter() - begun, delivered
 
     @staticmethod

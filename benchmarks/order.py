@@ -1,9 +1,8 @@
-"""Orders messages from one function address to another; `benchmarks.whole_node` runs it in a node's
-environment.
+"""Orders messages from one function address to another: run by `benchmarks.whole_node` for its node.
 
     python -m benchmarks.order PARTICIPANT FROM-ADDRESS TO-ADDRESS
 
-prints `ready`. Each line on stdin is a number: it orders so many messages, then prints `ordered`.
+says `ready`, and orders as many messages as each line on stdin says; then says `ordered` and their ids.
 """
 
 # ruff: noqa: T201
@@ -14,7 +13,6 @@ import django
 
 
 def main(participant: str, sender: str, recipient: str) -> int:
-    """Order messages until stdin ends; returns the exit code."""
     django.setup()
     from tests.transport.protocol.build import a_message
     from transport.message_service import orders
@@ -23,6 +21,7 @@ def main(participant: str, sender: str, recipient: str) -> int:
     own = ParticipantId(participant)
     print("ready", flush=True)
     for line in sys.stdin:
+        ordered = []
         for _ in range(int(line)):
             message = a_message(
                 text="Hej. " * 200,
@@ -31,8 +30,8 @@ def main(participant: str, sender: str, recipient: str) -> int:
                 sender_function=sender,
                 recipient_function=recipient,
             )
-            orders.order(message, actor="bench")
-        print("ordered", flush=True)
+            ordered.append(str(orders.order(message, actor="bench")))
+        print("ordered", *ordered, flush=True)
     return 0
 
 

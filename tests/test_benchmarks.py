@@ -1,4 +1,4 @@
-"""`make bench` measures what it says: the smallest of each, by the same code."""
+"""`make bench` and `make bench-node` measure what they say: the smallest of each, by the same code."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from benchmarks.figures import percentile
 from testbed.node import PROJECT
 from tests.interop.phase4 import Phase4Missing, ensure_built
 
@@ -48,5 +49,50 @@ def test_ours_and_phase4_are_measured_side_by_side_and_told_as_a_table_and_as_js
     # phase4 keeps nothing: a database is no part of what it does.
     assert [row["database"] is None for row in told["exchanges"]] == [False, False, False, True]
     assert told["node"]["envelopes_a_second"] == pytest.approx(2 * told["node"]["messages_a_second"])
-    assert set(told["node"]["parts"]) == {"ordering", "workers", "access point", "database", "broker"}
+    parts = {"ordering", "workers", "access point", "database", "broker", "clamd", "beat"}
+    assert set(told["node"]["parts"]) == parts
     assert [goal["goal"] for goal in told["goals"]] == [1, 1, 200]
+
+
+@pytest.mark.slow
+def test_a_whole_node_is_measured_beside_the_floor_and_told_as_a_table_and_as_json(tmp_path):
+    target = tmp_path / "bench" / "node.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.node", "--messages", "4", "--idle", "2", "--in-flight", "4"),
+            *("--people", "2", "--requests", "2", "--json", str(target)),
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert str(target) in done.stdout
+    told = json.loads(target.read_text())
+    kinds = told["cpu_ms_by_kind"]
+    assert set(kinds) == {"workers", "access_point", "postgresql", "broker", "clamd", "other"}
+    for name in (
+        "envelopes_per_second",
+        "cpu_ms_per_message",
+        "floor_ms_per_message",
+        "commits_per_message",
+        "latency_ms_p50",
+        "load_latency_ms_p50",
+    ):
+        assert told[name] > 0, name
+    assert told["latency_ms_p95"] >= told["latency_ms_p50"]
+    assert told["load_latency_ms_p95"] >= told["load_latency_ms_p50"]
+    assert told["cpu_ms_per_message"] == pytest.approx(sum(kinds.values()))
+    assert told["cpu_over_floor"] == pytest.approx(told["cpu_ms_per_message"] / told["floor_ms_per_message"])
+    assert kinds["workers"] > 0
+    assert told["with_pages"]["envelopes_per_second"] > 0
+    pages = told["with_pages"]["pages"]
+    assert (pages["streams"], pages["streams_ended"], pages["failed"]) == (2, 0, 0)
+    assert pages["requests"] > 0
+
+
+def test_a_percentile_is_the_value_that_so_many_of_a_hundred_do_not_exceed():
+    assert [percentile(range(1, 101), of) for of in (0, 50, 95, 100)] == [1, 51, 96, 100]
+    assert percentile([7.0], 95) == 7.0
+    assert percentile([], 95) == 0

@@ -29,6 +29,9 @@ from tests.nodes import IMPATIENT, NodeUnderTest, eventually
 pytestmark = pytest.mark.xdist_group("own-node")
 HERE = "sdk:socialtjanst-mottagning:0203:habo.se"
 THERE = "sdk:elevhalsa:0203:habo.se"
+_WAITS_FOR_STANDBY = (
+    "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%emit_message(true%'"
+)
 KARIN = sample.HABO.people[0].subject
 
 
@@ -67,11 +70,27 @@ class OwnNode:
         with psycopg.connect(self.postgres.url("postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             connection.execute("SELECT pg_reload_conf()")
+            probes: list[threading.Thread] = []
+
+            def is_in_force() -> bool:
+                """The server takes it up in its own time: until then a commit does not wait."""
+                if not probes or not probes[-1].is_alive():
+                    probes.append(threading.Thread(target=self._commit_something, daemon=True))
+                    probes[-1].start()
+                return connection.execute(_WAITS_FOR_STANDBY).fetchone() is not None
+
             try:
+                eventually(is_in_force, what="commits to wait")
                 yield
             finally:
                 connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
                 connection.execute("SELECT pg_reload_conf()")
+                for probe in probes:
+                    probe.join(30)
+
+    def _commit_something(self) -> None:
+        with psycopg.connect(self.postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute("SELECT pg_logical_emit_message(true, 'probe', '')")
 
 
 @pytest.fixture(scope="module")

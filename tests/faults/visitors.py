@@ -1,5 +1,9 @@
-"""People who are logged in, made in a node's database. Prints as JSON their session keys, their mailbox and a
-conversation in it."""
+"""People who are logged in, made in a node's database.
+
+    python -m tests.faults.visitors COUNT [MAILBOX-ADDRESS]
+
+prints as JSON their session keys, their mailbox and a conversation in it.
+"""
 
 import json
 import os
@@ -30,8 +34,10 @@ def log_in(person: Person) -> str:
     return str(session.session_key)
 
 
-def make(count: int) -> dict[str, object]:
-    mailbox = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="a", name="A")
+def make(count: int, address: str = "a") -> dict[str, object]:
+    mailbox, _ = FunctionMailbox.objects.get_or_create(
+        participant_id="0203:habo.se", address=address, defaults={"name": "A"}
+    )
     talk = Conversation.objects.create(
         mailbox=mailbox, conversation_id=uuid.uuid4(), counterpart="B", last_activity_at=timezone.now()
     )
@@ -46,4 +52,4 @@ def make(count: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(make(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(make(int(sys.argv[1]), *sys.argv[2:])))
