@@ -210,7 +210,8 @@ def _send_to_next(draft_id: int) -> bool:
     """Send to the next recipient; returns whether there is another."""
     with transaction.atomic():
         _lock_conversation(draft_id)
-        draft = _due().select_for_update(skip_locked=True, of=("self",)).filter(pk=draft_id).first()
+        # Whoever has it locked may only be looking: who came for it waits, and finds it gone if it was sent.
+        draft = _due().select_for_update(of=("self",)).filter(pk=draft_id).first()
         if draft is None:
             return False
         person = draft.send_by or draft.changed_by

@@ -241,7 +241,7 @@ def test_eight_tabs_share_one_stream_and_what_is_written_in_one_of_them_is_saved
         draft = tabs[7]
         draft.goto(f"{base}/brevlada/{pages.mailbox}/", wait_until="domcontentloaded")
         draft.get_by_role("button", name="Nytt meddelande").click()
-        expect(draft.locator("#saved")).to_contain_text("Sparat", timeout=PATIENCE * 1000)
+        expect(draft.locator("#saved")).to_contain_text("Inget skrivet än", timeout=PATIENCE * 1000)
         draft.wait_for_load_state("domcontentloaded")
         assert draft.evaluate(TYPING) == "Inte sparat än"
         expect(draft.locator("#saved")).to_contain_text("Sparat", timeout=PATIENCE * 1000)

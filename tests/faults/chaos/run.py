@@ -233,7 +233,7 @@ class _Lane:
     def restart_what_died(self) -> None:
         """As systemd does with what deploy/ has: a worker may end when its broker is gone."""
         with suppress(ServiceNotStarted):
-            self.died.update(str(role) for role in self.node.running.restart_what_died())
+            self.died.update(str(role) for role in self.node.running.restart_ended())
 
     def _heal(self, fault: Fault) -> None:
         try:
