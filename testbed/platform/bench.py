@@ -378,8 +378,10 @@ class Bench:
             if answer_is_lost:
                 response.close()
                 return Answer(message_id, as4_message_id, ())
-            with self._lock:
-                self.seen.as4_ids.append(as4_message_id)
+            # What comes from outside the federation is a line in the technical log, and no event.
+            if sender is not self.foreign:
+                with self._lock:
+                    self.seen.as4_ids.append(as4_message_id)
             return Answer(message_id, as4_message_id, _errors_of(response, packed.references, as4_message_id))
 
     def _endpoint(self, participant: ParticipantId, document_type: DocumentType) -> Endpoint:
