@@ -326,7 +326,7 @@ SDK_TRANSPORT_PROFILES = env.words(
     "SDK_TRANSPORT_PROFILES", "digg-transport-as4-v1_0,digg-transport-as4-v1_2"
 )
 SDK_METADATA_CACHE_SECONDS = env.number("SDK_METADATA_CACHE_SECONDS", 600)
-# So long a process goes on with an answer that it has read, before it looks whether it is still there.
+# So long a process goes on with answers, keys and the trust directory as it has read them.
 SDK_ANSWER_MEMORY_SECONDS = env.number("SDK_ANSWER_MEMORY_SECONDS", 2)
 SDK_HTTP_TIMEOUT_SECONDS = env.number("SDK_HTTP_TIMEOUT_SECONDS", 10)
 # When neither CRL nor OCSP can be reached: 0 waits and tries again (the default), a number of

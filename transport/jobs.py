@@ -254,6 +254,11 @@ def log_unexpected(error: Exception, **fields: object) -> None:
     logger.error("unexpected_error", extra={"fields": all_fields})
 
 
+def log_broker_unavailable(error: Exception) -> None:
+    """Log that the broker does not answer: the sweeper finds what is due."""
+    logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+
+
 def task_named(name: str, *, countdown: float = 0) -> Callable[[str], object]:
     """A function that publishes the named task (`transport.message_service.tasks.seal`) for a key.
 
@@ -270,6 +275,6 @@ def wake(task: Callable[[str], object], key: object) -> None:
         try:
             task(str(key))
         except Exception as error:  # noqa: BLE001 - kombu raises what its transports raise
-            logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+            log_broker_unavailable(error)
 
     transaction.on_commit(publish)

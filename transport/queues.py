@@ -4,7 +4,6 @@ Who commits a due row wakes a worker for its queue; one wake that no worker has 
 all of them. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
 """
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -15,9 +14,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from .jobs import LeasedJob, log_unexpected
+from .jobs import LeasedJob, log_broker_unavailable, log_unexpected
 
-logger = logging.getLogger(__name__)
 # How long a task works through its queue before it lets another go on.
 _TURN_SECONDS: Final = 1.5
 # A wake that no worker has answered by then was lost.
@@ -118,7 +116,7 @@ def _publish(task: str) -> None:
             return
         current_app.send_task(task)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise what their transports raise
-        logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+        log_broker_unavailable(error)
 
 
 def _is_waiting_for_worker(task: str) -> bool:
@@ -138,7 +136,7 @@ def _answer_wake(task: str) -> None:
         try:
             broker.delete(_wake_key(task))
         except redis.RedisError as error:
-            logger.warning("broker_unavailable", extra={"fields": {"error": type(error).__name__}})
+            log_broker_unavailable(error)
 
 
 def _wake_key(task: str) -> str:

@@ -7,7 +7,6 @@ The real server processes, each against a real PostgreSQL with `max_connections`
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
 
 import psycopg
 import pytest
@@ -15,6 +14,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.faults.pages import PATIENCE, Pages
+from tests.faults.streams import Line
 from tests.journeys.browser import chromium
 from tests.nodes import eventually
 from transport.message_api.clients import tokens
@@ -22,25 +22,6 @@ from transport.message_api.models import ApiClient
 
 pytestmark = pytest.mark.xdist_group("many-pages")
 STREAMS = 300
-
-
-@dataclass
-class Line:
-    """An open stream, and what it has said."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    status: int
-    said: list[bytes] = field(default_factory=list)
-
-    async def next(self, event: bytes) -> None:
-        """Return when the stream has said so once more."""
-        while (line := await self.reader.readline()) != b"event: " + event + b"\r\n":
-            self.said.append(line)
-            if not line:
-                raise ConnectionError("the stream has ended")
-            if line.strip() == b"event: " + event:
-                return
 
 
 async def _request(pages: Pages, path: str, session: str = "") -> tuple[int, Line]:

@@ -5,17 +5,14 @@ SDK_ANSWER_MEMORY_SECONDS, for which it may go on using an answer that another p
 """
 
 import hashlib
-import threading
-import time
 from datetime import datetime
-from typing import Final
 
-from django.conf import settings
 from django.utils import timezone
 
+from ..short_memory import ShortMemory
 from .models import CachedAnswer
 
-_MOST_REMEMBERED: Final = 500
+_memory: ShortMemory[tuple[bytes, datetime]] = ShortMemory()
 
 
 class AnswerCache:
@@ -23,14 +20,14 @@ class AnswerCache:
 
     def get(self, key: str) -> bytes | None:
         name = _hash(key)
-        known = _memory.get(name)
-        if known is not None:
-            return known
-        row = CachedAnswer.objects.filter(pk=name, expires_at__gt=timezone.now()).first()
-        if row is None:
+        try:
+            answer, expires_at = _memory.get(name, lambda: _stored(name))
+            if expires_at <= timezone.now():
+                # Another process may have stored a newer one.
+                _memory.drop(name)
+                answer, _ = _memory.get(name, lambda: _stored(name))
+        except CachedAnswer.DoesNotExist:
             return None
-        answer = bytes(row.answer)
-        _memory.put(name, answer, row.expires_at)
         return answer
 
     def put(self, key: str, answer: bytes, until: datetime) -> None:
@@ -42,32 +39,10 @@ class AnswerCache:
         CachedAnswer.objects.filter(pk=_hash(key)).delete()
 
 
-class _Memory:
-    """Answers that this process has read lately, each with its expiry and the time until which it is used."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[str, tuple[bytes, datetime, float]] = {}
-
-    def get(self, name: str) -> bytes | None:
-        answer, expires_at, until = self._known.get(name, (None, None, 0.0))
-        if expires_at is None or time.monotonic() >= until or expires_at <= timezone.now():
-            return None
-        return answer
-
-    def put(self, name: str, answer: bytes, expires_at: datetime) -> None:
-        until = time.monotonic() + settings.SDK_ANSWER_MEMORY_SECONDS
-        with self._lock:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            self._known[name] = (answer, expires_at, until)
-
-    def drop(self, name: str) -> None:
-        with self._lock:
-            self._known.pop(name, None)
-
-
-_memory = _Memory()
+def _stored(name: str) -> tuple[bytes, datetime]:
+    """An answer that has not expired, and when it does. Raises `CachedAnswer.DoesNotExist`."""
+    row = CachedAnswer.objects.get(pk=name, expires_at__gt=timezone.now())
+    return bytes(row.answer), row.expires_at
 
 
 def remove_expired() -> int:

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from testbed.authorities import Validity, load_certificate
+from transport import short_memory
 from transport.federation import cache, lookup, trust
 from transport.federation.errors import (
     DocumentTypeNotServed,
@@ -95,14 +96,14 @@ def test_a_process_asks_the_database_again_only_after_a_moment(
     in_federation, settings, django_assert_num_queries, monkeypatch
 ):
     settings.SDK_ANSWER_MEMORY_SECONDS = 2
-    monkeypatch.setattr(cache, "_memory", cache._Memory())
+    monkeypatch.setattr(cache, "_memory", short_memory.ShortMemory())
     participant, _ = a_participant(in_federation)
     lookup.endpoint_of(participant, MESSAGE_RECEIPT)
     lookup.endpoint_of(participant, MESSAGE_RECEIPT)
     with django_assert_num_queries(0):
         assert lookup.endpoint_of(participant, MESSAGE_RECEIPT)
     later = time.monotonic() + 2
-    monkeypatch.setattr(cache.time, "monotonic", lambda: later)
+    monkeypatch.setattr(short_memory.time, "monotonic", lambda: later)
     in_federation.change_participant(participant.value, published=False)
     CachedAnswer.objects.all().delete()
     with pytest.raises(ParticipantUnknown):
@@ -112,7 +113,7 @@ def test_a_process_asks_the_database_again_only_after_a_moment(
 @pytest.mark.parametrize("how", ["dropped", "past its end"])
 def test_what_a_process_remembers_is_not_given_when_it_is(in_federation, settings, monkeypatch, how):
     settings.SDK_ANSWER_MEMORY_SECONDS = 2000
-    monkeypatch.setattr(cache, "_memory", cache._Memory())
+    monkeypatch.setattr(cache, "_memory", short_memory.ShortMemory())
     participant, _ = a_participant(in_federation)
     for _ in range(3):
         lookup.endpoint_of(participant, MESSAGE_RECEIPT)
