@@ -46,10 +46,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     """What a process remembers for a while, though the last test's rows are gone."""
+    from django.core.cache import cache
+
     from transport import short_memory
     from transport.access_point import transfer_log
     from transport.storage.encryption import keys
 
+    cache.clear()
     short_memory.clear_all()
     keys.drop_cached()
     transfer_log.forget_stored_certificates()

@@ -3,7 +3,8 @@
 import hashlib
 from typing import Final
 
-from django.db import transaction
+from django.core.cache import cache
+from django.db import Error, transaction
 from django.db.models import Q
 
 from mailbox import access_log
@@ -11,6 +12,8 @@ from mailbox.access import Viewer, administered_by, audited_by, mailboxes_of
 from mailbox.models import OrganisationIdentity, Person
 
 LARGEST_LOGO_BYTES: Final = 200 * 1024
+_VISITORS_KEY: Final = "identity-for-visitors"
+_VISITORS_SECONDS: Final = 60
 _SIGNATURES: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
@@ -21,18 +24,30 @@ class LogoRefused(Exception):
 def shown_to(person: Viewer) -> OrganisationIdentity | None:
     """The identity of the person's organisation; before a login that of the node's only organisation.
 
-    None where there is none, or where several could be meant.
+    None where there is none, or where several could be meant. What visitors see is remembered for a minute,
+    and None while the database is away: nobody without a session makes the database work.
     """
+    if not isinstance(person, Person):
+        return _shown_to_visitors()
     # Two rows are enough to know that there are several.
     rows = list(OrganisationIdentity.objects.defer("logo")[:2])
     if len(rows) < 2:
         return rows[0] if rows else None
-    if not isinstance(person, Person):
-        return None
     own = Q(participant_id__in=mailboxes_of(person).values("participant_id")) | Q(
         participant_id__in=[*administered_by(person), *audited_by(person)]
     )
     return OrganisationIdentity.objects.defer("logo").filter(own).first()
+
+
+def _shown_to_visitors() -> OrganisationIdentity | None:
+    known: list[OrganisationIdentity] | None = cache.get(_VISITORS_KEY)
+    if known is None:
+        try:
+            known = list(OrganisationIdentity.objects.defer("logo")[:2])
+        except Error:
+            return None
+        cache.set(_VISITORS_KEY, known, _VISITORS_SECONDS)
+    return known[0] if len(known) == 1 else None
 
 
 def type_of_logo(content: bytes) -> str:
@@ -58,3 +73,4 @@ def set_identity(
     with transaction.atomic():
         OrganisationIdentity.objects.update_or_create(participant_id=participant_id, defaults=fields)
         access_log.record(actor, "identity-changed", participant_id)
+    cache.delete(_VISITORS_KEY)

@@ -6,6 +6,7 @@ from django.test import Client
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from mailbox.accounts import views as accounts_views
+from mailbox.models import OrganisationIdentity
 from transport.access_point import views as access_point
 from transport.message_api import views as message_api
 
@@ -64,7 +65,7 @@ def test_the_api_asks_to_come_again_in_the_contract_s_form(outside, monkeypatch)
 def test_the_access_point_asks_to_come_again(outside, monkeypatch, settings):
     settings.ROOT_URLCONF = "sdkportal.urls_access_point"
     settings.SDK_TLS_CLIENT_HEADER = ""
-    monkeypatch.setattr(access_point.receiving, "receive", raising(OperationalError()))
+    monkeypatch.setattr(access_point.inbound, "receive", raising(OperationalError()))
     answer = outside.post("/as4", b"--b--", content_type="multipart/related; boundary=b")
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
@@ -75,9 +76,18 @@ def test_any_other_error_is_still_an_error(outside, monkeypatch):
     assert outside.get("/logga-in").status_code == 500
 
 
-def test_the_login_page_asks_the_database_nothing_of_whoever_has_no_session(outside):
-    """Nothing here may reach the database: pytest would say so."""
-    for _ in range(3):
-        answer = outside.get("/logga-in")
-        assert answer.status_code == 200
-        assert "sdk_session" not in answer.cookies
+@pytest.mark.django_db
+def test_the_login_page_asks_the_database_at_most_once_for_all_who_have_no_session(
+    outside, django_assert_num_queries
+):
+    """The organisation's name and logo, which are remembered for a minute."""
+    with django_assert_num_queries(1):
+        for _ in range(3):
+            answer = outside.get("/logga-in")
+            assert answer.status_code == 200
+            assert "sdk_session" not in answer.cookies
+
+
+def test_the_login_page_is_shown_while_the_database_is_away(outside, monkeypatch):
+    monkeypatch.setattr(OrganisationIdentity.objects, "defer", raising(OperationalError()))
+    assert outside.get("/logga-in").status_code == 200

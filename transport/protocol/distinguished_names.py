@@ -108,7 +108,7 @@ def is_serial_number(text: str, number: int) -> bool:
 
 def parse_name(text: str) -> tuple[RelativeName, ...]:
     """The parts of a name in the order in which they are written; raises `NameUnreadable`."""
-    text = text.strip(" \t\r\n")
+    text = text.lstrip(" \t\r\n")  # at its end, white space may be escaped
     if len(text) > _LONGEST:
         raise NameUnreadable("a name of that length")
     parts: list[RelativeName] = []

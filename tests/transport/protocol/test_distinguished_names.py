@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID, ObjectIdentifier
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.transport.protocol.as4.build import named_by, received, token, wire, with_soap
@@ -89,6 +89,8 @@ def test_another_name_is_not_ours_however_much_of_it_it_holds(text):
         max_size=4,
     )
 )
+@example([" "])
+@example(["a "])
 def test_what_the_library_writes_is_read_back(values):
     made = name(*((NameOID.ORGANIZATIONAL_UNIT_NAME, value) for value in values))
     assert is_name_as_text(made.rfc4514_string(), made)
