@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast lint lint-code format lint-templates lint-static lint-requirements \
+.PHONY: demo demo-reset run run-reset test test-fast test-odd lint lint-code format lint-templates lint-static lint-requirements \
 	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -27,6 +27,10 @@ test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime 
 # What needs no browser, no Java and no node beside the test's own process (tests/conftest.py marks the others `whole`).
 test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not whole and not slow" $(ARGS)
+
+# Every kind of odd value in every parameter of every address: `make test` tries a third.
+test-odd: $(VENV)/.installed bubblewrap gettext clamav
+	SDK_TEST_EVERYTHING=1 $(RUN)/python -m pytest -n 2 tests/safety/test_odd_parameters.py $(ARGS)
 
 lint: lint-code lint-templates lint-static lint-requirements
 
