@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast lint lint-code format lint-templates lint-static lint-requirements \
+.PHONY: demo demo-reset run run-reset test test-fast interop lint lint-code format lint-templates lint-static lint-requirements \
 	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -27,6 +27,10 @@ test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime 
 # What needs no browser, no Java and no node beside the test's own process (tests/conftest.py marks the others `whole`).
 test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not whole and not slow" $(ARGS)
+
+# Messages with three other access points, both ways; the end of the run tells how many went each way with each.
+interop: $(VENV)/.installed nginx clamav phase4 oxalis as4
+	$(RUN)/python -m pytest -n 0 tests/interop $(ARGS)
 
 lint: lint-code lint-templates lint-static lint-requirements
 
