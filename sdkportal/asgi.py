@@ -14,7 +14,7 @@ _application = get_asgi_application()
 
 from mailbox.live import stream  # noqa: E402 - they need Django set up
 from sdkportal.middleware.body_limits import BodyLimits  # noqa: E402
-from sdkportal.requests import with_any_content_type  # noqa: E402
+from sdkportal.middleware.content_types import with_any_content_type  # noqa: E402
 from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
 from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402
 from transport.storage import work_files  # noqa: E402

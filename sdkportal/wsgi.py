@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from sdkportal.requests import with_any_content_type
+from sdkportal.middleware.content_types import with_any_content_type
 from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()

@@ -7,7 +7,7 @@ os.environ["SDK_URLCONF"] = "sdkportal.urls_access_point"
 
 from django.core.wsgi import get_wsgi_application
 
-from sdkportal.requests import with_any_content_type
+from sdkportal.middleware.content_types import with_any_content_type
 from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()

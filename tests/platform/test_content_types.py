@@ -7,7 +7,7 @@ import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 
-from sdkportal.requests import with_any_content_type
+from sdkportal.middleware.content_types import with_any_content_type
 
 PATHS = ("/logga-in", "/v1/token", "/halsa/")
 ODD = [
