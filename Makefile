@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast test-odd lint lint-code format lint-templates lint-static lint-requirements \
+.PHONY: demo demo-reset run run-reset test test-fast test-odd interop lint lint-code format lint-templates lint-static lint-requirements \
 	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -31,6 +31,10 @@ test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
 # Every kind of odd value in every parameter of every address: `make test` tries a third.
 test-odd: $(VENV)/.installed bubblewrap gettext clamav
 	SDK_TEST_EVERYTHING=1 $(RUN)/python -m pytest -n 2 tests/safety/test_odd_parameters.py $(ARGS)
+
+# Messages with three other access points, both ways; the end of the run tells how many went each way with each.
+interop: $(VENV)/.installed nginx clamav phase4 oxalis as4
+	$(RUN)/python -m pytest -n 0 tests/interop $(ARGS)
 
 lint: lint-code lint-templates lint-static lint-requirements
 

@@ -8,6 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
 
+from transport.names import contained
 from transport.outgoing_http import AddressRefused, Client, NoAnswer, Origin
 
 from .page import Page, PageMalformed, TooDeep, mended, read_page
@@ -162,9 +163,9 @@ def _organisation(item: Any) -> OrganisationEntry:
     return OrganisationEntry(
         _text(item, "id", 100, required=True),
         _text(attributes, "participantIdentifier", 260, required=True).lower(),
-        _text(attributes, "name", 256, required=True),
-        _text(attributes, "alternateName", 256),
-        _text(attributes, "description", 1024),
+        contained(_text(attributes, "name", 256, required=True)),
+        contained(_text(attributes, "alternateName", 256)),
+        contained(_text(attributes, "description", 1024)),
         _kind(_text(attributes, "type", 10)),
         attributes,
     )
@@ -177,8 +178,8 @@ def _function(item: Any) -> FunctionEntry:
         _text(item, "id", 100, required=True),
         _text(parent, "id", 100, required=True),
         _text(attributes, "identifier", 500, required=True),
-        _text(attributes, "name", 256, required=True),
-        _text(attributes, "description", 10_000),
+        contained(_text(attributes, "name", 256, required=True)),
+        contained(_text(attributes, "description", 10_000)),
         _words(attributes.get("categories")),
         _words(attributes.get("searchWords")),
         attributes,
@@ -218,4 +219,4 @@ def _words(value: Any) -> list[str]:
     if not isinstance(value, list):
         return []
     words = [item.get("name") if isinstance(item, dict) else item for item in value]
-    return [str(word)[:256] for word in words if word][:_MOST_WORDS]
+    return [contained(str(word))[:256] for word in words if word][:_MOST_WORDS]

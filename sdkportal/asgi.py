@@ -10,10 +10,11 @@ from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
-_pages = get_asgi_application()
+_application = get_asgi_application()
 
 from mailbox.live import stream  # noqa: E402 - they need Django set up
 from sdkportal.middleware.body_limits import BodyLimits  # noqa: E402
+from sdkportal.middleware.content_types import with_any_content_type  # noqa: E402
 from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
 from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402
 from transport.storage import work_files  # noqa: E402
@@ -24,7 +25,7 @@ pool_connections()
 work_files.keep_temporary_files()
 freeze_loaded_code()
 log_confinement()
-_limited_pages = BodyLimits(_pages)
+_limited_pages = BodyLimits(with_any_content_type(_application))
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

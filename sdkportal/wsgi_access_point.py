@@ -7,10 +7,11 @@ os.environ["SDK_URLCONF"] = "sdkportal.urls_access_point"
 
 from django.core.wsgi import get_wsgi_application
 
+from sdkportal.middleware.content_types import with_any_content_type
 from sdkportal.startup.hardening import deny_reading_of_memory
 
 deny_reading_of_memory()
-application = get_wsgi_application()
+application = with_any_content_type(get_wsgi_application())
 
 from sdkportal.postgresql import pool_connections, prepare_statements  # noqa: E402
 from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402 - they need Django set up

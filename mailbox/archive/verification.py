@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import lzma
+import struct
 import tempfile
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,6 +22,17 @@ from .conversation_record import FORMAT
 
 _CHUNK: Final = 64 * 1024
 _MAX_LISTING_BYTES: Final = 64 * 1024 * 1024
+# What is raised by an archive that is broken, encrypted, or compressed in a way that is unknown here.
+_UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    OSError,
+)
 _REQUIRED: Final = (METADATA_JSON, METADATA_XML, PAGE)
 
 
@@ -35,13 +50,13 @@ def check_bundle(source: BinaryIO) -> list[Fault]:
     try:
         with zipfile.ZipFile(source) as archive:
             return list(_faults(archive))
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError):
+    except _UNREADABLE:
         return [Fault("", "no-zip-file")]
 
 
 def _faults(archive: zipfile.ZipFile) -> Iterator[Fault]:
     names = [entry.filename for entry in archive.infolist()]
-    yield from (Fault(name, "twice") for name in sorted({name for name in names if names.count(name) > 1}))
+    yield from (Fault(name, "twice") for name, count in sorted(Counter(names).items()) if count > 1)
     yield from (Fault(name, "unsafe-path") for name in names if _is_unsafe(name))
     listing = _json(archive, MANIFEST)
     files = listing.get("files") if isinstance(listing, dict) else None
@@ -121,7 +136,7 @@ def _size_and_hash(archive: zipfile.ZipFile, path: str, most: int) -> tuple[int,
             while (piece := source.read(_CHUNK)) and size <= most:
                 digest.update(piece)
                 size += len(piece)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, OSError):
+    except _UNREADABLE:
         return -1, ""
     return size, digest.hexdigest()
 
@@ -131,7 +146,7 @@ def _json(archive: zipfile.ZipFile, path: str) -> object:
         with archive.open(path) as source:
             text = source.read(_MAX_LISTING_BYTES + 1)
         return json.loads(text) if len(text) <= _MAX_LISTING_BYTES else None
-    except (KeyError, ValueError, zipfile.BadZipFile, EOFError, RuntimeError, RecursionError):
+    except (KeyError, RecursionError, *_UNREADABLE):
         return None
 
 

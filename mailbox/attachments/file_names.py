@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PureWindowsPath
 from typing import Final
 
-from mailbox.texts.display import contained
+from transport.names import contained
 
 # Leaves room for a number, and for the folders around the name in an archive.
 LONGEST_BYTES: Final = 200

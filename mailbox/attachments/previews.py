@@ -14,8 +14,8 @@ from typing import BinaryIO, Final
 
 from mailbox import rendering
 from mailbox.rendering import pdf_pictures
-from mailbox.texts.display import contained
 from mailbox.texts.plain_text import charset_of, decoded, up_to_line_end
+from transport.names import contained
 
 PDF_PAGES: Final = pdf_pictures.MOST_PAGES
 MOST_BYTES: Final = 60 * 1024 * 1024
@@ -82,7 +82,7 @@ def pictures_of(source: BinaryIO) -> Pictures:
     try:
         drawn = json.loads(rendering.render(_PICTURES, source))
         return _checked(drawn["pages"], drawn["page_count"])
-    except (rendering.RenderingFailed, ValueError, KeyError, TypeError):
+    except (rendering.RenderingFailed, ValueError, KeyError, TypeError, RecursionError):
         raise PreviewFailed from None
 
 

@@ -13,6 +13,7 @@ from mailbox.conversations import assignment, state_changes
 from mailbox.models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
 from mailbox.search import index
 from transport.message_service.api import Attention, Delivered, MessageDocument, Party
+from transport.names import as_one_line, contained, is_name
 
 _LONGEST = 256
 
@@ -32,7 +33,7 @@ def deliver(delivered: Delivered) -> None:
         message_id=UUID(header.message_id),
         defaults={
             "ref_to_message_id": UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
-            "subject": (header.label or "")[:_LONGEST],
+            "subject": shown_name(header.label)[:_LONGEST],
             "is_confidential": header.is_confidential,
             "at": delivered.arrived_at,
             "for_address": address if delivered.stands_in else "",
@@ -75,7 +76,7 @@ def store_documents(message: Message, documents: tuple[MessageDocument, ...]) ->
         row = Document.objects.create(
             message=message,
             position=position,
-            name=(document.name or "")[:500],
+            name=shown_name(document.name)[:500],
             texts=[text.replace("\0", "") for text in document.texts],
         )
         for file in document.files:
@@ -108,11 +109,18 @@ def counterpart_fields(party: Party, participant: str) -> dict[str, str]:
     return {
         "counterpart_participant": participant,
         "counterpart_organisation": (
-            (party.label if organisation == participant else organisation or "") or participant
+            (shown_name(party.label) if organisation == participant else organisation or "") or participant
         )[:_LONGEST],
         "counterpart_address": address,
-        "counterpart_function": ((label if function == address else function) or function)[:_LONGEST],
+        "counterpart_function": (
+            (shown_name(label) if function == address else function) or contained(function)
+        )[:_LONGEST],
     }
+
+
+def shown_name(text: str | None) -> str:
+    """A sender's subject, name or label in a form that stays in its place on a page, in one line."""
+    return contained(text or "") if is_name(text or "") else as_one_line(text or "")
 
 
 def address_of(party: Party) -> str:
@@ -124,7 +132,11 @@ def references_of(attention: Attention | None) -> list[dict[str, Any]]:
     """The references of an attention, as `Message` stores them (B1.3.3 4.3.2.3)."""
     references = attention.references if attention else ()
     return [
-        {"root": item.identifier.root, "value": item.identifier.extension, "label": item.label or ""}
+        {
+            "root": item.identifier.root,
+            "value": contained(item.identifier.extension),
+            "label": shown_name(item.label),
+        }
         for item in references
     ]
 
@@ -135,8 +147,8 @@ def persons_of(attention: Attention | None) -> list[dict[str, Any]]:
     return [
         {
             "root": item.identifier.root if item.identifier else "",
-            "value": item.identifier.extension if item.identifier else "",
-            "label": item.label or "",
+            "value": contained(item.identifier.extension) if item.identifier else "",
+            "label": shown_name(item.label),
         }
         for item in persons
     ]
@@ -151,7 +163,7 @@ def _conversation(
         mailbox=mailbox,
         conversation_id=UUID(header.conversation_id),
         defaults={
-            "subject": (header.label or "")[:_LONGEST],
+            "subject": shown_name(header.label)[:_LONGEST],
             "counterpart": ", ".join((organisation, function))[:520],
             "last_activity_at": delivered.arrived_at,
         },

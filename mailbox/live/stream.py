@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse, parse_cookie
 from django.http.request import split_domain_port, validate_host
@@ -65,7 +66,8 @@ class _LastReport:
 
 
 async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The stream as an ASGI application of its own; 401 for nobody, 503 where the database is away.
+    """The stream as an ASGI application of its own; 400 for a request that Django would refuse, 401 for
+    nobody, 503 where the database is away.
 
     The parameters `conversation` and `draft`, as often as need be, say what the browser's pages show: while
     the stream is open, its person is present there.
@@ -76,7 +78,11 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await _refuse(send, 405 if scope["method"] != "GET" else 400)
         return
     session_key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME, "")
-    page = Page.from_query(session_key, QueryDict(scope["query_string"]))
+    try:
+        page = Page.from_query(session_key, QueryDict(scope["query_string"]))
+    except TooManyFieldsSent:
+        await _refuse(send, 400)
+        return
     try:
         access = (await _checks.ask(PageCheck(page))).access if session_key else None
     except DatabaseError:

@@ -43,7 +43,9 @@ class Draft(models.Model):
     )
     recipient_participant = models.CharField(max_length=260, blank=True)
     recipient_organisation = models.CharField(max_length=256, blank=True)
-    recipient_address = models.CharField(max_length=500, blank=True)
+    recipient_address = models.TextField(
+        blank=True, help_text="the function address: as long as that of the message which it answers"
+    )
     recipient_function = models.CharField(max_length=256, blank=True)
     subject = EncryptedTextField(max_length=256, blank=True, **_OF_DRAFT)
     text = EncryptedTextField(blank=True, **_OF_DRAFT)

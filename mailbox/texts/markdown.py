@@ -12,7 +12,7 @@ import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from .display import contained
+from transport.names import contained
 
 _RULES: Final = ("heading", "list", "emphasis", "newline", "hr", "escape", "entity")
 _TAGS: Final = {"h3", "h4", "h5", "h6", "p", "strong", "em", "ul", "ol", "li", "br", "hr"}

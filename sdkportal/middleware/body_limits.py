@@ -32,6 +32,8 @@ _WITH_FILES: Final = re.compile(r"/utkast/\d+/(bilagor|granska)?\Z")
 _API_MESSAGES: Final = "/v1/sdk/messages"
 _API: Final = "/v1/"
 _REGISTER_IMPORT: Final = re.compile(r"/administration/funktioner/las-in\Z")
+# More digits than any length has; Python refuses to read thousands of them.
+_MOST_DIGITS: Final = 18
 # A sender that has sent nothing for so long is disconnected.
 _SILENCE_SECONDS: Final = 60.0
 # A refused body is read and discarded for so long, so that its sender receives the response.
@@ -47,6 +49,12 @@ def limit_of(path: str, *, is_authenticated: bool) -> int:
     if _REGISTER_IMPORT.match(path):
         return _REGISTER_LIMIT
     return FORM_LIMIT
+
+
+def announced_length(content_length: str) -> int | None:
+    """The number of bytes that a Content-Length announces; None for what is no length of any body."""
+    is_number = content_length.isascii() and content_length.isdecimal()
+    return int(content_length) if is_number and len(content_length) <= _MOST_DIGITS else None
 
 
 class BodyLimitMiddleware:
@@ -75,11 +83,9 @@ def _is_too_long(request: HttpRequest) -> bool:
     if settings.ROOT_URLCONF != "sdkportal.urls" or request.path == _API_MESSAGES:
         # The access point and the API read bodies as streams, with limits of their own.
         return False
-    content_length = request.headers.get("Content-Length") or "0"
+    announced = announced_length(request.headers.get("Content-Length") or "0")
     is_authenticated = settings.SESSION_COOKIE_NAME in request.COOKIES
-    return not (content_length.isascii() and content_length.isdecimal()) or int(content_length) > limit_of(
-        request.path, is_authenticated=is_authenticated
-    )
+    return announced is None or announced > limit_of(request.path, is_authenticated=is_authenticated)
 
 
 class _TooLong(Exception):
@@ -104,7 +110,7 @@ class BodyLimits:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         content_length = headers.get("content-length", "0" if "transfer-encoding" not in headers else "")
-        announced = int(content_length) if content_length.isascii() and content_length.isdecimal() else None
+        announced = announced_length(content_length)
         # No login is looked up for a body that needs none.
         is_short = announced is not None and announced <= ANONYMOUS_LIMIT
         limit = limit_of(

@@ -125,6 +125,11 @@ def _risky_settings() -> Iterator[str]:
     is_near = not host or host.startswith("/") or is_loopback(host)
     if not is_near and database["OPTIONS"].get("sslmode") not in {"require", "verify-ca", "verify-full"}:
         yield "SDK_DATABASE_URL goes over a network without TLS: ?sslmode=verify-full."
+    if settings.RATELIMIT_ENABLE and not settings.SDK_CLIENT_ADDRESS_HEADER:
+        yield (
+            "SDK_CLIENT_ADDRESS_HEADER is not set: behind a proxy, nobody's calls before a login are counted "
+            "(X-Real-IP with deploy/nginx)."
+        )
     if settings.SDK_METRICS_TOKEN and len(settings.SDK_METRICS_TOKEN) < _SHORTEST_TOKEN:
         yield f"SDK_METRICS_TOKEN is short: {_SHORTEST_TOKEN} random characters at least."
     if any(ip_network(network).prefixlen == 0 for network in settings.SDK_METRICS_NETWORKS):

@@ -122,6 +122,7 @@ def test_the_check_before_deployment_names_all_that_is_missing(tmp_path):
         "SDK_BROKER_URL has no password",
         "SDK_BROKER_URL goes over a network",
         "SDK_DATABASE_URL goes over a network",
+        "SDK_CLIENT_ADDRESS_HEADER",
     ):
         assert named in done.stderr, named
 

@@ -283,6 +283,12 @@ def test_a_file_may_have_any_name_and_nothing_in_it(world, role):
     assert failing == []
 
 
+@pytest.mark.parametrize("length", ["9" * 5_000, "\xb2", "-1", "1e3"])
+def test_a_length_of_a_body_may_be_odd(client, length):
+    response = client.generic("POST", "/v1/token", b"", CONTENT_LENGTH=length)
+    assert response.status_code == 413
+
+
 def test_parameters_are_found_in_forms_views_and_templates():
     """Else the tests above would try nothing."""
     assert {"organisation", "address", "name"} <= parameters_of_view("mailbox.administration.views.mailboxes")

@@ -1,5 +1,6 @@
 """Who does the same too often is asked to wait, others are not; and a counter that is away stops nobody."""
 
+import re
 import secrets
 
 import pytest
@@ -8,6 +9,7 @@ from django.urls import reverse
 
 from mailbox.drafts import composer
 from mailbox.models import FunctionMailbox
+from testbed.node import PROJECT
 from tests.mailbox.administration.build import HERE, a_member, log_in
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +94,24 @@ def test_while_the_counter_is_away_everybody_is_let_in(client, settings):
     here = an_address()
     for _ in range(MOST + 2):
         assert client.get("/logga-in/borja", REMOTE_ADDR=here).status_code == 302
+
+
+def locations() -> dict[str, str]:
+    """What the shipped proxy does with the pages, by their addresses."""
+    text = (PROJECT / "deploy" / "nginx" / "sdkportal.conf").read_text()
+    found = re.findall(r"^    location ([^{]+) \{\n(.*?)^    \}", text, re.MULTILINE | re.DOTALL)
+    return {address: block for address, block in found if "sdkportal_web" in block}
+
+
+def test_the_shipped_proxy_tells_who_calls_whatever_the_caller_says():
+    assert len(locations()) > 5
+    for address, block in locations().items():
+        assert "proxy_set_header X-Real-IP $remote_addr;" in block, address
+
+
+@pytest.mark.parametrize("path", ["/logga-in", "/oidc/callback/", "/v1/token", "/sok", "/utkast/7/bilagor"])
+def test_the_shipped_proxy_counts_too(path):
+    limited = [
+        address.removeprefix("~ ") for address, block in locations().items() if "limit_req zone=" in block
+    ]
+    assert any(re.match(address, path) for address in limited)

@@ -21,6 +21,8 @@ from .request_body import Body, SenderTooSlow
 logger = logging.getLogger(__name__)
 _MULTIPART: Final = "multipart/related"
 _CHUNK: Final = 64 * 1024
+# More digits than any length has; Python refuses to read thousands of them.
+_MOST_DIGITS: Final = 18
 
 
 @csrf_exempt
@@ -40,7 +42,8 @@ def as4(request: HttpRequest) -> HttpResponse:
         transfer_log.refused_unknown(own_keys().party_id, "not multipart/related")
         return HttpResponse(status=415)
     announced = request.headers.get("Content-Length") or "0"
-    if not announced.isdecimal() or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
+    is_length = announced.isascii() and announced.isdecimal() and len(announced) <= _MOST_DIGITS
+    if not is_length or int(announced) > settings.SDK_MAX_TRANSFER_BYTES:
         transfer_log.refused_unknown(own_keys().party_id, "too large")
         return HttpResponse(status=413)
     try:

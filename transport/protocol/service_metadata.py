@@ -149,22 +149,34 @@ def _metadata(information: etree._Element) -> ServiceMetadata:
 
 
 def _endpoints(information: etree._Element) -> list[Endpoint]:
-    found = []
+    """The endpoints, without those that cannot be read: they may be of profiles that are not ours.
+
+    Where none can be read, the error of the first is raised.
+    """
+    found: list[Endpoint] = []
+    problem: MetadataMalformed | None = None
     for process in information.findall(f"{_SMP}ProcessList/{_SMP}Process"):
         identity = _one(process, "ProcessIdentifier")
         for endpoint in process.findall(f"{_SMP}ServiceEndpointList/{_SMP}Endpoint"):
-            found.append(
-                Endpoint(
-                    text_of(identity).strip(),
-                    identity.get("scheme", ""),
-                    endpoint.get("transportProfile", ""),
-                    _url(text_at(endpoint, _SMP + "EndpointURI"), "EndpointURI"),
-                    _certificate(text_at(endpoint, _SMP + "Certificate"), "Certificate"),
-                    _moment(endpoint, "ServiceActivationDate"),
-                    _moment(endpoint, "ServiceExpirationDate"),
-                )
-            )
+            try:
+                found.append(_endpoint(identity, endpoint))
+            except MetadataMalformed as error:
+                problem = problem or error
+    if problem is not None and not found:
+        raise problem
     return found
+
+
+def _endpoint(process: etree._Element, endpoint: etree._Element) -> Endpoint:
+    return Endpoint(
+        text_of(process).strip(),
+        process.get("scheme", ""),
+        endpoint.get("transportProfile", ""),
+        _url(text_at(endpoint, _SMP + "EndpointURI"), "EndpointURI"),
+        _certificate(text_at(endpoint, _SMP + "Certificate"), "Certificate"),
+        _moment(endpoint, "ServiceActivationDate"),
+        _moment(endpoint, "ServiceExpirationDate"),
+    )
 
 
 def _published(information: etree._Element, type_code: str) -> list[x509.Certificate]:

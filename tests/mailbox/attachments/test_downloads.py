@@ -18,8 +18,8 @@ from mailbox.attachments.downloads import guarded, safe_content_type
 from mailbox.attachments.file_names import distinct, safe_name
 from mailbox.models import Attachment
 from mailbox.texts import plain_text
-from mailbox.texts.display import contained
 from tests.mailbox.build import a_member, arrives, log_in
+from transport.names import contained
 from transport.protocol.sdk_message.message import BytesContent, File
 
 from .test_attachments import a_pdf

@@ -1,13 +1,18 @@
 """The buttons on a message that was sent: who has them, and what they do."""
 
+from dataclasses import replace
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from mailbox.delivery.inbound import deliver
 from mailbox.drafts import composer, recipients
 from mailbox.drafts.forms import DraftForm
 from mailbox.models import Message
 from tests.mailbox.build import a_member, arrives, log_in, send_now
+from tests.transport.protocol.build import HABO, a_message
+from transport.message_service.client_port import Delivered
 from transport.message_service.models import OutgoingMessage
 
 pytestmark = pytest.mark.django_db
@@ -101,3 +106,44 @@ def test_what_arrived_is_neither_sent_again_nor_cancelled(mailbox, sent, client)
         client.post(reverse(name, args=[arrived.pk]))
     row = OutgoingMessage.objects.get()
     assert (row.state, row.events.count()) == ("SCHEDULED", 1)
+
+
+PAINTED = "Z" + "\u0335\u0321" * 60 + "algo"
+TURNED = "faktura\u202efdp.exe"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (PAINTED, "Z" + "\u0335\u0321" * 2 + "algo"),
+        (TURNED, "fakturafdp.exe"),
+        ("Kallelse\ntill\u2028möte", "Kallelse till möte"),
+        ("  Två  blanksteg", "  Två  blanksteg"),
+    ],
+)
+def test_a_sender_s_subject_and_names_stay_in_their_place(mailbox, written, shown):
+    """In lists, on the page and in the facts beside it."""
+    message = a_message(recipient_function=mailbox.address)
+    sender = message.header.sender
+    attention = sender.attention
+    references = tuple(
+        replace(one, label=written, identifier=replace(one.identifier, extension=written))
+        for one in attention.references
+    )
+    persons = tuple(replace(one, label=written) for one in attention.persons)
+    function = replace(attention.sub_organization, label=written)
+    attention = replace(attention, references=references, persons=persons, sub_organization=function)
+    header = replace(
+        message.header, label=written, sender=replace(sender, label=written, attention=attention)
+    )
+    documents = tuple(replace(document, name=written) for document in message.documents)
+    message = replace(message, header=header, documents=documents)
+    deliver(Delivered(mailbox.participant_id, message, HABO.value, timezone.now()))
+    row = Message.objects.get()
+    assert (row.subject, row.conversation.subject) == (shown, shown)
+    assert (row.counterpart_organisation, row.counterpart_function) == (shown, shown)
+    assert [document.name for document in row.documents.all()] == [shown]
+    assert {person["label"] for person in row.sender_persons} == {shown}
+    assert {reference["label"] for reference in row.sender_references} == {shown}
+    if "\n" not in written:
+        assert {reference["value"] for reference in row.sender_references} == {shown}

@@ -467,3 +467,16 @@ def test_who_opens_an_answer_from_an_old_page_is_shown_what_has_come(mailbox, cl
     other = arrives(mailbox)
     page = client.get(reverse("conversation", args=[other.conversation_id])).content.decode()
     assert f'name="seen" value="{other.pk}"' in page
+
+
+def test_a_message_from_a_function_address_of_any_length_is_answered(client, mailbox):
+    address = "sdk:" + "f" * 3000
+    message = arrives(mailbox, sender_function=address)
+    person = a_member("Karin", mailbox)
+    log_in(client, person)
+    assert client.post(reverse("answer", args=[message.pk]), follow=True).status_code == 200
+    draft = Draft.objects.get()
+    assert page_of(client, draft).status_code == 200
+    assert client.get(reverse("mailbox", args=[mailbox.pk])).status_code == 200
+    send_now(draft.pk, draft.version, composer.Content({"subject": "Sv: Kallelse", "text": "Svar"}), person)
+    assert Message.objects.get(direction=Message.Direction.OUT).counterpart_address == address

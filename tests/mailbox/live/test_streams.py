@@ -114,3 +114,17 @@ def test_a_page_from_before_an_upgrade_says_what_it_shows_by_the_old_names():
     old = open_pages.Page.from_query("key", QueryDict("konversation=2&konversation=1&utkast=3&utkast=x"))
     new = open_pages.Page.from_query("key", QueryDict("conversation=2&conversation=1&draft=3&draft=x"))
     assert old == new == open_pages.Page("key", (1, 2), (3,))
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [(b"&".join([b"conversation=1"] * 1001), 400), (b"conversation=%00&%ff=%ff", 401)]
+)
+def test_a_stream_of_nobody_is_refused_whatever_stands_in_its_address(query, status):
+    sent: list[dict] = []
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost")]
+    asyncio.run(stream_view.serve({"method": "GET", "query_string": query, "headers": headers}, None, send))
+    assert [message.get("status") for message in sent] == [status, None]

@@ -177,6 +177,23 @@ def test_an_address_that_can_be_read_in_two_ways_is_refused(url):
         metadata(information(an_endpoint(url=url)))
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        an_endpoint("mailto:edi@ap.example", "another-profile"),
+        an_endpoint("amqps://user@ap.example/queue", "another-profile"),
+        an_endpoint(profile="another-profile", ends="some day"),
+        an_endpoint(profile="another-profile").replace(base64_of("access point"), "no certificate"),
+    ],
+)
+def test_an_endpoint_of_another_profile_that_cannot_be_read_is_passed_over(other):
+    for endpoints in ((other, an_endpoint()), (an_endpoint(), other)):
+        (read,) = metadata(information(*endpoints)).endpoints
+        assert read.url == "https://ap.example/as4"
+    with pytest.raises(MetadataMalformed):
+        metadata(information(other))
+
+
 @pytest.mark.parametrize("written", _WRITTEN)
 def test_published_certificates_are_read_with_and_without_armour(written):
     extensions = published(CERTPUB_ENCRYPTION, written("encryption"))

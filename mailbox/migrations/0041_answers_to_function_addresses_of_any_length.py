@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("mailbox", "0038_organisation_identity")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="draft",
+            name="recipient_address",
+            field=models.TextField(
+                blank=True, help_text="the function address: as long as that of the message which it answers"
+            ),
+        ),
+    ]
