@@ -5,7 +5,7 @@ transfer, and with each envelope that arrived. Each side is a Protocol, and the 
 name the class behind it (`SDK_ACCESS_POINT_ADAPTER`, `SDK_MESSAGE_SERVICE`): either can be somebody else's.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,6 +65,15 @@ class ArrivedEnvelope:
     arrived_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class TransferChange:
+    """What has become of a transfer; `cause` is a `Cause` or empty."""
+
+    reference: UUID
+    outcome: Outcome
+    cause: str
+
+
 class AccessPoint(Protocol):
     """The interface of an access point, as the message service calls it."""
 
@@ -111,8 +120,8 @@ class MessageService(Protocol):
     ) -> None:
         """An envelope has been stored, in the transaction that stores it."""
 
-    def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
-        """The status of a transfer has changed; `cause` is a `Cause` or empty."""
+    def transfers_changed(self, changes: Sequence[TransferChange]) -> None:
+        """The status of transfers has changed; each is named once."""
 
 
 @cache

@@ -6,7 +6,7 @@ all of them. The rows are the queue: a wake that is lost costs the time until th
 
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, TypeVar
 
 import redis
@@ -14,6 +14,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
+from . import unit_of_work
 from .jobs import LeasedJob, log_broker_unavailable, log_unexpected
 
 # How long a task works through its queue before it lets another go on.
@@ -24,6 +25,7 @@ _BROKER_SECONDS: Final = 2.0
 _GROUP_SECONDS: Final = 0.25
 
 _Row = TypeVar("_Row", bound=LeasedJob)
+_Result = TypeVar("_Result")
 
 
 def work_through(
@@ -56,39 +58,41 @@ def work_through(
             return
 
 
-# Makes the changes that the work on a row has come to, in the caller's transaction.
-Finish = Callable[[], None]
+# Makes the changes that the work on these rows has come to, in one transaction.
+Finish = Callable[[Sequence[tuple[_Row, _Result]]], None]
 
 
-def finish_together(rows: Sequence[_Row], work: Callable[[_Row], Finish]) -> None:
-    """Do the work of each row, and finish them in one transaction; where that fails, each in one of its own.
+def finish_together(
+    rows: Sequence[_Row], work: Callable[[_Row], _Result], finish: Finish[_Row, _Result]
+) -> None:
+    """Do the work of each row, and finish them together; where that fails, each alone.
 
     What has been worked on is finished when `_GROUP_SECONDS` are over: none waits long for the others.
     """
-    waiting: list[Finish] = []
+    waiting: list[tuple[_Row, _Result]] = []
     since = time.monotonic()
     for row in rows:
-        waiting.append(work(row))
+        waiting.append((row, work(row)))
         if time.monotonic() - since > _GROUP_SECONDS:
-            _finish_all(waiting)
+            finish_all(waiting, finish)
             waiting, since = [], time.monotonic()
-    _finish_all(waiting)
+    if waiting:
+        finish_all(waiting, finish)
 
 
-def _finish_all(group: Sequence[Finish]) -> None:
-    if len(group) > 1:
+def finish_all(worked_on: Sequence[tuple[_Row, _Result]], finish: Finish[_Row, _Result]) -> None:
+    """Finish rows together; where that fails, each alone, so that one does not take the others with it."""
+    if len(worked_on) > 1:
         try:
-            with transaction.atomic():
-                for finish in group:
-                    finish()
-        except Exception as error:  # noqa: BLE001 - one of them must not take the others with it
+            finish(worked_on)
+        except Exception as error:  # noqa: BLE001 - each is finished alone
             log_unexpected(error)
         else:
             return
     failed: list[Exception] = []
-    for finish in group:
+    for item in worked_on:
         try:
-            finish()
+            finish([item])
         except Exception as error:  # noqa: BLE001 - the others are finished first
             failed.append(error)
     if failed:
@@ -97,7 +101,12 @@ def _finish_all(group: Sequence[Finish]) -> None:
 
 def wake_queue(task: str) -> None:
     """Wake a worker after commit for what has become due; `task` works through its queue."""
-    transaction.on_commit(lambda: _publish(task))
+    unit_of_work.notify(_wake, task)
+
+
+def _wake(tasks: Sequence[str]) -> None:
+    for task in tasks:
+        transaction.on_commit(partial(_publish, task))
 
 
 def sweep_queue(model: type[LeasedJob], task: str) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from django.db import transaction
 from django.utils import timezone
 
+from transport import unit_of_work
 from transport.protocol.as4.messages import UserMessage
 from transport.protocol.certificates import fingerprint
 
@@ -173,7 +174,7 @@ def _store_certificate(certificate: x509.Certificate | None) -> str:
     if time.monotonic() > _known.get(name, 0):
         pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
         row = LoggedCertificate(fingerprint=name, certificate=pem)
-        LoggedCertificate.objects.bulk_create([row], ignore_conflicts=True)
+        unit_of_work.insert(row, ignore_conflicts=True)
         transaction.on_commit(partial(_remember, name))
     return name
 
@@ -189,7 +190,7 @@ def _base64(signature: bytes) -> str:
 
 
 def _write(kind: Kind, *, cause: str = "", **fields: str) -> None:
-    TransferEvent.objects.create(kind=kind, cause=cause[:600], **fields)
+    unit_of_work.insert(TransferEvent(kind=kind, cause=cause[:600], **fields))
     _log(kind, cause=cause, **fields)
 
 

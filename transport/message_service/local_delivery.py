@@ -7,7 +7,7 @@ the access point all the same (`Organisation.goes_out_and_back`).
 """
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO, Protocol
 from uuid import UUID
@@ -36,12 +36,19 @@ class EnvelopeStore(Protocol):
     def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None: ...
 
 
-def local_recipient(row: OutgoingMessage) -> Organisation | None:
-    """The organisation of this node that the message is delivered to; None where it goes by access points.
+def local_recipients(rows: Iterable[OutgoingMessage]) -> dict[UUID, Organisation]:
+    """The organisations of this node that messages are delivered to, by the messages' keys; without those
+    that go by access points.
 
     A receipt goes the way of the message that it answers, whatever has been set since.
     """
-    recipient = Organisation.objects.filter(participant_id=row.recipient).first()
+    here = Organisation.objects.filter(participant_id__in={row.recipient for row in rows})
+    by_participant = {organisation.participant_id: organisation for organisation in here}
+    found = {row.pk: _local_recipient(row, by_participant.get(row.recipient)) for row in rows}
+    return {key: recipient for key, recipient in found.items() if recipient is not None}
+
+
+def _local_recipient(row: OutgoingMessage, recipient: Organisation | None) -> Organisation | None:
     if recipient is None:
         return None
     if row.answers is not None:
