@@ -1,7 +1,7 @@
 """Queues: the due rows of a model, and the task that works through them.
 
-Who commits a due row wakes a worker for its queue; one wake that no worker has begun on yet is enough for
-all of them. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
+Who commits a due row wakes a worker for its queue, unless one is at it, which finds the row by itself, or has
+been woken and not begun. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
 """
 
 import time
@@ -21,6 +21,8 @@ from .jobs import LeasedJob, log_broker_unavailable, log_unexpected
 _TURN_SECONDS: Final = 1.5
 # A wake that no worker has answered by then was lost.
 _WAKE_MILLISECONDS: Final = 3000
+# A worker that takes longer than this for a batch is not waited for.
+_AT_IT_MILLISECONDS: Final = 1000
 _BROKER_SECONDS: Final = 2.0
 _GROUP_SECONDS: Final = 0.25
 
@@ -33,13 +35,14 @@ def work_through(
 ) -> None:
     """Claim and process what is due of a model, for a turn; where more is due, `task` is published again.
 
-    At most `batch` rows are claimed together, and what was claimed before alone. Where more is due than that,
-    another worker is woken.
+    At most `batch` rows are claimed together, and what was claimed before alone. While a worker is at it,
+    what becomes due wakes no other, so that it comes together; for more than a batch another is woken.
     """
-    _answer_wake(task)
     until = time.monotonic() + _TURN_SECONDS
-    is_alone = True
+    is_alone, is_last = True, False
     while True:
+        if not is_last:
+            _note_worker(task)
         claimed = model.claim_due(batch)
         is_full = len(claimed) == batch
         if is_full and is_alone and model.due().exists():
@@ -48,14 +51,20 @@ def work_through(
             is_alone = False
         if claimed:
             process(claimed)
-        if batch > 1 and (retried := model.claim_due(1, is_retried=True)):
-            process(retried)
-        elif not is_full:
-            # What has become due since has woken another worker.
+        if not is_full and batch > 1 and (claimed := model.claim_due(1, is_retried=True)):
+            process(claimed)
+        if not claimed:
+            if is_last:
+                return
+            # Whoever commits from now on wakes a worker; what was committed before is claimed here.
+            _note_no_worker(task)
+            is_last = True
+        elif time.monotonic() > until:
+            if is_alone:
+                _publish(task)
             return
-        if time.monotonic() > until:
-            _publish(task)
-            return
+        else:
+            is_last = False
 
 
 # Makes the changes that the work on these rows has come to, in one transaction.
@@ -106,44 +115,50 @@ def wake_queue(task: str) -> None:
 
 def _wake(tasks: Sequence[str]) -> None:
     for task in tasks:
-        transaction.on_commit(partial(_publish, task))
+        transaction.on_commit(partial(_publish_once, task))
 
 
 def sweep_queue(model: type[LeasedJob], task: str) -> None:
     """Wake a worker if anything is due that nobody has claimed."""
     if model.due().exists():
-        _publish(task)
+        _publish_once(task)
+
+
+def _publish_once(task: str) -> None:
+    """Publish a task that takes no key, unless one waits already, or a worker is at it."""
+    try:
+        broker = _broker(settings.CELERY_BROKER_URL)
+        if broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS):
+            return
+    except redis.RedisError as error:
+        log_broker_unavailable(error)
+        return
+    _publish(task)
 
 
 def _publish(task: str) -> None:
-    """Publish a task that takes no key, unless one waits already.
-
-    A broker that does not answer is logged only: the sweeper finds what is due.
-    """
+    """Publish a task. A broker that does not answer is logged only: the sweeper finds what is due."""
     try:
-        if _is_waiting_for_worker(task):
-            return
         current_app.send_task(task)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise what their transports raise
         log_broker_unavailable(error)
 
 
-def _is_waiting_for_worker(task: str) -> bool:
-    """Whether the task was published lately and no worker has begun it; from now on it counts as such."""
-    broker = _broker(settings.CELERY_BROKER_URL)
-    return broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS)
+def _note_worker(task: str) -> None:
+    """Let what becomes due wake nobody, until this worker has claimed it or is slow."""
+    _tell_broker(lambda broker: broker.set(_wake_key(task), 1, px=_AT_IT_MILLISECONDS))
 
 
-def _answer_wake(task: str) -> None:
-    """Let what becomes due from now on wake another worker.
+def _note_no_worker(task: str) -> None:
+    """Let what becomes due from now on wake a worker."""
+    _tell_broker(lambda broker: broker.delete(_wake_key(task)))
 
-    It comes before anything is claimed: what was committed before it is found by this worker, and whoever
-    commits after it publishes.
-    """
+
+def _tell_broker(tell: Callable[["redis.Redis"], object]) -> None:
     broker = _broker(settings.CELERY_BROKER_URL)
     if broker is not None:
         try:
-            broker.delete(_wake_key(task))
+            tell(broker)
         except redis.RedisError as error:
             log_broker_unavailable(error)
 

@@ -5,7 +5,7 @@ Every change of an `IncomingMessage`'s state is made here.
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from transport import unit_of_work
+from transport.access_point_port import ArrivedEnvelope
 from transport.causes import Cause
 from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
 from transport.protocol.findings import Finding
@@ -75,13 +76,18 @@ def process(incoming_id: object) -> None:
 def process_all(rows: Sequence[IncomingMessage]) -> None:
     """`process` for claimed envelopes: validated one after the other, delivered and answered together."""
     prefetch_related_objects(rows, "organisation")
+    envelopes = local_delivery.envelopes_of(rows)
     with ExitStack() as directories, renewing(rows):
-        finish_together(
-            rows, lambda row: _validated(row, directories.enter_context(workspace("opening"))), _finish
-        )
+
+        def validated(row: IncomingMessage) -> Verdict | Change:
+            return _validated(row, envelopes, directories.enter_context(workspace("opening")))
+
+        finish_together(rows, validated, _finish)
 
 
-def _validated(row: IncomingMessage, directory: Path) -> Verdict | Change:
+def _validated(
+    row: IncomingMessage, envelopes: Mapping[UUID, ArrivedEnvelope], directory: Path
+) -> Verdict | Change:
     """Do all that needs others; the result is what to make of the row.
 
     What belongs to the message is below `directory` until then.
@@ -92,9 +98,8 @@ def _validated(row: IncomingMessage, directory: Path) -> Verdict | Change:
             row.change(failures=row.failures + 1)
         if row.failures >= settings.SDK_JUDGING_FAILURES:
             return _give_up
-        envelopes = local_delivery.envelope_store_of(row)
-        arrived = envelopes.envelope_info(row.transfer_id)
-        with envelopes.open(row.transfer_id) as source:
+        arrived = envelopes[row.transfer_id]
+        with arrived.open() as source:
             return validation.validate(arrived, row, source, directory)
     except LeaseLost:
         return _leave
@@ -219,6 +224,11 @@ class _Arrival:
     accepted: Accept
 
     @property
+    def key(self) -> tuple[int, UUID]:
+        """By what a message is known: its organisation's key and its id."""
+        return self.row.organisation_id, UUID(self.accepted.envelope.message_id)
+
+    @property
     def function(self) -> str:
         """The function that it is addressed to."""
         attention = self.accepted.message.header.recipient.attention
@@ -239,13 +249,17 @@ class _Arrival:
 
 def _deliver(accepted: Sequence[tuple[IncomingMessage, Accept]]) -> None:
     """Deliver messages and answer them, but for those that only the database could tell to reject."""
+    if not accepted:
+        return
     arrivals = [_Arrival(row, verdict) for row, verdict in accepted]
     receiving = _receiving_functions(arrivals)
+    before = validation.accepted_before([arrival.key for arrival in arrivals])
     able = []
     for arrival in arrivals:
         row, envelope = arrival.row, arrival.accepted.envelope
         row.wrapped_key_digest, row.owns_session_key = arrival.accepted.wrapped_key_digest, True
-        findings = validation.findings_from_history(envelope, arrival.accepted.message, row.organisation)
+        findings = [validation.duplicate()] if arrival.key in before else []
+        findings += validation.reference_findings(envelope, arrival.accepted.message, row.organisation)
         if receiving[row.organisation_id, arrival.function] is None and not findings:
             findings.append(validation.function_unknown())
         if findings:
