@@ -65,9 +65,13 @@ def test_a_unit_within_another_is_a_part_of_it():
 
 
 def test_what_fails_writes_nothing_and_leaves_nothing_for_the_next():
-    with pytest.raises(ZeroDivisionError), unit_of_work.unit_of_work():
-        unit_of_work.insert(event("lost"))
-        raise ZeroDivisionError
+    def fail() -> None:
+        with unit_of_work.unit_of_work():
+            unit_of_work.insert(event("lost"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with unit_of_work.unit_of_work():
         unit_of_work.insert(event("kept"))
     assert causes() == ["kept"]
