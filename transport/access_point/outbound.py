@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from cryptography import x509
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
@@ -33,32 +32,21 @@ from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
 from transport.jobs import log_unexpected, renewing
 from transport.outgoing_http import NoAnswer
-from transport.protocol.as4 import signals
-from transport.protocol.as4.errors import (
-    DUPLICATE_CODE,
-    DUPLICATE_WORDS,
-    INVALID_RECEIPT,
-    NOT_SERVICED,
-    OTHER,
-    As4Error,
-)
-from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, SignedReference, UserMessage
+from transport.protocol.as4.messages import PartInfo, UserMessage
 from transport.protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
-from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
+from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
 from transport.protocol.service_metadata import Endpoint
 from transport.queues import finish_all, wake_queue
 from transport.storage import blobs
 from transport.storage.work_files import workspace
 
 from . import transfer_log
+from .answers import Result, as_json, party_of, read_answer
 from .http_client import Answer, post
 from .keys import AccessPointKeys, own_keys
 from .models import OutboundTransfer
 
 logger = logging.getLogger(__name__)
-# Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
-# does not; nor do those that say what is wrong with the message itself.
-_PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
 # The middle of when the first resend is made, 5 to 15 seconds after the attempt.
 _FIRST_RESEND_SECONDS: Final = 10
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
@@ -70,20 +58,6 @@ _GATHER_SECONDS: Final = 0.02
 _LONG_SECONDS: Final = 1.0
 # What was signed is committed before a message is posted, each time.
 _NEVER_POSTED = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
-
-
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """How an attempt ended. `may_pass` is only read where it did not deliver; `detail` is for the log."""
-
-    is_delivered: bool = False
-    cause: Cause | None = None
-    detail: str = ""
-    may_pass: bool = False
-    receipt: bytes | None = None
-    signal: Receipt | ErrorSignal | None = None
-    endpoint: Endpoint | None = None
-    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +129,13 @@ def send_all(transfers: Sequence[OutboundTransfer]) -> None:
 def _with_slots(transfers: Sequence[OutboundTransfer]) -> list[tuple[OutboundTransfer, Endpoint]]:
     """The transfers that can be sent now, with where to; what becomes of the others is settled."""
     by_counterpart: dict[str, list[tuple[OutboundTransfer, Endpoint]]] = {}
-    failed: list[tuple[OutboundTransfer, _Result]] = []
+    failed: list[tuple[OutboundTransfer, Result]] = []
     for transfer in transfers:
         found = _endpoint(transfer)
-        if isinstance(found, _Result):
+        if isinstance(found, Result):
             failed.append((transfer, found))
         else:
-            by_counterpart.setdefault(_party(found) or found.url, []).append((transfer, found))
+            by_counterpart.setdefault(party_of(found) or found.url, []).append((transfer, found))
     _settle_all(failed)
     able: list[tuple[OutboundTransfer, Endpoint]] = []
     for counterpart, its in by_counterpart.items():
@@ -175,11 +149,11 @@ def _with_slots(transfers: Sequence[OutboundTransfer]) -> list[tuple[OutboundTra
     return able
 
 
-def _endpoint(transfer: OutboundTransfer) -> Endpoint | _Result:
+def _endpoint(transfer: OutboundTransfer) -> Endpoint | Result:
     """Where to send it, checked; or why not."""
     if transfer.attempts > settings.SDK_RESEND_LIMIT + 1:
         # The workers that made the attempts before this one died because of it.
-        return _Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
+        return Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
     endpoint: Endpoint | None = None
     try:
         endpoint = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
@@ -189,20 +163,20 @@ def _endpoint(transfer: OutboundTransfer) -> Endpoint | _Result:
     return endpoint
 
 
-def _failed(transfer: OutboundTransfer, endpoint: Endpoint | None, error: Exception) -> _Result:
+def _failed(transfer: OutboundTransfer, endpoint: Endpoint | None, error: Exception) -> Result:
     """What an error means for the transfer."""
     match error:
         case FederationError():
-            result = _Result(cause=Cause(error.code), may_pass=error.may_pass)
+            result = Result(cause=Cause(error.code), may_pass=error.may_pass)
         case CertificateUntrusted() | RecipientKeyUnusable():
-            result = _Result(cause=Cause.ACCESS_POINT_UNTRUSTED, detail=str(error))
+            result = Result(cause=Cause.ACCESS_POINT_UNTRUSTED, detail=str(error))
         case RevocationUnknown():
-            result = _Result(cause=Cause.REVOCATION_UNKNOWN, may_pass=True)
+            result = Result(cause=Cause.REVOCATION_UNKNOWN, may_pass=True)
         case NoAnswer():
-            result = _Result(cause=Cause.UNREACHABLE, detail=str(error), may_pass=True)
+            result = Result(cause=Cause.UNREACHABLE, detail=str(error), may_pass=True)
         case _:
             log_unexpected(error, as4_message_id=transfer.as4_message_id)
-            return _Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
+            return Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
     return replace(result, endpoint=endpoint)
 
 
@@ -210,7 +184,7 @@ def _send_some(waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
     """Pack and post the first of those that wait, as many as go side by side."""
     keys = own_keys()
     packed: list[_Packed] = []
-    failed: list[tuple[OutboundTransfer, _Result]] = []
+    failed: list[tuple[OutboundTransfer, Result]] = []
     size = 0
     with workspace("sending") as directory, ExitStack() as open_messages:
         while waiting and len(packed) < _SIDE_BY_SIDE and size < _MOST_PACKED_BYTES:
@@ -269,14 +243,14 @@ def _posted(packed: _Packed) -> Answer | Exception:
         return error
 
 
-def _attempted(packed: _Packed, answer: Answer | Exception) -> _Result:
+def _attempted(packed: _Packed, answer: Answer | Exception) -> Result:
     """What an answer means for the transfer."""
     transfer, endpoint = packed.transfer, packed.endpoint
     try:
         if isinstance(answer, Exception):
             result = _failed(transfer, endpoint, answer)
         else:
-            read = _read_answer(transfer, answer, endpoint, was_posted=packed.was_posted)
+            read = read_answer(transfer, answer, endpoint, was_posted=packed.was_posted)
             result = replace(read, endpoint=endpoint)
         return _recheck_metadata(transfer, result)
     except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost because of it
@@ -304,7 +278,7 @@ def _pack(
 ) -> PackedMessage:
     with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
         return write_user_message(
-            _user_message(transfer, keys, _party(endpoint)),
+            _user_message(transfer, keys, party_of(endpoint)),
             [envelope],
             work_directory=directory,
             signing_key=keys.signing_key,
@@ -323,100 +297,20 @@ def _record_posts(packed: Sequence[_Packed], keys: AccessPointKeys) -> list[_Pac
         for message in ours:
             transfer = message.transfer
             transfer.first_attempt_at = transfer.first_attempt_at or timezone.now()
-            signed = [_as_json(item) for item in message.message.references]
+            signed = [as_json(item) for item in message.message.references]
             transfer.sent_references = [*transfer.sent_references, signed]
             transfer_log.outbound(
                 transfer_log.Kind.SENT,
                 transfer,
                 keys.party_id,
-                peer=_party(message.endpoint),
+                peer=party_of(message.endpoint),
                 certificate=message.endpoint.certificate,
             )
     _log_lost(message.transfer for message in packed if message not in ours)
     return ours
 
 
-def _read_answer(
-    transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool
-) -> _Result:
-    """Read the answer. A receipt may be for any of the attempts: peers repeat their first one."""
-    if not answer.is_signal:
-        return _Result(
-            cause=Cause.UNREACHABLE,
-            detail=f"HTTP {answer.status}",
-            may_pass=True,
-            retry_after=answer.retry_after,
-        )
-    try:
-        signal = _read_signal(transfer, answer, endpoint)
-    except As4Error as error:
-        return _Result(cause=Cause.RECEIPT_INVALID, detail=error.detail, may_pass=True)
-    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner) as error:
-        return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
-    if isinstance(signal, ErrorSignal):
-        is_proven = _is_proven(signal, transfer, endpoint)
-        return _read_error(signal, answer, was_posted=was_posted, is_proven=is_proven)
-    return _Result(is_delivered=True, receipt=answer.body, signal=signal)
-
-
-def _read_signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
-    """The answer as a verified signal. Raises `As4Error`, and what checking its signer raises."""
-    refusal = As4Error(INVALID_RECEIPT, "nothing was sent")
-    for references in reversed(transfer.sent_references):
-        try:
-            return signals.read_signal(
-                answer.content_type,
-                answer.body,
-                sent_references=[_from_json(item) for item in references],
-                sent_message_id=transfer.as4_message_id,
-                check_signer=lambda signer: _check_signer(signer, endpoint),
-                known_signers=(endpoint.certificate,),
-            )
-        except As4Error as error:
-            refusal = error
-    raise refusal
-
-
-def _is_proven(signal: ErrorSignal, transfer: OutboundTransfer, endpoint: Endpoint) -> bool:
-    """Whether the access point that was sent to has signed the error, and for this transfer."""
-    if signal.signer is None or signal.ref_to_message_id != transfer.as4_message_id:
-        return False
-    try:
-        _check_signer(signal.signer, endpoint)
-    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner):
-        return False
-    return True
-
-
-def _read_error(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_proven: bool) -> _Result:
-    """Decide what a peer's error means for the transfer.
-
-    Errors may come unsigned, from whatever answers at the address (as4-wire-notes). One that is not proven
-    settles nothing: the transfer is sent again for as long as it would be after no answer at all.
-    """
-    first = signal.errors[0] if signal.errors else None
-    code = first.code if first is not None else ""
-    detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
-    if was_posted and _reports_duplicate(signal):
-        if not is_proven:
-            return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=detail, may_pass=True)
-        # It has accepted this message before: the receipt of that attempt was lost on its way.
-        return _Result(is_delivered=True, detail=detail, receipt=answer.body, signal=signal)
-    if any(NOT_SERVICED in error.detail for error in signal.errors):
-        return _Result(cause=Cause.NOT_SERVICED, detail=detail, may_pass=not is_proven)
-    may_pass = code in _PASSING_CODES or not is_proven
-    return _Result(cause=Cause.REFUSED, detail=detail, may_pass=may_pass)
-
-
-def _reports_duplicate(signal: ErrorSignal) -> bool:
-    """Whether a peer's error says that it has accepted the message before."""
-    return any(
-        error.code == DUPLICATE_CODE or (error.code == OTHER.code and DUPLICATE_WORDS in error.detail)
-        for error in signal.errors[:1]
-    )
-
-
-def _recheck_metadata(transfer: OutboundTransfer, result: _Result) -> _Result:
+def _recheck_metadata(transfer: OutboundTransfer, result: Result) -> Result:
     """Fetch metadata anew after a failure; a refusal by an endpoint that has been replaced may pass."""
     if result.is_delivered:
         return result
@@ -429,31 +323,6 @@ def _recheck_metadata(transfer: OutboundTransfer, result: _Result) -> _Result:
         return result
     has_moved = (current.url, current.certificate) != (result.endpoint.url, result.endpoint.certificate)
     return replace(result, may_pass=has_moved)
-
-
-class _AnotherSigner(Exception):
-    """The answer is signed by another access point than the one that was sent to."""
-
-
-def _check_signer(signer: x509.Certificate, endpoint: Endpoint) -> None:
-    """Check who signed an answer: the access point that metadata names, by certificate or, renewed, by CN."""
-    trust.check_access_point(signer, Purpose.SIGNING)
-    if signer != endpoint.certificate and common_name(signer) != common_name(endpoint.certificate):
-        raise _AnotherSigner("the receipt is signed by another access point")
-
-
-def _party(endpoint: Endpoint) -> str:
-    """The party id of the access point that is sent to (C3.4.6 3.1.5 b)."""
-    return common_name(endpoint.certificate) or ""
-
-
-def _as_json(reference: SignedReference) -> list[str]:
-    return [reference.uri, reference.digest.hex(), reference.xml.decode()]
-
-
-def _from_json(stored: list[str]) -> SignedReference:
-    uri, digest, xml = stored
-    return SignedReference(uri, bytes.fromhex(digest), xml.encode())
 
 
 def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) -> UserMessage:
@@ -470,12 +339,12 @@ def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) 
     )
 
 
-def _settle_all(results: Sequence[tuple[OutboundTransfer, _Result]]) -> None:
+def _settle_all(results: Sequence[tuple[OutboundTransfer, Result]]) -> None:
     if results:
         finish_all(results, _settle_together)
 
 
-def _settle_together(results: Sequence[tuple[OutboundTransfer, _Result]]) -> None:
+def _settle_together(results: Sequence[tuple[OutboundTransfer, Result]]) -> None:
     """Write what has become of the attempts, in one transaction."""
     keys = own_keys()
     with unit_of_work.unit_of_work(), OutboundTransfer.steps([transfer for transfer, _ in results]) as rows:
@@ -487,7 +356,7 @@ def _settle_together(results: Sequence[tuple[OutboundTransfer, _Result]]) -> Non
     _log_lost(transfer for transfer, _ in results if transfer.pk not in held)
 
 
-def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> TransferChange:
+def _settle(row: OutboundTransfer, result: Result, keys: AccessPointKeys) -> TransferChange:
     now = timezone.now()
     row.first_attempt_at = row.first_attempt_at or now
     row.cause = result.cause or ""
@@ -508,7 +377,7 @@ def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> Tr
         kind,
         row,
         keys.party_id,
-        peer=_party(endpoint) if endpoint else "",
+        peer=party_of(endpoint) if endpoint else "",
         certificate=signal.signer or certificate if signal else certificate,
         signature=signal.signature if signal else b"",
         cause=f"{row.cause} {result.detail}".strip(),
