@@ -58,8 +58,10 @@ MIDDLEWARE = [
     "sdkportal.middleware.body_limits.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
 ]
-if ROOT_URLCONF != "sdkportal.urls_access_point":
-    # What pages need: nobody has a session at the access point, and each message would pay for it.
+if ROOT_URLCONF == "sdkportal.urls_access_point":
+    # Nobody has a session there: messages do not pay for what only pages need. This tells an answer's length.
+    MIDDLEWARE.append("django.middleware.common.CommonMiddleware")
+else:
     MIDDLEWARE += [
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",
