@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Final
 
 import psycopg
 from django.db import connection
 from psycopg.conninfo import make_conninfo
+
+from transport import unit_of_work
 
 logger = logging.getLogger(__name__)
 CHANNEL: Final = "mailbox_changed"
@@ -152,8 +154,14 @@ def _of_presence(conversation_id: int) -> str:
 
 
 def _notify(payload: str) -> None:
+    unit_of_work.notify(_notify_all, payload)
+
+
+def _notify_all(payloads: Sequence[str]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+        cursor.execute(
+            "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [CHANNEL, list(payloads)]
+        )
 
 
 def _connection_string() -> str:

@@ -1,12 +1,11 @@
 """The message clients of this node: the built-in one and external ones, by each function's routing."""
 
-from collections.abc import Iterable
-from uuid import UUID
+from collections.abc import Iterable, Sequence
 
 from mailbox.delivery.client import BuiltInClient
 from transport.message_api.clients import routing
 from transport.message_api.clients.external_clients import ExternalClients
-from transport.message_service.client_port import Delivered
+from transport.message_service.client_port import Delivered, MessageKey
 
 
 class RoutedClients:
@@ -25,26 +24,42 @@ class RoutedClients:
         """Stand-ins of a function, as the built-in client has them; they may be routed to any client."""
         return self.built_in.stand_ins(participant, function_address)
 
-    def deliver(self, delivered: Delivered) -> None:
-        attention = delivered.message.header.recipient.attention
-        meant_for = attention.sub_organization.identifier.extension.strip() if attention else ""
-        function = delivered.stands_in or meant_for
-        route = routing.route_of(delivered.participant, function)
-        is_built_in = routing.is_built_in(route) and self.built_in.serves(delivered.participant, function)
-        if is_built_in:
-            self.built_in.deliver(delivered)
-        if routing.is_external(route):
-            self.external.deliver(delivered, function, is_shared=is_built_in)
+    def deliver(self, delivered: Sequence[Delivered]) -> None:
+        clients: dict[tuple[str, str], tuple[bool, bool]] = {}
+        built_in = []
+        for item in delivered:
+            key = (item.participant, item.stands_in or _function_of(item))
+            if key not in clients:
+                clients[key] = self._clients_of(*key)
+            is_built_in, is_external = clients[key]
+            if is_built_in:
+                built_in.append(item)
+            if is_external:
+                self.external.deliver(item, key[1], is_shared=is_built_in)
+        if built_in:
+            self.built_in.deliver(built_in)
 
-    def arrival_changed(self, participant: str, message_id: UUID) -> None:
-        self.built_in.arrival_changed(participant, message_id)
-        self.external.arrival_changed(participant, message_id)
+    def arrivals_changed(self, messages: Sequence[MessageKey]) -> None:
+        self.built_in.arrivals_changed(messages)
+        self.external.arrivals_changed(messages)
 
-    def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        self.built_in.delivery_changed(participant, message_id)
-        self.external.delivery_changed(participant, message_id)
+    def deliveries_changed(self, messages: Sequence[MessageKey]) -> None:
+        self.built_in.deliveries_changed(messages)
+        self.external.deliveries_changed(messages)
+
+    def _clients_of(self, participant: str, function: str) -> tuple[bool, bool]:
+        """Whether the built-in client takes what is for the function, and whether external ones do."""
+        route = routing.route_of(participant, function)
+        is_built_in = routing.is_built_in(route) and self.built_in.serves(participant, function)
+        return is_built_in, routing.is_external(route)
 
     def _is_built_in(self, participant: str, function_address: str) -> bool:
         return routing.is_built_in(routing.route_of(participant, function_address)) and self.built_in.serves(
             participant, function_address
         )
+
+
+def _function_of(delivered: Delivered) -> str:
+    """The function that a message is addressed to."""
+    attention = delivered.message.header.recipient.attention
+    return attention.sub_organization.identifier.extension.strip() if attention else ""

@@ -50,26 +50,32 @@ if DEMO:
     # For its management commands; nothing in production imports it.
     INSTALLED_APPS.append("testbed")
 
+# The access point's process serves AS4 and nothing else: sdkportal.wsgi_access_point sets this.
+ROOT_URLCONF = env.text("SDK_URLCONF", "sdkportal.urls")
+
 MIDDLEWARE = [
     "sdkportal.middleware.connections.ReleaseConnectionMiddleware",
     "sdkportal.middleware.body_limits.BodyLimitMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django_permissions_policy.PermissionsPolicyMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "sdkportal.middleware.language.ChosenLanguageMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "mailbox.accounts.sessions.SessionLengthMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
-
-# The access point's process serves AS4 and nothing else: sdkportal.wsgi_access_point sets this.
-ROOT_URLCONF = env.text("SDK_URLCONF", "sdkportal.urls")
+if ROOT_URLCONF == "sdkportal.urls_access_point":
+    # Nobody has a session there: messages do not pay for what only pages need. This tells an answer's length.
+    MIDDLEWARE.append("django.middleware.common.CommonMiddleware")
+else:
+    MIDDLEWARE += [
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "csp.middleware.CSPMiddleware",
+        "django_permissions_policy.PermissionsPolicyMiddleware",
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "sdkportal.middleware.language.ChosenLanguageMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "mailbox.accounts.sessions.SessionLengthMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        "django_htmx.middleware.HtmxMiddleware",
+    ]
 WSGI_APPLICATION = "sdkportal.wsgi.application"
 ASGI_APPLICATION = "sdkportal.asgi.application"
 

@@ -5,7 +5,7 @@ transfer, and with each envelope that arrived. Each side is a Protocol, and the 
 name the class behind it (`SDK_ACCESS_POINT_ADAPTER`, `SDK_MESSAGE_SERVICE`): either can be somebody else's.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +53,8 @@ class OutgoingTransfer:
 class ArrivedEnvelope:
     """An envelope that an access point has received, and what its AS4 header says.
 
-    `sending_access_point` is the party id, the CN of the certificate that signed the AS4 message.
+    `sending_access_point` is the party id, the CN of the certificate that signed the AS4 message; `open`
+    gives its bytes, as a seekable file.
     """
 
     transfer_id: UUID
@@ -63,6 +64,16 @@ class ArrivedEnvelope:
     conversation_id: str
     sending_access_point: str
     arrived_at: datetime
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferChange:
+    """What has become of a transfer; `cause` is a `Cause` or empty."""
+
+    reference: UUID
+    outcome: Outcome
+    cause: str
 
 
 class AccessPoint(Protocol):
@@ -80,8 +91,8 @@ class AccessPoint(Protocol):
         Locks the transfer: the caller must not have locked the message that it carries.
         """
 
-    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
-        """An envelope that arrived, without its bytes."""
+    def envelopes(self, transfer_ids: Collection[UUID]) -> dict[UUID, ArrivedEnvelope]:
+        """The envelopes that arrived by these transfers."""
 
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
         """Its bytes, as a seekable file."""
@@ -111,8 +122,8 @@ class MessageService(Protocol):
     ) -> None:
         """An envelope has been stored, in the transaction that stores it."""
 
-    def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
-        """The status of a transfer has changed; `cause` is a `Cause` or empty."""
+    def transfers_changed(self, changes: Sequence[TransferChange]) -> None:
+        """The status of transfers has changed; each is named once."""
 
 
 @cache

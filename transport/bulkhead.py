@@ -2,9 +2,11 @@
 
 A counterpart that answers slowly, or never, occupies as many workers as SDK_COUNTERPART_SHARE says and no
 more. Which rows occupy a slot is written in the rows themselves: a slot is the lease under which it was
-occupied, so it ends with that lease, and a worker that is killed leaves none behind.
+occupied, which rows that were claimed together share, so it ends with that lease, and a worker that is killed
+leaves none behind.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.db import connection, models, transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from .jobs import LeasedJob
+from .jobs import LeasedJob, LeaseLost
 
 
 class NoFreeSlot(Exception):
@@ -46,7 +48,7 @@ class Bulkheaded(LeasedJob):
         SELECT occupying.counterpart FROM {table} AS occupying
         WHERE occupying.place IS NOT NULL AND occupying.place = occupying.lease
             AND occupying.lease_until > %s
-        GROUP BY occupying.counterpart HAVING count(*) >= %s))"""
+        GROUP BY occupying.counterpart HAVING count(DISTINCT occupying.place) >= %s))"""
 
     @classmethod
     def claim_parameters(cls) -> list[object]:
@@ -55,7 +57,7 @@ class Bulkheaded(LeasedJob):
     @classmethod
     def due(cls) -> models.QuerySet[Self]:
         """Rows that are due, without those whose counterpart's share is in use."""
-        full = cls._occupying().values("counterpart").annotate(number=Count("pk"))
+        full = cls._occupying().values("counterpart").annotate(number=Count("slot", distinct=True))
         full = full.filter(number__gte=settings.SDK_COUNTERPART_SHARE)
         return super().due().exclude(counterpart__in=full.values("counterpart"))
 
@@ -67,9 +69,16 @@ class Bulkheaded(LeasedJob):
         return list(due.values_list("pk", flat=True)[:1])
 
     def occupy_slot(self, counterpart: str) -> None:
-        """Occupy a slot at the counterpart for as long as the lease lasts.
+        """`occupy_slots` for a row by itself; raises `LeaseLost` too."""
+        if not type(self).occupy_slots([self], counterpart):
+            raise LeaseLost(str(self.pk))
 
-        Raises `NoFreeSlot` where there is none, and has released the row then; raises `LeaseLost`.
+    @classmethod
+    def occupy_slots(cls, rows: Sequence[Self], counterpart: str) -> list[Self]:
+        """Occupy a slot at the counterpart for rows that were claimed together, for as long as their lease
+        lasts: one, since one worker works on them. Gives those that are still leased.
+
+        Raises `NoFreeSlot` where there is none, and has released the rows then.
         """
         counterpart = counterpart[:300]
         is_outermost = not connection.in_atomic_block
@@ -78,16 +87,21 @@ class Bulkheaded(LeasedJob):
                 if is_outermost:
                     # As with the lease itself, there is no waiting for the disk.
                     cursor.execute("SET LOCAL synchronous_commit TO OFF")
-                name = f"{self._meta.db_table} {counterpart}"
+                name = f"{cls._meta.db_table} {counterpart}"
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
-            others = self._occupying().filter(counterpart=counterpart).exclude(pk=self.pk).count()
-            has_slot = others < settings.SDK_COUNTERPART_SHARE
-            if has_slot:
-                self.change(counterpart=counterpart, slot=self.lease)
-            else:
-                self.finish(counterpart=counterpart, attempts=self.attempts - 1)
+            others = cls._occupying().filter(counterpart=counterpart).exclude(slot=rows[0].lease)
+            has_slot = others.values("slot").distinct().count() < settings.SDK_COUNTERPART_SHARE
+            with cls.held(rows) as held:
+                for row in held:
+                    row.counterpart = counterpart
+                    if has_slot:
+                        row.slot = row.lease
+                    else:
+                        row.attempts -= 1
+                        row.lease = row.lease_until = None
         if not has_slot:
             raise NoFreeSlot(counterpart)
+        return held
 
     @classmethod
     def _occupying(cls) -> models.QuerySet[Self]:

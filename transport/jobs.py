@@ -24,6 +24,8 @@ from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from . import unit_of_work
+
 logger = logging.getLogger(__name__)
 
 
@@ -79,11 +81,12 @@ class LeasedJob(models.Model):
 
     @classmethod
     def _claim(cls, condition: str, parameters: list[Any], limit: int) -> list[Self]:
-        """One statement: every step begins with it.
+        """One statement: every step begins with it. What is claimed together has one lease.
 
         There is no waiting for the disk: a lease that a crash of the database undoes is one that nobody has.
         """
         now = timezone.now()
+        until = now + timedelta(seconds=settings.SDK_LEASE_SECONDS)
         # Inside a transaction of the caller's the setting would hold for that transaction.
         without_disk = (
             "" if connection.in_atomic_block else "AND set_config('synchronous_commit', 'off', true) = 'off'"
@@ -97,11 +100,11 @@ class LeasedJob(models.Model):
                 WHERE {condition} AND due_at <= %s AND (lease_until IS NULL OR lease_until <= %s)
                 ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
             )
-            UPDATE {table} SET attempts = attempts + 1, lease = gen_random_uuid(), lease_until = %s
+            UPDATE {table} SET attempts = attempts + 1, lease = %s, lease_until = %s
             FROM due WHERE {key_column} = due_key {without_disk}
             RETURNING {table}.*, expired_lease
             """,  # noqa: S608 - names of the model's own
-            [*parameters, now, now, limit, now + timedelta(seconds=settings.SDK_LEASE_SECONDS)],
+            [*parameters, now, now, limit, uuid.uuid4(), until],
         )
         return sorted(claimed, key=lambda row: row.due_at or now)
 
@@ -127,30 +130,54 @@ class LeasedJob(models.Model):
         Gives a copy of the row, which is locked: whoever changes what a step decides by ends the lease. The
         lease is cleared with whatever else the step changes in the copy; nothing else is written.
         """
-        with transaction.atomic(savepoint=False):
-            self._lock_leased()
-            row = copy.copy(self)
-            row._state = copy.copy(self._state)
-            before = row._columns()
-            row.lease = row.lease_until = None
-            yield row
-            changed = {name: value for name, value in row._columns().items() if value != before[name]}
-            type(self).objects.filter(pk=self.pk).update(**changed)
-
-    def _columns(self) -> dict[str, Any]:
-        return {
-            field.attname: copy.copy(getattr(self, field.attname)) for field in self._meta.concrete_fields
-        }
-
-    def _lock_leased(self) -> None:
-        table, key = (
-            connection.ops.quote_name(str(name)) for name in (self._meta.db_table, self._meta.pk.column)
-        )
-        with connection.cursor() as cursor:
-            statement = f"SELECT 1 FROM {table} WHERE {key} = %s AND lease = %s FOR UPDATE"  # noqa: S608
-            cursor.execute(statement, [self.pk, self.lease])
-            if cursor.fetchone() is None:
+        with type(self).steps([self]) as rows:
+            if not rows:
                 raise LeaseLost(str(self.pk))
+            yield rows[0]
+
+    @classmethod
+    @contextmanager
+    def steps(cls, rows: Sequence[Self]) -> Generator[list[Self], None, None]:
+        """`step` for several rows, in their order, without those whose lease another has now."""
+        with cls.held([row._copy() for row in rows]) as held:
+            for row in held:
+                row.lease = row.lease_until = None
+            yield held
+
+    @classmethod
+    @contextmanager
+    def held(cls, rows: Sequence[Self]) -> Generator[list[Self], None, None]:
+        """One transaction, or a part of the caller's, for those of the rows whose lease is still their own.
+
+        They are locked, and what the body changes in them is written.
+        """
+        with transaction.atomic(savepoint=False):
+            leased = cls._lock_leased(rows)
+            held = [row for row in rows if row.pk in leased]
+            with unit_of_work.saving(held):
+                yield held
+
+    def _copy(self) -> Self:
+        row = copy.copy(self)
+        row._state = copy.copy(self._state)
+        row._state.fields_cache = dict(self._state.fields_cache)
+        return row
+
+    @classmethod
+    def _lock_leased(cls, rows: Sequence[Self]) -> set[Any]:
+        """Lock the rows in the order of their keys; the keys of those that are still leased as they say."""
+        table, key = (
+            connection.ops.quote_name(str(name)) for name in (cls._meta.db_table, cls._meta.pk.column)
+        )
+        kind = cls._meta.pk.db_type(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {table}.{key} FROM {table} JOIN unnest(%s::{kind}[], %s::uuid[]) "  # noqa: S608
+                f"AS held (held_key, held_lease) ON {table}.{key} = held_key AND lease = held_lease "
+                f"ORDER BY {table}.{key} FOR UPDATE OF {table}",
+                [[row.pk for row in rows], [row.lease for row in rows]],
+            )
+            return {found for (found,) in cursor.fetchall()}
 
     @contextmanager
     def renewing(self) -> Generator[None, None, None]:

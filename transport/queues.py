@@ -1,12 +1,12 @@
 """Queues: the due rows of a model, and the task that works through them.
 
-Who commits a due row wakes a worker for its queue; one wake that no worker has begun on yet is enough for
-all of them. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
+Who commits a due row wakes a worker for its queue, unless one is at it, which finds the row by itself, or has
+been woken and not begun. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, TypeVar
 
 import redis
@@ -14,16 +14,20 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
+from . import unit_of_work
 from .jobs import LeasedJob, log_broker_unavailable, log_unexpected
 
 # How long a task works through its queue before it lets another go on.
 _TURN_SECONDS: Final = 1.5
 # A wake that no worker has answered by then was lost.
 _WAKE_MILLISECONDS: Final = 3000
+# A worker that takes longer than this for a batch is not waited for.
+_AT_IT_MILLISECONDS: Final = 1000
 _BROKER_SECONDS: Final = 2.0
 _GROUP_SECONDS: Final = 0.25
 
 _Row = TypeVar("_Row", bound=LeasedJob)
+_Result = TypeVar("_Result")
 
 
 def work_through(
@@ -31,13 +35,14 @@ def work_through(
 ) -> None:
     """Claim and process what is due of a model, for a turn; where more is due, `task` is published again.
 
-    At most `batch` rows are claimed together, and what was claimed before alone. Where more is due than that,
-    another worker is woken.
+    At most `batch` rows are claimed together, and what was claimed before alone. While a worker is at it,
+    what becomes due wakes no other, so that it comes together; for more than a batch another is woken.
     """
-    _answer_wake(task)
     until = time.monotonic() + _TURN_SECONDS
-    is_alone = True
+    is_alone, is_last = True, False
     while True:
+        if not is_last:
+            _note_worker(task)
         claimed = model.claim_due(batch)
         is_full = len(claimed) == batch
         if is_full and is_alone and model.due().exists():
@@ -46,49 +51,57 @@ def work_through(
             is_alone = False
         if claimed:
             process(claimed)
-        if batch > 1 and (retried := model.claim_due(1, is_retried=True)):
-            process(retried)
-        elif not is_full:
-            # What has become due since has woken another worker.
+        if not is_full and batch > 1 and (claimed := model.claim_due(1, is_retried=True)):
+            process(claimed)
+        if not claimed:
+            if is_last:
+                return
+            # Whoever commits from now on wakes a worker; what was committed before is claimed here.
+            _note_no_worker(task)
+            is_last = True
+        elif time.monotonic() > until:
+            if is_alone:
+                _publish(task)
             return
-        if time.monotonic() > until:
-            _publish(task)
-            return
+        else:
+            is_last = False
 
 
-# Makes the changes that the work on a row has come to, in the caller's transaction.
-Finish = Callable[[], None]
+# Makes the changes that the work on these rows has come to, in one transaction.
+Finish = Callable[[Sequence[tuple[_Row, _Result]]], None]
 
 
-def finish_together(rows: Sequence[_Row], work: Callable[[_Row], Finish]) -> None:
-    """Do the work of each row, and finish them in one transaction; where that fails, each in one of its own.
+def finish_together(
+    rows: Sequence[_Row], work: Callable[[_Row], _Result], finish: Finish[_Row, _Result]
+) -> None:
+    """Do the work of each row, and finish them together; where that fails, each alone.
 
     What has been worked on is finished when `_GROUP_SECONDS` are over: none waits long for the others.
     """
-    waiting: list[Finish] = []
+    waiting: list[tuple[_Row, _Result]] = []
     since = time.monotonic()
     for row in rows:
-        waiting.append(work(row))
+        waiting.append((row, work(row)))
         if time.monotonic() - since > _GROUP_SECONDS:
-            _finish_all(waiting)
+            finish_all(waiting, finish)
             waiting, since = [], time.monotonic()
-    _finish_all(waiting)
+    if waiting:
+        finish_all(waiting, finish)
 
 
-def _finish_all(group: Sequence[Finish]) -> None:
-    if len(group) > 1:
+def finish_all(worked_on: Sequence[tuple[_Row, _Result]], finish: Finish[_Row, _Result]) -> None:
+    """Finish rows together; where that fails, each alone, so that one does not take the others with it."""
+    if len(worked_on) > 1:
         try:
-            with transaction.atomic():
-                for finish in group:
-                    finish()
-        except Exception as error:  # noqa: BLE001 - one of them must not take the others with it
+            finish(worked_on)
+        except Exception as error:  # noqa: BLE001 - each is finished alone
             log_unexpected(error)
         else:
             return
     failed: list[Exception] = []
-    for finish in group:
+    for item in worked_on:
         try:
-            finish()
+            finish([item])
         except Exception as error:  # noqa: BLE001 - the others are finished first
             failed.append(error)
     if failed:
@@ -97,44 +110,55 @@ def _finish_all(group: Sequence[Finish]) -> None:
 
 def wake_queue(task: str) -> None:
     """Wake a worker after commit for what has become due; `task` works through its queue."""
-    transaction.on_commit(lambda: _publish(task))
+    unit_of_work.notify(_wake, task)
+
+
+def _wake(tasks: Sequence[str]) -> None:
+    for task in tasks:
+        transaction.on_commit(partial(_publish_once, task))
 
 
 def sweep_queue(model: type[LeasedJob], task: str) -> None:
     """Wake a worker if anything is due that nobody has claimed."""
     if model.due().exists():
-        _publish(task)
+        _publish_once(task)
+
+
+def _publish_once(task: str) -> None:
+    """Publish a task that takes no key, unless one waits already, or a worker is at it."""
+    try:
+        broker = _broker(settings.CELERY_BROKER_URL)
+        if broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS):
+            return
+    except redis.RedisError as error:
+        log_broker_unavailable(error)
+        return
+    _publish(task)
 
 
 def _publish(task: str) -> None:
-    """Publish a task that takes no key, unless one waits already.
-
-    A broker that does not answer is logged only: the sweeper finds what is due.
-    """
+    """Publish a task. A broker that does not answer is logged only: the sweeper finds what is due."""
     try:
-        if _is_waiting_for_worker(task):
-            return
         current_app.send_task(task)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise what their transports raise
         log_broker_unavailable(error)
 
 
-def _is_waiting_for_worker(task: str) -> bool:
-    """Whether the task was published lately and no worker has begun it; from now on it counts as such."""
-    broker = _broker(settings.CELERY_BROKER_URL)
-    return broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS)
+def _note_worker(task: str) -> None:
+    """Let what becomes due wake nobody, until this worker has claimed it or is slow."""
+    _tell_broker(lambda broker: broker.set(_wake_key(task), 1, px=_AT_IT_MILLISECONDS))
 
 
-def _answer_wake(task: str) -> None:
-    """Let what becomes due from now on wake another worker.
+def _note_no_worker(task: str) -> None:
+    """Let what becomes due from now on wake a worker."""
+    _tell_broker(lambda broker: broker.delete(_wake_key(task)))
 
-    It comes before anything is claimed: what was committed before it is found by this worker, and whoever
-    commits after it publishes.
-    """
+
+def _tell_broker(tell: Callable[["redis.Redis"], object]) -> None:
     broker = _broker(settings.CELERY_BROKER_URL)
     if broker is not None:
         try:
-            broker.delete(_wake_key(task))
+            tell(broker)
         except redis.RedisError as error:
             log_broker_unavailable(error)
 

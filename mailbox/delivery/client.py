@@ -1,10 +1,10 @@
 """The built-in message client, as the message service calls it."""
 
-from uuid import UUID
+from collections.abc import Sequence
 
 from mailbox.administration import routing
 from mailbox.models import FunctionMailbox
-from transport.message_service.api import Delivered
+from transport.message_service.api import Delivered, MessageKey
 
 from . import status
 from .inbound import deliver
@@ -23,13 +23,13 @@ class BuiltInClient:
         """Addresses of functions that receive messages in this one's place, the first choice first."""
         return routing.stand_ins(participant, function_address)
 
-    def deliver(self, delivered: Delivered) -> None:
-        """Store a message in its mailbox."""
+    def deliver(self, delivered: Sequence[Delivered]) -> None:
+        """Store messages in their mailboxes."""
         deliver(delivered)
 
-    def arrival_changed(self, participant: str, message_id: UUID) -> None:
+    def arrivals_changed(self, messages: Sequence[MessageKey]) -> None:
         """Nothing to do: pages do not show whether our receipt for an arrived message has been sent."""
 
-    def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        """Update what lists show of a sent message."""
-        status.update(participant, message_id)
+    def deliveries_changed(self, messages: Sequence[MessageKey]) -> None:
+        """Update what lists show of sent messages."""
+        status.update(messages)

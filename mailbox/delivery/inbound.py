@@ -1,10 +1,10 @@
 """Storing a message that the message service delivers in its function mailbox."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from unicodedata import decimal
 from uuid import UUID
-
-from django.db.models import F
 
 from addressbook.lookup import names_of
 from mailbox import events
@@ -12,99 +12,219 @@ from mailbox.attachments import uploads
 from mailbox.conversations import assignment, state_changes
 from mailbox.models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
 from mailbox.search import index
-from transport.message_service.api import Attention, Delivered, MessageDocument, Party
+from transport import unit_of_work
+from transport.message_service.api import Attention, Delivered, File, MessageDocument, Party
+from transport.message_service.api import Message as IncomingContent
 from transport.names import as_one_line, contained, is_name
 
 _LONGEST = 256
 
 
-def deliver(delivered: Delivered) -> None:
-    """Store a message in the mailbox of its function or of the stand-in; a repeated message is ignored."""
-    header = delivered.message.header
-    address = address_of(header.recipient)
-    mailbox = FunctionMailbox.objects.get(
-        participant_id=delivered.participant, address=delivered.stands_in or address
+def deliver(delivered: Sequence[Delivered]) -> None:
+    """Store messages in the mailboxes of their functions or of the stand-ins; repeated messages are ignored.
+
+    A fixed number of statements, however many there are: but for their files, and what is said of stand-ins.
+    """
+    arrivals = _arrivals(delivered)
+    _find_conversations(arrivals)
+    arrivals = _new_ones(arrivals)
+    Message.objects.bulk_create([arrival.make_message() for arrival in arrivals])
+    for arrival in arrivals:
+        state_changes.reopen_for_arrival(arrival.conversation)
+        if arrival.message.for_address:
+            to = arrival.message.for_address
+            assignment.record_event(arrival.conversation, ConversationEvent.What.STOOD_IN, None, to=to)
+    with_files = store_documents([(arrival.message, arrival.content.documents) for arrival in arrivals])
+    with unit_of_work.saving(
+        {arrival.conversation.pk: arrival.conversation for arrival in arrivals}.values()
+    ):
+        for arrival in arrivals:
+            _count_in(arrival.conversation, arrival.message, has_files=arrival.message.pk in with_files)
+    index.add_all([arrival.message for arrival in arrivals])
+    for arrival in arrivals:
+        events.announce(arrival.mailbox.pk)
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A message that is to be stored in a mailbox, in a conversation there."""
+
+    delivered: Delivered
+    mailbox: FunctionMailbox
+    counterpart: dict[str, str]
+    conversation: Conversation = field(init=False)
+    message: Message = field(init=False)
+
+    @property
+    def content(self) -> IncomingContent:
+        return self.delivered.message
+
+    @property
+    def conversation_key(self) -> tuple[int, UUID]:
+        return self.mailbox.pk, UUID(self.content.header.conversation_id)
+
+    def make_conversation(self) -> Conversation:
+        """The conversation, where this is its first message."""
+        names = (self.counterpart["counterpart_organisation"], self.counterpart["counterpart_function"])
+        return Conversation(
+            mailbox=self.mailbox,
+            conversation_id=self.conversation_key[1],
+            subject=shown_name(self.content.header.label)[:_LONGEST],
+            counterpart=", ".join(names)[:520],
+            last_activity_at=self.delivered.arrived_at,
+        )
+
+    def make_message(self) -> Message:
+        """The row, not stored yet."""
+        header = self.content.header
+        self.message = Message(
+            conversation=self.conversation,
+            direction=Message.Direction.IN,
+            message_id=UUID(header.message_id),
+            ref_to_message_id=UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
+            subject=shown_name(header.label)[:_LONGEST],
+            is_confidential=header.is_confidential,
+            at=self.delivered.arrived_at,
+            for_address=address_of(header.recipient) if self.delivered.stands_in else "",
+            **self.counterpart,
+            sender_references=references_of(header.sender.attention),
+            recipient_references=references_of(header.recipient.attention),
+            sender_persons=persons_of(header.sender.attention),
+            recipient_persons=persons_of(header.recipient.attention),
+        )
+        return self.message
+
+
+def _arrivals(delivered: Sequence[Delivered]) -> list[_Arrival]:
+    """Raises `FunctionMailbox.DoesNotExist` where a function has none."""
+    functions = [item.stands_in or address_of(item.message.header.recipient) for item in delivered]
+    mailboxes = {
+        (row.participant_id, row.address): row
+        for row in FunctionMailbox.objects.filter(
+            participant_id__in={item.participant for item in delivered}, address__in=set(functions)
+        )
+    }
+    names: dict[tuple[str, str], tuple[str, str]] = {}
+    arrivals = []
+    for item, function in zip(delivered, functions, strict=True):
+        mailbox = mailboxes.get((item.participant, function))
+        if mailbox is None:
+            raise FunctionMailbox.DoesNotExist
+        sender = item.message.header.sender
+        counterpart = (item.sender, address_of(sender))
+        if counterpart not in names:
+            names[counterpart] = names_of(*counterpart)
+        arrivals.append(_Arrival(item, mailbox, _counterpart_fields(sender, item.sender, names[counterpart])))
+    return arrivals
+
+
+def _find_conversations(arrivals: Sequence[_Arrival]) -> None:
+    """Set the conversations, locked; what is missing is created."""
+    first = {arrival.conversation_key: arrival for arrival in reversed(arrivals)}
+    found = _locked_conversations(first)
+    missing = [first[key] for key in sorted(first) if key not in found]
+    if missing:
+        Conversation.objects.bulk_create(
+            [arrival.make_conversation() for arrival in missing], ignore_conflicts=True
+        )
+        found |= _locked_conversations([arrival.conversation_key for arrival in missing])
+    for arrival in arrivals:
+        arrival.conversation = found[arrival.conversation_key]
+        arrival.conversation.mailbox = arrival.mailbox
+
+
+def _locked_conversations(keys: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Conversation]:
+    rows = Conversation.objects.filter(
+        mailbox__in={mailbox for mailbox, _ in keys}, conversation_id__in={identity for _, identity in keys}
     )
-    counterpart = counterpart_fields(header.sender, delivered.sender)
-    conversation = _conversation(mailbox, delivered, counterpart)
-    message, created = Message.objects.get_or_create(
-        conversation=conversation,
+    rows = rows.order_by("pk").select_for_update()
+    found = {(row.mailbox_id, row.conversation_id): row for row in rows}
+    return {key: found[key] for key in keys if key in found}
+
+
+def _new_ones(arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+    """Those whose message the conversation has not yet."""
+    stored = Message.objects.filter(
         direction=Message.Direction.IN,
-        message_id=UUID(header.message_id),
-        defaults={
-            "ref_to_message_id": UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
-            "subject": shown_name(header.label)[:_LONGEST],
-            "is_confidential": header.is_confidential,
-            "at": delivered.arrived_at,
-            "for_address": address if delivered.stands_in else "",
-            **counterpart,
-            "sender_references": references_of(header.sender.attention),
-            "recipient_references": references_of(header.recipient.attention),
-            "sender_persons": persons_of(header.sender.attention),
-            "recipient_persons": persons_of(header.recipient.attention),
-        },
+        conversation__in={arrival.conversation.pk for arrival in arrivals},
+        message_id__in=[UUID(arrival.content.header.message_id) for arrival in arrivals],
     )
-    if not created:
-        return
-    state_changes.reopen_for_arrival(conversation)
-    if message.for_address:
-        assignment.record_event(conversation, ConversationEvent.What.STOOD_IN, None, to=message.for_address)
-    has_files = store_documents(message, delivered.message.documents)
-    add_to_conversation(conversation, message, has_files=has_files)
-    events.announce(mailbox.pk)
+    known = set(stored.values_list("conversation__pk", "message_id"))
+    new = []
+    for arrival in arrivals:
+        key = (arrival.conversation.pk, UUID(arrival.content.header.message_id))
+        if key not in known:
+            known.add(key)
+            new.append(arrival)
+    return new
 
 
 def add_to_conversation(conversation: Conversation, message: Message, *, has_files: bool) -> None:
-    """Update what lists show of a conversation for a message that was added to it, and index the message."""
-    is_inbound = message.direction == Message.Direction.IN
-    of_direction = {"last_arrived_at": message.at} if is_inbound else {"has_sent": True}
-    Conversation.objects.filter(pk=conversation.pk).update(
-        message_count=F("message_count") + 1,
-        last_activity_at=message.at,
-        is_confidential=conversation.is_confidential or message.is_confidential,
-        has_attachments=conversation.has_attachments or has_files,
-        is_waiting=not is_inbound,
-        **of_direction,
-    )
+    """Update what lists show of a conversation for a message that was added to it, and index the message.
+
+    The caller has locked the conversation.
+    """
+    with unit_of_work.saving([conversation]):
+        _count_in(conversation, message, has_files=has_files)
     index.add(message)
 
 
-def store_documents(message: Message, documents: tuple[MessageDocument, ...]) -> bool:
-    """Store the documents in the order of their index; returns whether they have attachments."""
-    has_files = False
-    for position, document in enumerate(sorted(documents, key=_index), 1):
-        row = Document.objects.create(
-            message=message,
-            position=position,
-            name=shown_name(document.name)[:500],
-            texts=[text.replace("\0", "") for text in document.texts],
-        )
-        for file in document.files:
-            with file.content.open() as source:
-                stored = uploads.store(
-                    source,
-                    uploads.safe_name(file.name),
-                    file.content_type[:200],
-                    "attachments",
-                    message.conversation.mailbox.participant_id,
-                )
-            Attachment.objects.create(
-                document=row,
-                name=stored.name,
-                content_type=stored.content_type,
-                size=stored.size,
-                sha256=stored.sha256,
-                file_name=stored.file_name,
-                file_key=stored.file_key,
+def _count_in(conversation: Conversation, message: Message, *, has_files: bool) -> None:
+    is_inbound = message.direction == Message.Direction.IN
+    conversation.message_count += 1
+    conversation.last_activity_at = message.at
+    conversation.is_confidential |= message.is_confidential
+    conversation.has_attachments |= has_files
+    conversation.is_waiting = not is_inbound
+    if is_inbound:
+        conversation.last_arrived_at = message.at
+    else:
+        conversation.has_sent = True
+
+
+def store_documents(contents: Sequence[tuple[Message, Sequence[MessageDocument]]]) -> set[int]:
+    """Store the documents of messages in the order of their index; the keys of the messages that have
+    files."""
+    rows = []
+    for message, documents in contents:
+        for position, document in enumerate(sorted(documents, key=_index), 1):
+            row = Document(
+                message=message,
+                position=position,
+                name=shown_name(document.name)[:500],
+                texts=[text.replace("\0", "") for text in document.texts],
             )
-            has_files = True
-    return has_files
+            rows.append((row, document))
+    Document.objects.bulk_create([row for row, _ in rows])
+    attachments = [_stored_file(row, file) for row, document in rows for file in document.files]
+    Attachment.objects.bulk_create(attachments)
+    return {attachment.document.message_id for attachment in attachments}
 
 
-def counterpart_fields(party: Party, participant: str) -> dict[str, str]:
+def _stored_file(document: Document, file: File) -> Attachment:
+    with file.content.open() as source:
+        stored = uploads.store(
+            source,
+            uploads.safe_name(file.name),
+            file.content_type[:200],
+            "attachments",
+            document.message.conversation.mailbox.participant_id,
+        )
+    return Attachment(
+        document=document,
+        name=stored.name,
+        content_type=stored.content_type,
+        size=stored.size,
+        sha256=stored.sha256,
+        file_name=stored.file_name,
+        file_key=stored.file_key,
+    )
+
+
+def _counterpart_fields(party: Party, participant: str, names: tuple[str, str]) -> dict[str, str]:
     """The counterpart's columns: names from the address book, else from the message itself."""
     address = address_of(party)
-    organisation, function = names_of(participant, address)
+    organisation, function = names
     label = party.attention.sub_organization.label if party.attention else None
     return {
         "counterpart_participant": participant,
@@ -152,23 +272,6 @@ def persons_of(attention: Attention | None) -> list[dict[str, Any]]:
         }
         for item in persons
     ]
-
-
-def _conversation(
-    mailbox: FunctionMailbox, delivered: Delivered, counterpart: dict[str, str]
-) -> Conversation:
-    header = delivered.message.header
-    organisation, function = counterpart["counterpart_organisation"], counterpart["counterpart_function"]
-    conversation, _ = Conversation.objects.select_for_update().get_or_create(
-        mailbox=mailbox,
-        conversation_id=UUID(header.conversation_id),
-        defaults={
-            "subject": shown_name(header.label)[:_LONGEST],
-            "counterpart": ", ".join((organisation, function))[:520],
-            "last_activity_at": delivered.arrived_at,
-        },
-    )
-    return conversation
 
 
 def _index(document: MessageDocument) -> tuple[int, int, str]:

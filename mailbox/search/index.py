@@ -1,17 +1,16 @@
 """Writing the index: in the transaction that stores a message or note; `index_missing` adds what was
 missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, prefetch_related_objects
 
 from transport.storage.encryption.keys import search_key
 
 from ..models import (
-    Attachment,
     Conversation,
     Draft,
     DraftEntry,
@@ -36,7 +35,20 @@ def add(row: Message | Note) -> None:
     """Index a message with its documents and attachments, or a note; its words join the vocabulary on
     commit."""
     stems = _store(row)
-    transaction.on_commit(partial(_add_to_vocabulary, row, stems), robust=True)
+    transaction.on_commit(partial(_add_to_vocabulary, [(row, stems)]), robust=True)
+
+
+def add_all(messages: Sequence[Message]) -> None:
+    """`add` for messages that have just been stored, and have no entry."""
+    if not messages:
+        return
+    prefetch_related_objects(messages, "documents__attachments")
+    words = [(message, _words_of(message)) for message in messages]
+    SearchEntry.objects.bulk_create(
+        [SearchEntry(message=message, **_values(message, content)) for message, (content, _) in words]
+    )
+    learned = [(message, stems) for message, (_, stems) in words]
+    transaction.on_commit(partial(_add_to_vocabulary, learned), robust=True)
 
 
 def move(conversation: Conversation, mailbox: FunctionMailbox) -> None:
@@ -86,7 +98,7 @@ def _add_all(rows: QuerySet[Any]) -> int:
         for row in batch:
             with transaction.atomic():
                 stems = _store(row)
-            _add_to_vocabulary(row, stems)
+            _add_to_vocabulary([(row, stems)])
         last = batch[-1].pk
         count += len(batch)
     return count
@@ -121,38 +133,54 @@ def _texts_of_draft(draft: Draft) -> Iterator[str]:
 
 def _store(row: Message | Note) -> dict[str, str]:
     """Write the entry. Gives the words with their stems, for the vocabulary."""
-    mailbox = row.conversation.mailbox
-    content = (
-        words_and_numbers([row.text])
-        if isinstance(row, Note)
-        else words_and_numbers(_texts(row), _identifiers(row))
-    )
-    stems = stems_of(content.words)
-    values: dict[str, Any] = {
-        "mailbox": mailbox,
-        "at": row.at,
-        "words": _hashed(search_key(mailbox.participant_id), content, stems),
-        "is_learned": False,
-    }
+    if isinstance(row, Message):
+        prefetch_related_objects([row], "documents__attachments")
+    content, stems = _words_of(row)
     if isinstance(row, Note):
-        NoteEntry.objects.update_or_create(note=row, defaults=values)
-        return stems
-    values |= {
-        "is_outgoing": row.direction == Message.Direction.OUT,
-        "is_confidential": row.is_confidential,
-        "has_attachments": Attachment.objects.filter(document__message=row).exists(),
-    }
-    SearchEntry.objects.update_or_create(message=row, defaults=values)
+        NoteEntry.objects.update_or_create(note=row, defaults=_values(row, content))
+    else:
+        SearchEntry.objects.update_or_create(message=row, defaults=_values(row, content))
     return stems
 
 
-def _add_to_vocabulary(row: Message | Note, stems: dict[str, str]) -> None:
-    participant = row.conversation.mailbox.participant_id
-    vocabulary.add(participant, search_key(participant), stems)
+def _words_of(row: Message | Note) -> tuple[WordsAndNumbers, dict[str, str]]:
+    """What a row is found by, and its words with their stems; a message's documents have been fetched."""
     if isinstance(row, Note):
-        NoteEntry.objects.filter(pk=row.pk).update(is_learned=True)
+        content = words_and_numbers([row.text])
     else:
-        SearchEntry.objects.filter(pk=row.pk).update(is_learned=True)
+        content = words_and_numbers(_texts(row), _identifiers(row))
+    return content, stems_of(content.words)
+
+
+def _values(row: Message | Note, content: WordsAndNumbers) -> dict[str, Any]:
+    mailbox = row.conversation.mailbox
+    values: dict[str, Any] = {
+        "mailbox": mailbox,
+        "at": row.at,
+        "words": _hashed(search_key(mailbox.participant_id), content, stems_of(content.words)),
+        "is_learned": False,
+    }
+    if isinstance(row, Message):
+        values |= {
+            "is_outgoing": row.direction == Message.Direction.OUT,
+            "is_confidential": row.is_confidential,
+            "has_attachments": any(document.attachments.all() for document in row.documents.all()),
+        }
+    return values
+
+
+def _add_to_vocabulary(rows: Sequence[tuple[Message | Note, Mapping[str, str]]]) -> None:
+    """Let the words of rows join the vocabulary of their organisations."""
+    by_participant: dict[str, dict[str, str]] = {}
+    for row, stems in rows:
+        by_participant.setdefault(row.conversation.mailbox.participant_id, {}).update(stems)
+    for participant, stems in by_participant.items():
+        vocabulary.add(participant, search_key(participant), stems)
+    learned = {row.pk for row, _ in rows if isinstance(row, Note)}
+    if learned:
+        NoteEntry.objects.filter(pk__in=learned).update(is_learned=True)
+    if learned := {row.pk for row, _ in rows if isinstance(row, Message)}:
+        SearchEntry.objects.filter(pk__in=learned).update(is_learned=True)
 
 
 def _hashed(key: bytes, content: WordsAndNumbers, stems: dict[str, str]) -> list[int]:
@@ -182,7 +210,7 @@ def _texts(message: Message) -> Iterator[str]:
     for item in (*message.sender_references, *message.recipient_references):
         yield item["label"]
         yield item["value"]
-    for document in message.documents.prefetch_related("attachments"):
+    for document in message.documents.all():
         yield document.name
         yield from document.texts
         for attachment in document.attachments.all():

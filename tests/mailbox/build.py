@@ -32,7 +32,7 @@ def arrives(mailbox: FunctionMailbox, *, conversation: str = "", **changes) -> M
             "conversation_id": conversation
         }
         message = message.__class__(header.__class__(**values), message.documents)
-    deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
+    deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
     return Message.objects.get(message_id=message.header.message_id, direction=Message.Direction.IN)
 
 

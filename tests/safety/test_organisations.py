@@ -131,7 +131,7 @@ def what_is_said(side: Side) -> Message:
         recipient=ParticipantId(side.participant),
         files=(File(f"{side.word}.pdf", "application/pdf", BytesContent(b"%PDF-1")),),
     )
-    deliver(Delivered(side.participant, message, f"0203:motpart-{side.word}.se", timezone.now()))
+    deliver([Delivered(side.participant, message, f"0203:motpart-{side.word}.se", timezone.now())])
     row = Message.objects.get(message_id=message.header.message_id)
     # Waiting long enough for an alarm, and held by somebody.
     long_ago = timezone.now() - timedelta(days=2)

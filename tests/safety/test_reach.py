@@ -242,7 +242,7 @@ def world(settings, tmp_path) -> World:
     message = a_message(
         recipient=ParticipantId(HABO), files=(File("a.pdf", "application/pdf", BytesContent(b"%PDF-1")),)
     )
-    deliver(Delivered(HABO, message, "0203:af.se", timezone.now()))
+    deliver([Delivered(HABO, message, "0203:af.se", timezone.now())])
     row = Message.objects.get()
     offer = reassignment.offer(
         row.conversation_id, people["manager"], to=beside, done="Ringt", remains="Svara"

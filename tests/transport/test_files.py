@@ -190,7 +190,7 @@ def test_yesterday_s_files_are_looked_at_too():
 @pytest.mark.django_db
 def test_the_sweepers_are_tasks_that_wake_workers(monkeypatch):
     woken = []
-    monkeypatch.setattr(queues, "_publish", woken.append)
+    monkeypatch.setattr(queues, "_publish_once", woken.append)
     access_point_tasks.sweep()
     assert woken == []
     a_row()

@@ -1,7 +1,8 @@
 """This project's own access point, as the message service calls it (`access_point_port.AccessPoint`)."""
 
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
@@ -25,23 +26,24 @@ class OwnAccessPoint:
     def cancel(self, reference: UUID) -> bool:
         return outbound.cancel(reference)
 
-    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
-        row = InboundTransfer.objects.get(pk=transfer_id)
-        return ArrivedEnvelope(
-            row.pk,
-            row.sender_id,
-            row.recipient_id,
-            row.document_type,
-            row.conversation_id,
-            row.sending_access_point,
-            row.created_at,
-        )
+    def envelopes(self, transfer_ids: Collection[UUID]) -> dict[UUID, ArrivedEnvelope]:
+        rows = InboundTransfer.objects.defer("signing_certificate", "signed_references", "receipt")
+        return {
+            row.pk: ArrivedEnvelope(
+                row.pk,
+                row.sender_id,
+                row.recipient_id,
+                row.document_type,
+                row.conversation_id,
+                row.sending_access_point,
+                row.created_at,
+                partial(_opened, row),
+            )
+            for row in rows.filter(pk__in=transfer_ids)
+        }
 
-    @contextmanager
-    def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
-        row = InboundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
-        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
-            yield envelope
+    def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
+        return _opened(InboundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id))
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
         rows = OutboundTransfer.objects.filter(reference=reference)
@@ -58,3 +60,7 @@ class OwnAccessPoint:
         row.envelope_name = ""
         row.save(update_fields=["envelope_name"])
         transfer_log.discarded(row, own_keys().party_id, envelope_id, cause)
+
+
+def _opened(row: InboundTransfer) -> AbstractContextManager[BinaryIO]:
+    return blobs.open_stored(row.envelope_name, row.envelope_binding)

@@ -3,9 +3,9 @@
 from transport.access_point import ping
 from transport.access_point.models import TransferEvent
 from transport.access_point.ping import Step, Tried
-from transport.access_point.transfer_search import Question as TransferQuestion
-from transport.access_point.transfer_search import as_csv, as_json_lines
-from transport.access_point.transfer_search import events as transfer_events
+from transport.access_point.transfer_log import Question as TransferQuestion
+from transport.access_point.transfer_log import as_csv, as_json_lines
+from transport.access_point.transfer_log import events as transfer_events
 
 __all__ = [
     "Step",

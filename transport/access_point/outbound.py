@@ -6,93 +6,86 @@ die at any point: the next attempt knows that the peer may have the message alre
 """
 
 import logging
+import os
 import random
 import uuid
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from cryptography import x509
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from transport import access_point_port
-from transport.access_point_port import Outcome, OutgoingTransfer
+from transport import access_point_port, unit_of_work
+from transport.access_point_port import Outcome, OutgoingTransfer, TransferChange
 from transport.bulkhead import NoFreeSlot
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
-from transport.jobs import LeaseLost, log_unexpected
+from transport.jobs import log_unexpected, renewing
 from transport.outgoing_http import NoAnswer
-from transport.protocol.as4 import signals
-from transport.protocol.as4.errors import (
-    DUPLICATE_CODE,
-    DUPLICATE_WORDS,
-    INVALID_RECEIPT,
-    NOT_SERVICED,
-    OTHER,
-    As4Error,
-)
-from transport.protocol.as4.messages import ErrorSignal, PartInfo, Receipt, SignedReference, UserMessage
+from transport.protocol.as4.messages import PartInfo, UserMessage
 from transport.protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
-from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
+from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
 from transport.protocol.service_metadata import Endpoint
-from transport.queues import wake_queue
+from transport.queues import finish_all, wake_queue
 from transport.storage import blobs
 from transport.storage.work_files import workspace
 
 from . import transfer_log
+from .answers import Result, as_json, party_of, read_answer
 from .http_client import Answer, post
 from .keys import AccessPointKeys, own_keys
 from .models import OutboundTransfer
 
 logger = logging.getLogger(__name__)
-# Errors of a peer that may pass: Other, ConnectionFailure, DeliveryFailure. NOT_SERVICED, an Other too,
-# does not; nor do those that say what is wrong with the message itself.
-_PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
 # The middle of when the first resend is made, 5 to 15 seconds after the attempt.
 _FIRST_RESEND_SECONDS: Final = 10
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
+# So many messages are posted at a time, of so many bytes: what is larger goes by itself.
+_SIDE_BY_SIDE: Final = 8
+_MOST_PACKED_BYTES: Final = 4 * 1024 * 1024
+# How long answers are gathered to be settled together, and after which time others do not wait for them.
+_GATHER_SECONDS: Final = 0.02
+_LONG_SECONDS: Final = 1.0
 # What was signed is committed before a message is posted, each time.
 _NEVER_POSTED = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
-    """How an attempt ended. `may_pass` is only read where it did not deliver; `detail` is for the log."""
+class _Packed:
+    """A message that is ready to be posted. `was_posted`: an earlier attempt may have arrived."""
 
-    is_delivered: bool = False
-    cause: Cause | None = None
-    detail: str = ""
-    may_pass: bool = False
-    receipt: bytes | None = None
-    signal: Receipt | ErrorSignal | None = None
-    endpoint: Endpoint | None = None
-    retry_after: timedelta | None = None
+    transfer: OutboundTransfer
+    endpoint: Endpoint
+    message: PackedMessage
+    was_posted: bool
 
 
 def submit(transfer: OutgoingTransfer) -> None:
     """Order that an envelope be sent, in the caller's transaction; the same reference again changes
     nothing."""
-    row = OutboundTransfer.objects.filter(reference=transfer.reference).first()
-    if row is None:
-        row = OutboundTransfer.objects.create(
-            reference=transfer.reference,
-            as4_message_id=f"{uuid.uuid4()}@{own_keys().party_id}",
-            conversation_id=transfer.conversation_id,
-            envelope_id=transfer.envelope_id,
-            sender=transfer.sender.value,
-            recipient=transfer.recipient.value,
-            document_id=transfer.document_type.identifier,
-            document_scheme=transfer.document_type.scheme,
-            envelope_name=transfer.envelope_name,
-            due_at=timezone.now(),
-        )
+    row = OutboundTransfer(
+        reference=transfer.reference,
+        as4_message_id=f"{uuid.uuid4()}@{own_keys().party_id}",
+        conversation_id=transfer.conversation_id,
+        envelope_id=transfer.envelope_id,
+        sender=transfer.sender.value,
+        recipient=transfer.recipient.value,
+        document_id=transfer.document_type.identifier,
+        document_scheme=transfer.document_type.scheme,
+        envelope_name=transfer.envelope_name,
+        due_at=timezone.now(),
+    )
+    unit_of_work.insert(row, ignore_conflicts=True)
     wake_queue("transport.access_point.tasks.send_due")
 
 
@@ -126,54 +119,158 @@ def send(transfer_id: object) -> None:
 
 
 def send_all(transfers: Sequence[OutboundTransfer]) -> None:
-    """`send` for claimed transfers, one after the other."""
-    keys = own_keys()
+    """`send` for transfers that were claimed together: posted side by side, settled as answers come."""
+    with renewing(transfers):
+        waiting = deque(_with_slots(transfers))
+        while waiting:
+            _send_some(waiting)
+
+
+def _with_slots(transfers: Sequence[OutboundTransfer]) -> list[tuple[OutboundTransfer, Endpoint]]:
+    """The transfers that can be sent now, with where to; what becomes of the others is settled."""
+    by_counterpart: dict[str, list[tuple[OutboundTransfer, Endpoint]]] = {}
+    failed: list[tuple[OutboundTransfer, Result]] = []
     for transfer in transfers:
+        found = _endpoint(transfer)
+        if isinstance(found, Result):
+            failed.append((transfer, found))
+        else:
+            by_counterpart.setdefault(party_of(found) or found.url, []).append((transfer, found))
+    _settle_all(failed)
+    able: list[tuple[OutboundTransfer, Endpoint]] = []
+    for counterpart, its in by_counterpart.items():
         try:
-            with transfer.renewing():
-                result = _attempt(transfer, keys)
-            with transaction.atomic():
-                _settle(transfer, result, keys)
-        except LeaseLost:
-            logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
+            held = OutboundTransfer.occupy_slots([transfer for transfer, _ in its], counterpart)
         except NoFreeSlot:
-            # It waits; whoever frees a slot goes on with what is due.
+            # They wait; whoever frees a slot goes on with what is due.
             continue
+        _log_lost([transfer for transfer, _ in its if transfer not in held])
+        able += [(transfer, endpoint) for transfer, endpoint in its if transfer in held]
+    return able
 
 
-def _attempt(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
-    """Make the attempt: everything that needs others."""
+def _endpoint(transfer: OutboundTransfer) -> Endpoint | Result:
+    """Where to send it, checked; or why not."""
     if transfer.attempts > settings.SDK_RESEND_LIMIT + 1:
         # The workers that made the attempts before this one died because of it.
-        return _Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
-    try:
-        return _recheck_metadata(transfer, _send(transfer, keys))
-    except (LeaseLost, NoFreeSlot):
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost because of it
-        log_unexpected(error, as4_message_id=transfer.as4_message_id)
-        return _Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
-
-
-def _send(transfer: OutboundTransfer, keys: AccessPointKeys) -> _Result:
+        return Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
     endpoint: Endpoint | None = None
     try:
         endpoint = lookup.endpoint_of(transfer.recipient_id, transfer.document_type)
         trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
-        transfer.occupy_slot(_party(endpoint) or endpoint.url)
-        with workspace("sending") as directory, _pack(transfer, keys, endpoint, directory) as packed:
-            was_posted = bool(transfer.sent_references)
-            _record_post(transfer, packed, keys, endpoint)
-            result = _read_answer(transfer, post(packed, endpoint.url), endpoint, was_posted=was_posted)
-    except FederationError as error:
-        result = _Result(cause=Cause(error.code), may_pass=error.may_pass)
-    except (CertificateUntrusted, RecipientKeyUnusable) as error:
-        result = _Result(cause=Cause.ACCESS_POINT_UNTRUSTED, detail=str(error))
-    except RevocationUnknown:
-        result = _Result(cause=Cause.REVOCATION_UNKNOWN, may_pass=True)
-    except NoAnswer as error:
-        result = _Result(cause=Cause.UNREACHABLE, detail=str(error), may_pass=True)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost because of it
+        return _failed(transfer, endpoint, error)
+    return endpoint
+
+
+def _failed(transfer: OutboundTransfer, endpoint: Endpoint | None, error: Exception) -> Result:
+    """What an error means for the transfer."""
+    match error:
+        case FederationError():
+            result = Result(cause=Cause(error.code), may_pass=error.may_pass)
+        case CertificateUntrusted() | RecipientKeyUnusable():
+            result = Result(cause=Cause.ACCESS_POINT_UNTRUSTED, detail=str(error))
+        case RevocationUnknown():
+            result = Result(cause=Cause.REVOCATION_UNKNOWN, may_pass=True)
+        case NoAnswer():
+            result = Result(cause=Cause.UNREACHABLE, detail=str(error), may_pass=True)
+        case _:
+            log_unexpected(error, as4_message_id=transfer.as4_message_id)
+            return Result(cause=Cause.UNEXPECTED, detail=type(error).__name__, may_pass=True)
     return replace(result, endpoint=endpoint)
+
+
+def _send_some(waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
+    """Pack and post the first of those that wait, as many as go side by side."""
+    keys = own_keys()
+    packed: list[_Packed] = []
+    failed: list[tuple[OutboundTransfer, Result]] = []
+    size = 0
+    with workspace("sending") as directory, ExitStack() as open_messages:
+        while waiting and len(packed) < _SIDE_BY_SIDE and size < _MOST_PACKED_BYTES:
+            transfer, endpoint = waiting.popleft()
+            part = directory / str(len(packed) + len(failed))
+            part.mkdir()
+            try:
+                message = open_messages.enter_context(_pack(transfer, keys, endpoint, part))
+            except Exception as error:  # noqa: BLE001 - it must not be lost because of it
+                failed.append((transfer, _failed(transfer, endpoint, error)))
+                continue
+            packed.append(_Packed(transfer, endpoint, message, bool(transfer.sent_references)))
+            size += message.content_length
+        _settle_all(failed)
+        _post_all(_record_posts(packed, keys), waiting)
+
+
+def _post_all(packed: Sequence[_Packed], waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
+    """Post messages side by side, and settle what has been answered while others are waited for.
+
+    If that takes long, what waits for its turn is released: another worker goes on with it.
+    """
+    if len(packed) == 1:
+        _settle_all([(packed[0].transfer, _attempted(packed[0], _posted(packed[0])))])
+        return
+    pending = {_posters().submit(_posted, message): message for message in packed}
+    is_prompt = True
+    while pending:
+        done, _ = wait(pending, timeout=_LONG_SECONDS if is_prompt else None, return_when=FIRST_COMPLETED)
+        if not done:
+            is_prompt = False
+            _release([transfer for transfer, _ in waiting])
+            waiting.clear()
+            continue
+        # Those that are answered a moment later are settled with them.
+        done, _ = wait(pending, timeout=_GATHER_SECONDS)
+        messages = [(pending.pop(future), future.result()) for future in done]
+        _settle_all([(message.transfer, _attempted(message, answer)) for message, answer in messages])
+
+
+@lru_cache(maxsize=1)
+def _posters() -> ThreadPoolExecutor:
+    """Threads that live as long as the process: each keeps its connection."""
+    return ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="poster")
+
+
+# A process that was forked has none of its parent's threads.
+os.register_at_fork(after_in_child=_posters.cache_clear)
+
+
+def _posted(packed: _Packed) -> Answer | Exception:
+    """Post a message, in any thread: nothing here asks the database."""
+    try:
+        return post(packed.message, packed.endpoint.url)
+    except Exception as error:  # noqa: BLE001 - what it means is decided where the answer is read
+        return error
+
+
+def _attempted(packed: _Packed, answer: Answer | Exception) -> Result:
+    """What an answer means for the transfer."""
+    transfer, endpoint = packed.transfer, packed.endpoint
+    try:
+        if isinstance(answer, Exception):
+            result = _failed(transfer, endpoint, answer)
+        else:
+            read = read_answer(transfer, answer, endpoint, was_posted=packed.was_posted)
+            result = replace(read, endpoint=endpoint)
+        return _recheck_metadata(transfer, result)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the transfer must not be lost because of it
+        return _failed(transfer, endpoint, error)
+
+
+def _release(transfers: Sequence[OutboundTransfer]) -> None:
+    """Let another worker claim them, as if nobody had."""
+    if not transfers:
+        return
+    with OutboundTransfer.held(transfers) as held:
+        for transfer in held:
+            transfer.attempts -= 1
+            transfer.lease = transfer.lease_until = None
+    wake_queue("transport.access_point.tasks.send_due")
+
+
+def _log_lost(transfers: Iterable[OutboundTransfer]) -> None:
+    for transfer in transfers:
+        logger.warning("lease_lost", extra={"fields": {"as4_message_id": transfer.as4_message_id}})
 
 
 def _pack(
@@ -181,7 +278,7 @@ def _pack(
 ) -> PackedMessage:
     with blobs.open_stored(transfer.envelope_name, transfer.envelope_binding) as envelope:
         return write_user_message(
-            _user_message(transfer, keys, _party(endpoint)),
+            _user_message(transfer, keys, party_of(endpoint)),
             [envelope],
             work_directory=directory,
             signing_key=keys.signing_key,
@@ -190,106 +287,30 @@ def _pack(
         )
 
 
-def _record_post(
-    transfer: OutboundTransfer, packed: PackedMessage, keys: AccessPointKeys, endpoint: Endpoint
-) -> None:
-    """Commit that the message may be with the peer from now on, and what a receipt for it must repeat."""
-    signed = [_as_json(item) for item in packed.references]
-    with transaction.atomic():
-        transfer.change(
-            first_attempt_at=transfer.first_attempt_at or timezone.now(),
-            sent_references=[*transfer.sent_references, signed],
-        )
-        transfer_log.outbound(
-            transfer_log.Kind.SENT,
-            transfer,
-            keys.party_id,
-            peer=_party(endpoint),
-            certificate=endpoint.certificate,
-        )
-
-
-def _read_answer(
-    transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint, *, was_posted: bool
-) -> _Result:
-    """Read the answer. A receipt may be for any of the attempts: peers repeat their first one."""
-    if not answer.is_signal:
-        return _Result(
-            cause=Cause.UNREACHABLE,
-            detail=f"HTTP {answer.status}",
-            may_pass=True,
-            retry_after=answer.retry_after,
-        )
-    try:
-        signal = _read_signal(transfer, answer, endpoint)
-    except As4Error as error:
-        return _Result(cause=Cause.RECEIPT_INVALID, detail=error.detail, may_pass=True)
-    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner) as error:
-        return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=str(error), may_pass=True)
-    if isinstance(signal, ErrorSignal):
-        is_proven = _is_proven(signal, transfer, endpoint)
-        return _read_error(signal, answer, was_posted=was_posted, is_proven=is_proven)
-    return _Result(is_delivered=True, receipt=answer.body, signal=signal)
-
-
-def _read_signal(transfer: OutboundTransfer, answer: Answer, endpoint: Endpoint) -> Receipt | ErrorSignal:
-    """The answer as a verified signal. Raises `As4Error`, and what checking its signer raises."""
-    refusal = As4Error(INVALID_RECEIPT, "nothing was sent")
-    for references in reversed(transfer.sent_references):
-        try:
-            return signals.read_signal(
-                answer.content_type,
-                answer.body,
-                sent_references=[_from_json(item) for item in references],
-                sent_message_id=transfer.as4_message_id,
-                check_signer=lambda signer: _check_signer(signer, endpoint),
-                known_signers=(endpoint.certificate,),
+def _record_posts(packed: Sequence[_Packed], keys: AccessPointKeys) -> list[_Packed]:
+    """Commit that the messages may be with their peers from now on, and what a receipt must repeat; those
+    that are still ours to send."""
+    if not packed:
+        return []
+    with unit_of_work.unit_of_work(), OutboundTransfer.held([message.transfer for message in packed]) as held:
+        ours = [message for message in packed if message.transfer in held]
+        for message in ours:
+            transfer = message.transfer
+            transfer.first_attempt_at = transfer.first_attempt_at or timezone.now()
+            signed = [as_json(item) for item in message.message.references]
+            transfer.sent_references = [*transfer.sent_references, signed]
+            transfer_log.outbound(
+                transfer_log.Kind.SENT,
+                transfer,
+                keys.party_id,
+                peer=party_of(message.endpoint),
+                certificate=message.endpoint.certificate,
             )
-        except As4Error as error:
-            refusal = error
-    raise refusal
+    _log_lost(message.transfer for message in packed if message not in ours)
+    return ours
 
 
-def _is_proven(signal: ErrorSignal, transfer: OutboundTransfer, endpoint: Endpoint) -> bool:
-    """Whether the access point that was sent to has signed the error, and for this transfer."""
-    if signal.signer is None or signal.ref_to_message_id != transfer.as4_message_id:
-        return False
-    try:
-        _check_signer(signal.signer, endpoint)
-    except (CertificateUntrusted, RevocationUnknown, _AnotherSigner):
-        return False
-    return True
-
-
-def _read_error(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_proven: bool) -> _Result:
-    """Decide what a peer's error means for the transfer.
-
-    Errors may come unsigned, from whatever answers at the address (as4-wire-notes). One that is not proven
-    settles nothing: the transfer is sent again for as long as it would be after no answer at all.
-    """
-    first = signal.errors[0] if signal.errors else None
-    code = first.code if first is not None else ""
-    detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
-    if was_posted and _reports_duplicate(signal):
-        if not is_proven:
-            return _Result(cause=Cause.RECEIPT_UNTRUSTED, detail=detail, may_pass=True)
-        # It has accepted this message before: the receipt of that attempt was lost on its way.
-        return _Result(is_delivered=True, detail=detail, receipt=answer.body, signal=signal)
-    if any(NOT_SERVICED in error.detail for error in signal.errors):
-        return _Result(cause=Cause.NOT_SERVICED, detail=detail, may_pass=not is_proven)
-    may_pass = code in _PASSING_CODES or not is_proven
-    return _Result(cause=Cause.REFUSED, detail=detail, may_pass=may_pass)
-
-
-def _reports_duplicate(signal: ErrorSignal) -> bool:
-    """Whether a peer's error says that it has accepted the message before."""
-    return any(
-        error.code == DUPLICATE_CODE or (error.code == OTHER.code and DUPLICATE_WORDS in error.detail)
-        for error in signal.errors[:1]
-    )
-
-
-def _recheck_metadata(transfer: OutboundTransfer, result: _Result) -> _Result:
+def _recheck_metadata(transfer: OutboundTransfer, result: Result) -> Result:
     """Fetch metadata anew after a failure; a refusal by an endpoint that has been replaced may pass."""
     if result.is_delivered:
         return result
@@ -302,31 +323,6 @@ def _recheck_metadata(transfer: OutboundTransfer, result: _Result) -> _Result:
         return result
     has_moved = (current.url, current.certificate) != (result.endpoint.url, result.endpoint.certificate)
     return replace(result, may_pass=has_moved)
-
-
-class _AnotherSigner(Exception):
-    """The answer is signed by another access point than the one that was sent to."""
-
-
-def _check_signer(signer: x509.Certificate, endpoint: Endpoint) -> None:
-    """Check who signed an answer: the access point that metadata names, by certificate or, renewed, by CN."""
-    trust.check_access_point(signer, Purpose.SIGNING)
-    if signer != endpoint.certificate and common_name(signer) != common_name(endpoint.certificate):
-        raise _AnotherSigner("the receipt is signed by another access point")
-
-
-def _party(endpoint: Endpoint) -> str:
-    """The party id of the access point that is sent to (C3.4.6 3.1.5 b)."""
-    return common_name(endpoint.certificate) or ""
-
-
-def _as_json(reference: SignedReference) -> list[str]:
-    return [reference.uri, reference.digest.hex(), reference.xml.decode()]
-
-
-def _from_json(stored: list[str]) -> SignedReference:
-    uri, digest, xml = stored
-    return SignedReference(uri, bytes.fromhex(digest), xml.encode())
 
 
 def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) -> UserMessage:
@@ -343,34 +339,50 @@ def _user_message(transfer: OutboundTransfer, keys: AccessPointKeys, peer: str) 
     )
 
 
-def _settle(row: OutboundTransfer, result: _Result, keys: AccessPointKeys) -> None:
+def _settle_all(results: Sequence[tuple[OutboundTransfer, Result]]) -> None:
+    if results:
+        finish_all(results, _settle_together)
+
+
+def _settle_together(results: Sequence[tuple[OutboundTransfer, Result]]) -> None:
+    """Write what has become of the attempts, in one transaction."""
+    keys = own_keys()
+    with unit_of_work.unit_of_work(), OutboundTransfer.steps([transfer for transfer, _ in results]) as rows:
+        held = {row.pk: row for row in rows}
+        changes = [
+            _settle(held[transfer.pk], result, keys) for transfer, result in results if transfer.pk in held
+        ]
+        access_point_port.message_service().transfers_changed(changes)
+    _log_lost(transfer for transfer, _ in results if transfer.pk not in held)
+
+
+def _settle(row: OutboundTransfer, result: Result, keys: AccessPointKeys) -> TransferChange:
     now = timezone.now()
     row.first_attempt_at = row.first_attempt_at or now
-    changes: dict[str, object] = {"first_attempt_at": row.first_attempt_at, "cause": result.cause or ""}
+    row.cause = result.cause or ""
     if result.is_delivered:
-        changes |= {"state": row.State.DELIVERED, "receipt": result.receipt}
+        row.state, row.receipt = row.State.DELIVERED, result.receipt
         outcome, kind = Outcome.DELIVERED, transfer_log.Kind.DELIVERED
     elif result.may_pass and (next_attempt := _next_attempt(row, result.retry_after)) is not None:
-        changes["due_at"] = next_attempt
+        row.due_at = next_attempt
         outcome, kind = Outcome.RESENDING, transfer_log.Kind.RESENDING
     else:
-        changes["state"] = row.State.FAILED
+        row.state = row.State.FAILED
         outcome, kind = Outcome.FAILED, transfer_log.Kind.FAILED
     if outcome is not Outcome.RESENDING:
-        changes |= {"due_at": None, "settled_at": now}
-    row.finish(**changes)
+        row.due_at, row.settled_at = None, now
     endpoint, signal = result.endpoint, result.signal
     certificate = endpoint.certificate if endpoint else None
     transfer_log.outbound(
         kind,
         row,
         keys.party_id,
-        peer=_party(endpoint) if endpoint else "",
+        peer=party_of(endpoint) if endpoint else "",
         certificate=signal.signer or certificate if signal else certificate,
         signature=signal.signature if signal else b"",
         cause=f"{row.cause} {result.detail}".strip(),
     )
-    access_point_port.message_service().transfer_changed(row.reference, outcome, row.cause)
+    return TransferChange(row.reference, outcome, row.cause)
 
 
 def _next_attempt(row: OutboundTransfer, retry_after: timedelta | None) -> datetime | None:

@@ -12,13 +12,15 @@ from ..federation import cache
 from . import outbound, transfer_log
 from .models import InboundTransfer, OutboundTransfer
 
+# Rows that are claimed together.
+_BATCH: Final = 16
 _SEND: Final = "transport.access_point.tasks.send_due"
 
 
 @shared_task
 def send_due() -> None:
     """Send the transfers that are due."""
-    queues.work_through(OutboundTransfer, outbound.send_all, _SEND)
+    queues.work_through(OutboundTransfer, outbound.send_all, _SEND, batch=_BATCH)
 
 
 @shared_task

@@ -1,8 +1,9 @@
 """Another operator's access point, as the message service calls it (`access_point_port.AccessPoint`)."""
 
 import logging
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
@@ -44,23 +45,23 @@ class DirectoryDrop:
     def cancel(self, reference: UUID) -> bool:
         return False
 
-    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
-        row = FoundTransfer.objects.get(pk=transfer_id)
-        return ArrivedEnvelope(
-            row.pk,
-            ParticipantId(row.sender),
-            ParticipantId(row.recipient),
-            DocumentType(row.document_id, row.document_scheme),
-            row.conversation_id,
-            row.sending_access_point,
-            row.created_at,
-        )
+    def envelopes(self, transfer_ids: Collection[UUID]) -> dict[UUID, ArrivedEnvelope]:
+        return {
+            row.pk: ArrivedEnvelope(
+                row.pk,
+                ParticipantId(row.sender),
+                ParticipantId(row.recipient),
+                DocumentType(row.document_id, row.document_scheme),
+                row.conversation_id,
+                row.sending_access_point,
+                row.created_at,
+                partial(_opened, row),
+            )
+            for row in FoundTransfer.objects.defer("receipt").filter(pk__in=transfer_ids)
+        }
 
-    @contextmanager
-    def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
-        row = FoundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id)
-        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
-            yield envelope
+    def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
+        return _opened(FoundTransfer.objects.only("recipient", "envelope_name").get(pk=transfer_id))
 
     def receipt_of_sent(self, reference: UUID) -> bytes | None:
         receipt = DroppedTransfer.objects.filter(pk=reference).values_list("receipt", flat=True).first()
@@ -77,3 +78,7 @@ class DirectoryDrop:
         row.save(update_fields=["envelope_name"])
         fields = {"transfer_id": transfer_id, "envelope_id": envelope_id, "cause": cause}
         logger.info("transfer_discarded", extra={"fields": fields})
+
+
+def _opened(row: FoundTransfer) -> AbstractContextManager[BinaryIO]:
+    return blobs.open_stored(row.envelope_name, row.envelope_binding)

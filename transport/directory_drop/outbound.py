@@ -9,7 +9,7 @@ from typing import Final
 from django.utils import timezone
 
 from transport import access_point_port, jobs
-from transport.access_point_port import Outcome
+from transport.access_point_port import Outcome, TransferChange
 from transport.causes import Cause
 from transport.jobs import LeaseLost
 from transport.storage import blobs
@@ -62,7 +62,8 @@ def apply_status(row: DroppedTransfer, status: TransferStatus, receipt: bytes | 
     row.save()
     fields = {"reference": row.pk, "cause": row.cause}
     logger.info("transfer_%s", status.outcome.value, extra={"fields": fields})
-    access_point_port.message_service().transfer_changed(row.pk, status.outcome, row.cause)
+    change = TransferChange(row.pk, status.outcome, row.cause)
+    access_point_port.message_service().transfers_changed([change])
 
 
 def _write_files(row: DroppedTransfer) -> None:

@@ -1,8 +1,9 @@
 """This project's own message service, as an access point calls it (`access_point_port.MessageService`)."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from transport.access_point_port import Outcome
+from transport.access_point_port import TransferChange
 from transport.protocol.identifiers import DocumentType, ParticipantId
 
 from . import inbound, outbound
@@ -19,5 +20,5 @@ class OwnMessageService:
     ) -> None:
         inbound.envelope_arrived(transfer_id, sender, recipient)
 
-    def transfer_changed(self, reference: UUID, outcome: Outcome, cause: str) -> None:
-        outbound.transfer_changed(reference, outcome, cause)
+    def transfers_changed(self, changes: Sequence[TransferChange]) -> None:
+        outbound.transfers_changed(changes)

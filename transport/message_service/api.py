@@ -6,7 +6,7 @@ Messages are ordered with `orders`, followed with `deliveries_of`, and answered 
 from transport.causes import Cause
 from transport.certificate_watch.watch import WARNING_DAYS, HeldCertificate, held_certificates
 from transport.message_service import orders
-from transport.message_service.client_port import Delivered
+from transport.message_service.client_port import Delivered, MessageKey
 from transport.message_service.malware import quarantine
 from transport.message_service.models import (
     CertificateRequest,
@@ -26,7 +26,7 @@ from transport.message_service.tracking.deliveries import (
     DeliveryEvent,
     RejectionCause,
     deliveries_of,
-    state_of,
+    states_of,
 )
 from transport.message_service.tracking.evidence import Evidence, evidence_of
 from transport.message_service.tracking.evidence import Kind as EvidenceKind
@@ -90,6 +90,7 @@ __all__ = [
     "IncomingMessage",
     "Message",
     "MessageDocument",
+    "MessageKey",
     "MessageReference",
     "NotDeadLetter",
     "Organisation",
@@ -116,6 +117,6 @@ __all__ = [
     "quarantine",
     "read_receipt",
     "resend",
-    "state_of",
+    "states_of",
     "verify_envelope",
 ]

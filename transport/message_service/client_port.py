@@ -1,11 +1,11 @@
 """The interface of a message client, as the message service calls it (`SDK_MESSAGE_CLIENT` names the
 class)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -26,6 +26,13 @@ class Delivered:
     stands_in: str = ""
 
 
+class MessageKey(NamedTuple):
+    """A message of one of our organisations."""
+
+    participant: str
+    message_id: UUID
+
+
 class MessageClient(Protocol):
     """A message client. Every call is made inside the message service's transaction."""
 
@@ -36,14 +43,14 @@ class MessageClient(Protocol):
         """The participant's functions that get messages for a function that is not served, first choice
         first."""
 
-    def deliver(self, delivered: Delivered) -> None:
-        """Store a message in the client; the same message again changes nothing."""
+    def deliver(self, delivered: Sequence[Delivered]) -> None:
+        """Store messages in the client; a message that it has already changes nothing."""
 
-    def arrival_changed(self, participant: str, message_id: UUID) -> None:
-        """The state of a delivered message has changed: its receipt has reached the sender, or failed."""
+    def arrivals_changed(self, messages: Sequence[MessageKey]) -> None:
+        """The state of delivered messages has changed: their receipts have reached the sender, or failed."""
 
-    def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        """The delivery of a message that the participant sent has changed: `deliveries_of` tells how."""
+    def deliveries_changed(self, messages: Sequence[MessageKey]) -> None:
+        """The delivery of sent messages has changed: `deliveries_of` tells how."""
 
 
 @cache

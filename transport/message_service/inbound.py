@@ -5,21 +5,26 @@ Every change of an `IncomingMessage`'s state is made here.
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
+from transport import unit_of_work
+from transport.access_point_port import ArrivedEnvelope
 from transport.causes import Cause
 from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
-from transport.queues import Finish, finish_together, wake_queue
+from transport.queues import finish_together, wake_queue
 from transport.storage.work_files import workspace
 
 from . import local_delivery, orders, transitions, validation
@@ -31,6 +36,9 @@ from .models import IncomingMessage, Organisation
 from .states import IncomingState
 
 logger = logging.getLogger(__name__)
+
+# What else than a verdict comes of a row: it changes the row's copy.
+Change = Callable[[IncomingMessage], None]
 
 
 def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
@@ -67,12 +75,20 @@ def process(incoming_id: object) -> None:
 
 def process_all(rows: Sequence[IncomingMessage]) -> None:
     """`process` for claimed envelopes: validated one after the other, delivered and answered together."""
+    prefetch_related_objects(rows, "organisation")
+    envelopes = local_delivery.envelopes_of(rows)
     with ExitStack() as directories, renewing(rows):
-        finish_together(rows, lambda row: _validated(row, directories.enter_context(workspace("opening"))))
+
+        def validated(row: IncomingMessage) -> Verdict | Change:
+            return _validated(row, envelopes, directories.enter_context(workspace("opening")))
+
+        finish_together(rows, validated, _finish)
 
 
-def _validated(row: IncomingMessage, directory: Path) -> Finish:
-    """Do all that needs others; the result makes the changes, in a transaction.
+def _validated(
+    row: IncomingMessage, envelopes: Mapping[UUID, ArrivedEnvelope], directory: Path
+) -> Verdict | Change:
+    """Do all that needs others; the result is what to make of the row.
 
     What belongs to the message is below `directory` until then.
     """
@@ -81,64 +97,67 @@ def _validated(row: IncomingMessage, directory: Path) -> Finish:
             # The worker that had it died, perhaps because of it.
             row.change(failures=row.failures + 1)
         if row.failures >= settings.SDK_JUDGING_FAILURES:
-            return _guarded(row, lambda: _give_up(row))
-        envelopes = local_delivery.envelope_store_of(row)
-        arrived = envelopes.envelope_info(row.transfer_id)
-        with envelopes.open(row.transfer_id) as source:
-            verdict = validation.validate(arrived, row, source, directory)
+            return _give_up
+        arrived = envelopes[row.transfer_id]
+        with arrived.open() as source:
+            return validation.validate(arrived, row, source, directory)
     except LeaseLost:
-        return _guarded(row, lambda: _log_lost(row))
+        return _leave
     except Retry as wait:
-        cause = wait.cause
-        return _guarded(row, lambda: _postpone(row, cause))
+        return partial(_postpone, cause=wait.cause)
     except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be lost because of it
         log_unexpected(error, transfer_id=row.transfer_id)
-        failure = error
-        return _guarded(row, lambda: _fail(row, failure))
-    return _guarded(row, lambda: _finish(row, verdict))
+        return partial(_fail, error=error)
 
 
-def _guarded(row: IncomingMessage, change: Callable[[], None]) -> Finish:
-    def finish() -> None:
-        try:
-            with transaction.atomic():
-                change()
-        except LeaseLost:
-            _log_lost(row)
-        except Exception as error:
-            if connection.in_atomic_block and isinstance(error, InterfaceError | OperationalError):
-                # The transaction is lost, with whatever else is in it.
-                raise
-            log_unexpected(error, transfer_id=row.transfer_id)
-            with suppress(LeaseLost), transaction.atomic():
-                _fail(row, error)
-
-    return finish
+def _finish(validated: Sequence[tuple[IncomingMessage, Verdict | Change]]) -> None:
+    """Write what has become of the rows, in one transaction; of a row by itself also where that fails."""
+    try:
+        _apply_all(validated)
+    except Exception as error:
+        if len(validated) > 1:
+            # Each is finished alone.
+            raise
+        row = validated[0][0]
+        log_unexpected(error, transfer_id=row.transfer_id)
+        with suppress(LeaseLost), row.step() as current:
+            _fail(current, error)
 
 
-def _log_lost(row: IncomingMessage) -> None:
-    logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
-
-
-def _finish(row: IncomingMessage, verdict: Verdict) -> None:
-    with row.step() as current:
-        _apply(current, verdict)
+def _apply_all(validated: Sequence[tuple[IncomingMessage, Verdict | Change]]) -> None:
+    with unit_of_work.unit_of_work(), IncomingMessage.steps([row for row, _ in validated]) as rows:
+        held = {row.pk: row for row in rows}
+        ours = [(held[row.pk], result) for row, result in validated if row.pk in held]
+        for row, result in ours:
+            row.due_at = None
+            if isinstance(result, Discard | Reject):
+                _apply(row, result)
+            elif not isinstance(result, Accept | AcceptReceipt):
+                result(row)
+        # Outgoing messages are locked before conversations, as where transfers are reported.
+        _apply_receipts([(row, result) for row, result in ours if isinstance(result, AcceptReceipt)])
+        _deliver([(row, result) for row, result in ours if isinstance(result, Accept)])
+    for row, _ in validated:
+        if row.pk not in held:
+            logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
 
 
 def receipt_delivered(answered: IncomingMessage) -> None:
-    """The message receipt that answers a message has reached its sender; the caller has locked the row."""
+    """The message receipt that answers a message has reached its sender; the caller has locked the row, and
+    saves it."""
     if answered.state == IncomingState.RETRIEVED:
         transitions.transition_incoming(answered, IncomingState.RECEIPT_SENT, IncomingState.NEW)
-        transitions.save_incoming_and_notify(answered)
+        transitions.notify_of_arrival(answered)
 
 
 def receipt_failed(answered: IncomingMessage, cause: str) -> None:
-    """The message receipt could not be delivered (KV Meddelandestatus 6); the caller has locked the row."""
+    """The message receipt could not be delivered (KV Meddelandestatus 6); the caller has locked the row, and
+    saves it."""
     if answered.state == IncomingState.RETRIEVED:
         transitions.transition_incoming(
             answered, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"receipt {cause}"
         )
-        transitions.save_incoming_and_notify(answered)
+        transitions.notify_of_arrival(answered)
 
 
 def reopen_dead_letter(row: IncomingMessage, *, actor: str, rejection_ordered_by: str) -> None:
@@ -153,11 +172,14 @@ def reopen_dead_letter(row: IncomingMessage, *, actor: str, rejection_ordered_by
     wake_queue("transport.message_service.tasks.validate_due")
 
 
-def _postpone(row: IncomingMessage, cause: str, *, failures: int = 0) -> None:
-    with row.step() as current:
-        current.failures += failures
-        current.due_at = timezone.now() + pause_after(current.attempts)
-        current.cause = cause
+def _leave(row: IncomingMessage) -> None:
+    """Change nothing: another worker has it."""
+
+
+def _postpone(row: IncomingMessage, *, cause: str, failures: int = 0) -> None:
+    row.failures += failures
+    row.due_at = timezone.now() + pause_after(row.attempts)
+    row.cause = cause
 
 
 def _fail(row: IncomingMessage, error: Exception) -> None:
@@ -169,84 +191,136 @@ def _fail(row: IncomingMessage, error: Exception) -> None:
     if not is_ours and is_last:
         _give_up(row, failures=1)
     else:
-        _postpone(row, Cause.UNEXPECTED, failures=0 if is_ours else 1)
+        _postpone(row, cause=Cause.UNEXPECTED, failures=0 if is_ours else 1)
 
 
 def _give_up(row: IncomingMessage, *, failures: int = 0) -> None:
     """Make it a dead letter, which waits for an administrator; discard it where one has ordered a
     rejection."""
-    with row.step() as current:
-        current.failures += failures
-        current.due_at = None
-        if current.rejection_ordered_by:
-            _apply(current, Discard(transitions.BY_HAND, current.message_id))
-            return
-        transitions.transition_incoming(current, IncomingState.ERROR, cause=Cause.UNEXPECTED)
+    row.failures += failures
+    row.due_at = None
+    if row.rejection_ordered_by:
+        _apply(row, Discard(transitions.BY_HAND, row.message_id))
+        return
+    transitions.transition_incoming(row, IncomingState.ERROR, cause=Cause.UNEXPECTED)
     logger.error("dead_letter", extra={"fields": {"transfer_id": row.transfer_id}})
 
 
-def _apply(row: IncomingMessage, verdict: Verdict) -> None:
-    row.due_at = None
-    match verdict:
-        case Discard():
-            row.message_id = verdict.message_id
-            row.is_accepted = False
-            transitions.transition_incoming(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=verdict.cause)
-            local_delivery.discard(row, str(verdict.message_id or ""), verdict.cause)
-        case Reject():
-            _reject(row, verdict)
-        case Accept():
-            _deliver(row, verdict)
-        case AcceptReceipt():
-            _apply_receipt(row, verdict)
-
-
-def _deliver(row: IncomingMessage, accepted: Accept) -> None:
-    envelope, message = accepted.envelope, accepted.message
-    attention = message.header.recipient.attention
-    function = attention.sub_organization.identifier.extension.strip() if attention else ""
-    handling = envelope.handling_service_id or function
-    client = message_client()
-    findings = validation.findings_from_history(envelope, message, row.organisation)
-    receiving_function = _receiving_function(client, row.organisation.participant_id, function)
-    if not findings and receiving_function is None:
-        findings.append(validation.function_unknown())
-    row.wrapped_key_digest, row.owns_session_key = accepted.wrapped_key_digest, True
-    if not findings and not _is_first(row, UUID(envelope.message_id)):
-        findings.append(validation.duplicate())
-    if findings:
-        _reject(row, Reject(envelope.message_id, handling, tuple(findings), owns_session_key=True))
+def _apply(row: IncomingMessage, verdict: Discard | Reject) -> None:
+    if isinstance(verdict, Reject):
+        _reject(row, verdict)
         return
-    stands_in = receiving_function or ""
-    if stands_in == function:
-        stands_in = ""
-    transitions.transition_incoming(
-        row, IncomingState.RETRIEVED, cause=transitions.STANDS_IN if stands_in else ""
-    )
-    client.deliver(
-        Delivered(row.organisation.participant_id, message, envelope.sender.value, row.arrived_at, stands_in)
-    )
-    _answer(row, envelope.message_id, handling, ResponseCode.ACCEPTED, ())
+    row.message_id = verdict.message_id
+    row.is_accepted = False
+    transitions.transition_incoming(row, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=verdict.cause)
+    local_delivery.discard(row, str(verdict.message_id or ""), verdict.cause)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A message that breaks no rule, with its row."""
+
+    row: IncomingMessage
+    accepted: Accept
+
+    @property
+    def key(self) -> tuple[int, UUID]:
+        """By what a message is known: its organisation's key and its id."""
+        return self.row.organisation_id, UUID(self.accepted.envelope.message_id)
+
+    @property
+    def function(self) -> str:
+        """The function that it is addressed to."""
+        attention = self.accepted.message.header.recipient.attention
+        return attention.sub_organization.identifier.extension.strip() if attention else ""
+
+    @property
+    def handling_service_id(self) -> str:
+        return self.accepted.envelope.handling_service_id or self.function
+
+    def reject(self, *findings: Finding) -> None:
+        _reject(
+            self.row,
+            Reject(
+                self.accepted.envelope.message_id, self.handling_service_id, findings, owns_session_key=True
+            ),
+        )
+
+
+def _deliver(accepted: Sequence[tuple[IncomingMessage, Accept]]) -> None:
+    """Deliver messages and answer them, but for those that only the database could tell to reject."""
+    if not accepted:
+        return
+    arrivals = [_Arrival(row, verdict) for row, verdict in accepted]
+    receiving = _receiving_functions(arrivals)
+    before = validation.accepted_before([arrival.key for arrival in arrivals])
+    able = []
+    for arrival in arrivals:
+        row, envelope = arrival.row, arrival.accepted.envelope
+        row.wrapped_key_digest, row.owns_session_key = arrival.accepted.wrapped_key_digest, True
+        findings = [validation.duplicate()] if arrival.key in before else []
+        findings += validation.reference_findings(envelope, arrival.accepted.message, row.organisation)
+        if receiving[row.organisation_id, arrival.function] is None and not findings:
+            findings.append(validation.function_unknown())
+        if findings:
+            arrival.reject(*findings)
+        else:
+            able.append(arrival)
+    delivered = []
+    for arrival in _firsts(able):
+        row, message = arrival.row, arrival.accepted.message
+        stands_in = receiving[row.organisation_id, arrival.function] or ""
+        if stands_in == arrival.function:
+            stands_in = ""
+        transitions.transition_incoming(
+            row, IncomingState.RETRIEVED, cause=transitions.STANDS_IN if stands_in else ""
+        )
+        participant, sender = row.organisation.participant_id, arrival.accepted.envelope.sender.value
+        delivered.append(Delivered(participant, message, sender, row.arrived_at, stands_in))
+        _answer(row, arrival.accepted.envelope.message_id, arrival.handling_service_id, ResponseCode.ACCEPTED)
+    if delivered:
+        message_client().deliver(delivered)
+
+
+def _receiving_functions(arrivals: Sequence[_Arrival]) -> dict[tuple[int, str], str | None]:
+    """The function that receives what is for each: itself, or the first that stands in for it and is served;
+    None where there is none."""
+    client = message_client()
+    found: dict[tuple[int, str], str | None] = {}
+    for arrival in arrivals:
+        organisation, function = arrival.row.organisation, arrival.function
+        if (organisation.pk, function) not in found:
+            receiving = _receiving_function(client, organisation.participant_id, function)
+            found[organisation.pk, function] = receiving
+    return found
 
 
 def _receiving_function(client: MessageClient, participant: str, function: str) -> str | None:
-    """The function itself, or the first that stands in for it and is served; None where there is none."""
     if client.serves(participant, function):
         return function
     candidates = client.stand_ins(participant, function)
     return next((candidate for candidate in candidates if client.serves(participant, candidate)), None)
 
 
-def _is_first(row: IncomingMessage, message_id: UUID) -> bool:
-    """Accept the message, unless another transfer of it was accepted meanwhile: the constraint decides."""
-    row.message_id, row.is_accepted = message_id, True
+def _firsts(arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+    """Accept the messages; those of which another transfer was accepted meanwhile are rejected: the
+    constraint decides."""
+    if not arrivals:
+        return []
+    rows = [arrival.row for arrival in arrivals]
+    for arrival in arrivals:
+        arrival.row.message_id = UUID(arrival.accepted.envelope.message_id)
+        arrival.row.is_accepted = True
     try:
         with transaction.atomic():
-            IncomingMessage.objects.filter(pk=row.pk).update(message_id=message_id, is_accepted=True)
+            unit_of_work.update(rows, ["message_id", "is_accepted"])
     except IntegrityError:
-        row.is_accepted = None
-        return False
-    return True
+        if len(arrivals) > 1:
+            return [first for arrival in arrivals for first in _firsts([arrival])]
+        arrivals[0].row.is_accepted = None
+        arrivals[0].reject(validation.duplicate())
+        return []
+    return list(arrivals)
 
 
 def _reject(row: IncomingMessage, verdict: Reject) -> None:
@@ -276,7 +350,7 @@ def _answer(
     message_id: str,
     handling_service_id: str,
     code: ResponseCode,
-    findings: tuple[Finding, ...],
+    findings: tuple[Finding, ...] = (),
 ) -> None:
     receipt = MessageReceipt(
         receipt_id=str(uuid.uuid4()),
@@ -290,12 +364,17 @@ def _answer(
     orders.order_receipt(row, row.sender, handling_service_id, write_receipt(receipt))
 
 
-def _apply_receipt(row: IncomingMessage, accepted: AcceptReceipt) -> None:
-    """Let a receipt settle the message that it is for; one that settles none is kept in the history alone."""
-    row.message_id = validation.uuid_of(accepted.envelope.message_id)
-    message_type = registry.of_document_type(accepted.envelope.document_type)
-    if message_type is None or message_type.apply_receipt is None:
-        raise ValueError("the type of the receipt has no apply_receipt")
-    use = message_type.apply_receipt(row, accepted)
-    state = IncomingState.RETRIEVED if use.is_used else IncomingState.MESSAGE_EXCHANGE_ERROR
-    transitions.transition_incoming(row, state, cause=use.cause)
+def _apply_receipts(accepted: Sequence[tuple[IncomingMessage, AcceptReceipt]]) -> None:
+    """Let receipts settle the messages that they are for; one that settles none is kept in the history
+    alone."""
+    by_type: dict[DocumentType, list[tuple[IncomingMessage, AcceptReceipt]]] = {}
+    for row, verdict in accepted:
+        row.message_id = validation.uuid_of(verdict.envelope.message_id)
+        by_type.setdefault(verdict.envelope.document_type, []).append((row, verdict))
+    for document_type, of_type in by_type.items():
+        message_type = registry.of_document_type(document_type)
+        if message_type is None or message_type.apply_receipts is None:
+            raise ValueError("the type of the receipt has no apply_receipts")
+        for (row, _), use in zip(of_type, message_type.apply_receipts(of_type), strict=True):
+            state = IncomingState.RETRIEVED if use.is_used else IncomingState.MESSAGE_EXCHANGE_ERROR
+            transitions.transition_incoming(row, state, cause=use.cause)

@@ -7,12 +7,14 @@ the access point all the same (`Organisation.goes_out_and_back`).
 """
 
 import logging
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from cryptography import x509
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from transport import access_point_port
@@ -30,18 +32,25 @@ logger = logging.getLogger(__name__)
 class EnvelopeStore(Protocol):
     """Storage of inbound envelopes, as `access_point_port.AccessPoint` has it."""
 
-    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope: ...
+    def envelopes(self, transfer_ids: Collection[UUID]) -> dict[UUID, ArrivedEnvelope]: ...
     def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]: ...
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None: ...
     def receipt_of_arrived(self, transfer_id: UUID) -> bytes | None: ...
 
 
-def local_recipient(row: OutgoingMessage) -> Organisation | None:
-    """The organisation of this node that the message is delivered to; None where it goes by access points.
+def local_recipients(rows: Iterable[OutgoingMessage]) -> dict[UUID, Organisation]:
+    """The organisations of this node that messages are delivered to, by the messages' keys; without those
+    that go by access points.
 
     A receipt goes the way of the message that it answers, whatever has been set since.
     """
-    recipient = Organisation.objects.filter(participant_id=row.recipient).first()
+    here = Organisation.objects.filter(participant_id__in={row.recipient for row in rows})
+    by_participant = {organisation.participant_id: organisation for organisation in here}
+    found = {row.pk: _local_recipient(row, by_participant.get(row.recipient)) for row in rows}
+    return {key: recipient for key, recipient in found.items() if recipient is not None}
+
+
+def _local_recipient(row: OutgoingMessage, recipient: Organisation | None) -> Organisation | None:
     if recipient is None:
         return None
     if row.answers is not None:
@@ -96,6 +105,19 @@ def envelope_store_of(incoming: IncomingMessage) -> EnvelopeStore:
     return _LocalEnvelopes() if incoming.is_local else access_point_port.access_point()
 
 
+def envelopes_of(rows: Iterable[IncomingMessage]) -> dict[UUID, ArrivedEnvelope]:
+    """The envelopes of inbound messages, by their transfers."""
+    found: dict[UUID, ArrivedEnvelope] = {}
+    stores: list[tuple[EnvelopeStore, bool]] = [
+        (_LocalEnvelopes(), True),
+        (access_point_port.access_point(), False),
+    ]
+    for store, is_local in stores:
+        keys = [row.transfer_id for row in rows if row.is_local == is_local]
+        found |= store.envelopes(keys) if keys else {}
+    return found
+
+
 def discard(incoming: IncomingMessage, envelope_id: str, cause: str) -> None:
     """Delete the envelope of an inbound message, in the caller's transaction, and log why.
 
@@ -116,26 +138,12 @@ def is_signer(sender: str, certificate: x509.Certificate) -> bool:
 class _LocalEnvelopes:
     """Envelopes that were delivered locally, by the rows of this service."""
 
-    def envelope_info(self, transfer_id: UUID) -> ArrivedEnvelope:
-        row = _incoming(transfer_id)
-        sent = row.sent_as
-        if sent is None:
-            raise IncomingMessage.DoesNotExist
-        return ArrivedEnvelope(
-            transfer_id,
-            sent.organisation.participant,
-            row.organisation.participant,
-            registry.of_kind(sent.kind).document_type,
-            str(sent.conversation_id),
-            "",
-            row.arrived_at,
-        )
+    def envelopes(self, transfer_ids: Collection[UUID]) -> dict[UUID, ArrivedEnvelope]:
+        rows = _with_senders().filter(transfer_id__in=transfer_ids)
+        return {row.transfer_id: _arrived(row, row.sent_as) for row in rows if row.sent_as is not None}
 
-    @contextmanager
-    def open(self, transfer_id: UUID) -> Generator[BinaryIO, None, None]:
-        row = _incoming(transfer_id)
-        with blobs.open_stored(row.envelope_name, row.envelope_binding) as envelope:
-            yield envelope
+    def open(self, transfer_id: UUID) -> AbstractContextManager[BinaryIO]:
+        return _opened(_with_senders().get(transfer_id=transfer_id))
 
     def discard(self, transfer_id: UUID, envelope_id: str, cause: str) -> None:
         row = IncomingMessage.objects.select_for_update().get(transfer_id=transfer_id)
@@ -150,6 +158,22 @@ class _LocalEnvelopes:
         return None
 
 
-def _incoming(transfer_id: UUID) -> IncomingMessage:
-    rows = IncomingMessage.objects.select_related("organisation", "sent_as__organisation")
-    return rows.get(transfer_id=transfer_id)
+def _with_senders() -> QuerySet[IncomingMessage]:
+    return IncomingMessage.objects.select_related("organisation", "sent_as__organisation")
+
+
+def _arrived(row: IncomingMessage, sent: OutgoingMessage) -> ArrivedEnvelope:
+    return ArrivedEnvelope(
+        row.transfer_id,
+        sent.organisation.participant,
+        row.organisation.participant,
+        registry.of_kind(sent.kind).document_type,
+        str(sent.conversation_id),
+        "",
+        row.arrived_at,
+        partial(_opened, row),
+    )
+
+
+def _opened(row: IncomingMessage) -> AbstractContextManager[BinaryIO]:
+    return blobs.open_stored(row.envelope_name, row.envelope_binding)

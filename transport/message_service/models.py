@@ -1,6 +1,7 @@
 """Organisations, their keys, their messages, and what happened to each."""
 
 import uuid
+from collections.abc import Collection
 from typing import ClassVar, Self
 
 from django.db import models
@@ -161,10 +162,10 @@ class OutgoingMessage(LeasedJob):
         return self.transfer_reference or self.pk
 
     @classmethod
-    def of_transfer(cls, reference: uuid.UUID) -> models.QuerySet[Self]:
-        """The message that a transfer carries; none where another transfer has replaced it."""
-        first = models.Q(pk=reference, transfer_reference=None)
-        return cls.objects.filter(first | models.Q(transfer_reference=reference))
+    def of_transfers(cls, references: Collection[uuid.UUID]) -> models.QuerySet[Self]:
+        """The messages that these transfers carry, without those whose transfer was replaced by another."""
+        first = models.Q(pk__in=references, transfer_reference=None)
+        return cls.objects.filter(first | models.Q(transfer_reference__in=references))
 
     @property
     def payload_binding(self) -> BlobBinding:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
+from transport import unit_of_work
 from transport.protocol.findings import Detail, Finding, Reason
 from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 from transport.protocol.sdk_message.message import Message, write_message
@@ -92,7 +93,7 @@ def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
     row.due_at = timezone.now()
     if not row.is_receipt:
         row.transport_due_at = deadlines.for_transport_receipt()
-    row.save(force_insert=True)
+    unit_of_work.insert(row)
     transitions.record_event(row, OutgoingState.SCHEDULED, actor=actor)
     wake_queue("transport.message_service.tasks.seal_due")
 

@@ -6,7 +6,8 @@ point's reports call it.
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,15 +15,15 @@ from uuid import UUID
 
 from cryptography import x509
 from django.conf import settings
-from django.db import transaction
+from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
-from transport import access_point_port
-from transport.access_point_port import Outcome, OutgoingTransfer
+from transport import access_point_port, unit_of_work
+from transport.access_point_port import Outcome, OutgoingTransfer, TransferChange
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import CertificateNotPublished, FederationError
-from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
+from transport.jobs import log_unexpected, pause_after, renewing
 from transport.message_service.organisations.organisation_keys import NoValidKey, signing_pair
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
 from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
@@ -30,7 +31,7 @@ from transport.protocol.sdk_message.document import message_of
 from transport.protocol.sdk_message.rules import read_and_check
 from transport.protocol.xhe.envelope import Envelope
 from transport.protocol.xhe.sealing import seal
-from transport.queues import Finish, finish_together, wake_queue
+from transport.queues import finish_together, wake_queue
 from transport.storage import blobs, malware
 from transport.storage.work_files import workspace
 
@@ -57,63 +58,86 @@ def seal_and_submit(outgoing_id: object) -> None:
 
 def seal_and_submit_all(rows: Sequence[OutgoingMessage]) -> None:
     """`seal_and_submit` for claimed messages: sealed one after the other, committed together."""
+    prefetch_related_objects(rows, "organisation", "answers")
+    recipients = local_delivery.local_recipients(rows)
     with renewing(rows):
-        finish_together(rows, _sealed)
+        finish_together(rows, lambda row: _sealed(row, recipients.get(row.pk)), _finish_sealed)
 
 
-def _sealed(row: OutgoingMessage) -> Finish:
-    """Do all that needs others; the result makes the changes, in a transaction."""
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What changes a row's copy, and the file that was stored for it."""
+
+    apply: Apply
+    name: str
+
+
+def _sealed(row: OutgoingMessage, local_recipient: Organisation | None) -> _Sealed:
+    """Do all that needs others."""
     if row.expired_lease is not None:
         _remove(_sealed_name(row, row.expired_lease.hex))
     name = _sealed_name(row, row.lease.hex if row.lease else "")
-    apply = _seal(row, name)
+    return _Sealed(_seal(row, name, local_recipient), name)
 
-    def finish() -> None:
-        try:
-            with transaction.atomic():
-                with row.step() as current:
-                    apply(current)
-                transitions.notify(current)
-        except LeaseLost:
-            _remove(name)
+
+def _finish_sealed(sealed: Sequence[tuple[OutgoingMessage, _Sealed]]) -> None:
+    """Write what has become of the rows, in one transaction."""
+    with unit_of_work.unit_of_work(), OutgoingMessage.steps([row for row, _ in sealed]) as rows:
+        held = {row.pk: row for row in rows}
+        for row, result in sealed:
+            if row.pk in held:
+                result.apply(held[row.pk])
+                transitions.notify(held[row.pk])
+    for row, result in sealed:
+        if row.pk not in held:
+            _remove(result.name)
             logger.warning("lease_lost", extra={"fields": {"message_id": row.message_id}})
 
-    return finish
 
+def transfers_changed(changes: Sequence[TransferChange]) -> None:
+    """Record what has become of transfers of ours, in the access point's transaction.
 
-def transfer_changed(reference: UUID, outcome: Outcome, cause: str) -> None:
-    """Record what has become of a transfer of ours, in the access point's transaction.
-
-    `cause` is a `Cause` or empty. A transfer that is not known, or was replaced by another, changes nothing.
+    A transfer that is not known, or was replaced by another, changes nothing.
     """
-    rows = OutgoingMessage.of_transfer(reference).select_related("organisation")
-    row = rows.select_for_update(of=("self",)).first()
-    if row is None:
-        return
-    match outcome:
+    rows = {row.transfer: row for row in _of_transfers([change.reference for change in changes])}
+    answered = _all_answered(rows.values())
+    with unit_of_work.unit_of_work(), unit_of_work.saving([*rows.values(), *answered.values()]):
+        for change in changes:
+            if (row := rows.get(change.reference)) is not None:
+                _apply_change(row, change, answered.get(row.answers_id))
+                transitions.notify(row)
+
+
+def _of_transfers(references: Sequence[UUID]) -> QuerySet[OutgoingMessage]:
+    """The messages that the transfers carry, locked in the order of their keys."""
+    rows = OutgoingMessage.of_transfers(references).select_related("organisation")
+    return rows.order_by("pk").select_for_update(of=("self",))
+
+
+def _apply_change(row: OutgoingMessage, change: TransferChange, answered: IncomingMessage | None) -> None:
+    match change.outcome:
         case Outcome.DELIVERED:
-            _acknowledge(row)
+            _acknowledge(row, answered)
         case Outcome.RESENDING:
             if transitions.can_transition_to(row, OutgoingState.SCHEDULED_FOR_RESEND):
-                transitions.transition_to(row, OutgoingState.SCHEDULED_FOR_RESEND, cause=cause)
+                transitions.transition_to(row, OutgoingState.SCHEDULED_FOR_RESEND, cause=change.cause)
         case Outcome.FAILED:
             if transitions.can_transition_to(row, OutgoingState.MESSAGE_EXCHANGE_ERROR):
-                _fail(row, cause)
-    transitions.save_and_notify(row)
+                _fail(row, change.cause, answered)
 
 
 def settle(message: OutgoingMessage, state: OutgoingState, *, cause: str) -> None:
     """Enter ACCEPTED or REJECTED, as a message receipt says, whatever is known of the transfer.
 
-    The caller has locked the row. The message in the clear is deleted: envelope and receipts are the
-    evidence.
+    The caller has locked the row, and saves it. The message in the clear is deleted: envelope and receipts
+    are the evidence.
     """
     message.transport_due_at = message.receipt_due_at = None
     # It may be about to be sent again: that is needless now, and a worker that is at it drops what it makes.
     message.due_at = message.lease = message.lease_until = None
     transitions.transition_to(message, state, cause=cause)
     _delete_payload(message)
-    transitions.save_and_notify(message)
+    transitions.notify(message)
 
 
 def schedule_again(row: OutgoingMessage, *, actor: str) -> None:
@@ -157,11 +181,11 @@ def _remove(name: str) -> None:
     blobs.remove(local_delivery.copy_name(name))
 
 
-def _seal(row: OutgoingMessage, name: str) -> Apply:
-    """Do everything that needs others; the result is what changes the row."""
+def _seal(row: OutgoingMessage, name: str, recipient: Organisation | None) -> Apply:
+    """Do everything that needs others; the result is what changes the row. `recipient` is an organisation of
+    this node to which it is delivered locally."""
     transfer_id = uuid.uuid4()
     try:
-        recipient = local_delivery.local_recipient(row)
         certificate = _encryption_certificate(row, recipient)
         signing_key, signing_certificate = signing_pair(row.organisation)
         with workspace("sealing") as directory, (directory / "envelope").open("x+b") as envelope:
@@ -303,7 +327,9 @@ def _deliver_locally(
     row.due_at = None
     transitions.transition_to(row, OutgoingState.SUBMITTED, cause=transitions.LOCAL)
     local_delivery.deliver_locally(row, recipient, transfer_id, copy)
-    _acknowledge(row, cause=transitions.LOCAL)
+    answered = _answered(row)
+    with unit_of_work.saving([answered] if answered is not None else []):
+        _acknowledge(row, answered, cause=transitions.LOCAL)
 
 
 def _try_later(cause: Cause) -> Apply:
@@ -323,15 +349,18 @@ def _give_up(cause: Cause) -> Apply:
     def apply(row: OutgoingMessage) -> None:
         row.due_at = None
         transitions.transition_to(row, OutgoingState.ERROR, cause=cause)
-        _fail(row, cause)
+        answered = _answered(row)
+        with unit_of_work.saving([answered] if answered is not None else []):
+            _fail(row, cause, answered)
 
     return apply
 
 
-def _acknowledge(row: OutgoingMessage, *, cause: str = "") -> None:
+def _acknowledge(row: OutgoingMessage, answered: IncomingMessage | None, *, cause: str = "") -> None:
     """It has arrived: the transport receipt has come, or it was delivered locally.
 
-    For a message, the wait for its message receipt begins. The caller saves the row.
+    For a message, the wait for its message receipt begins; a receipt is for the message that it answers. The
+    caller saves both.
     """
     row.transport_receipt_at = timezone.now()
     row.transport_due_at = None
@@ -347,26 +376,33 @@ def _acknowledge(row: OutgoingMessage, *, cause: str = "") -> None:
         row.receipt_due_at = deadlines.for_message_receipt()
         return
     _delete_payload(row)
-    answered = _answered(row)
     if answered is not None:
         inbound.receipt_delivered(answered)
 
 
-def _fail(row: OutgoingMessage, cause: str) -> None:
-    """It was not delivered. If it is a receipt, the message that it answers is not acknowledged."""
+def _fail(row: OutgoingMessage, cause: str, answered: IncomingMessage | None) -> None:
+    """It was not delivered. If it is a receipt, the message that it answers is not acknowledged.
+
+    The caller saves both.
+    """
     transitions.transition_to(row, OutgoingState.MESSAGE_EXCHANGE_ERROR, cause=cause)
     row.transport_due_at = None
-    answered = _answered(row)
     if answered is not None:
         inbound.receipt_failed(answered, cause)
 
 
 def _answered(row: OutgoingMessage) -> IncomingMessage | None:
     """The message that a receipt of ours answers, locked."""
-    if row.answers_id is None:
-        return None
-    rows = IncomingMessage.objects.select_related("organisation").select_for_update(of=("self",))
-    return rows.get(pk=row.answers_id)
+    return _all_answered([row]).get(row.answers_id)
+
+
+def _all_answered(rows: Iterable[OutgoingMessage]) -> dict[UUID | None, IncomingMessage]:
+    """The messages that receipts of ours answer, by their keys, locked in the order of these."""
+    keys = [row.answers_id for row in rows if row.answers_id is not None]
+    if not keys:
+        return {}
+    found = IncomingMessage.objects.select_related("organisation").filter(pk__in=keys)
+    return {row.pk: row for row in found.order_by("pk").select_for_update(of=("self",))}
 
 
 def _delete_payload(row: OutgoingMessage) -> None:

@@ -10,7 +10,7 @@ import hashlib
 from enum import Enum, auto
 from typing import BinaryIO
 
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 from transport.protocol.xhe.opening import VerifiedEnvelope
 
@@ -51,9 +51,14 @@ def ownership(row: IncomingMessage, verified: VerifiedEnvelope) -> KeyOwnership:
     others = IncomingMessage.objects.filter(
         organisation=row.organisation, wrapped_key_digest=row.wrapped_key_digest
     ).exclude(pk=row.pk)
-    by_sender = Q(sender=verified.envelope.sender.value)
+    sender = verified.envelope.sender.value
+    by_sender = Q(sender=sender)
     is_the_message = by_sender & Q(message_id=verified.envelope.message_id, is_accepted=True)
     others = others.exclude(is_the_message | (by_sender & Q(envelope_digest=row.envelope_digest)))
-    if others.filter(Q(owns_session_key=True) | Q(is_accepted=True) | by_sender).exists():
-        return KeyOwnership.CAPTURED
-    return KeyOwnership.CONTESTED if others.exists() else KeyOwnership.OWN
+    is_captured = Q(owns_session_key=True) | Q(is_accepted=True) | by_sender
+    # Whether any is there, and whether one of them has captured it: one statement for both.
+    found = others.annotate(has_captured=Case(When(is_captured, then=True), default=False))
+    has_captured = found.order_by("-has_captured").values_list("has_captured", flat=True).first()
+    if has_captured is None:
+        return KeyOwnership.OWN
+    return KeyOwnership.CAPTURED if has_captured else KeyOwnership.CONTESTED

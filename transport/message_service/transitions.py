@@ -6,7 +6,9 @@ Only `outbound` makes those of outgoing messages, and only `inbound` those of in
 import logging
 from collections.abc import Sequence
 
-from .client_port import message_client
+from transport import unit_of_work
+
+from .client_port import MessageKey, message_client
 from .models import Event, IncomingMessage, OutgoingMessage
 from .states import INCOMING, OUTGOING, IncomingState, OutgoingState
 
@@ -50,7 +52,7 @@ def acknowledge(message: OutgoingMessage, states: Sequence[OutgoingState], *, ca
     for state in states:
         _enter(message, state, "")
         events.append(Event(outgoing=message, name=state, actor=SYSTEM))
-    Event.objects.bulk_create(events)
+    unit_of_work.insert(*events)
     for event in events:
         _log("outgoing", message.message_id, event.name, event.cause)
 
@@ -64,7 +66,7 @@ def _enter(message: OutgoingMessage, state: OutgoingState, cause: str) -> None:
 
 def record_event(message: OutgoingMessage, name: str, *, cause: str = "", actor: str = SYSTEM) -> None:
     """Write an event without a change of state. `name` is a state or one of the events above."""
-    Event.objects.create(outgoing=message, name=name, cause=cause[:200], actor=actor)
+    unit_of_work.insert(Event(outgoing=message, name=name, cause=cause[:200], actor=actor))
     _log("outgoing", message.message_id, name, cause)
 
 
@@ -77,14 +79,23 @@ def save_and_notify(message: OutgoingMessage) -> None:
 def notify(message: OutgoingMessage) -> None:
     """Notify the client, which looks at once, of a row that was saved; not of a receipt's row."""
     if not message.is_receipt:
-        message_client().delivery_changed(message.organisation.participant_id, message.message_id)
+        key = MessageKey(message.organisation.participant_id, message.message_id)
+        unit_of_work.notify(_deliveries_changed, key)
 
 
-def save_incoming_and_notify(message: IncomingMessage) -> None:
-    """Save the row of a message that was delivered, and notify the client of what became of its receipt."""
-    message.save()
+def notify_of_arrival(message: IncomingMessage) -> None:
+    """Notify the client of what became of the receipt for a message that was delivered, and saved."""
     if message.message_id is not None:
-        message_client().arrival_changed(message.organisation.participant_id, message.message_id)
+        key = MessageKey(message.organisation.participant_id, message.message_id)
+        unit_of_work.notify(_arrivals_changed, key)
+
+
+def _deliveries_changed(messages: Sequence[MessageKey]) -> None:
+    message_client().deliveries_changed(messages)
+
+
+def _arrivals_changed(messages: Sequence[MessageKey]) -> None:
+    message_client().arrivals_changed(messages)
 
 
 def transition_incoming(
@@ -99,8 +110,8 @@ def transition_incoming(
             raise TransitionNotAllowed(f"{message.state} to {state}")
         message.state = state
         message.cause = cause[:100]
-    Event.objects.bulk_create(
-        [Event(incoming=message, name=state, cause=cause[:200], actor=actor[:200]) for state in states]
+    unit_of_work.insert(
+        *(Event(incoming=message, name=state, cause=cause[:200], actor=actor[:200]) for state in states)
     )
     for state in states:
         _log("incoming", message.message_id, state, cause)

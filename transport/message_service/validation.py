@@ -5,6 +5,7 @@ used. The federation's services are asked for what they know; where one does not
 """
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import UUID
@@ -372,13 +373,19 @@ def uuid_of(text: str) -> UUID | None:
         return None
 
 
-def findings_from_history(envelope: Envelope, message: Message, organisation: Organisation) -> list[Finding]:
-    """Findings from earlier messages: duplicates, and references to what has failed (5.3 numbers 6 and
-    11)."""
+def accepted_before(messages: Collection[tuple[int, UUID]]) -> set[tuple[int, UUID | None]]:
+    """Those of the messages, by organisation's key and message id, that have been accepted."""
+    rows = IncomingMessage.objects.filter(
+        organisation__in={organisation for organisation, _ in messages},
+        message_id__in=[identity for _, identity in messages],
+        is_accepted=True,
+    )
+    return set(rows.values_list("organisation_id", "message_id"))
+
+
+def reference_findings(envelope: Envelope, message: Message, organisation: Organisation) -> list[Finding]:
+    """Findings about a message that this one refers to, and that has failed (5.3 number 11)."""
     findings = []
-    accepted = IncomingMessage.objects.filter(organisation=organisation, is_accepted=True)
-    if accepted.filter(message_id=UUID(envelope.message_id)).exists():
-        findings.append(duplicate())
     reference = uuid_of(message.header.ref_to_message_id or "")
     if reference is not None and _has_failed(reference, envelope, organisation):
         xpath = "/tns:messagePayload/tns:message/tns:messageHeader/tns:refToMessageId"

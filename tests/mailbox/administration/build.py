@@ -36,7 +36,7 @@ def with_role(role: str, *organisations: str, name: str = "Eva") -> Person:
 def a_message_in(mailbox: FunctionMailbox) -> Message:
     """A message that has arrived: the mailbox has to be that of the address `funktion-b`."""
     message = a_message(recipient=ParticipantId(mailbox.participant_id), files=A_FILE)
-    deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
+    deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
     return Message.objects.get(message_id=message.header.message_id)
 
 

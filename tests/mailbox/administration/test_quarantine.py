@@ -18,6 +18,7 @@ from mailbox.drafts.forms import DraftForm
 from mailbox.models import AccessLogEntry, Attachment, FunctionMailbox, Message
 from testbed.clamav import EICAR
 from tests.mailbox.build import send_now
+from transport.message_service.client_port import MessageKey
 from transport.message_service.malware.quarantine import quarantined_files
 from transport.message_service.malware.scan import Found
 from transport.message_service.models import (
@@ -242,7 +243,7 @@ def test_an_attachment_in_which_something_was_found_when_it_was_sent_cannot_be_o
     )
     kept.save(force_insert=True)
     OutgoingMessage.objects.update(state="MESSAGE_EXCHANGE_ERROR", cause="malware-found", due_at=None)
-    BuiltInClient().delivery_changed(HERE, row.message_id)
+    BuiltInClient().deliveries_changed([MessageKey(HERE, row.message_id)])
     log_in(client, person)
     good, bad = Attachment.objects.order_by("pk")
     assert client.get(reverse("attachment", args=[good.pk])).status_code == 200

@@ -44,7 +44,7 @@ def a_function(identifier: str, successor: OwnFunction | None = None, *, closed:
 def stood_in(mailbox: FunctionMailbox, address: str) -> Message:
     """A message for another address that the mailbox has taken."""
     message = a_message(recipient=ParticipantId(HERE), recipient_function=address)
-    deliver(Delivered(HERE, message, "0203:af.se", timezone.now(), mailbox.address))
+    deliver([Delivered(HERE, message, "0203:af.se", timezone.now(), mailbox.address)])
     return Message.objects.get(message_id=message.header.message_id)
 
 
@@ -101,7 +101,7 @@ def test_the_message_says_which_address_it_was_for(mailbox, client):
 
 def test_a_message_for_the_mailbox_itself_says_nothing_of_it(mailbox):
     message = a_message(recipient=ParticipantId(HERE))
-    deliver(Delivered(HERE, message, "0203:af.se", timezone.now()))
+    deliver([Delivered(HERE, message, "0203:af.se", timezone.now())])
     row = Message.objects.get()
     assert row.for_address == ""
     assert not row.conversation.events.filter(what="stood-in").exists()

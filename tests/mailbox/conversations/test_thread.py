@@ -142,7 +142,7 @@ def test_documents_stand_in_the_order_of_their_index_and_those_without_last(mail
     message = a_message(recipient=ParticipantId(mailbox.participant_id))
     documents = [Document("SDK meddelande", text, index or None, (text,), ()) for index, text in said.items()]
     message = replace(message, documents=tuple(documents))
-    deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
+    deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
     log_in(client, a_member("Karin", mailbox))
     row = Message.objects.get()
     page = client.get(reverse("conversation", args=[row.conversation_id])).content.decode()

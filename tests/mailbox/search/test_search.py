@@ -527,7 +527,7 @@ def test_a_delivered_message_is_found_at_once(mailbox, settings, tmp_path):
     message = a_message(
         recipient=ParticipantId(HERE), files=(File("vårdplan.pdf", "application/pdf", BytesContent(b"%PDF")),)
     )
-    deliver(Delivered(HERE, message, "0203:af.se", START))
+    deliver([Delivered(HERE, message, "0203:af.se", START)])
     person = a_member(mailbox)
     for question in ("kallelsen", "vårdplan", "2026/117", "Karin Svensson", message.header.message_id):
         assert len(found(person, question)) == 1, question

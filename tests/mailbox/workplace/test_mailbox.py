@@ -72,7 +72,7 @@ def function():
 
 def arrives(mailbox: FunctionMailbox, **changes) -> Message:
     message = a_message(recipient=ParticipantId(mailbox.participant_id), **changes)
-    deliver(Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now()))
+    deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
     return Message.objects.get(message_id=message.header.message_id)
 
 
@@ -202,7 +202,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(mailbox, client):
                 "conversation_id": str(first.conversation.conversation_id),
             }
         )
-        deliver(Delivered(HERE, message.__class__(header, message.documents), "0203:af.se", timezone.now()))
+        deliver([Delivered(HERE, message.__class__(header, message.documents), "0203:af.se", timezone.now())])
     url = reverse("conversation", args=[first.conversation_id])
     client.get(url)
     with CaptureQueriesContext(connection) as queries:

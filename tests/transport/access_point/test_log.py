@@ -18,7 +18,7 @@ from testbed.authorities import load_certificate
 from transport.access_point import outbound, transfer_log
 from transport.access_point.apps import log_is_kept
 from transport.access_point.models import LoggedCertificate, OutboundTransfer, TransferEvent
-from transport.access_point.transfer_search import COLUMNS, Question, events
+from transport.access_point.transfer_log import COLUMNS, Question, events
 from transport.protocol.as4.security import PROFILE
 from transport.protocol.as4.signals import verify_signal
 from transport.protocol.certificates import fingerprint

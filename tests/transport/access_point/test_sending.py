@@ -352,14 +352,14 @@ def test_retry_after_is_seconds_or_a_date(text, seconds):
 def test_the_message_service_is_told_of_each_turn_in_the_same_transaction(world, line, monkeypatch):
     reported = []
 
-    def listen(service, reference, outcome, cause):
-        reported.append((outcome, cause))
+    def listen(service, changes):
+        reported.extend((change.outcome, change.cause) for change in changes)
         if len(reported) == 1:
             raise RuntimeError("the listener fails")
 
     line.disturbances = [closed_at_once]
     transfer = a_transfer(world)
-    monkeypatch.setattr(OwnMessageService, "transfer_changed", listen)
+    monkeypatch.setattr(OwnMessageService, "transfers_changed", listen)
     with pytest.raises(RuntimeError):
         attempt(transfer)
     transfer.refresh_from_db()

@@ -297,7 +297,7 @@ def test_the_same_delivery_again_changes_nothing(api, recipient):
     message_id, envelope = api.sealed(message)
     api.transfer(envelope)
     there = api.recipient.participant.value
-    RoutedClients().deliver(Delivered(there, message, api.sender.participant.value, timezone.now()))
+    RoutedClients().deliver([Delivered(there, message, api.sender.participant.value, timezone.now())])
     assert recipient.found() == [message_id]
 
 

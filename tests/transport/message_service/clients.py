@@ -1,10 +1,11 @@
 """A message client that a test steers: it keeps what it is given in the database, as a real one does."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import connection
 
-from transport.message_service.client_port import Delivered
+from transport.message_service.client_port import Delivered, MessageKey
 
 
 class SteeredClient:
@@ -29,19 +30,20 @@ class SteeredClient:
     def stand_ins(self, participant: str, function_address: str) -> list[str]:
         return self.standing_in
 
-    def deliver(self, delivered: Delivered) -> None:
+    def deliver(self, delivered: Sequence[Delivered]) -> None:
         assert connection.in_atomic_block
         if SteeredClient.failing:
             SteeredClient.failing -= 1
             raise RuntimeError("the client fails on Karin Svensson's letter")
-        self.delivered.append(delivered)
-        for document in delivered.message.documents:
-            for file in document.files:
-                with file.content.open() as content:
-                    self.files.append((file.name, content.read()))
+        for item in delivered:
+            self.delivered.append(item)
+            for document in item.message.documents:
+                for file in document.files:
+                    with file.content.open() as content:
+                        self.files.append((file.name, content.read()))
 
-    def arrival_changed(self, participant: str, message_id: UUID) -> None:
-        self.changed.append((participant, message_id))
+    def arrivals_changed(self, messages: Sequence[MessageKey]) -> None:
+        self.changed.extend(messages)
 
-    def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        self.notified.append((participant, message_id, connection.in_atomic_block))
+    def deliveries_changed(self, messages: Sequence[MessageKey]) -> None:
+        self.notified.extend((*message, connection.in_atomic_block) for message in messages)

@@ -189,7 +189,7 @@ def test_a_worker_that_dies_leaves_neither_a_second_arrival_nor_a_file(inside, s
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(outbound.OutgoingMessage, "step", die)
+        patched.setattr(outbound.OutgoingMessage, "steps", die)
         with pytest.raises(KeyboardInterrupt):
             outbound.seal_and_submit(row.pk)
     assert not IncomingMessage.objects.exists()

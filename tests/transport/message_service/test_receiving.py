@@ -103,7 +103,7 @@ def test_two_transfers_of_one_message_at_once_are_one_delivery(world, client):
 def test_the_constraint_decides_where_both_looked_before_either_wrote(world, client, monkeypatch):
     message = world.message()
     first, second = (arrived(world, world.sealed(message)[1]) for _ in range(2))
-    monkeypatch.setattr(validation, "findings_from_history", lambda *_: [])
+    monkeypatch.setattr(validation, "accepted_before", lambda *_: set())
     inbound.process(first.pk)
     inbound.process(second.pk)
     second.refresh_from_db()

@@ -15,7 +15,7 @@ from transport.access_point import outbound as access_point_sending
 from transport.access_point import transfer_log as access_point_log
 from transport.access_point.http_client import NoAnswer
 from transport.access_point.models import OutboundTransfer, TransferEvent
-from transport.access_point_port import Outcome
+from transport.access_point_port import Outcome, TransferChange
 from transport.federation.errors import LookupUnavailable
 from transport.message_service import inbound, orders, outbound
 from transport.message_service.models import IncomingMessage, OutgoingMessage
@@ -38,7 +38,7 @@ def failed(world) -> OutgoingMessage:
     outbound.seal_and_submit(row.pk)
     OutboundTransfer.objects.update(due_at=None, state="FAILED")
     with transaction.atomic():
-        outbound.transfer_changed(row.pk, Outcome.FAILED, "unreachable")
+        outbound.transfers_changed([TransferChange(row.pk, Outcome.FAILED, "unreachable")])
     row.refresh_from_db()
     return row
 
@@ -161,7 +161,7 @@ def test_a_transfer_of_which_nothing_is_heard_is_sent_again_and_what_is_told_of_
     row.refresh_from_db()
     again(world, row)
     with transaction.atomic():
-        outbound.transfer_changed(row.pk, Outcome.FAILED, "unreachable")
+        outbound.transfers_changed([TransferChange(row.pk, Outcome.FAILED, "unreachable")])
     row.refresh_from_db()
     assert row.state == "SCHEDULED"
     world.pump()

@@ -116,7 +116,7 @@ def test_what_a_dead_worker_had_sealed_is_cleared_by_the_next(world, settings, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(outbound.OutgoingMessage, "step", die)
+        patched.setattr(outbound.OutgoingMessage, "steps", die)
         with pytest.raises(KeyboardInterrupt):
             outbound.seal_and_submit(row.pk)
     assert stored(settings) == [".sealed", ".xml"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from testbed.authorities import load_certificate, load_key
 from transport.access_point.models import OutboundTransfer
-from transport.access_point_port import Outcome
+from transport.access_point_port import Outcome, TransferChange
 from transport.message_service import local_delivery, orders, outbound, receipts
 from transport.message_service.models import Event, IncomingMessage, OutgoingMessage
 from transport.message_service.states import OUTGOING, OutgoingState
@@ -85,7 +85,7 @@ def receipt_from_recipient(world, row: OutgoingMessage, **changes) -> None:
 def transfer_became(row: OutgoingMessage, outcome: Outcome, cause: str = "") -> None:
     """The access point tells, in its own transaction."""
     with transaction.atomic():
-        outbound.transfer_changed(row.pk, outcome, cause)
+        outbound.transfers_changed([TransferChange(row.pk, outcome, cause)])
     row.refresh_from_db()
 
 
@@ -175,7 +175,7 @@ def test_a_receipt_that_is_missing_is_said_once_and_is_no_rejection(world, clien
 
 def test_a_transfer_of_somebody_else_is_no_matter_of_ours(world, client):
     with transaction.atomic():
-        outbound.transfer_changed(uuid.uuid4(), Outcome.DELIVERED, "")
+        outbound.transfers_changed([TransferChange(uuid.uuid4(), Outcome.DELIVERED, "")])
     assert not client.notified
 
 
@@ -239,7 +239,9 @@ class _Archive:
 
 def _happen(key: uuid.UUID, arrived: IncomingMessage, happening: str) -> None:
     if isinstance(happening, Outcome):
-        outbound.transfer_changed(key, happening, "" if happening is Outcome.DELIVERED else "unreachable")
+        outbound.transfers_changed(
+            [TransferChange(key, happening, "" if happening is Outcome.DELIVERED else "unreachable")]
+        )
         return
     if happening == "LATE":
         OutgoingMessage.objects.filter(pk=key, receipt_due_at__isnull=False).update(
@@ -258,3 +260,4 @@ def _happen(key: uuid.UUID, arrived: IncomingMessage, happening: str) -> None:
         str(uuid.uuid4()), timezone.now(), someone, someone, MESSAGE_RECEIPT, RECEIPT_TYPE_CODE, False, None
     )
     receipts.settle(message, receipt, arrived, envelope)
+    message.save()

@@ -1,9 +1,9 @@
 """External message clients, as the message service meets them."""
 
-from uuid import UUID
+from collections.abc import Sequence
 
 from transport.message_api import held_messages, representation
-from transport.message_service.client_port import Delivered
+from transport.message_service.client_port import Delivered, MessageKey
 
 from . import routing, webhooks
 
@@ -18,15 +18,13 @@ class ExternalClients:
         """`is_shared`: the built-in client takes it too."""
         held_messages.hold_inbound(delivered, function_address, is_shared=is_shared)
 
-    def arrival_changed(self, participant: str, message_id: UUID) -> None:
-        self._notify(participant, message_id, was_sent=False)
+    def arrivals_changed(self, messages: Sequence[MessageKey]) -> None:
+        self._notify(messages, was_sent=False)
 
-    def delivery_changed(self, participant: str, message_id: UUID) -> None:
-        self._notify(participant, message_id, was_sent=True)
+    def deliveries_changed(self, messages: Sequence[MessageKey]) -> None:
+        self._notify(messages, was_sent=True)
 
-    def _notify(self, participant: str, message_id: UUID, *, was_sent: bool) -> None:
-        held_message = routing.held_by(participant, message_id, was_sent=was_sent)
-        if held_message is None:
-            return
-        if representation.status_of(held_message) in representation.MANDATORY:
-            webhooks.order(held_message)
+    def _notify(self, messages: Sequence[MessageKey], *, was_sent: bool) -> None:
+        for held_message in routing.held_among(messages, was_sent=was_sent):
+            if representation.status_of(held_message) in representation.MANDATORY:
+                webhooks.order(held_message)

@@ -1,8 +1,9 @@
 """Which message clients a function address belongs to."""
 
-from uuid import UUID
+from collections.abc import Collection
 
 from transport.message_api.models import FunctionRoute, HeldMessage
+from transport.message_service.client_port import MessageKey
 from transport.message_service.models import Organisation
 
 _TO_EXTERNAL = (FunctionRoute.To.EXTERNAL, FunctionRoute.To.BOTH)
@@ -31,14 +32,16 @@ def set_route(organisation: Organisation, function_address: str, to: FunctionRou
     )
 
 
-def held_by(participant: str, message_id: UUID, *, was_sent: bool) -> HeldMessage | None:
-    """The held message for a message id; None where none is held."""
-    return (
-        HeldMessage.objects.filter(
-            organisation__participant_id=participant,
-            message_id=message_id,
-            outgoing__isnull=not was_sent,
-        )
-        .select_related("organisation")
-        .first()
+def held_among(messages: Collection[MessageKey], *, was_sent: bool) -> list[HeldMessage]:
+    """Those of the messages, sent or arrived, that are held."""
+    rows = HeldMessage.objects.filter(
+        organisation__participant_id__in={message.participant for message in messages},
+        message_id__in=[message.message_id for message in messages],
+        outgoing__isnull=not was_sent,
     )
+    keys = set(messages)
+    return [
+        row
+        for row in rows.select_related("organisation").order_by("pk")
+        if MessageKey(row.organisation.participant_id, row.message_id) in keys
+    ]

@@ -26,5 +26,5 @@ RECEIPT = MessageType(
     validate=validation.validate_receipt,
     is_answered=False,
     is_encrypted=False,
-    apply_receipt=receipts.apply,
+    apply_receipts=receipts.apply_all,
 )

@@ -4,7 +4,7 @@ A new type of the federation is a module with a `MessageType` and a function tha
 setting `SDK_MESSAGE_TYPES`; what is done with it then is decided by its verdict (`verdicts.Verdict`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,8 @@ from transport.protocol.xhe.opening import VerifiedEnvelope
 
 from .verdicts import AcceptReceipt, ReceiptUse, Verdict
 
+ApplyReceipts = Callable[[Sequence[tuple[IncomingMessage, AcceptReceipt]]], list[ReceiptUse]]
+
 
 @dataclass(frozen=True, slots=True)
 class MessageType:
@@ -27,9 +29,9 @@ class MessageType:
     `kind` is what rows of outgoing messages call it; `payload_code` is the payload's root element as an
     EQName. `validate` is given an envelope whose sender is proven, the findings about the envelope so far,
     its row and a directory for files. `is_answered`: a message receipt answers it, so a broken signature is
-    answered too. `is_encrypted`: how it is sent (C3.2.2). `apply_receipt` is for types that are receipts: it
-    is given the row and the accepted receipt, settles the message that it is for, and says whether there is
-    one.
+    answered too. `is_encrypted`: how it is sent (C3.2.2). `apply_receipts` is for types that are receipts:
+    it is given rows with the accepted receipts, settles the messages that they are for, and says of each
+    whether there is one.
     """
 
     kind: str
@@ -38,7 +40,9 @@ class MessageType:
     validate: Callable[[VerifiedEnvelope, list[Finding], IncomingMessage, Path], Verdict]
     is_answered: bool
     is_encrypted: bool
-    apply_receipt: Callable[[IncomingMessage, AcceptReceipt], ReceiptUse] | None = None
+    apply_receipts: Callable[[Sequence[tuple[IncomingMessage, AcceptReceipt]]], list[ReceiptUse]] | None = (
+        None
+    )
 
 
 @cache

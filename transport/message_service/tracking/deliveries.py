@@ -72,10 +72,10 @@ def delivery_of(participant: str, message_id: UUID) -> Delivery | None:
     return deliveries_of(participant, [message_id]).get(message_id)
 
 
-def state_of(participant: str, message_id: UUID) -> Delivery | None:
-    """As `delivery_of`, without its events and what may be done: following each change does not need them."""
-    row = _sent(participant, [message_id]).first()
-    return _delivery(row, (), set()) if row is not None else None
+def states_of(participant: str, message_ids: Iterable[UUID]) -> dict[UUID, Delivery]:
+    """As `deliveries_of`, without their events and what may be done: following each change does not need
+    them."""
+    return {row.message_id: _delivery(row, (), set()) for row in _sent(participant, message_ids)}
 
 
 def deliveries_of(participant: str, message_ids: Iterable[UUID]) -> dict[UUID, Delivery]:

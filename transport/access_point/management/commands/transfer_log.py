@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from transport.access_point.models import TransferEvent
-from transport.access_point.transfer_search import Question, as_csv, as_json_lines, events
+from transport.access_point.transfer_log import Question, as_csv, as_json_lines, events
 
 
 class Command(BaseCommand):
