@@ -62,6 +62,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+    PRIORITY = "prioriterade"
 class Filters:
     """The filters of a view. `reference` is a keyed hash, since it is in addresses."""
 
@@ -287,3 +288,10 @@ def _seen_by(person: Viewer) -> QuerySet[ReadMark]:
     return ReadMark.objects.filter(
         conversation=OuterRef("pk"), person_id=person.pk or 0, seen_at__gte=OuterRef("last_arrived_at")
     )
+    Status.PRIORITY: lambda: Q(is_priority=True),
+# Of statuses that few conversations have, what an index finds.
+_FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
+    Status.DUE: _is_due,
+    Status.PRIORITY: lambda: Q(is_priority=True),
+    Status.FAILED: lambda: Q(_has_message(_FAILED)),
+}

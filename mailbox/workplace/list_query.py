@@ -45,6 +45,7 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.UNASSIGNED: lazy("Ej tilldelade"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
     Status.FAILED: lazy("Som inte kom fram"),
+    Status.PRIORITY: lazy("Prioriterade"),
     Status.DONE: lazy("Klara"),
 }
 ORDERS: Final[dict[Order, str | Promise]] = {

@@ -41,6 +41,8 @@ _DONE: Final[dict[str, str | Promise]] = {
     What.DUE: lazy("Klart senast ändrat"),
     What.LABELLED: lazy("Etikett satt"),
     What.UNLABELLED: lazy("Etikett borttagen"),
+    What.PRIORITISED: lazy("Prioriterad"),
+    What.PRIORITY_REMOVED: lazy("Prioriteten borttagen"),
 }
 _WHOLE: Final = frozenset({"all", "hela"})
 

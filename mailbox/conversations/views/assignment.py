@@ -26,6 +26,8 @@ SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
     "reopen": state_changes.reopen,
     "throw-away": state_changes.move_to_trash,
     "withdraw": reassignment.withdraw,
+    "prioritise": state_changes.prioritise,
+    "remove-priority": state_changes.remove_priority,
 }
 # After these the conversation has left the list: the next one comes by itself.
 _LEAVES_THE_LIST: Final = {"finish", "throw-away"}

@@ -28,6 +28,7 @@ _SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
     "reopen": state_changes.reopen,
     "throw-away": state_changes.move_to_trash,
 }
+    "prioritise": state_changes.prioritise,
 
 
 @login_required
