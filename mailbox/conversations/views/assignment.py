@@ -44,7 +44,9 @@ def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
     form.full_clean()
     action = form.given("action") or ""
     try:
-        if action in {"remind", "due"}:
+        if day := reminders.preset_day(action):
+            reminders.set_reminder(conversation.pk, request.user, at_work_begins(day))
+        elif action in {"remind", "due"}:
             _set_day(request, conversation, form, action)
         elif action == "take":
             assignment.assign(conversation.pk, request.user, instead_of=form.given("assignee"))

@@ -56,10 +56,12 @@ def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOf
 
 def _change_of(form: ManyForm) -> bulk.Change | None:
     """The change that a form asks for; None where its day or label is missing."""
-    action, label_id, day = form.given("action"), form.given("label"), form.given("day")
+    action, label_id = form.given("action") or "", form.given("label")
+    preset = reminders.preset_day(action)
+    day = preset or form.given("day")
     if action == "label":
         return (lambda key, person: labels.add(key, person, label_id)) if label_id else None
-    if action == "remind":
+    if action == "remind" or preset:
         if day is None or day <= timezone.localdate():
             return None
         return lambda key, person: reminders.set_reminder(key, person, at_work_begins(day))
