@@ -99,7 +99,7 @@ def reading_context(
         "list_address": from_list.address,
         "list_url": list_url(conversation.mailbox_id, from_list.address),
         "own_url": conversation_url(conversation.pk, from_list.address),
-        "list_name": list_query.NAMES[from_list.view],
+        "list_name": from_list.name,
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),

@@ -20,7 +20,7 @@ from mailbox.conversations.forms import ActionForm, UndoForm
 from mailbox.models import Conversation, ConversationEvent, Person
 from mailbox.requests import PersonRequest
 
-SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
+SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent | None]]] = {
     "give-back": assignment.unassign,
     "finish": state_changes.finish,
     "reopen": state_changes.reopen,

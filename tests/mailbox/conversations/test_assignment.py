@@ -1,7 +1,7 @@
 """Taking care of conversations: by one at a time, with a history, undone within seconds."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
