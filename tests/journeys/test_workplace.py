@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
 from addressbook import models as book
-from mailbox.conversations import labels
+from mailbox.conversations import labels, undo
 from mailbox.models import (
     Attachment,
     Conversation,
@@ -298,16 +298,19 @@ def test_a_conversation_is_prioritised_by_key_and_by_pointer_and_undone(at_work)
     expect(sign).to_be_visible()
     expect(page.locator("#notices")).to_contain_text("Prioriterad: Begäran om yttrande")
     expect(page.locator(".reading-facts .badge.priority")).to_have_text(re.compile("Prioriterad"))
-    expect(page.get_by_role("button", name="Ta bort prioritet").first).to_be_focused()
-    head = page.locator(".reading-head").bounding_box()
     tools = page.locator(".reading-tools").bounding_box()
     assert tools["height"] <= 40, "the toolbar stays one line"
-    assert head["height"] <= 130
-    at_work.check_accessibility()
     page.keyboard.press("z")
     expect(sign).to_have_count(0)
-    page.locator(".facts").get_by_role("button", name="Prioritera").click()
+    # Focus stays on the button that was pressed, which does the opposite now.
+    page.locator(".reading-head").get_by_role("button", name="Prioritera").click()
+    expect(page.locator(".reading-head").get_by_role("button", name="Ta bort prioritet")).to_be_focused()
+    page.locator(".facts").get_by_role("button", name="Ta bort prioritet").click()
+    expect(page.locator(".facts").get_by_role("button", name="Prioritera")).to_be_focused()
+    expect(sign).to_have_count(0)
+    page.keyboard.press("!")
     expect(sign).to_be_visible()
+    at_work.check_accessibility()
 
 
 def test_a_reminder_is_set_by_one_press_in_a_conversation_and_for_several(at_work):
@@ -413,22 +416,26 @@ def _overlaps(one, other) -> bool:
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1920, 1080), (390, 844)])
-def test_a_notice_covers_neither_the_list_s_end_nor_the_composer_s_buttons(at_work, size):
+def test_a_notice_covers_neither_the_list_s_end_nor_the_composer_s_buttons(at_work, size, monkeypatch):
+    # It stays as long as the test lasts.
+    monkeypatch.setattr(undo, "UNDO_SECONDS", 600)
     page = at_work.page
     page.set_viewport_size({"width": size[0], "height": size[1]})
     open_first(page)
     page.locator("#assign").click()
     toast = page.locator("#notices .toast")
     expect(toast).to_contain_text("Tilldelad dig")
-    # It stays as long as somebody is at it.
-    toast.get_by_role("button").focus()
+    list_url = at_work.url + page.locator("[data-list]").get_attribute("data-list")
     page.get_by_role("link", name="Svara", exact=True).click()
-    send = page.locator(".composer .in-thread button:visible")
-    expect(send.first).to_be_visible()
-    for button in send.all():
-        button.focus()
-        assert not _overlaps(toast.bounding_box(), button.bounding_box()), button.inner_text()
-    page.goto(page.locator("[data-list]").get_attribute("data-list"))
+    # In one pane the answer has a page of its own.
+    buttons = page.locator(".composer .in-thread > .toolbar button:visible, #draft > .toolbar button:visible")
+    expect(buttons.first).to_be_visible()
+    for button in buttons.all():
+        button.evaluate("element => element.scrollIntoView({ block: 'nearest' })")
+        # A page of its own tells nothing of what was done before.
+        if toast.count():
+            assert not _overlaps(toast.bounding_box(), button.bounding_box()), button.inner_text()
+    page.goto(list_url)
     for end in (page.locator("#list > p a.button"), page.locator(".list-foot .filter")):
         end.scroll_into_view_if_needed()
         end.evaluate("element => element.scrollIntoView({ block: 'nearest' })")
