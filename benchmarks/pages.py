@@ -262,6 +262,37 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
                 chosen,
             ),
         )
+    across: dict[str, Callable[[int], dict[str, object]]] = {
+        "inbox": lambda number: {},
+        "unassigned, oldest first": lambda number: {"view": View.UNASSIGNED, "order": Order.OLDEST},
+        "done": lambda number: {"view": View.DONE},
+        "done, some mailboxes": lambda number: {
+            "view": View.DONE,
+            "mailboxes": ".".join(str(box.pk) for box in boxes[number % 50 :: 7]),
+        },
+        "sent, due": lambda number: {"view": View.SENT, "status": Status.DUE},
+        "sent, not delivered": lambda number: {"view": View.SENT, "status": Status.FAILED},
+        "done, prioritised": lambda number: {"view": View.DONE, "status": Status.PRIORITY},
+        "done, by organisation": lambda number: {
+            "view": View.DONE,
+            "organisation": written_to[number].counterpart_organisation,
+        },
+        "done, an organisation that is not there": lambda number: {
+            "view": View.DONE,
+            "organisation": f"xyz{number}",
+        },
+        "done, label": lambda number: {"view": View.DONE, "label_name": "Brådskande"},
+        "done, further pages": lambda number: {
+            "view": View.DONE,
+            "after": f"2025-{1 + number % 12:02d}-15T12:00:00+00:00_1",
+        },
+    }
+    for name, chosen in across.items():
+        yield (
+            f"all mailboxes, {name}",
+            PAGE,
+            partial(lambda chosen, number: everywhere.get("/vyer/", chosen(number)), chosen),
+        )
     short, long = conversations("short"), conversations("long")
     yield (
         "conversation, one to five messages",

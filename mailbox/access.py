@@ -9,6 +9,7 @@
   the conversation itself they see as members of its mailbox, or once they have accepted it.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
+- A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
 - Its canned texts, signature, distribution lists and mailings are seen and changed by its members; how long
   what is sent can be undone is said by those who manage it.
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
@@ -53,6 +54,7 @@ from .models import (
     OrganisationRole,
     Person,
     Reassignment,
+    SavedView,
 )
 
 Viewer = Person | AnonymousUser
@@ -122,6 +124,11 @@ def notes_of(person: Viewer) -> QuerySet[Note]:
 def labels_of(person: Viewer) -> QuerySet[Label]:
     """Labels of the mailboxes that the person sees."""
     return Label.objects.filter(mailbox__in=mailboxes_of(person))
+
+
+def saved_views_of(person: Viewer) -> QuerySet[SavedView]:
+    """The lists across mailboxes that the person has saved; what they show is decided when they are shown."""
+    return SavedView.objects.filter(person_id=person.pk or 0)
 
 
 def canned_texts_of(person: Viewer) -> QuerySet[CannedText]:

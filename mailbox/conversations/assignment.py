@@ -200,6 +200,7 @@ def snapshot_for_undo(row: Conversation) -> dict[str, Any]:
         "assignee": row.assignee_id,
         "remind_at": row.remind_at.isoformat() if row.remind_at else None,
         "due_on": row.due_on.isoformat() if row.due_on else None,
+        "is_priority": row.is_priority,
         "offer": row.reassignments.filter(settled_at=None).values_list("pk", flat=True).first(),
         "labels": list(row.labels.values_list("pk", flat=True)),
     }

@@ -88,25 +88,33 @@ class NoteForm(forms.Form):
     list = ListAddressField()
 
 
+class LabelNameField(LineField):
+    """The name of a label."""
+
+    default_error_messages = {
+        "required": lazy("Skriv etikettens namn."),
+        "max_length": lazy("Namnet är för långt: högst 40 tecken."),
+        "not_one_line": lazy("Ta bort radbrytningar och andra tecken som inte kan visas."),
+    }
+
+    def __init__(self, *, required: bool = True) -> None:
+        super().__init__(max_length=40, required=required, empty_value="")
+
+
 class LabelsForm(forms.Form):
-    """The labels that were chosen, and those that the conversation had when the page was made."""
+    """The labels that were chosen, those that the conversation had when the page was made, and the name of
+    one to create."""
 
     label = KeysField(required=False)
     had = KeysField(required=False)
+    new_label = LabelNameField(required=False)
     list = ListAddressField()
 
 
 class LabelForm(forms.Form):
     """A label of a mailbox's: its name and its colour."""
 
-    name = LineField(
-        max_length=40,
-        error_messages={
-            "required": lazy("Skriv etikettens namn."),
-            "max_length": lazy("Namnet är för långt: högst 40 tecken."),
-            "not_one_line": lazy("Ta bort radbrytningar och andra tecken som inte kan visas."),
-        },
-    )
+    name = LabelNameField()
     # What is none of the colours is grey, whatever it is.
     colour = forms.Field(required=False)
 

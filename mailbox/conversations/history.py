@@ -34,6 +34,8 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.NOTE_REMOVED: lazy("%(who)s tog bort sin anteckning"),
     What.LABELLED: lazy("%(who)s satte etiketten %(to)s"),
     What.UNLABELLED: lazy("%(who)s tog bort etiketten %(to)s"),
+    What.PRIORITISED: lazy("%(who)s prioriterade den"),
+    What.PRIORITY_REMOVED: lazy("%(who)s tog bort prioriteten"),
     What.UNDONE: lazy("Ångrat av %(who)s: %(to)s"),
     What.UNDELIVERED: lazy("Tillbaka i inkorgen: ett meddelande kom inte fram eller avvisades"),
     What.OVERDUE: lazy("Tillbaka i inkorgen: kvittens saknas för ett meddelande"),
@@ -57,6 +59,8 @@ _UNDONE: Final[dict[str, str | Promise]] = {
     What.WITHDRAWN: lazy("att ta tillbaka erbjudandet"),
     What.LABELLED: lazy("etiketten"),
     What.UNLABELLED: lazy("att ta bort etiketten"),
+    What.PRIORITISED: lazy("att prioritera den"),
+    What.PRIORITY_REMOVED: lazy("att ta bort prioriteten"),
 }
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Value
+from django.db.models.functions import Lower
 
 from mailbox import events
 from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, Label, Labelling, Person
@@ -51,14 +52,19 @@ def remove(label: Label) -> None:
         events.announce(label.mailbox_id)
 
 
-def set_labels(conversation_id: int, person: Person, chosen: Iterable[int], *, seen: Iterable[int]) -> None:
+def set_labels(
+    conversation_id: int, person: Person, chosen: Iterable[int], *, seen: Iterable[int], new_name: str = ""
+) -> None:
     """Add the chosen labels that the conversation had not, and remove those that are not chosen any more.
 
-    `seen` are the labels that the person's page showed: what others have changed since is kept. Each change
-    records an event. Raises `NotAMember`.
+    `seen` are the labels that the person's page showed: what others have changed since is kept. The label
+    called `new_name` is added too, and created where the mailbox has none. Each change records an event.
+    Raises `NotAMember`, `TooMany`.
     """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
+        if new_name:
+            chosen = {*chosen, _named(row.mailbox, new_name).pk}
         had = {label.pk: label for label in row.labels.all()}
         added, removed = set(chosen) - set(seen), set(seen) - set(chosen)
         wanted = {label.pk: label for label in row.mailbox.labels.filter(pk__in=(set(had) | added) - removed)}
@@ -97,6 +103,16 @@ def labels_by_conversation(conversations: Iterable[Conversation]) -> dict[int, l
     for row in rows.select_related("label").order_by("label__name"):
         found.setdefault(row.conversation_id, []).append(row.label)
     return found
+
+
+def _named(mailbox: FunctionMailbox, name: str) -> Label:
+    """The mailbox's label by a name, in capitals or not; a new grey one where it has none."""
+    known = mailbox.labels.alias(in_lower_case=Lower("name")).filter(in_lower_case=Lower(Value(name)))
+    try:
+        return known.first() or create(mailbox, name, Label.Colour.GREY)
+    except NameTaken:
+        # Somebody has created it in between.
+        return known.get()
 
 
 def _saved(label: Label) -> Label:

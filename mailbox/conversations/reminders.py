@@ -1,6 +1,8 @@
 """Reminders, which bring a conversation to the top of the inbox at a time."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,6 +13,12 @@ from . import assignment
 
 What = ConversationEvent.What
 State = Conversation.State
+# The days that one button sets, by the button's action, from the day it is pressed.
+PRESETS: Final[dict[str, Callable[[date], date]]] = {
+    "remind-tomorrow": lambda today: today + timedelta(days=1),
+    "remind-monday": lambda today: today + timedelta(days=7 - today.weekday()),
+    "remind-in-a-week": lambda today: today + timedelta(days=7),
+}
 
 
 def set_reminder(conversation_id: int, person: Person, at: datetime | None) -> ConversationEvent:
@@ -22,6 +30,12 @@ def set_reminder(conversation_id: int, person: Person, at: datetime | None) -> C
         row.save(update_fields=["remind_at"])
         to = timezone.localtime(at).date().isoformat() if at else ""
         return assignment.record_event(row, What.REMIND, person, before=before, to=to)
+
+
+def preset_day(action: str) -> date | None:
+    """The day that a button stands for, counted from today in local time; None for other actions."""
+    preset = PRESETS.get(action)
+    return preset(timezone.localdate()) if preset else None
 
 
 def send_due_reminders() -> int:

@@ -1,4 +1,4 @@
-"""Changes of a conversation's state (open, done, in the trash), of whose turn it is, and of its due date.
+"""Changes of a conversation's state (open, done, in the trash), whose turn it is, due date and priority.
 
 Every change locks the conversation first and records an event. A person can undo their own change for some
 seconds (`undo`).
@@ -80,3 +80,25 @@ def set_due_on(conversation_id: int, person: Person, due_on: date | None) -> Con
         row.save(update_fields=["due_on"])
         to = due_on.isoformat() if due_on else ""
         return assignment.record_event(row, What.DUE, person, before=before, to=to)
+
+
+def prioritise(conversation_id: int, person: Person) -> ConversationEvent | None:
+    """Mark the conversation as prioritised; None where it is already. Raises `NotAMember`."""
+    return _set_priority(conversation_id, person, is_priority=True)
+
+
+def remove_priority(conversation_id: int, person: Person) -> ConversationEvent | None:
+    """Remove the conversation's priority; None where it has none. Raises `NotAMember`."""
+    return _set_priority(conversation_id, person, is_priority=False)
+
+
+def _set_priority(conversation_id: int, person: Person, *, is_priority: bool) -> ConversationEvent | None:
+    with transaction.atomic():
+        row = assignment.locked_for(conversation_id, person)
+        if row.is_priority == is_priority:
+            return None
+        before = assignment.snapshot_for_undo(row)
+        row.is_priority = is_priority
+        row.save(update_fields=["is_priority"])
+        what = What.PRIORITISED if is_priority else What.PRIORITY_REMOVED
+        return assignment.record_event(row, what, person, before=before)

@@ -15,7 +15,7 @@ from . import assignment
 
 UNDO_SECONDS: Final = 20
 What = ConversationEvent.What
-# Events that do not change the conversation's state, assignee, days or labels.
+# Events that do not change the conversation's state, assignee, days, priority or labels.
 _NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.RETENTION_HOLD, What.RELEASED)
 
 
@@ -68,7 +68,8 @@ def undo(event_id: int, person: Person) -> Conversation:
         row.state = before["state"]
         row.remind_at = datetime.fromisoformat(before["remind_at"]) if before["remind_at"] else None
         row.due_on = date.fromisoformat(before["due_on"]) if before.get("due_on") else None
-        row.save(update_fields=["state", "remind_at", "due_on"])
+        row.is_priority = before.get("is_priority", row.is_priority)
+        row.save(update_fields=["state", "remind_at", "due_on", "is_priority"])
         _restore_offer(row, before.get("offer"))
         if "labels" in before:
             row.labels.set(Label.objects.filter(pk__in=before["labels"], mailbox=row.mailbox))

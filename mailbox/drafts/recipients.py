@@ -3,6 +3,7 @@
 Each recipient gets a message of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +47,16 @@ def recipients_of(draft: Draft) -> list[Recipient]:
         for row in draft.further_recipients.all()
     ]
     return [first, *further] if draft.recipient_address else further
+
+
+def chosen_functions(recipients: Sequence[Recipient]) -> set[int]:
+    """Keys of the functions in the address book that are among the recipients."""
+    if not recipients:
+        return set()
+    rows = FunctionAddress.objects.filter(identifier__in={recipient.address for recipient in recipients})
+    present = {(recipient.participant, recipient.address) for recipient in recipients}
+    known = rows.values_list("pk", "organisation__participant_id", "identifier")
+    return {key for key, participant, address in known if (participant, address) in present}
 
 
 def organisation_name(mailbox: FunctionMailbox) -> str:

@@ -18,6 +18,7 @@ KEYS: Final[tuple[tuple[str, str | Promise], ...]] = (
     ("a", lazy("Adressbok")),
     ("j", lazy("Nästa konversation i listan")),
     ("k", lazy("Föregående konversation i listan")),
+    ("!", lazy("Prioritera konversationen, eller ta bort prioriteten")),
     ("?", lazy("Hjälp")),
 )
 

@@ -12,7 +12,7 @@ from .person import Person
 from .redirection import Redirection
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
-from .working import Label, Labelling, Mention, Note
+from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "RetentionHold",
     "RetentionProtocol",
     "RetentionRule",
+    "SavedView",
     "SearchEntry",
     "UnattendedAlarm",
     "UsedLogoutToken",

@@ -84,6 +84,7 @@ class Conversation(models.Model):
     has_sent = models.BooleanField(default=False, db_default=False)
     due_on = models.DateField(null=True, blank=True)
     remind_at = models.DateTimeField(null=True, blank=True)
+    is_priority = models.BooleanField(default=False, db_default=False)
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -127,6 +128,11 @@ class Conversation(models.Model):
                 fields=["mailbox", "remind_at", "-last_activity_at", "-id"],
                 name="conversation_reminded",
                 condition=models.Q(state="open", remind_at__isnull=False),
+            ),
+            models.Index(
+                fields=["mailbox", "-last_activity_at", "-id"],
+                name="conversation_priority",
+                condition=models.Q(is_priority=True),
             ),
             models.Index(
                 fields=["remind_at"], name="conversation_remind", condition=models.Q(remind_at__isnull=False)

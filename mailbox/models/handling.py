@@ -52,6 +52,8 @@ class ConversationEvent(models.Model):
         NOTE_REMOVED = "note-removed"
         LABELLED = "labelled"
         UNLABELLED = "unlabelled"
+        PRIORITISED = "priority"
+        PRIORITY_REMOVED = "no-priority"
         UNDONE = "undone"
         UNDELIVERED = "undelivered"
         OVERDUE = "overdue"

@@ -1,4 +1,4 @@
-"""Internal notes with mentions, and labels."""
+"""Internal notes with mentions, labels, and the views that people save."""
 
 import uuid
 from typing import Any, ClassVar, Final, Self
@@ -84,3 +84,20 @@ class Labelling(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["label", "conversation"], name="labelled_once")]
+
+
+class SavedView(models.Model):
+    """A list across mailboxes that a person has saved: the query string of its address."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=40)
+    address = models.TextField(help_text="view, mailboxes, filters and order; never a reference")
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint("person", Lower("name"), name="saved_view_once")]
+
+    def __str__(self) -> str:
+        return self.name

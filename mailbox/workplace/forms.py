@@ -9,10 +9,14 @@ from typing import Any, Final
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as lazy
 
-from mailbox.forms import AddressForm, DayField, KeyField, renamed
+from mailbox.conversations.forms import ListAddressField
+from mailbox.forms import AddressForm, DayField, KeyField, KeysField, LineField, renamed
+from transport.row_keys import row_key
 
 LONGEST_NAME: Final = 100
+MOST_MAILBOXES: Final = 200
 _LONGEST_ADDRESS: Final = 2_000
 _LONGEST_PAGE_KEY: Final = 120
 _LARGEST_PAGE: Final = 999_999
@@ -70,9 +74,25 @@ class HashField(forms.Field):
         return number - 2**_HASH_BITS if number >> (_HASH_BITS - 1) else number
 
 
-class ListAddressForm(AddressForm):
-    """Which view of a mailbox, narrowed and ordered how, and which page of it."""
+class MailboxesField(forms.Field):
+    """Keys of mailboxes in an address, with full stops between them; none stands for all mailboxes, and so do
+    more than `MOST_MAILBOXES`."""
 
+    def to_python(self, value: Any) -> tuple[int, ...]:
+        text = str(value or "")
+        if len(text) > _LONGEST_ADDRESS:
+            return ()
+        keys = sorted({key for part in text.split(".") if (key := row_key(part)) is not None})
+        return tuple(keys) if len(keys) <= MOST_MAILBOXES else ()
+
+
+class ListAddressForm(AddressForm):
+    """Which view of a mailbox or across mailboxes, narrowed and ordered how, and which page of it. Across
+    mailboxes a label is found by its name."""
+
+    across = TextField()
+    mailboxes = MailboxesField(required=False, initial=())
+    label_name = TextField()
     view = TextField()
     order = TextField()
     status = TextField()
@@ -91,6 +111,8 @@ class ListAddressForm(AddressForm):
 class ListFilterForm(forms.Form):
     """What the filter above a list says. A reference is not repeated: it becomes a hash in the address."""
 
+    mailbox = KeysField(required=False)
+    label_name = TextField()
     view = TextField()
     order = TextField()
     status = TextField()
@@ -113,6 +135,27 @@ class ConversationAddressForm(AddressForm):
     message = KeyField(required=False)
     history = TextField()
     list = TextField(_LONGEST_ADDRESS)
+
+
+class SavedViewForm(forms.Form):
+    """The name of a view across mailboxes, and the address of the list that it saves."""
+
+    name = LineField(
+        max_length=40,
+        error_messages={
+            "required": lazy("Skriv vyns namn."),
+            "max_length": lazy("Namnet är för långt: högst 40 tecken."),
+            "not_one_line": lazy("Ta bort radbrytningar och andra tecken som inte kan visas."),
+        },
+    )
+    list = ListAddressField()
+
+
+class SavedViewActionForm(forms.Form):
+    """What is done with a saved view, and the list that is shown meanwhile."""
+
+    action = forms.ChoiceField(choices=[("rename", ""), ("remove", "")])
+    list = ListAddressField()
 
 
 class SeenForm(AddressForm):

@@ -1,12 +1,13 @@
 """A person's mailboxes with their counts, and the views of a mailbox."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BigIntegerField, Exists, Func, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from mailbox import access
@@ -27,11 +28,12 @@ from mailbox.search.words import as_number
 from transport.storage.encryption.keys import search_key
 
 from .capped_count import MOST, counted
-from .list_order import Order, Page, page_in
+from .list_order import Order, Page, first_rows, page_in
 
 # A name that occurs so often among so many latest conversations counts as frequent.
 _SAMPLE: Final = 1_000
 _OFTEN: Final = 10
+_SAMPLE_OF_EACH: Final = 5
 _FAILED = Q(delivery_state__in=FAILED) | Q(is_receipt_missing=True)
 _OPEN = Q(state=Conversation.State.OPEN)
 
@@ -49,6 +51,9 @@ class View(StrEnum):
     TRASH = "papperskorg"
 
 
+_OPEN_VIEWS: Final = frozenset({View.INBOX, View.MINE, View.UNASSIGNED, View.WAITING})
+
+
 class Status(StrEnum):
     """The status filters by their names in addresses."""
 
@@ -57,13 +62,36 @@ class Status(StrEnum):
     ASSIGNED = "tagna"
     UNASSIGNED = "otagna"
     DUE = "forfallna"
+    PRIORITY = "prioriterade"
     FAILED = "fel"
     DONE = "klara"
 
 
 @dataclass(frozen=True, slots=True)
+class _Scope:
+    """The conversations of a list's mailboxes, and a sample of the latest of them, which tells whether
+    something is frequent among them."""
+
+    known: QuerySet[Conversation]
+    sample: QuerySet[Conversation]
+    is_across: bool = False
+
+
+class _Each(Func):
+    """A row for each key of a subquery."""
+
+    function = "UNNEST"
+    set_returning = True
+    output_field = BigIntegerField()
+
+    def __init__(self, keys: QuerySet[Any, Any]) -> None:
+        super().__init__(ArraySubquery(keys))
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of a view. `reference` is a keyed hash, since it is in addresses."""
+    """The filters of a view. `reference` is a keyed hash, since it is in addresses. `label_name` is that of a
+    label in any of several mailboxes."""
 
     status: Status | None = None
     label_id: int | None = None
@@ -74,6 +102,7 @@ class Filters:
     has_attachments: bool = False
     since: date | None = None
     until: date | None = None
+    label_name: str = ""
 
     def __bool__(self) -> bool:
         return self != Filters()
@@ -128,7 +157,7 @@ def keys_in(
 ) -> list[int]:
     """The keys of the conversations in a view, the latest first, `most` of them."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _narrowed(_with_latest_out(_with_unread(rows, person)), mailbox, filters)
+    rows = _narrowed(_with_latest_out(_with_unread(rows, person)), _scope_of(mailbox), filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
@@ -143,10 +172,62 @@ def page_of(
 ) -> Page[Conversation]:
     """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _with_unread(rows, person).select_related("assignee")
-    rows = _with_latest_out(rows).annotate(last_message_id=Subquery(_latest_message().values("pk")[:1]))
-    rows = _narrowed(rows, mailbox, filters or Filters())
+    rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox), filters or Filters())
     return page_in(rows, order if order in orders_of(view) else Order.LATEST, after)
+
+
+def page_across(
+    person: Viewer,
+    after: str = "",
+    *,
+    mailbox_ids: Collection[int] = (),
+    view: View = View.INBOX,
+    filters: Filters | None = None,
+    order: Order = Order.LATEST,
+) -> Page[Conversation]:
+    """A page of a view across the person's mailboxes, or those of them with `mailbox_ids`.
+
+    The first rows of each mailbox, by its index, are merged: the page costs as much for each mailbox as one
+    of its own, however many conversations there are.
+    """
+    boxes, scope = _across(person, mailbox_ids)
+    order = order if order in orders_of(view, is_across=True) else Order.LATEST
+    filters = filters or Filters()
+    selective = _selective(filters)
+    if filters.status in _FOUND_BY_INDEX:
+        selective.append(_FOUND_BY_INDEX[filters.status]())
+    # What few conversations meet is found by its own index, and sorted.
+    is_rare = any(_is_rare(scope, condition) for condition in selective)
+    rows = scope.known if is_rare else Conversation.objects.all()
+    rows = _with_latest_out(_with_unread(rows.filter(_in_view(view, person)), person))
+    rows = _narrowed(rows, scope, filters)
+    if not is_rare:
+        first_of_each = first_rows(rows.filter(mailbox=OuterRef("pk")), order, after).values("pk")
+        rows = Conversation.objects.filter(pk__in=boxes.annotate(key=_Each(first_of_each)).values("key"))
+    return page_in(_for_rows(rows.select_related("mailbox"), person), order, after)
+
+
+def keys_across(
+    person: Viewer, view: View, filters: Filters, *, mailbox_ids: Collection[int] = (), most: int
+) -> list[int]:
+    """The keys of the conversations in a view across mailboxes, the latest first, `most` of them."""
+    _boxes, scope = _across(person, mailbox_ids)
+    rows = _with_latest_out(_with_unread(scope.known.filter(_in_view(view, person)), person))
+    rows = _narrowed(rows, scope, filters)
+    return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
+
+
+def counted_across(
+    person: Viewer, view: View, filters: Filters, *, mailbox_ids: Collection[int] = ()
+) -> Func | None:
+    """An expression for the number of conversations in a view across mailboxes; None where it could cost more
+    than that of a mailbox's own views, which count open conversations."""
+    is_cheap = filters == Filters(status=filters.status) and filters.status is not Status.FAILED
+    if not is_cheap or (filters.status is not None and view not in _OPEN_VIEWS):
+        return None
+    _boxes, scope = _across(person, mailbox_ids)
+    rows = _with_unread(scope.known.filter(_in_view(view, person)), person)
+    return counted(_narrowed(rows, scope, filters))
 
 
 def drafts_of(
@@ -157,10 +238,10 @@ def drafts_of(
     return page_in(rows, order, after, at="changed_at")
 
 
-def orders_of(view: View) -> tuple[Order, ...]:
-    """The orders of a view; only views of open conversations can be ordered by due date and reminder."""
-    is_open = view in {View.INBOX, View.MINE, View.UNASSIGNED, View.WAITING}
-    return tuple(Order) if is_open else (Order.LATEST, Order.OLDEST)
+def orders_of(view: View, *, is_across: bool = False) -> tuple[Order, ...]:
+    """The orders of a view; only views of open conversations can be ordered by due date and reminder, and
+    none across mailboxes."""
+    return tuple(Order) if view in _OPEN_VIEWS and not is_across else (Order.LATEST, Order.OLDEST)
 
 
 def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
@@ -210,19 +291,37 @@ def _in_view(view: View, person: Viewer) -> Q:
     }[view]
 
 
-def _narrowed(
-    rows: QuerySet[Conversation], mailbox: FunctionMailbox, filters: Filters
-) -> QuerySet[Conversation]:
+def _for_rows(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:
+    """The conversations with what `rows.rows_of` shows of each."""
+    rows = _with_latest_out(_with_unread(rows, person)).select_related("assignee")
+    return rows.annotate(last_message_id=Subquery(_latest_message().values("pk")[:1]))
+
+
+def _scope_of(mailbox: FunctionMailbox) -> _Scope:
+    known = Conversation.objects.filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
+    return _Scope(known, Conversation.objects.filter(pk__in=known.values("pk")[:_SAMPLE]))
+
+
+def _across(person: Viewer, mailbox_ids: Collection[int]) -> tuple[QuerySet[FunctionMailbox], _Scope]:
+    """The person's mailboxes, or those of them with `mailbox_ids`, and the scope of a list across them."""
+    boxes = mailboxes_of(person)
+    if mailbox_ids:
+        boxes = boxes.filter(pk__in=mailbox_ids)
+    latest = Conversation.objects.filter(mailbox=OuterRef("pk")).order_by("-last_activity_at", "-pk")
+    keys = boxes.annotate(key=_Each(latest.values("pk")[:_SAMPLE_OF_EACH])).values("key")
+    known = Conversation.objects.filter(mailbox__in=boxes)
+    return boxes, _Scope(known, Conversation.objects.filter(pk__in=keys), is_across=True)
+
+
+def _narrowed(rows: QuerySet[Conversation], scope: _Scope, filters: Filters) -> QuerySet[Conversation]:
     if filters.status is not None:
         rows = rows.filter(_STATUSES[filters.status]())
     if filters.label_id is not None:
         rows = rows.filter(
             Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
         )
-    if filters.organisation:
-        rows = _by_other_side(rows, mailbox, counterpart_organisation__icontains=filters.organisation)
-    if filters.function:
-        rows = _by_other_side(rows, mailbox, counterpart_function__icontains=filters.function)
+    for condition in _selective(filters):
+        rows = rows.filter(condition) if scope.is_across else _by_frequency(rows, scope, condition)
     if filters.is_confidential:
         rows = rows.filter(is_confidential=True)
     if filters.has_attachments:
@@ -239,20 +338,34 @@ def _narrowed(
     return rows
 
 
-def _by_other_side(
-    rows: QuerySet[Conversation], mailbox: FunctionMailbox, **of_message: str
-) -> QuerySet[Conversation]:
-    """The conversations with messages to or from the counterpart.
+def _selective(filters: Filters) -> list[Q]:
+    """Conditions that few conversations may meet, which an index finds."""
+    conditions = []
+    if filters.organisation:
+        conditions.append(Q(_has_message(counterpart_organisation__icontains=filters.organisation)))
+    if filters.function:
+        conditions.append(Q(_has_message(counterpart_function__icontains=filters.function)))
+    if filters.label_name:
+        labelled = Labelling.objects.filter(
+            conversation=OuterRef("pk"), label__name__iexact=filters.label_name
+        )
+        conditions.append(Q(Exists(labelled)))
+    return conditions
 
-    For a frequent counterpart, walking the list finds a page of them soon. For a rare one they are looked up
-    first. The database cannot decide this: it has no statistics of names for each mailbox.
+
+def _by_frequency(rows: QuerySet[Conversation], scope: _Scope, condition: Q) -> QuerySet[Conversation]:
+    """The conversations that meet the condition.
+
+    What is frequent is found soon by walking the list. What is rare is looked up first. The database cannot
+    decide this: it has no statistics of names for each mailbox.
     """
-    has_message = _has_message(**of_message)
-    known = Conversation.objects.filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
-    sample = Conversation.objects.filter(has_message, pk__in=known.values("pk")[:_SAMPLE])
-    if sample.order_by().count() >= _OFTEN:
-        return rows.filter(has_message)
-    return rows.filter(pk__in=list(known.filter(has_message).order_by().values_list("pk", flat=True)))
+    if not _is_rare(scope, condition):
+        return rows.filter(condition)
+    return rows.filter(pk__in=list(scope.known.filter(condition).order_by().values_list("pk", flat=True)))
+
+
+def _is_rare(scope: _Scope, condition: Q) -> bool:
+    return scope.sample.filter(condition).order_by().count() < _OFTEN
 
 
 def _has_message(*conditions: Q, **of_message: str) -> Exists:
@@ -273,9 +386,16 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.ASSIGNED: lambda: _OPEN & Q(assignee__isnull=False),
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
+    Status.PRIORITY: lambda: Q(is_priority=True),
     # Failed messages first: an index has them.
     Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
+}
+# Of statuses that few conversations have, what an index finds.
+_FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
+    Status.DUE: _is_due,
+    Status.PRIORITY: lambda: Q(is_priority=True),
+    Status.FAILED: lambda: Q(_has_message(_FAILED)),
 }
 
 

@@ -86,10 +86,16 @@ def page_in(rows: QuerySet[Row], order: Order, after: str = "", *, at: str = "la
     return _as_page(found)
 
 
-def _next(rows: QuerySet[Row], by: _By, key: Sequence[Any] | None) -> list[Row]:
+def first_rows(rows: QuerySet[Row], order: Order, after: str) -> QuerySet[Row]:
+    """The rows of a page by latest activity, and one more, as a query that need not be run by itself."""
+    by = _By("last_activity_at", is_latest_first=order is Order.LATEST)
+    return _next(rows, by, _key(by, after))
+
+
+def _next(rows: QuerySet[Row], by: _By, key: Sequence[Any] | None) -> QuerySet[Row]:
     """The rows of a page, and one more."""
     further = rows if key is None else rows.filter(by.after(key))
-    return list(further.order_by(*by.fields)[: PAGE + 1])
+    return further.order_by(*by.fields)[: PAGE + 1]
 
 
 def _as_page(found: Sequence[tuple[_By, Row]]) -> Page[Row]:

@@ -5,9 +5,10 @@ from typing import Final
 
 from django.http import QueryDict
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from mailbox.conversations.addresses import list_url
+from mailbox.conversations.addresses import ACROSS, ACROSS_ON, list_url
 from mailbox.models import FunctionMailbox
 
 from .forms import ListAddressForm, ListFilterForm, with_english_names
@@ -44,6 +45,7 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.ASSIGNED: lazy("Tilldelade"),
     Status.UNASSIGNED: lazy("Ej tilldelade"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
+    Status.PRIORITY: lazy("Prioriterade"),
     Status.FAILED: lazy("Som inte kom fram"),
     Status.DONE: lazy("Klara"),
 }
@@ -54,11 +56,21 @@ ORDERS: Final[dict[Order, str | Promise]] = {
     Order.REMINDER: lazy("Närmaste påminnelse först"),
 }
 _CHECKED: Final = "on"
+# Drafts are no conversations. A reference's hash and a label's key are of one organisation or mailbox.
+VIEWS_ACROSS: Final = tuple(view for view in View if view is not View.DRAFTS)
+_ONLY_IN_A_MAILBOX: Final = ("reference", "label")
+_ONLY_ACROSS: Final = ("across", "mailboxes", "label_name")
+_NAMES_OF_FILTER: Final = tuple(
+    name for name in ListFilterForm.base_fields if name not in {"mailbox", "reference", "clear"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What an address asks for; `query` repeats it without the page, `address` with it, as query strings."""
+    """What an address asks for; `query` repeats it without the page, `address` with it, as query strings.
+
+    A list across mailboxes (`is_across`) is of those with `mailbox_ids`, or of all.
+    """
 
     view: View
     filters: Filters
@@ -67,22 +79,43 @@ class ListQuery:
     page: int
     query: str
     address: str
+    is_across: bool = False
+    mailbox_ids: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str | Promise:
+        """The name of the view, and that it is one across mailboxes."""
+        view = NAMES[self.view]
+        return _("Alla brevlådor: %(view)s") % {"view": view} if self.is_across else view
 
     def url(self, mailbox_id: int) -> str:
         """The page of the list."""
         return list_url(mailbox_id, self.address)
 
 
-def read(given: QueryDict) -> ListQuery:
-    """What an address asks for; invalid parameters are ignored."""
+def read(given: QueryDict, *, is_across: bool | None = None) -> ListQuery:
+    """What an address asks for; invalid parameters are ignored.
+
+    `is_across` is whether it is the address of a list across mailboxes; None where the address itself says.
+    """
     parameters = with_english_names(given)
     asked = ListAddressForm(parameters).understood()
-    view = View(asked["view"]) if asked["view"] in set(View) else View.INBOX
+    if is_across is None:
+        is_across = asked[ACROSS] == ACROSS_ON
+    for name in _ONLY_IN_A_MAILBOX if is_across else _ONLY_ACROSS:
+        asked[name] = ListAddressForm.base_fields[name].initial
+    views = VIEWS_ACROSS if is_across else tuple(View)
+    view = View(asked["view"]) if asked["view"] in views else View.INBOX
+    orders = orders_of(view, is_across=is_across)
     status, order = asked["status"], asked["order"]
     kept = QueryDict(mutable=True)
+    if is_across:
+        kept[ACROSS] = ACROSS_ON
     for name in ListAddressForm.base_fields:
-        if name in parameters and parameters[name] and asked[name]:
+        if name != ACROSS and name in parameters and parameters[name] and asked[name]:
             kept[name] = str(parameters[name])
+    if asked["mailboxes"]:
+        kept["mailboxes"] = ".".join(str(key) for key in asked["mailboxes"])
     without_page = kept.copy()
     for name in ("after", "page"):
         without_page.pop(name, None)
@@ -98,26 +131,37 @@ def read(given: QueryDict) -> ListQuery:
             has_attachments=asked["attachments"] == _CHECKED,
             since=asked["since"],
             until=asked["until"],
+            label_name=(asked["label_name"] or "").strip(),
         ),
-        Order(order) if order in orders_of(view) else Order.LATEST,
+        Order(order) if order in orders else Order.LATEST,
         asked["after"] or "",
         asked["page"],
         without_page.urlencode(),
         kept.urlencode(),
+        is_across,
+        asked["mailboxes"],
     )
 
 
-def address_of_filter(mailbox: FunctionMailbox, posted: QueryDict) -> QueryDict:
-    """The address that the filter leads to. A reference becomes a keyed hash; clearing leaves the view."""
+def address_of_filter(mailbox: FunctionMailbox | None, posted: QueryDict) -> QueryDict:
+    """The address that the filter of a mailbox's list leads to, or of the list across mailboxes (None).
+
+    A reference becomes a keyed hash; clearing leaves the view.
+    """
     form = ListFilterForm(with_english_names(posted))
     form.full_clean()
     given = form.cleaned_data
     query = QueryDict(mutable=True)
-    names = ("view",) if given.get("clear") else tuple(ListFilterForm.base_fields)[:-2]
-    for name in names:
+    if mailbox is None:
+        query[ACROSS] = ACROSS_ON
+    is_cleared = bool(given.get("clear"))
+    if mailbox is None and not is_cleared and (chosen := given.get("mailbox")):
+        query["mailboxes"] = ".".join(str(key) for key in sorted(chosen))
+    unused = _ONLY_IN_A_MAILBOX if mailbox is None else _ONLY_ACROSS
+    for name in ("view",) if is_cleared else (name for name in _NAMES_OF_FILTER if name not in unused):
         if value := (given.get(name) or "").strip():
             query[name] = value
     reference = (given.get("reference") or "").strip()
-    if reference and not given.get("clear"):
+    if mailbox is not None and reference and not is_cleared:
         query["reference"] = f"{reference_hash(mailbox, reference) & (2**64 - 1):016x}"
     return query

@@ -48,7 +48,7 @@ def position_of(
         onward = read(_next_page(asked, page.after))
         rows = list_page(mailbox, person, onward).rows
         next_key, next_list = (rows[0].pk, onward.address) if rows else (None, "")
-    if asked.filters:
+    if asked.filters or asked.is_across:
         count = None
     elif count is None:
         count = inbox.count_in(mailbox, person, asked.view)
@@ -63,9 +63,23 @@ def position_of(
 
 
 def list_page(mailbox: FunctionMailbox, person: Viewer, asked: ListQuery) -> Page[Conversation]:
-    """The requested page of the list."""
+    """The requested page of the list, which is across mailboxes where that is asked for."""
+    if asked.is_across:
+        return page_across(person, asked)
     return inbox.page_of(
         mailbox, person, asked.after, view=asked.view, filters=asked.filters, order=asked.order
+    )
+
+
+def page_across(person: Viewer, asked: ListQuery) -> Page[Conversation]:
+    """The requested page of the list across the person's mailboxes."""
+    return inbox.page_across(
+        person,
+        asked.after,
+        mailbox_ids=asked.mailbox_ids,
+        view=asked.view,
+        filters=asked.filters,
+        order=asked.order,
     )
 
 

@@ -41,6 +41,8 @@ _DONE: Final[dict[str, str | Promise]] = {
     What.DUE: lazy("Klart senast ändrat"),
     What.LABELLED: lazy("Etikett satt"),
     What.UNLABELLED: lazy("Etikett borttagen"),
+    What.PRIORITISED: lazy("Prioriterad"),
+    What.PRIORITY_REMOVED: lazy("Prioriteten borttagen"),
 }
 _WHOLE: Final = frozenset({"all", "hela"})
 
@@ -97,7 +99,7 @@ def reading_context(
         "list_address": from_list.address,
         "list_url": list_url(conversation.mailbox_id, from_list.address),
         "own_url": conversation_url(conversation.pk, from_list.address),
-        "list_name": list_query.NAMES[from_list.view],
+        "list_name": from_list.name,
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),

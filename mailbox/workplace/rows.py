@@ -22,7 +22,8 @@ _NOT_DELIVERED: Final = (*FAILED, CANCELLED)
 
 @dataclass(frozen=True, slots=True)
 class ConversationRow:
-    """A conversation in a list. `first_words` is empty where it is confidential."""
+    """A conversation in a list. `first_words` is empty where it is confidential, and `mailbox_name` in the
+    list of one mailbox."""
 
     conversation: Conversation
     url: str
@@ -34,6 +35,7 @@ class ConversationRow:
     first_words: str
     attachment_count: int
     initials: str
+    mailbox_name: str
 
     @property
     def pk(self) -> int:
@@ -48,15 +50,23 @@ class RowPage:
     after: str
 
 
-def rows_of(page: Page[Conversation], person: Viewer, list_address: str) -> RowPage:
-    """The rows of a page, in three queries however many there are."""
+def rows_of(
+    page: Page[Conversation], person: Viewer, list_address: str, *, is_across: bool = False
+) -> RowPage:
+    """The rows of a page, in three queries however many there are. Across mailboxes each names its own."""
     labels_of = labels.labels_by_conversation(page.rows)
     words = first_words_of(page.rows, person)
     counts = _attachment_counts(page.rows)
     today = timezone.localdate()
     rows = [
         _row(
-            row, labels_of.get(row.pk, []), words.get(row.pk, ""), counts.get(row.pk, 0), list_address, today
+            row,
+            labels_of.get(row.pk, []),
+            words.get(row.pk, ""),
+            counts.get(row.pk, 0),
+            list_address,
+            today,
+            row.mailbox.name if is_across else "",
         )
         for row in page.rows
     ]
@@ -76,6 +86,7 @@ def _row(
     attachment_count: int,
     list_address: str,
     today: date,
+    mailbox_name: str,
 ) -> ConversationRow:
     annotations: dict[str, Any] = vars(row)
     state = annotations["last_state"] or ""
@@ -91,6 +102,7 @@ def _row(
         first_words=words,
         attachment_count=attachment_count,
         initials=initials_of(row.assignee.name) if row.assignee else "",
+        mailbox_name=mailbox_name,
     )
 
 

@@ -10,9 +10,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from mailbox import access
-from mailbox.models import Conversation, FunctionMailbox, Mention, Person
+from mailbox.conversations.addresses import with_query
+from mailbox.models import Conversation, FunctionMailbox, Mention, Person, SavedView
 
-from . import inbox
+from . import inbox, saved_views
 from .capped_count import counted
 from .inbox import View
 from .list_query import NAMES
@@ -20,11 +21,11 @@ from .list_query import NAMES
 
 @dataclass(frozen=True, slots=True)
 class SidebarLink:
-    """A link of the sidebar, with the number of conversations that it leads to."""
+    """A link of the sidebar, with the number of conversations that it leads to, where that is known."""
 
     name: str | Promise
     url: str
-    count: int
+    count: int | None
     is_current: bool = False
     is_urgent: bool = False
 
@@ -44,10 +45,12 @@ class SidebarMailbox:
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:
-    """`write_url` begins a message from the mailbox that is shown, or from the only one."""
+    """`write_url` begins a message from the mailbox that is shown, or from the only one. `saved` are the
+    person's views across mailboxes."""
 
     write_url: str
     waiting: Sequence[SidebarLink]
+    saved: Sequence[SidebarLink]
     mailboxes: Sequence[SidebarMailbox]
 
 
@@ -57,14 +60,26 @@ def sidebar_of(
     mailbox: FunctionMailbox | None = None,
     view: View | None = None,
     counts: dict[View, int] | None = None,
+    shown_across: str | None = None,
 ) -> Sidebar:
-    """The sidebar beside a mailbox's list, with the views' `counts`, or beside the start page. A fixed number
-    of queries."""
+    """The sidebar beside a mailbox's list, with the views' `counts`, beside the list across mailboxes with
+    the address `shown_across`, or beside the start page. A fixed number of queries."""
     boxes = list(inbox.mailboxes_with_counts(person))
     writable = mailbox or (boxes[0] if len(boxes) == 1 else None)
+    saved = saved_views.views_of(person)
+    found = _counts(person, saved) if boxes else {}
     return Sidebar(
         reverse("write", args=[writable.pk]) if writable is not None else "",
-        _waiting(person) if boxes else [],
+        _waiting(found) if boxes else [],
+        [
+            SidebarLink(
+                view.name,
+                with_query(reverse("all-mailboxes"), view.address),
+                found.get(_name_of_count(view)),
+                view.address == shown_across,
+            )
+            for view in saved
+        ],
         [_mailbox(box, counts if mailbox and box.pk == mailbox.pk else None, view) for box in boxes],
     )
 
@@ -88,25 +103,37 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
     )
 
 
-def _waiting(person: Person) -> list[SidebarLink]:
-    """The number of things that wait for the person in all mailboxes, in one query."""
+def _counts(person: Person, saved: Sequence[SavedView]) -> dict[str, int]:
+    """The number of things that wait for the person in all mailboxes, and of conversations in saved views, in
+    one query."""
+    counters = saved_views.counters(person, saved)
+    of_views = {_name_of_count(view): counters[view.pk] for view in saved if view.pk in counters}
     mine = Conversation.objects.filter(
         mailbox__in=access.mailboxes_of(person), assignee=person, state=Conversation.State.OPEN
     )
     mentions = Mention.objects.filter(
         person=person, seen_at=None, note__conversation__mailbox__in=access.mailboxes_of(person)
     )
-    found = (
+    found: dict[str, int] = (
         Person.objects.filter(pk=person.pk)
         .annotate(
             mine=counted(mine),
             mentioned=counted(mentions),
             due=counted(mine.filter(due_on__lte=timezone.localdate())),
             failed=counted(inbox.not_delivered(person)),
+            **of_views,
         )
-        .values("mine", "mentioned", "due", "failed")
+        .values("mine", "mentioned", "due", "failed", *of_views)
         .get()
     )
+    return found
+
+
+def _name_of_count(view: SavedView) -> str:
+    return f"view_{view.pk}"
+
+
+def _waiting(found: dict[str, int]) -> list[SidebarLink]:
     start = reverse("start")
     return [
         SidebarLink(_("Kom inte fram"), f"{start}#kom-inte-fram", found["failed"], is_urgent=True),

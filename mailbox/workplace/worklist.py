@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from mailbox import access
@@ -88,9 +88,11 @@ def _reminders(person: Person) -> QuerySet[ConversationEvent]:
 
 
 def _assigned(person: Person) -> QuerySet[Conversation]:
+    """What is overdue first, then what is prioritised, then by due date."""
     rows = access.conversations_of(person).filter(assignee=person, state=Conversation.State.OPEN)
     rows = rows.select_related("mailbox")
-    return rows.order_by(F("due_on").asc(nulls_last=True), "-last_activity_at", "-pk")
+    urgency = Case(When(due_on__lt=timezone.localdate(), then=0), When(is_priority=True, then=1), default=2)
+    return rows.order_by(urgency, F("due_on").asc(nulls_last=True), "-last_activity_at", "-pk")
 
 
 def _not_delivered(person: Person) -> QuerySet[Conversation]:

@@ -82,7 +82,11 @@
     };
     // The same hits that a page without scripts shows, as options.
     const show = (source, isAsked) => {
-      const choices = [...source.querySelectorAll(".hit-choice")];
+      // Who is a recipient already is not offered again.
+      const chosen = new Set(input.dataset.chosen.split(" "));
+      const choices = [...source.querySelectorAll(".hit-choice")].filter(
+        (choice) => !chosen.has(choice.querySelector("input").value),
+      );
       list.replaceChildren(
         ...choices.map((choice, number) => {
           const option = document.createElement("li");

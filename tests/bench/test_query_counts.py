@@ -120,6 +120,8 @@ def more_of_everything(mailbox, person, start: int, count: int) -> None:
             person=person, function=function, is_favourite=True, used_at=timezone.now()
         )
         OwnFunction.objects.create(participant_id=HERE, identifier=f"o{number}", name=f"Egen {number}")
+        status = ("nya", "forfallna", "prioriterade")[number % 3]
+        person.saved_views.create(name=f"Vy {number}", address=f"across=on&status={status}")
     refresh_search_columns(FunctionAddress.objects.all())
     refresh_categories()
 
@@ -128,6 +130,9 @@ PAGES = {
     "start": "/",
     **{f"mailbox {view}": f"/brevlada/{{mailbox}}/?vy={view}" for view in View},
     "mailbox filtered": "/brevlada/{mailbox}/?vy=klara&motpart=a&sekretess=on&bilagor=on&fran=2020-01-01",
+    "across mailboxes": "/vyer/",
+    "across mailboxes filtered": "/vyer/?view=klara&organisation=a&function=b&label_name=x&confidential=on",
+    "across mailboxes by status": "/vyer/?view=skickat&status=forfallna",
     "address book": "/adressbok/",
     "address book search": "/adressbok/sok?q=mottagning",
     "address book category": "/adressbok/kategori/{category}/",

@@ -179,6 +179,11 @@ def test_enter_chooses_a_recipient_and_loses_no_search_and_backspace_removes(two
     assert page.url == where
     more = page.get_by_role("combobox", name=re.compile("^Sök fler mottagare"))
     expect(more).to_be_focused()
+    # Who is chosen is not offered again.
+    more.fill("arbetsträning")
+    expect(page.get_by_role("listbox", name="Mottagare")).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile(TRAINING))).to_have_count(0)
+    more.fill("")
     expect(page.get_by_label("Ämne", exact=True)).to_have_value("Ett ämne")
     more.press("Backspace")
     expect(chip).to_have_count(0)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
 from addressbook import models as book
-from mailbox.conversations import labels
+from mailbox.conversations import labels, undo
 from mailbox.models import (
     Attachment,
     Conversation,
@@ -283,3 +283,161 @@ def test_printing_shows_what_was_written_and_nothing_to_press(at_work, mailbox):
     page.emulate_media(media="print")
     assert page.locator(".message .text").first.is_visible()
     assert page.locator("button:visible, form:visible, .button:visible").count() == 0
+
+
+def open_first(page) -> None:
+    page.locator(".conversations .subject a").first.click()
+    expect(page.locator(".message .text").first).to_be_visible()
+
+
+def test_a_conversation_is_prioritised_by_key_and_by_pointer_and_undone(at_work):
+    page = at_work.page
+    open_first(page)
+    page.keyboard.press("!")
+    sign = page.locator(".conversations > li.is-open .sign.priority")
+    expect(sign).to_be_visible()
+    expect(page.locator("#notices")).to_contain_text("Prioriterad: Begäran om yttrande")
+    expect(page.locator(".title-line")).to_contain_text("Prioriterad")
+    expect(page.locator(".facts form")).to_contain_text("Prioriterad")
+    tools = page.locator(".reading-tools").bounding_box()
+    assert tools["height"] <= 40, "the toolbar stays one line"
+    page.keyboard.press("z")
+    expect(sign).to_have_count(0)
+    # Focus stays on the button that was pressed, which does the opposite now.
+    page.locator(".reading-head").get_by_role("button", name="Prioritera").click()
+    expect(page.locator(".reading-head").get_by_role("button", name="Ta bort prioritet")).to_be_focused()
+    page.locator(".facts").get_by_role("button", name="Ta bort prioritet").click()
+    expect(page.locator(".facts").get_by_role("button", name="Prioritera")).to_be_focused()
+    expect(sign).to_have_count(0)
+    page.keyboard.press("!")
+    expect(sign).to_be_visible()
+    at_work.check_accessibility()
+
+
+def test_a_reminder_is_set_by_one_press_in_a_conversation_and_for_several(at_work):
+    page = at_work.page
+    open_first(page)
+    page.keyboard.press("p")
+    page.locator(".reading-tools").get_by_role("button", name="I morgon").click()
+    expect(page.locator(".reading-facts")).to_contain_text("Tas upp igen")
+    assert Conversation.objects.exclude(remind_at=None).count() == 1
+    at_work.check_accessibility()
+    boxes = page.locator(".conversations input[name=chosen]")
+    boxes.nth(3).check()
+    boxes.nth(5).check()
+    page.get_by_text("Med valda").click()
+    page.locator(".chosen-actions").get_by_role("button", name="På måndag").click()
+    expect(page.locator("#notices")).to_contain_text("2 konversationer")
+    assert Conversation.objects.exclude(remind_at=None).count() == 3
+
+
+def test_a_label_is_created_where_it_is_used(at_work, mailbox):
+    page = at_work.page
+    open_first(page)
+    page.keyboard.press("l")
+    page.get_by_label("Ny etikett").fill("Väntar på läkare")
+    page.get_by_label("Ny etikett").press("Enter")
+    expect(page.locator(".reading-facts")).to_contain_text("Väntar på läkare")
+    page.keyboard.press("l")
+    page.get_by_label("Ny etikett").evaluate("field => field.removeAttribute('maxlength')")
+    page.get_by_label("Ny etikett").fill("a" * 41)
+    page.get_by_label("Ny etikett").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("högst 40 tecken")
+    expect(page.get_by_label("Ny etikett")).to_have_value("a" * 41)
+    expect(page.get_by_label("Väntar på läkare")).to_be_checked()
+    at_work.check_accessibility()
+
+
+def test_a_view_across_mailboxes_is_narrowed_saved_and_come_back_to(at_work, people):
+    page = at_work.page
+    beside = FunctionMailbox.objects.create(participant_id=HERE, address="x", name="Ekonomi")
+    Membership.objects.create(person=people[0], mailbox=beside)
+    fill_one(beside, "En faktura")
+    page.goto(f"{at_work.url}/vyer/")
+    rows = page.locator(".conversations > li")
+    expect(rows.first).to_contain_text("Ekonomi")
+    expect(rows.nth(1)).to_contain_text("Mottagning")
+    at_work.check_accessibility()
+    page.get_by_text("Begränsa och sortera").click()
+    page.get_by_label("Ekonomi", exact=True).check()
+    page.get_by_role("button", name="Visa", exact=True).click()
+    expect(rows).to_have_count(1)
+    page.locator(".list-foot").get_by_text("Mina vyer").click()
+    page.get_by_label("Spara vyn med namnet").fill("Fakturor")
+    page.get_by_role("button", name="Spara vyn").click()
+    expect(page.locator("#notices")).to_contain_text("Vyn är sparad.")
+    saved = page.get_by_role("navigation", name="Brevlådor och vyer").get_by_role("link", name="Fakturor 1")
+    expect(saved).to_have_attribute("aria-current", "page")
+    rows.locator(".subject a").click()
+    expect(page.get_by_role("heading", level=1, name="En faktura")).to_be_visible()
+    page.reload()
+    expect(rows).to_have_count(1)
+    page.keyboard.press("e")
+    expect(page).to_have_url(re.compile(r"/vyer/\?"))
+    expect(page.locator("#nothing-open")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="En faktura")).to_be_visible()
+    at_work.check_accessibility()
+
+
+def test_names_after_an_at_sign_are_completed_by_keyboard(at_work, mailbox):
+    a_member("Ahmed Karlsson", mailbox)
+    page = at_work.page
+    open_first(page)
+    page.keyboard.press("n")
+    note = page.get_by_label("Anteckning", exact=True)
+    expect(note).to_be_focused()
+    page.keyboard.type("Hör av dig, @ah")
+    options = page.get_by_role("listbox", name="Medlemmar").get_by_role("option")
+    expect(options).to_have_text(["Ahmed Karlsson", "Ahmed Lindqvist"])
+    at_work.check_accessibility()
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(note).to_have_value("Hör av dig, @Ahmed Lindqvist ")
+    expect(options.first).to_be_hidden()
+    # Escape closes the list alone, and then the form.
+    page.keyboard.type("@")
+    expect(options).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(options.first).to_be_hidden()
+    expect(note).to_be_visible()
+    page.keyboard.press("Backspace")
+    page.get_by_role("button", name="Spara anteckningen").click()
+    expect(page.locator(".note")).to_contain_text("@Ahmed Lindqvist")
+
+
+def _overlaps(one, other) -> bool:
+    return not (
+        one["x"] + one["width"] <= other["x"]
+        or other["x"] + other["width"] <= one["x"]
+        or one["y"] + one["height"] <= other["y"]
+        or other["y"] + other["height"] <= one["y"]
+    )
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1920, 1080), (390, 844)])
+def test_a_notice_covers_neither_the_list_s_end_nor_the_composer_s_buttons(at_work, size, monkeypatch):
+    # It stays as long as the test lasts.
+    monkeypatch.setattr(undo, "UNDO_SECONDS", 600)
+    page = at_work.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    open_first(page)
+    page.locator("#assign").click()
+    toast = page.locator("#notices .toast")
+    expect(toast).to_contain_text("Tilldelad dig")
+    list_url = at_work.url + page.locator("[data-list]").get_attribute("data-list")
+    page.get_by_role("link", name="Svara", exact=True).click()
+    # In one pane the answer has a page of its own.
+    buttons = page.locator(".composer .in-thread > .toolbar button:visible, #draft > .toolbar button:visible")
+    expect(buttons.first).to_be_visible()
+    for button in buttons.all():
+        button.evaluate("element => element.scrollIntoView({ block: 'nearest' })")
+        # A page of its own tells nothing of what was done before.
+        if toast.count():
+            assert not _overlaps(toast.bounding_box(), button.bounding_box()), button.inner_text()
+    page.goto(list_url)
+    for end in (page.locator("#list > p a.button"), page.locator(".list-foot .filter")):
+        end.scroll_into_view_if_needed()
+        end.evaluate("element => element.scrollIntoView({ block: 'nearest' })")
+        assert not _overlaps(toast.bounding_box(), end.bounding_box())

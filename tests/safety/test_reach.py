@@ -83,6 +83,11 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "conversation": ("get", MEMBER),
     "act": ("post", MEMBER),
     "act-on-many": ("post", MEMBER),
+    # Everybody has a list across their own mailboxes, which may be none.
+    "all-mailboxes": ("get post", LOGGED_IN),
+    "act-on-many-across": ("post", LOGGED_IN),
+    "saved-view-save": ("post", LOGGED_IN),
+    "saved-view": ("post", frozenset({"member"})),
     "seen": ("post", MEMBER),
     "undo": ("post", MEMBER),
     "reassign": ("get post", MEMBER),
@@ -282,6 +287,7 @@ def world(settings, tmp_path) -> World:
             "file_id": a_quarantined_file().pk,
             "arrival_id": an_arrival_set_aside().pk,
             "identity_id": an_identity_with_a_logo().pk,
+            "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )
 

@@ -20,12 +20,14 @@ from mailbox.conversations.forms import ActionForm, UndoForm
 from mailbox.models import Conversation, ConversationEvent, Person
 from mailbox.requests import PersonRequest
 
-SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
+SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent | None]]] = {
     "give-back": assignment.unassign,
     "finish": state_changes.finish,
     "reopen": state_changes.reopen,
     "throw-away": state_changes.move_to_trash,
     "withdraw": reassignment.withdraw,
+    "prioritise": state_changes.prioritise,
+    "remove-priority": state_changes.remove_priority,
 }
 # After these the conversation has left the list: the next one comes by itself.
 _LEAVES_THE_LIST: Final = {"finish", "throw-away"}
@@ -42,7 +44,9 @@ def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
     form.full_clean()
     action = form.given("action") or ""
     try:
-        if action in {"remind", "due"}:
+        if day := reminders.preset_day(action):
+            reminders.set_reminder(conversation.pk, request.user, at_work_begins(day))
+        elif action in {"remind", "due"}:
             _set_day(request, conversation, form, action)
         elif action == "take":
             assignment.assign(conversation.pk, request.user, instead_of=form.given("assignee"))

@@ -5,36 +5,42 @@ from typing import Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from mailbox import access
 from mailbox.conversations import assignment, bulk, labels, reminders, state_changes
-from mailbox.conversations.addresses import list_url
+from mailbox.conversations.addresses import list_url, with_query
 from mailbox.conversations.forms import ManyForm
-from mailbox.models import ConversationEvent, FunctionMailbox, Person
+from mailbox.models import FunctionMailbox, Person
 from mailbox.requests import PersonRequest
 
 from .assignment import at_work_begins
 
 # Returns the keys of all conversations of the list with this address.
-KeysOfView = Callable[[FunctionMailbox, Person, str], list[int]]
-_SIMPLE: Final[dict[str, Callable[[int, Person], ConversationEvent]]] = {
+KeysOfView = Callable[[FunctionMailbox | None, Person, str], list[int]]
+_SIMPLE: Final[dict[str, bulk.Change]] = {
     "take": assignment.assign,
     "finish": state_changes.finish,
     "reopen": state_changes.reopen,
     "throw-away": state_changes.move_to_trash,
+    "prioritise": state_changes.prioritise,
 }
 
 
 @login_required
 @require_POST
-def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOfView) -> HttpResponse:
-    """Change the chosen conversations, and redirect to the list."""
-    mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+def act_on_many(
+    request: PersonRequest, mailbox_id: int | None = None, *, keys_of_view: KeysOfView
+) -> HttpResponse:
+    """Change the chosen conversations of a mailbox, or of all mailboxes (None), and redirect to the list."""
+    mailbox = None
+    if mailbox_id is not None:
+        mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
     form = ManyForm(request.POST)
     form.full_clean()
     list_address = form.given("list") or ""
@@ -42,7 +48,9 @@ def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOf
         chosen = set(keys_of_view(mailbox, request.user, list_address))
     else:
         chosen = form.given("chosen") or set()
-    known = access.conversations_of(request.user).filter(mailbox=mailbox, pk__in=chosen)
+    known = access.conversations_of(request.user).filter(pk__in=chosen)
+    if mailbox is not None:
+        known = known.filter(mailbox=mailbox)
     change = _change_of(form)
     if change is None:
         messages.error(request, _("Fel: välj en dag som kommer, eller en etikett."))
@@ -50,15 +58,19 @@ def act_on_many(request: PersonRequest, mailbox_id: int, *, keys_of_view: KeysOf
         messages.error(request, _("Fel: kryssa för minst en konversation."))
     elif not bulk.change_all(known.values_list("pk", flat=True), request.user, change):
         messages.error(request, _("Ingenting har ändrats."))
+    if mailbox is None:
+        return redirect(with_query(reverse("all-mailboxes"), QueryDict(list_address).urlencode()))
     return redirect(list_url(mailbox.pk, list_address))
 
 
 def _change_of(form: ManyForm) -> bulk.Change | None:
     """The change that a form asks for; None where its day or label is missing."""
-    action, label_id, day = form.given("action"), form.given("label"), form.given("day")
+    action, label_id = form.given("action") or "", form.given("label")
+    preset = reminders.preset_day(action)
+    day = preset or form.given("day")
     if action == "label":
         return (lambda key, person: labels.add(key, person, label_id)) if label_id else None
-    if action == "remind":
+    if action == "remind" or preset:
         if day is None or day <= timezone.localdate():
             return None
         return lambda key, person: reminders.set_reminder(key, person, at_work_begins(day))

@@ -1,5 +1,6 @@
 """Notes and labels of a conversation, who has it open, and the labels of a mailbox."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -34,6 +35,20 @@ COLOURS: dict[str, str | Promise] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class LabelChoice:
+    """A label in the form of a conversation's labels: whether the conversation had it when the page was made,
+    and whether it is chosen."""
+
+    label: Label
+    is_on: bool
+    is_chosen: bool
+
+    @property
+    def pk(self) -> int:
+        return self.label.pk
+
+
 def sidebar_context(
     conversation: Conversation, person: Person, *, lines: int | None = None
 ) -> dict[str, Any]:
@@ -43,8 +58,7 @@ def sidebar_context(
     offer = reassignment.offer_in(conversation)
     is_mine = offer is not None and access.offers_to(person).filter(pk=offer.pk).exists()
     accepted = reassignment.last_accepted(conversation) if conversation.assignee_id == person.pk else None
-    labelling = Labelling.objects.filter(label=OuterRef("pk"), conversation=conversation)
-    choices = list(conversation.mailbox.labels.annotate(is_on=Exists(labelling)).order_by("name", "pk"))
+    choices = _label_choices(conversation)
     return {
         "history": history.lines_of(events[1:] if is_cut else events),
         "is_cut": is_cut,
@@ -52,8 +66,9 @@ def sidebar_context(
         "offer": offer,
         "is_offer_mine": is_mine,
         "taken_over": accepted if offer is None else None,
-        "labels": [label for label in choices if label.is_on],
+        "labels": [choice.label for choice in choices if choice.is_on],
         "label_choices": choices,
+        "label_length": mailbox_labels.LONGEST,
         "notes": conversation_notes.notes_of(conversation),
         "members": access.members_of(conversation.mailbox).exclude(pk=person.pk),
         "note_length": conversation_notes.LONGEST,
@@ -118,13 +133,40 @@ def remove_note(request: PersonRequest, note_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def label(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """Give the conversation the labels that were chosen, and no others."""
-    conversation = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
+    """Give the conversation the labels that were chosen, a new one among them, and no others."""
+    rows = access.conversations_of(request.user).select_related("mailbox")
+    conversation = get_object_or_404(rows, pk=conversation_id)
     form = LabelsForm(request.POST)
-    form.full_clean()
-    given = form.cleaned_data
-    mailbox_labels.set_labels(conversation.pk, request.user, given["label"], seen=given["had"])
-    return redirect(conversation_url(conversation.pk, given["list"]))
+    if form.is_valid():
+        given = form.cleaned_data
+        try:
+            mailbox_labels.set_labels(
+                conversation.pk,
+                request.user,
+                given["label"],
+                seen=given["had"],
+                new_name=given["new_label"],
+            )
+        except mailbox_labels.TooMany:
+            form.add_error("new_label", _too_many_labels())
+        else:
+            return redirect(conversation_url(conversation.pk, given["list"]))
+    chosen, had = form.cleaned_data["label"], form.cleaned_data["had"]
+    list_address = form.cleaned_data["list"]
+    context = {
+        "conversation": conversation,
+        "mailbox": conversation.mailbox,
+        "label_choices": [
+            LabelChoice(choice.label, is_on=choice.pk in had, is_chosen=choice.pk in chosen)
+            for choice in _label_choices(conversation)
+        ],
+        "label_length": mailbox_labels.LONGEST,
+        "new_label": form.data.get("new_label", ""),
+        "list_address": list_address,
+        "own_url": conversation_url(conversation.pk, list_address),
+        "errors": first_errors(form),
+    }
+    return render(request, "conversations/label.html", context, status=422)
 
 
 @login_required
@@ -139,8 +181,7 @@ def labels(request: PersonRequest, mailbox_id: int) -> HttpResponse:
         except mailbox_labels.NameTaken:
             form.add_error("name", _("Brevlådan har redan en etikett med det namnet."))
         except mailbox_labels.TooMany:
-            most = {"n": mailbox_labels.MOST}
-            form.add_error("name", _("Brevlådan har redan %(n)d etiketter. Ta bort någon först.") % most)
+            form.add_error("name", _too_many_labels())
         else:
             messages.success(request, _("Etiketten är skapad."))
             return redirect("labels", box.pk)
@@ -184,6 +225,17 @@ def remove_label(request: PersonRequest, label_id: int) -> HttpResponse:
     mailbox_labels.remove(row)
     messages.success(request, _("Etiketten är borttagen från brevlådan och dess konversationer."))
     return redirect("labels", mailbox_id)
+
+
+def _label_choices(conversation: Conversation) -> list[LabelChoice]:
+    """The labels of the conversation's mailbox by name, those of the conversation chosen; in one query."""
+    labelling = Labelling.objects.filter(label=OuterRef("pk"), conversation=conversation)
+    rows = conversation.mailbox.labels.annotate(is_on=Exists(labelling)).order_by("name", "pk")
+    return [LabelChoice(row, is_on=row.is_on, is_chosen=row.is_on) for row in rows]
+
+
+def _too_many_labels() -> str:
+    return _("Brevlådan har redan %(n)d etiketter. Ta bort någon först.") % {"n": mailbox_labels.MOST}
 
 
 def _confirm_note(request: PersonRequest, unknown: list[str]) -> None:

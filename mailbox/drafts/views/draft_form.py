@@ -129,15 +129,21 @@ def heading_context(row: Draft) -> dict[str, Any]:
 
 def recipients_context(row: Draft, person: Person, *, question: str = "") -> dict[str, Any]:
     """Whom the draft is for, and whom it may be for."""
+    chosen = recipients.recipients_of(row)
+    known = recipients.chosen_functions(chosen)
+    # Who is chosen is not offered again.
+    hits = [hit for hit in search(question) if hit.function.pk not in known] if question else []
+    suggestions = [] if question else personal.suggestions(person.pk)
     return {
         "draft": row,
         "mailbox": row.mailbox,
-        "recipients": recipients.recipients_of(row),
+        "recipients": chosen,
+        "chosen_functions": sorted(known),
         "distribution_lists": row.mailbox.distribution_lists.all(),
         "inside": access.reassignable_mailboxes(row.mailbox),
         "question": question,
-        "hits": search(question) if question else [],
-        "suggestions": [] if question else personal.suggestions(person.pk),
+        "hits": hits,
+        "suggestions": [function for function in suggestions if function.pk not in known],
         "is_too_short": 0 < len(question) < MINIMUM_LENGTH,
         "choose": True,
     }

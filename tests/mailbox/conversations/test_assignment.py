@@ -1,7 +1,7 @@
 """Taking care of conversations: by one at a time, with a history, undone within seconds."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -289,3 +289,85 @@ def test_the_history_costs_no_query_for_each_line(mailbox, client):
 def _holder(conversation: Conversation) -> int | None:
     conversation.refresh_from_db()
     return conversation.assignee_id
+
+
+def test_a_priority_is_set_removed_told_and_undone(mailbox, client):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    conversation = arrives(mailbox).conversation
+    log_in(client, karin)
+    act, page = reverse("act", args=[conversation.pk]), reverse("conversation", args=[conversation.pk])
+    shown = in_one_line(client.get(page).content.decode())
+    assert 'value="prioritise" data-key="!"' in shown
+    shown = in_one_line(client.post(act, {"action": "prioritise"}, follow=True).content.decode())
+    conversation.refresh_from_db()
+    assert conversation.is_priority
+    assert 'value="remove-priority" data-key="!"' in shown
+    assert "Karin prioriterade den" in shown
+    assert "<strong>Prioriterad:</strong>" in shown
+    # Once more changes nothing, and a colleague may remove it.
+    client.post(act, {"action": "prioritise"})
+    assert history(conversation) == ["opened", "priority"]
+    undo.undo(conversation.events.get(what="priority").pk, karin)
+    conversation.refresh_from_db()
+    assert not conversation.is_priority
+    client.post(act, {"action": "prioritise"})
+    log_in(client, ahmed)
+    shown = client.post(act, {"action": "remove-priority"}, follow=True).content.decode()
+    assert "Ahmed tog bort prioriteten" in shown
+    conversation.refresh_from_db()
+    assert not conversation.is_priority
+
+
+def test_who_is_no_member_cannot_prioritise(mailbox, client):
+    conversation = arrives(mailbox).conversation
+    log_in(client, a_member("Olle"))
+    assert client.post(reverse("act", args=[conversation.pk]), {"action": "prioritise"}).status_code == 404
+    conversation.refresh_from_db()
+    assert not conversation.is_priority
+
+
+def test_prioritised_conversations_are_marked_in_the_list_and_found_by_its_filter(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    first, second = arrives(mailbox).conversation, arrives(mailbox).conversation
+    log_in(client, karin)
+    many = {"chosen": [first.pk], "action": "prioritise"}
+    page = client.post(reverse("act-on-many", args=[mailbox.pk]), many, follow=True)
+    rows = {row.pk: row.conversation.is_priority for row in page.context["page"].rows}
+    assert rows == {first.pk: True, second.pk: False}
+    assert page.content.decode().count('title="Prioriterad"') == 1
+    page = client.get(reverse("mailbox", args=[mailbox.pk]) + "?status=prioriterade")
+    assert [row.pk for row in page.context["page"].rows] == [first.pk]
+
+
+@pytest.mark.parametrize(
+    ("today", "monday"),
+    [("2026-11-29", "2026-11-30"), ("2026-11-30", "2026-12-07"), ("2026-12-31", "2027-01-04")],
+)
+def test_the_days_of_reminder_buttons_are_counted_from_today(monkeypatch, today, monday):
+    monkeypatch.setattr(reminders.timezone, "localdate", lambda: date.fromisoformat(today))
+    day = date.fromisoformat(today)
+    assert reminders.preset_day("remind-tomorrow") == day + timedelta(days=1)
+    assert reminders.preset_day("remind-monday") == date.fromisoformat(monday)
+    assert reminders.preset_day("remind-in-a-week") == day + timedelta(days=7)
+    assert reminders.preset_day("remind") is None
+
+
+def test_one_press_sets_a_reminder_on_one_conversation_and_on_several(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    first, second = arrives(mailbox).conversation, arrives(mailbox).conversation
+    log_in(client, karin)
+    page = client.get(reverse("conversation", args=[first.pk])).content.decode()
+    assert page.count("På måndag") == 2
+    # What stands in the date field beside the button does not matter.
+    client.post(
+        reverse("act", args=[first.pk]), {"action": "remind-tomorrow", "day": "2020-01-01", "list": ""}
+    )
+    many = {"chosen": [first.pk, second.pk], "action": "remind-in-a-week"}
+    first.refresh_from_db()
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    assert timezone.localtime(first.remind_at).date() == tomorrow
+    client.post(reverse("act-on-many", args=[mailbox.pk]), many)
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.remind_at == second.remind_at
+    assert timezone.localtime(first.remind_at).date() == timezone.localdate() + timedelta(days=7)

@@ -262,6 +262,63 @@ def test_a_name_is_one_label_s_and_only_managers_take_one_away(mailbox, client):
     assert not Label.objects.exists()
 
 
+def test_a_new_label_is_created_and_put_on_the_conversation_in_one_press(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    conversation = arrives(mailbox).conversation
+    log_in(client, karin)
+    url = reverse("label", args=[conversation.pk])
+    shown = client.get(reverse("conversation", args=[conversation.pk])).content.decode()
+    assert 'name="new_label"' in shown, "also where the mailbox has no label yet"
+    page = client.post(url, {"new_label": " Väntar  på läkare "}, follow=True)
+    label = Label.objects.get()
+    assert (label.name, label.colour, label.mailbox) == ("Väntar på läkare", "grey", mailbox)
+    assert page.redirect_chain[-1][0] == reverse("conversation", args=[conversation.pk])
+    assert "Karin satte etiketten Väntar på läkare" in page.content.decode()
+    other = arrives(mailbox).conversation
+    second = Label.objects.create(mailbox=mailbox, name="Brådskande")
+    client.post(
+        reverse("label", args=[other.pk]), {"new_label": "VÄNTAR PÅ LÄKARE", "label": second.pk, "had": []}
+    )
+    assert set(other.labels.all()) == {label, second}
+    assert Label.objects.count() == 2
+    client.post(reverse("label", args=[other.pk]), {"new_label": "väntar på läkare", "had": second.pk})
+    assert set(other.labels.all()) == {label}, "what was unchecked goes, what is named stays"
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("a" * 41, "högst 40 tecken"),
+        ("rad\x1bbrott", "tecken som inte kan visas"),
+        ("nul\0", "tecken"),
+        ("En till", "har redan 3 etiketter"),
+    ],
+)
+def test_a_new_label_that_cannot_be_is_told_with_what_was_typed_and_chosen_kept(
+    mailbox, client, monkeypatch, name, error
+):
+    monkeypatch.setattr(labels, "MOST", 3)
+    karin = a_member("Karin", mailbox)
+    conversation = arrives(mailbox).conversation
+    one, two, _three = (labels.create(mailbox, name, "grey") for name in "ABC")
+    labels.set_labels(conversation.pk, karin, [one.pk], seen=[])
+    log_in(client, karin)
+    form = {"new_label": name, "label": two.pk, "had": one.pk, "list": "view=mina"}
+    page = client.post(reverse("label", args=[conversation.pk]), form)
+    assert page.status_code == 422
+    shown = page.content.decode()
+    assert error in page.context["errors"]["new_label"]
+    assert page.context["new_label"] == name
+    choices = {
+        choice.label.name: (choice.is_on, choice.is_chosen) for choice in page.context["label_choices"]
+    }
+    assert choices == {"A": (True, False), "B": (False, True), "C": (False, False)}
+    assert 'name="list" value="view=mina"' in shown
+    assert 'aria-describedby="new_label-error"' in shown
+    assert list(conversation.labels.all()) == [one]
+    assert Label.objects.count() == 3
+
+
 def test_notes_and_labels_cost_no_query_each(mailbox, client):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     log_in(client, karin)

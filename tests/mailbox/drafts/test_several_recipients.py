@@ -5,6 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
+from addressbook import personal
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import access
 from mailbox.drafts import (
@@ -295,3 +296,18 @@ def test_a_mailbox_of_another_organisation_is_not_inside(mailbox, client):
     assert client.post(reverse("draft", args=[draft.pk]), form).status_code == 404
     unchanged = recipients.choose_inside(draft.pk, draft.version, theirs, person)
     assert (unchanged.is_inside, unchanged.recipient_address) == (False, "")
+
+
+def test_who_is_chosen_is_not_offered_as_a_recipient_again(mailbox, functions, client):
+    person = a_member("Karin", mailbox)
+    log_in(client, person)
+    draft = to_all(mailbox, functions[:2], person)
+    for function in functions:
+        personal.set_favourite(person.pk, function, is_favourite=True)
+    page = client.get(reverse("draft", args=[draft.pk]))
+    assert [function.pk for function in page.context["suggestions"]] == [functions[2].pk]
+    assert page.context["chosen_functions"] == sorted(function.pk for function in functions[:2])
+    # The same name elsewhere is somebody else.
+    FunctionAddress.objects.filter(pk=functions[1].pk).update(organisation=functions[0].organisation)
+    page = client.get(reverse("draft", args=[draft.pk]))
+    assert page.context["chosen_functions"] == [functions[0].pk]

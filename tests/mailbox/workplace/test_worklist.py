@@ -51,6 +51,19 @@ def test_what_one_has_in_hand_comes_by_the_day_it_is_due(mailbox, client):
     assert start(client).count("Skulle vara klar") == 1
 
 
+def test_what_is_prioritised_comes_after_what_is_overdue_and_before_the_rest(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    today = timezone.localdate()
+    undated = held_by(mailbox, karin)
+    due_today = held_by(mailbox, karin, due_on=today)
+    prioritised = held_by(mailbox, karin, is_priority=True)
+    overdue = held_by(mailbox, karin, due_on=today - timedelta(days=1))
+    found = worklist.waiting_for(karin)
+    assert [row.pk for row in found.assigned] == [overdue.pk, prioritised.pk, due_today.pk, undated.pk]
+    log_in(client, karin)
+    assert start(client).count("Prioriterad") == 1
+
+
 def test_a_reminder_comes_back_to_who_set_it_until_they_have_looked(mailbox, client):
     karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
     conversation = arrives(mailbox).conversation
