@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailbox", "0038_organisation_identity")]
+    dependencies = [("mailbox", "0040_saved_views")]
 
     operations = [
         migrations.AlterField(
