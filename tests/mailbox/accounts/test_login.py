@@ -14,7 +14,7 @@ from mailbox.models import FunctionMailbox, Membership, MembershipRule, Person
 from testbed.register import Person as Citizen
 from tests.transport.protocol.keys import key
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation")]
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation-clients")]
 KARIN = "199001012385"
 LOA3 = "http://id.elegnamnden.se/loa/1.0/loa3"
 

@@ -13,7 +13,7 @@ from testbed.eid import Login
 from .test_login import KARIN, log_in, provider
 
 __all__ = ["provider"]
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation")]
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation-clients")]
 UNKNOWN_TYPE = {"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq", "pub": "AAAA"}
 OF_ANOTHER_KIND = {"kty": "OKP", "crv": "Ed448", "kid": "ed", "x": "AAAA"}
 BROKEN = {"kty": "RSA", "kid": "broken", "n": "!", "e": "AQAB"}

@@ -22,7 +22,7 @@ from testbed.register import Person as Citizen
 from .test_login import KARIN, LOA3, log_in, provider
 
 __all__ = ["provider"]
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 BACKEND = "mailbox.accounts.login.EidBackend"
 OTHER = "198502022384"
 

@@ -18,7 +18,7 @@ from mailbox.models.person import subject_key
 from .test_login import KARIN, log_in, provider
 
 __all__ = ["provider"]
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation")]
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation-clients")]
 HOST = {"HTTP_HOST": "localhost:8000"}
 
 

@@ -34,7 +34,7 @@ from transport.message_service.tracking.evidence import Kind, evidence_of
 from .build import HERE, a_member, a_message_in, log_in, with_role
 
 __all__ = ["federation", "world"]
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation")]
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("federation-clients")]
 
 
 @pytest.fixture

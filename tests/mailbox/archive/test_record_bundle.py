@@ -31,7 +31,7 @@ from transport.message_service.api import OutgoingState
 from transport.message_service.models import Organisation as ServedOrganisation
 
 __all__ = ["federation", "world"]
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 TEXT = "Vi **planerar** praktik.\n\n- vecka 50"
 PDF = b"%PDF-1.7 en bilaga"
 ODD_NAME = "../../etc/plan – å.pdf"

@@ -22,7 +22,7 @@ from transport.message_api.models import ApiClient, FunctionRoute, UsedAssertion
 from .client import ALL_SCOPES, OtherMakersClient, a_letter
 from .test_exchange import arrive, identity_of, letter
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 
 
 def claims_of(token: str) -> dict:

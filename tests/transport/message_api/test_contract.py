@@ -14,7 +14,7 @@ import pytest
 
 from .client import a_letter
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 PROJECT = Path(__file__).resolve().parent.parent.parent.parent
 # The contract lets bodies pass that are no SDK message (it requires neither `data` nor that ids are UUIDs),
 # and the organisation and functions that it makes up are not the client's: its own 400 is for these.

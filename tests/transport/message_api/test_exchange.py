@@ -21,7 +21,7 @@ from transport.protocol.sdk_message.message import BytesContent, File
 
 from .client import a_file, a_letter
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 
 
 def letter(world, **changes) -> dict:

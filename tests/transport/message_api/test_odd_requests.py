@@ -8,7 +8,7 @@ import requests
 
 from transport.message_api.models import UsedAssertion
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 DEEP = "[" * 3000 + "]" * 3000
 
 

@@ -18,7 +18,7 @@ from tests.world import work_is_clean
 
 from .client import a_letter
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 MEGABYTE = 1024 * 1024
 # What stands in a message of 30 MB: base64 makes four bytes of three.
 FILE = 22 * MEGABYTE

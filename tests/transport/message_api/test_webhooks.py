@@ -18,7 +18,7 @@ from transport.message_api.models import ApiClient, WebhookNotice
 
 from .test_exchange import arrive, identity_of, letter
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-clients")
 
 
 class Listener:

@@ -12,7 +12,7 @@ from transport.message_service.models import IncomingMessage
 from transport.protocol.message_receipt import ResponseCode
 from transport.protocol.sdk_message import document
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 XENC = "{http://www.w3.org/2001/04/xmlenc#}"
 

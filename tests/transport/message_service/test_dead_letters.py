@@ -13,7 +13,7 @@ from transport.protocol.message_receipt import ResponseCode
 
 from .test_receiving import arrived, codes
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 def due(row: IncomingMessage) -> None:

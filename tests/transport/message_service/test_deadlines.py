@@ -16,7 +16,7 @@ from transport.message_service.models import OutgoingMessage
 from transport.message_service.tracking import deadlines
 from transport.message_service.tracking.deliveries import delivery_of
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 @pytest.fixture

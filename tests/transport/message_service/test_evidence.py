@@ -11,7 +11,7 @@ from transport.protocol.message_receipt import ResponseCode, read_receipt
 from transport.protocol.xhe.opening import verify_envelope
 from transport.protocol.xml.safe_xml import parse
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 def content(pieces) -> dict[Kind, bytes]:

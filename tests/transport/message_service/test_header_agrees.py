@@ -10,7 +10,7 @@ from transport.access_point.models import InboundTransfer, TransferEvent
 from transport.message_service.models import IncomingMessage
 from transport.protocol.identifiers import MESSAGE_RECEIPT, DocumentType, ParticipantId
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from transport.protocol.xhe.opening import verify_envelope
 from transport.protocol.xml.safe_xml import parse
 from transport.storage import blobs
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from transport.protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE, Documen
 
 from .test_unproven_senders import arrived_from
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 NEW = DocumentType("urn:ny::typ##1")
 
 

@@ -21,7 +21,7 @@ from transport.protocol.identifiers import MESSAGE_RECEIPT
 from transport.protocol.message_receipt import ResponseCode
 from transport.protocol.sdk_message.message import BytesContent, File
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 def codes(receipt) -> set[tuple[str, str | None]]:

@@ -24,7 +24,7 @@ from transport.message_service.tracking.deliveries import delivery_of
 from transport.message_service.tracking.evidence import Kind, evidence_of
 from transport.storage import blobs
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 def ordered(world) -> OutgoingMessage:

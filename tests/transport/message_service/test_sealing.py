@@ -27,7 +27,7 @@ from transport.protocol.xhe.opening import verify_envelope
 from transport.storage import blobs
 from transport.storage.encryption.texts import is_sealed
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 T = "{urn:riv:infrastructure:messaging:MessageWithAttachments:3}"
 

@@ -31,7 +31,7 @@ from transport.protocol.xhe.opening import verify_envelope
 from transport.protocol.xhe.sealing import seal
 from transport.storage import blobs
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 def submitted(world) -> OutgoingMessage:

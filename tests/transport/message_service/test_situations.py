@@ -20,7 +20,7 @@ from transport.message_service.tracking.deliveries import delivery_of
 from transport.protocol.message_receipt import ResponseCode
 from transport.protocol.sdk_message.message import BytesContent, File, write_message
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 T = "{urn:riv:infrastructure:messaging:MessageWithAttachments:3}"
 
 

@@ -15,7 +15,7 @@ from transport.message_service import orders
 from transport.message_service.models import IncomingMessage, OutgoingMessage
 from transport.protocol.sdk_message.message import BytesContent, File
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 # Written in base64 it is a message of nearly 30 MiB.
 ATTACHMENT = 22 * MEGABYTE
 _WORKER = """

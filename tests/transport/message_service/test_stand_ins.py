@@ -13,7 +13,7 @@ from transport.message_service.states import OutgoingState
 from transport.message_service.tracking import resend
 from transport.message_service.tracking.deliveries import delivery_of
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 
 
 def sent_to(world, address: str):

@@ -7,7 +7,7 @@ from tests.world import World
 from transport.message_service import inbound
 from transport.message_service.models import IncomingMessage, OutgoingMessage
 
-pytestmark = pytest.mark.xdist_group("federation")
+pytestmark = pytest.mark.xdist_group("federation-messages")
 DIGEST = b"<ds:DigestValue>"
 
 
