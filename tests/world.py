@@ -50,7 +50,7 @@ def point_at(federation: Federation, settings) -> None:
 
 @pytest.fixture(scope="session")
 def federation(tmp_path_factory):
-    """A federation for all tests of a worker; `xdist_group("federation...")` keeps those that use it together."""
+    """A federation for all tests of a worker: `xdist_group("federation...")` keeps its users together."""
     one = Federation(tmp_path_factory.mktemp("federation"))
     one.prepare()
     one.start()
