@@ -60,6 +60,16 @@ def one(habo: NodeUnderTest, statement: str, *parameters: object) -> object:
     return rows[0][0] if rows else None
 
 
+# What of a page stands beyond its right edge, and is not scrolled in a region of its own.
+_BEYOND_THE_EDGE = """
+    [...document.querySelectorAll("body *")]
+        .filter((element) => !element.parentElement.closest(".wide"))
+        .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth)
+        .map((element) => element.outerHTML.slice(0, 100))
+        .slice(0, 5)
+"""
+
+
 def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
     """What addresses need, of what Karin, Ahmed and Eva may see."""
     of_letter = "FROM mailbox_message WHERE direction = 'in' AND message_id = %s"
@@ -135,7 +145,7 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
             wrong[f"{route}, dark and small"] = found
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 320:
-            wrong[f"{route}, small"] = f"{width} px wide"
+            wrong[f"{route}, small"] = f"{width} px wide: {page.evaluate(_BEYOND_THE_EDGE)}"
     assert wrong == {}
     expected = {
         "Karin Svensson": {
