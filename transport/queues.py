@@ -1,7 +1,8 @@
 """Queues: the due rows of a model, and the task that works through them.
 
-Who commits a due row wakes a worker for its queue, unless one is at it, which finds the row by itself, or has
-been woken and not begun. The rows are the queue: a wake that is lost costs the time until the sweeper looks.
+A transaction that commits a due row wakes a worker for its queue. It wakes none while a worker is busy with
+the queue, since that worker finds the row, nor while a wake-up waits for a worker. The rows are the queue: a
+lost wake-up costs the time until the sweeper looks.
 """
 
 import time
@@ -21,8 +22,8 @@ from .jobs import LeasedJob, log_broker_unavailable, log_unexpected
 _TURN_SECONDS: Final = 1.5
 # A wake that no worker has answered by then was lost.
 _WAKE_MILLISECONDS: Final = 3000
-# A worker that takes longer than this for a batch is not waited for.
-_AT_IT_MILLISECONDS: Final = 1000
+# A worker that takes longer than this for a batch no longer counts as busy.
+_BUSY_MILLISECONDS: Final = 1000
 _BROKER_SECONDS: Final = 2.0
 _GROUP_SECONDS: Final = 0.25
 
@@ -33,16 +34,16 @@ _Result = TypeVar("_Result")
 def work_through(
     model: type[_Row], process: Callable[[list[_Row]], object], task: str, *, batch: int = 1
 ) -> None:
-    """Claim and process what is due of a model, for a turn; where more is due, `task` is published again.
+    """Claim and process the due rows of a model, for a turn; `task` is published again if more rows are due.
 
-    At most `batch` rows are claimed together, and what was claimed before alone. While a worker is at it,
-    what becomes due wakes no other, so that it comes together; for more than a batch another is woken.
+    At most `batch` rows are claimed together; a row that was claimed before is claimed alone. New rows wake
+    no other worker meanwhile, so that batches fill; a full batch does.
     """
     until = time.monotonic() + _TURN_SECONDS
     is_alone, is_last = True, False
     while True:
         if not is_last:
-            _note_worker(task)
+            _mark_busy(task)
         claimed = model.claim_due(batch)
         is_full = len(claimed) == batch
         if is_full and is_alone and model.due().exists():
@@ -56,8 +57,8 @@ def work_through(
         if not claimed:
             if is_last:
                 return
-            # Whoever commits from now on wakes a worker; what was committed before is claimed here.
-            _note_no_worker(task)
+            # From now on a commit wakes a worker; rows that were committed before are claimed here.
+            _mark_free(task)
             is_last = True
         elif time.monotonic() > until:
             if is_alone:
@@ -67,16 +68,16 @@ def work_through(
             is_last = False
 
 
-# Makes the changes that the work on these rows has come to, in one transaction.
+# Writes the results of the work on these rows, in one transaction.
 Finish = Callable[[Sequence[tuple[_Row, _Result]]], None]
 
 
 def finish_together(
     rows: Sequence[_Row], work: Callable[[_Row], _Result], finish: Finish[_Row, _Result]
 ) -> None:
-    """Do the work of each row, and finish them together; where that fails, each alone.
+    """Do the work of each row, then finish them together; if that fails, finish each alone.
 
-    What has been worked on is finished when `_GROUP_SECONDS` are over: none waits long for the others.
+    The rows that are ready after `_GROUP_SECONDS` are finished then: none waits long for the others.
     """
     waiting: list[tuple[_Row, _Result]] = []
     since = time.monotonic()
@@ -90,7 +91,7 @@ def finish_together(
 
 
 def finish_all(worked_on: Sequence[tuple[_Row, _Result]], finish: Finish[_Row, _Result]) -> None:
-    """Finish rows together; where that fails, each alone, so that one does not take the others with it."""
+    """Finish rows together; if that fails, each alone, so that one bad row does not fail the others."""
     if len(worked_on) > 1:
         try:
             finish(worked_on)
@@ -109,7 +110,7 @@ def finish_all(worked_on: Sequence[tuple[_Row, _Result]], finish: Finish[_Row, _
 
 
 def wake_queue(task: str) -> None:
-    """Wake a worker after commit for what has become due; `task` works through its queue."""
+    """Wake a worker after commit for new due rows; `task` works through the queue."""
     unit_of_work.notify(_wake, task)
 
 
@@ -125,7 +126,7 @@ def sweep_queue(model: type[LeasedJob], task: str) -> None:
 
 
 def _publish_once(task: str) -> None:
-    """Publish a task that takes no key, unless one waits already, or a worker is at it."""
+    """Publish a queue's task, unless it waits for a worker already, or a worker is busy with the queue."""
     try:
         broker = _broker(settings.CELERY_BROKER_URL)
         if broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS):
@@ -137,20 +138,20 @@ def _publish_once(task: str) -> None:
 
 
 def _publish(task: str) -> None:
-    """Publish a task. A broker that does not answer is logged only: the sweeper finds what is due."""
+    """Publish a task. A broker that does not answer is logged only: the sweeper finds the rows."""
     try:
         current_app.send_task(task)
     except Exception as error:  # noqa: BLE001 - kombu and redis raise what their transports raise
         log_broker_unavailable(error)
 
 
-def _note_worker(task: str) -> None:
-    """Let what becomes due wake nobody, until this worker has claimed it or is slow."""
-    _tell_broker(lambda broker: broker.set(_wake_key(task), 1, px=_AT_IT_MILLISECONDS))
+def _mark_busy(task: str) -> None:
+    """Keep new rows from waking a worker while this one is busy."""
+    _tell_broker(lambda broker: broker.set(_wake_key(task), 1, px=_BUSY_MILLISECONDS))
 
 
-def _note_no_worker(task: str) -> None:
-    """Let what becomes due from now on wake a worker."""
+def _mark_free(task: str) -> None:
+    """Let new rows wake a worker again."""
     _tell_broker(lambda broker: broker.delete(_wake_key(task)))
 
 

@@ -1,8 +1,8 @@
-"""Units of work: what many steps in one transaction write is written in a few statements at its end.
+"""Units of work: the rows of many steps, written in a few statements at the end of their transaction.
 
-Each step adds rows to insert, and whom to notify, to the unit that is open in its thread. Where none is open
-both happen at once, so a step need not know whether it is one of many. A unit is for rows that nobody reads
-again in the same transaction: histories, logs, orders.
+A step adds rows and notifications to the unit that is open in its thread. Without an open unit they are written
+at once, so a step need not know whether it is one of many. A unit is for rows that nobody reads again in the
+same transaction: histories, logs, orders.
 """
 
 import copy
@@ -18,7 +18,7 @@ _Row = TypeVar("_Row", bound=models.Model)
 
 
 class _Unit(threading.local):
-    """What the thread's unit of work holds; `is_open` says whether there is one."""
+    """The rows and notifications of the thread's unit of work; `is_open` says whether there is a unit."""
 
     def __init__(self) -> None:
         self.is_open = False
@@ -34,9 +34,9 @@ _unit = _Unit()
 
 @contextmanager
 def unit_of_work() -> Generator[None, None, None]:
-    """Collect what the body inserts and notifies, and write it at its end, in the same transaction.
+    """Collect the rows and notifications of the body, and write them at its end, in the same transaction.
 
-    Where a unit is open already, the body is a part of it. What the body has added is dropped if it fails.
+    If a unit is open already, the body is a part of it. If the body fails, its rows are dropped.
     """
     if _unit.is_open:
         yield
@@ -52,8 +52,7 @@ def unit_of_work() -> Generator[None, None, None]:
 
 
 def insert(*rows: models.Model, ignore_conflicts: bool = False) -> None:
-    """Insert rows whose key is known beforehand, or needed by nobody; they may name rows that are inserted
-    with them."""
+    """Insert rows, in any order: one may refer to another of the same unit. Their keys are not read back."""
     for row in rows:
         _unit.rows.setdefault((type(row), ignore_conflicts), []).append(row)
     if not _unit.is_open:
@@ -61,7 +60,7 @@ def insert(*rows: models.Model, ignore_conflicts: bool = False) -> None:
 
 
 def notify(handler: Callable[[Sequence[_Key]], None], key: _Key) -> None:
-    """Have the handler called with this key and the others that are added to the unit, each once."""
+    """Call the handler at the end of the unit, once for all its keys, each key once."""
     if _unit.is_open:
         _unit.notices.setdefault(handler, {})[key] = None
     else:
@@ -81,9 +80,9 @@ def _write() -> None:
 
 @contextmanager
 def saving(rows: Iterable[models.Model]) -> Generator[None, None, None]:
-    """Write the columns of the rows that the body has changed, of rows that are alike in one statement.
+    """Update the columns that the body changes, in one statement for all rows with the same changed columns.
 
-    The caller has locked them.
+    The caller has locked the rows.
     """
     found = list(rows)
     before = [_columns(row) for row in found]
@@ -97,7 +96,7 @@ def saving(rows: Iterable[models.Model]) -> Generator[None, None, None]:
 
 
 def _columns(row: models.Model) -> dict[str, Any]:
-    # As they are stored: what is sealed is not opened for this.
+    # As they are stored: sealed values are not opened for this.
     return {
         field.attname: copy.copy(row.__dict__[field.attname])
         for field in row._meta.concrete_fields
@@ -106,7 +105,7 @@ def _columns(row: models.Model) -> dict[str, Any]:
 
 
 def update(rows: Iterable[_Row], names: Sequence[str]) -> None:
-    """Write these columns of the rows, which are of one model, in one statement. `names` are `attname`s."""
+    """Update these columns (`attname`s) of rows of one model, in one statement."""
     found = list(rows)
     if not found or not names:
         return

@@ -341,7 +341,7 @@ def test_a_task_that_is_published_by_name_comes_to_its_queue(name, queue):
         published.append((sender, routing_key, [declared.name for declared in declare]))
 
     # Whatever another test has published of it counts no more.
-    queues._note_no_worker(name)
+    queues._mark_free(name)
     before_task_publish.connect(note)
     try:
         if name.endswith("_due"):

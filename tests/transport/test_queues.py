@@ -65,13 +65,13 @@ def test_what_becomes_due_while_a_worker_works_is_found_by_that_worker(task, pub
 
 
 def test_what_becomes_due_while_a_worker_is_slow_wakes_another(task, published, monkeypatch, settings):
-    monkeypatch.setattr(queues, "_AT_IT_MILLISECONDS", 1)
+    monkeypatch.setattr(queues, "_BUSY_MILLISECONDS", 1)
     a_row()
 
     def work(rows: list[OutboundTransfer]) -> None:
         end = time.monotonic() + 20
         while queues._broker(settings.CELERY_BROKER_URL).exists(queues._wake_key(task)):
-            assert time.monotonic() < end, "the worker still counts as being at it"
+            assert time.monotonic() < end, "the worker still counts as busy"
         queues.wake_queue(task)
 
     queues.work_through(OutboundTransfer, work, task)
@@ -81,14 +81,14 @@ def test_what_becomes_due_while_a_worker_is_slow_wakes_another(task, published, 
 def test_what_is_committed_just_before_a_worker_ends_is_found(task, published, monkeypatch):
     """Its wake came to nothing, since the worker was still there: the last look finds it."""
     processed = []
-    note_no_worker = queues._note_no_worker
+    mark_free = queues._mark_free
 
     def ending(name: str) -> None:
         if not processed:
             a_row()
-        note_no_worker(name)
+        mark_free(name)
 
-    monkeypatch.setattr(queues, "_note_no_worker", ending)
+    monkeypatch.setattr(queues, "_mark_free", ending)
     queues.work_through(OutboundTransfer, processed.extend, task)
     assert len(processed) == 1
 

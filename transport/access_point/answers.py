@@ -1,4 +1,4 @@
-"""What a peer's answer to a message means for its transfer: a receipt, an error, or neither."""
+"""Reading a peer's answer to a message: a receipt, an error, or neither, and the result for the transfer."""
 
 from dataclasses import dataclass
 from datetime import timedelta

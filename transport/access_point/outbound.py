@@ -50,10 +50,10 @@ logger = logging.getLogger(__name__)
 # The middle of when the first resend is made, 5 to 15 seconds after the attempt.
 _FIRST_RESEND_SECONDS: Final = 10
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
-# So many messages are posted at a time, of so many bytes: what is larger goes by itself.
-_SIDE_BY_SIDE: Final = 8
+# So many messages are posted in parallel, of so many bytes together; a larger one is posted alone.
+_PARALLEL_POSTS: Final = 8
 _MOST_PACKED_BYTES: Final = 4 * 1024 * 1024
-# How long answers are gathered to be settled together, and after which time others do not wait for them.
+# For so long answers are gathered to be settled together; after so long others no longer wait for them.
 _GATHER_SECONDS: Final = 0.02
 _LONG_SECONDS: Final = 1.0
 # What was signed is committed before a message is posted, each time.
@@ -119,7 +119,7 @@ def send(transfer_id: object) -> None:
 
 
 def send_all(transfers: Sequence[OutboundTransfer]) -> None:
-    """`send` for transfers that were claimed together: posted side by side, settled as answers come."""
+    """`send` for transfers that were claimed together: posted in parallel, settled as answers come."""
     with renewing(transfers):
         waiting = deque(_with_slots(transfers))
         while waiting:
@@ -127,7 +127,7 @@ def send_all(transfers: Sequence[OutboundTransfer]) -> None:
 
 
 def _with_slots(transfers: Sequence[OutboundTransfer]) -> list[tuple[OutboundTransfer, Endpoint]]:
-    """The transfers that can be sent now, with where to; what becomes of the others is settled."""
+    """The transfers that can be sent now, with their endpoints; the others are settled or released."""
     by_counterpart: dict[str, list[tuple[OutboundTransfer, Endpoint]]] = {}
     failed: list[tuple[OutboundTransfer, Result]] = []
     for transfer in transfers:
@@ -150,7 +150,7 @@ def _with_slots(transfers: Sequence[OutboundTransfer]) -> list[tuple[OutboundTra
 
 
 def _endpoint(transfer: OutboundTransfer) -> Endpoint | Result:
-    """Where to send it, checked; or why not."""
+    """The transfer's endpoint, with its certificate checked; or the result, if there is none."""
     if transfer.attempts > settings.SDK_RESEND_LIMIT + 1:
         # The workers that made the attempts before this one died because of it.
         return Result(cause=Cause.UNEXPECTED, detail="given up after workers died")
@@ -164,7 +164,7 @@ def _endpoint(transfer: OutboundTransfer) -> Endpoint | Result:
 
 
 def _failed(transfer: OutboundTransfer, endpoint: Endpoint | None, error: Exception) -> Result:
-    """What an error means for the transfer."""
+    """The result of an attempt that ended in an error."""
     match error:
         case FederationError():
             result = Result(cause=Cause(error.code), may_pass=error.may_pass)
@@ -181,13 +181,13 @@ def _failed(transfer: OutboundTransfer, endpoint: Endpoint | None, error: Except
 
 
 def _send_some(waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
-    """Pack and post the first of those that wait, as many as go side by side."""
+    """Pack and post the first waiting transfers, as many as are posted in parallel."""
     keys = own_keys()
     packed: list[_Packed] = []
     failed: list[tuple[OutboundTransfer, Result]] = []
     size = 0
     with workspace("sending") as directory, ExitStack() as open_messages:
-        while waiting and len(packed) < _SIDE_BY_SIDE and size < _MOST_PACKED_BYTES:
+        while waiting and len(packed) < _PARALLEL_POSTS and size < _MOST_PACKED_BYTES:
             transfer, endpoint = waiting.popleft()
             part = directory / str(len(packed) + len(failed))
             part.mkdir()
@@ -203,9 +203,9 @@ def _send_some(waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
 
 
 def _post_all(packed: Sequence[_Packed], waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
-    """Post messages side by side, and settle what has been answered while others are waited for.
+    """Post messages in parallel, and settle the answered ones while waiting for the rest.
 
-    If that takes long, what waits for its turn is released: another worker goes on with it.
+    If that takes long, the waiting transfers are released for another worker.
     """
     if len(packed) == 1:
         _settle_all([(packed[0].transfer, _attempted(packed[0], _posted(packed[0])))])
@@ -219,7 +219,7 @@ def _post_all(packed: Sequence[_Packed], waiting: deque[tuple[OutboundTransfer, 
             _release([transfer for transfer, _ in waiting])
             waiting.clear()
             continue
-        # Those that are answered a moment later are settled with them.
+        # Answers that come a moment later are settled with these.
         done, _ = wait(pending, timeout=_GATHER_SECONDS)
         messages = [(pending.pop(future), future.result()) for future in done]
         _settle_all([(message.transfer, _attempted(message, answer)) for message, answer in messages])
@@ -227,8 +227,8 @@ def _post_all(packed: Sequence[_Packed], waiting: deque[tuple[OutboundTransfer, 
 
 @lru_cache(maxsize=1)
 def _posters() -> ThreadPoolExecutor:
-    """Threads that live as long as the process: each keeps its connection."""
-    return ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="poster")
+    """Threads that live as long as the process, so that each keeps its connection."""
+    return ThreadPoolExecutor(_PARALLEL_POSTS, thread_name_prefix="poster")
 
 
 # A process that was forked has none of its parent's threads.
@@ -236,7 +236,7 @@ os.register_at_fork(after_in_child=_posters.cache_clear)
 
 
 def _posted(packed: _Packed) -> Answer | Exception:
-    """Post a message, in any thread: nothing here asks the database."""
+    """Post a message. It runs in any thread and does not use the database."""
     try:
         return post(packed.message, packed.endpoint.url)
     except Exception as error:  # noqa: BLE001 - what it means is decided where the answer is read
@@ -244,7 +244,7 @@ def _posted(packed: _Packed) -> Answer | Exception:
 
 
 def _attempted(packed: _Packed, answer: Answer | Exception) -> Result:
-    """What an answer means for the transfer."""
+    """The result of an attempt, by its answer."""
     transfer, endpoint = packed.transfer, packed.endpoint
     try:
         if isinstance(answer, Exception):
@@ -258,7 +258,7 @@ def _attempted(packed: _Packed, answer: Answer | Exception) -> Result:
 
 
 def _release(transfers: Sequence[OutboundTransfer]) -> None:
-    """Let another worker claim them, as if nobody had."""
+    """Release transfers that were claimed and not posted; the attempt is not counted."""
     if not transfers:
         return
     with OutboundTransfer.held(transfers) as held:
@@ -288,8 +288,8 @@ def _pack(
 
 
 def _record_posts(packed: Sequence[_Packed], keys: AccessPointKeys) -> list[_Packed]:
-    """Commit that the messages may be with their peers from now on, and what a receipt must repeat; those
-    that are still ours to send."""
+    """Commit that the messages may have reached their peers from now on, and the references that a receipt
+    must repeat. Gives the messages whose lease is still ours."""
     if not packed:
         return []
     with unit_of_work.unit_of_work(), OutboundTransfer.held([message.transfer for message in packed]) as held:
@@ -345,7 +345,7 @@ def _settle_all(results: Sequence[tuple[OutboundTransfer, Result]]) -> None:
 
 
 def _settle_together(results: Sequence[tuple[OutboundTransfer, Result]]) -> None:
-    """Write what has become of the attempts, in one transaction."""
+    """Write the results of attempts, in one transaction."""
     keys = own_keys()
     with unit_of_work.unit_of_work(), OutboundTransfer.steps([transfer for transfer, _ in results]) as rows:
         held = {row.pk: row for row in rows}

@@ -185,6 +185,7 @@ def test_an_address_that_can_be_read_in_two_ways_is_refused(url):
         an_endpoint(profile="another-profile", ends="some day"),
         an_endpoint(profile="another-profile").replace(base64_of("access point"), "no certificate"),
     ],
+    ids=["mailto", "amqps", "end", "certificate"],
 )
 def test_an_endpoint_of_another_profile_that_cannot_be_read_is_passed_over(other):
     for endpoints in ((other, an_endpoint()), (an_endpoint(), other)):
