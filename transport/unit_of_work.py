@@ -1,8 +1,8 @@
 """Units of work: the rows of many steps, written in a few statements at the end of their transaction.
 
-A step adds rows and notifications to the unit that is open in its thread. Without an open unit they are written
-at once, so a step need not know whether it is one of many. A unit is for rows that nobody reads again in the
-same transaction: histories, logs, orders.
+A step adds rows and notifications to the unit that is open in its thread. Without an open unit they are
+written at once, so a step need not know whether it is one of many. A unit is for rows that nobody reads again
+in the same transaction: histories, logs, orders.
 """
 
 import copy
