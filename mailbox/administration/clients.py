@@ -70,7 +70,7 @@ def propose_access(actor: Person, client: ApiClient, auth_ids: Sequence[str], sc
 
 
 def confirm(actor: Person, client: ApiClient, seal: str) -> None:
-    """Confirm another administrator's proposal. Raises `proposals.NotYours`, `proposals.Changed`."""
+    """Confirm another administrator's proposal. Raises `proposals.OwnProposal`, `proposals.Changed`."""
     with transaction.atomic():
         confirmed = proposals.confirm(client, seal, by=str(actor.pk))
         _record(actor, "client-confirmed", client, **_details(confirmed))
@@ -122,14 +122,14 @@ def set_route(
         Organisation.objects.select_for_update().get(pk=organisation.pk)
         before = routing.route_of(participant, address)
         if before != to:
-            taker = administration_routing.taker_of(participant, address)
+            receiving = administration_routing.receiving_mailbox_of(participant, address)
             gains, loses = not routing.is_built_in(before), not routing.is_built_in(to)
             if (gains or loses) and not four_eyes.apply_or_propose(
                 actor,
                 Redirection.Kind.ROUTE,
                 participant,
-                mailbox=taker if loses else None,
-                target=taker if gains else None,
+                mailbox=receiving if loses else None,
+                target=receiving if gains else None,
                 value={"function": address, "to": to.value},
                 second=second,
             ):

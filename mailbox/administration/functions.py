@@ -134,7 +134,7 @@ def _may_close(
     actor: Person, function: OwnFunction, successor: OwnFunction | None, second: Person | None
 ) -> bool:
     participant_id, address = function.participant_id, function.identifier
-    before = routing.taker_of(participant_id, address)
+    before = routing.receiving_mailbox_of(participant_id, address)
     after = routing.stand_in_of(
         participant_id, address, succeeded_by=successor.identifier if successor else ""
     )

@@ -29,7 +29,7 @@ class AddressTaken(Exception):
     """The organisation has a mailbox for this function address already."""
 
 
-class NotForYouToGive(Exception):
+class RoleNotGrantable(Exception):
     """Nobody gives what they do not hold, nor anything to themselves."""
 
 
@@ -107,12 +107,12 @@ def add_member(
 ) -> Person:
     """Make somebody a member until a moment, adding the person if need be; a membership there is changed.
 
-    Raises `NotForYouToGive` where somebody names themselves.
+    Raises `RoleNotGrantable` where somebody names themselves.
     """
     with transaction.atomic():
         person, created = Person.add(subject, name)
         if person.pk == actor.pk:
-            raise NotForYouToGive
+            raise RoleNotGrantable
         if created:
             access_log.record(actor, "person-added", mailbox.participant_id, person=person)
         add_known_member(actor, mailbox, person, role=role, ends_at=ends_at)
@@ -127,9 +127,9 @@ def add_known_member(
     role: str = Membership.Role.MEMBER,
     ends_at: datetime | None = None,
 ) -> None:
-    """Make somebody who is known here a member until a moment. Raises `NotForYouToGive` as `add_member`."""
+    """Make somebody who is known here a member until a moment. Raises `RoleNotGrantable` as `add_member`."""
     if person.pk == actor.pk:
-        raise NotForYouToGive
+        raise RoleNotGrantable
     with transaction.atomic():
         membership, joined = Membership.objects.update_or_create(
             person=person, mailbox=mailbox, defaults={"role": role, "ends_at": ends_at, "rule": None}
@@ -162,10 +162,10 @@ def known_people(actor: Person, mailbox: FunctionMailbox) -> QuerySet[Person]:
 def remove_person(actor: Person, person: Person) -> None:
     """End everything that a person holds in the organisations that the actor administers.
 
-    Raises `NotForYouToGive` where one of the roles is not the actor's to take, or it is the actor's own.
+    Raises `RoleNotGrantable` where one of the roles is not the actor's to take, or it is the actor's own.
     """
     if person.pk == actor.pk:
-        raise NotForYouToGive
+        raise RoleNotGrantable
     with transaction.atomic():
         organisations = administered_by(actor)
         for role in person.organisation_roles.filter(participant_id__in=organisations):
@@ -230,9 +230,9 @@ def _update_login_lock(person: Person) -> None:
 
 
 def give_role(actor: Person, person: Person, role: str, participant_id: str) -> None:
-    """Make somebody an administrator or an auditor. Raises `NotForYouToGive`."""
+    """Make somebody an administrator or an auditor. Raises `RoleNotGrantable`."""
     if not may_name(actor, person, role, participant_id):
-        raise NotForYouToGive
+        raise RoleNotGrantable
     with transaction.atomic():
         _, given = OrganisationRole.objects.get_or_create(
             person=person, participant_id=participant_id, role=role
@@ -243,9 +243,9 @@ def give_role(actor: Person, person: Person, role: str, participant_id: str) -> 
 
 
 def revoke_role(actor: Person, given_role: OrganisationRole) -> None:
-    """Revoke a role. Raises `NotForYouToGive`."""
+    """Revoke a role. Raises `RoleNotGrantable`."""
     if not may_name(actor, given_role.person, given_role.role, given_role.participant_id):
-        raise NotForYouToGive
+        raise RoleNotGrantable
     with transaction.atomic():
         person, role, participant_id = given_role.person, given_role.role, given_role.participant_id
         given_role.delete()

@@ -15,7 +15,7 @@ from . import clients, mailboxes, routing
 from . import functions as administration_functions
 
 
-class NotYours(Exception):
+class OwnProposal(Exception):
     """The person has proposed the change, and so cannot confirm it."""
 
 
@@ -30,11 +30,11 @@ def proposed_to(person: Viewer) -> QuerySet[Redirection]:
 
 
 def confirm(actor: Person, redirection_id: int) -> None:
-    """Confirm and make the change. Raises `NotYours`, `Settled`."""
+    """Confirm and make the change. Raises `OwnProposal`, `Settled`."""
     with transaction.atomic():
         row = _locked(redirection_id)
         if row.by_id == actor.pk:
-            raise NotYours
+            raise OwnProposal
         _make(row, actor)
         row.confirmed_by, row.settled_at, row.is_made = actor, timezone.now(), True
         row.save(update_fields=["confirmed_by", "settled_at", "is_made"])

@@ -38,7 +38,7 @@ def stand_in_of(
     return next((by_address[address] for address in found if address in by_address), None)
 
 
-def taker_of(participant_id: str, function_address: str) -> FunctionMailbox | None:
+def receiving_mailbox_of(participant_id: str, function_address: str) -> FunctionMailbox | None:
     """The mailbox that receives the messages of a function now."""
     own = FunctionMailbox.objects.filter(
         participant_id=participant_id, address=function_address, is_open=True

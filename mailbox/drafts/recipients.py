@@ -107,7 +107,7 @@ def add_recipients(draft_id: int, version: int, recipients: list[Recipient], per
         return draft
 
 
-def choose_inside(draft_id: int, version: int, mailbox: FunctionMailbox, person: Person) -> Draft:
+def choose_own_mailbox(draft_id: int, version: int, mailbox: FunctionMailbox, person: Person) -> Draft:
     """Make another mailbox of the same organisation the only recipient."""
     with transaction.atomic():
         draft = locked(draft_id, version, person)

@@ -170,7 +170,7 @@ def answer_proposal(request: PersonRequest, api_client_id: int) -> HttpResponse:
         else:
             administration_clients.withdraw(request.user, shown, seal)
             messages.success(request, _("Förslaget är borttaget."))
-    except proposals.NotYours:
+    except proposals.OwnProposal:
         messages.error(request, _("Någon annan än den som föreslog måste bekräfta."))
     except proposals.Changed:
         messages.error(

@@ -303,7 +303,7 @@ def _add_member(request: PersonRequest, box: FunctionMailbox) -> Mapping[str, st
         else:
             subject, name = given["subject"], given["name"]
             mailboxes.add_member(request.user, box, subject, name, role=role, ends_at=ends_at)
-    except mailboxes.NotForYouToGive:
+    except mailboxes.RoleNotGrantable:
         field = "subject" if person is None else "person"
         return {field: _("Du kan inte göra dig själv till medlem. Be en annan ansvarig.")}
     messages.success(request, _("Personen är nu medlem."))

@@ -109,7 +109,7 @@ def _add_to_mailbox(request: PersonRequest, shown: Person) -> Mapping[str, str]:
     role = form.cleaned_data["role"] or Membership.Role.MEMBER
     try:
         mailboxes.add_known_member(request.user, box, shown, role=role, ends_at=form.ends_at())
-    except mailboxes.NotForYouToGive:
+    except mailboxes.RoleNotGrantable:
         return {"mailbox": _("Du kan inte göra dig själv till medlem. Be en annan ansvarig.")}
     messages.success(request, _("Personen är nu medlem."))
     return {}
@@ -139,10 +139,10 @@ def give_role(request: PersonRequest, person_id: int) -> HttpResponse:
     form = RoleForm(request.POST)
     try:
         if not form.is_valid() or form.cleaned_data["role"] not in OrganisationRole.Role.values:
-            raise mailboxes.NotForYouToGive
+            raise mailboxes.RoleNotGrantable
         given = form.cleaned_data
         mailboxes.give_role(request.user, person, given["role"], given["organisation"])
-    except mailboxes.NotForYouToGive:
+    except mailboxes.RoleNotGrantable:
         messages.error(request, _("Du kan bara ge roller som du själv har, och aldrig till dig själv."))
     else:
         messages.success(request, _("Rollen är given."))
@@ -163,7 +163,7 @@ def revoke_role(request: PersonRequest, role_id: int) -> HttpResponse:
     )
     try:
         mailboxes.revoke_role(request.user, role)
-    except mailboxes.NotForYouToGive:
+    except mailboxes.RoleNotGrantable:
         messages.error(request, _("Du kan bara ta bort roller som du själv har, och aldrig dina egna."))
     else:
         messages.success(request, _("Rollen är borttagen."))
@@ -179,7 +179,7 @@ def remove_person(request: PersonRequest, person_id: int) -> HttpResponse:
         return page(request, "administration/remove_person.html", _consequences(request, person))
     try:
         mailboxes.remove_person(request.user, person)
-    except mailboxes.NotForYouToGive:
+    except mailboxes.RoleNotGrantable:
         messages.error(
             request, _("Personen har en roll som du inte själv har. Be en granskare att ta bort den först.")
         )

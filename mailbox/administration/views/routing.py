@@ -43,7 +43,7 @@ def answer(request: PersonRequest, redirection_id: int) -> HttpResponse:
         else:
             redirections.withdraw(request.user, row.pk)
             messages.success(request, _("Förslaget är borttaget."))
-    except redirections.NotYours:
+    except redirections.OwnProposal:
         messages.error(request, _("Någon annan än den som föreslog måste bekräfta."))
     except redirections.Settled:
         messages.error(

@@ -293,7 +293,7 @@ def _with_recipients(
     if action == "inside":
         beside = access.reassignable_mailboxes(saved.mailbox)
         mailbox = get_object_or_404(beside, pk=typed.cleaned_data["inside"] or 0)
-        saved = draft_recipients.choose_inside(saved.pk, saved.version, mailbox, person)
+        saved = draft_recipients.choose_own_mailbox(saved.pk, saved.version, mailbox, person)
     return saved
 
 
@@ -337,11 +337,11 @@ def _attach_all(request: PersonRequest, row: Draft) -> str:
         try:
             draft_files.attach(row, uploaded, request.user)
         except FileRefused as error:
-            refused.append(f"{uploaded.name}: {_why(error.reason)}")
+            refused.append(f"{uploaded.name}: {_refusal_in_words(error.reason)}")
     return " ".join(refused)
 
 
-def _why(reason: str) -> str:
+def _refusal_in_words(reason: str) -> str:
     return {
         "type": _("filtypen kan inte bifogas. Spara den som PDF och försök igen."),
         "content": _("innehållet är inte av den typ som filnamnet säger."),

@@ -73,7 +73,7 @@ def hers(request, eva) -> FunctionMailbox:
 
 
 def taker() -> FunctionMailbox | None:
-    return routing.taker_of(HERE, "sdk:soc")
+    return routing.receiving_mailbox_of(HERE, "sdk:soc")
 
 
 def close_with_successor(client) -> None:
@@ -141,9 +141,9 @@ def test_a_mailbox_of_one_s_own_takes_nothing_back_from_the_one_that_stands_in(
     routing.set_catch_all(None, HERE, theirs)
     log_in(client, eva)
     client.post(reverse("administration-open", args=[hers.pk]), {"open": "1"})
-    assert routing.taker_of(HERE, "sdk:hers") == theirs
+    assert routing.receiving_mailbox_of(HERE, "sdk:hers") == theirs
     redirections.confirm(olle, Redirection.objects.get().pk)
-    assert routing.taker_of(HERE, "sdk:hers") == hers
+    assert routing.receiving_mailbox_of(HERE, "sdk:hers") == hers
 
 
 def test_another_client_s_function_comes_to_one_s_own_mailbox_only_by_two(

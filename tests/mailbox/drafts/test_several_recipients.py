@@ -281,7 +281,7 @@ def test_a_mailbox_that_closes_takes_nothing_from_inside(mailbox):
     person = a_member("Karin", mailbox)
     draft = composer.begin(mailbox, person)
     draft = composer.save(draft.pk, draft.version, composer.Content({"subject": "Ä", "text": "T"}), person)
-    draft = recipients.choose_inside(draft.pk, draft.version, economy, person)
+    draft = recipients.choose_own_mailbox(draft.pk, draft.version, economy, person)
     FunctionMailbox.objects.filter(pk=economy.pk).update(is_open=False)
     with pytest.raises(composer.DraftIncomplete):
         send_order.order(draft.pk, looked_through(draft), person)
@@ -294,7 +294,7 @@ def test_a_mailbox_of_another_organisation_is_not_inside(mailbox, client):
     log_in(client, person)
     form = {"action": "inside", "inside": theirs.pk, "version": draft.version}
     assert client.post(reverse("draft", args=[draft.pk]), form).status_code == 404
-    unchanged = recipients.choose_inside(draft.pk, draft.version, theirs, person)
+    unchanged = recipients.choose_own_mailbox(draft.pk, draft.version, theirs, person)
     assert (unchanged.is_inside, unchanged.recipient_address) == (False, "")
 
 

@@ -18,7 +18,7 @@ from transport.message_api.models import ApiClient
 from .registration import beside, locked
 
 
-class NotYours(Exception):
+class OwnProposal(Exception):
     """The person has made the proposal, and so cannot confirm it."""
 
 
@@ -65,11 +65,11 @@ def propose_access(
 
 
 def confirm(client: ApiClient, seal: str, *, by: str) -> Proposal:
-    """Apply a proposal. Raises `NotYours`, `Changed`."""
+    """Apply a proposal. Raises `OwnProposal`, `Changed`."""
     with locked(client) as row:
         proposal = _sealed(row, seal)
         if proposal.by == by:
-            raise NotYours
+            raise OwnProposal
         value = proposal.value
         if proposal.kind == "keys":
             row.keys = value["keys"] if value["replace"] else beside(row.keys, value["keys"])
