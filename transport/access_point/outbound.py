@@ -207,7 +207,7 @@ def _post_all(packed: Sequence[_Packed], waiting: deque[tuple[OutboundTransfer, 
 
     If that takes long, the waiting transfers are released for another worker.
     """
-    if len(packed) == 1:
+    if len(packed) == 1 and not waiting:
         _settle_all([(packed[0].transfer, _attempted(packed[0], _posted(packed[0])))])
         return
     pending = {_posters().submit(_posted, message): message for message in packed}
