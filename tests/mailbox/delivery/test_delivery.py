@@ -138,7 +138,7 @@ def test_a_sender_s_subject_and_names_stay_in_their_place(mailbox, written, show
     )
     documents = tuple(replace(document, name=written) for document in message.documents)
     message = replace(message, header=header, documents=documents)
-    deliver(Delivered(mailbox.participant_id, message, HABO.value, timezone.now()))
+    deliver([Delivered(mailbox.participant_id, message, HABO.value, timezone.now())])
     row = Message.objects.get()
     assert (row.subject, row.conversation.subject) == (shown, shown)
     assert (row.counterpart_organisation, row.counterpart_function) == (shown, shown)

@@ -143,8 +143,8 @@ def test_a_delivery_is_kept_once_with_all_that_it_says(mailbox):
         recipient=ParticipantId(HERE), files=(File("b.pdf", "application/pdf", BytesContent(b"%PDF")),)
     )
     delivered = Delivered(HERE, message, "0203:af.se", timezone.now())
-    deliver(delivered)
-    deliver(delivered)
+    deliver([delivered])
+    deliver([delivered])
     row = Message.objects.get()
     conversation = Conversation.objects.get()
     assert (conversation.message_count, conversation.has_attachments, conversation.is_confidential) == (

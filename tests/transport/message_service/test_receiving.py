@@ -249,3 +249,39 @@ def test_nothing_that_is_served_is_taken_by_another(world, client):
     client.standing_in = ["sdk:efter"]
     world.transfer(world.sealed(world.message())[1])
     assert [one.stands_in for one in client.delivered] == [""]
+
+
+def several(world, count: int) -> list[IncomingMessage]:
+    for _ in range(count):
+        arrived(world, world.sealed(world.message())[1])
+    return IncomingMessage.claim_due(count)
+
+
+def test_a_batch_is_delivered_and_answered_in_one_transaction(world, client):
+    inbound.process_all(several(world, 3))
+    assert len(client.delivered) == 3
+    assert set(IncomingMessage.objects.values_list("state", "is_accepted")) == {("RETRIEVED", True)}
+    receipts = OutgoingMessage.objects.filter(kind="receipt")
+    assert len({receipt.answers_id for receipt in receipts}) == 3
+
+
+def test_one_that_fails_costs_the_others_of_its_batch_nothing(world, client):
+    batch = several(world, 3)
+    client.failing = 2
+    inbound.process_all(batch)
+    # The batch failed, then the first of it by itself: the others were delivered by themselves.
+    assert len(client.delivered) == 2
+    failed = IncomingMessage.objects.get(state="ARRIVED")
+    assert (failed.failures, failed.lease) == (1, None)
+    assert failed.due_at > timezone.now()
+
+
+def test_a_message_twice_in_a_batch_is_accepted_once(world, client):
+    message = world.message()
+    for _ in range(2):
+        arrived(world, world.sealed(message)[1])
+    inbound.process_all(IncomingMessage.claim_due(2))
+    assert len(client.delivered) == 1
+    assert sorted(str(row.is_accepted) for row in IncomingMessage.objects.all()) == ["False", "True"]
+    world.pump()
+    assert OutgoingMessage.objects.filter(kind="receipt", state="ACKNOWLEDGE").count() == 2
