@@ -117,6 +117,7 @@ def a_side(word: str) -> Side:
         "attachment_id": Attachment.objects.get(document__message=side.message).pk,
         "membership_id": membership.pk,
         "person_id": side.people["member"].pk,
+        "view_id": side.people["member"].saved_views.create(name=f"Vy av {word}", address="across=on").pk,
         "role_id": side.people["auditor"].organisation_roles.get().pk,
         "state": "handled",
         "kind": "envelope",
