@@ -95,5 +95,9 @@ class Caseworker:
         assert found == [], f"{self.page.url}: {found}"
 
     def close(self) -> None:
+        # A context waits without end for requests that a test holds back, and for a page on its way.
+        self.context.unroute_all(behavior="ignoreErrors")
+        for page in self.context.pages:
+            page.close(run_before_unload=False)
         self.context.close()
         assert not self.errors, self.errors
