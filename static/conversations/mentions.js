@@ -31,14 +31,15 @@
       if (option) choose(field, option);
     });
     field.after(list, count);
-    field.setAttribute("aria-controls", ID);
     return list;
   };
   const close = (field) => {
     const list = listOf(field);
+    // A live update may have taken the list away, and left the field that somebody writes in.
+    field.removeAttribute("aria-activedescendant");
+    field.removeAttribute("aria-controls");
     if (!list || list.hidden) return false;
     list.hidden = true;
-    field.removeAttribute("aria-activedescendant");
     list.nextElementSibling.textContent = "";
     return true;
   };
@@ -88,6 +89,7 @@
       }),
     );
     list.hidden = false;
+    field.setAttribute("aria-controls", ID);
     list.nextElementSibling.textContent = field.dataset.mentionsCount.replace("#", String(fitting.length));
     point(field, list, 0);
   };

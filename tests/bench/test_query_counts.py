@@ -173,8 +173,10 @@ def test_no_list_asks_more_often_because_it_is_longer(client, mailbox, karin):
     more_of_everything(mailbox, karin, 0, 5)
     few = asked(client, addresses_of(mailbox))
     more_of_everything(mailbox, karin, 5, 15)
-    many = asked(client, addresses_of(mailbox))
-    assert {name: (few[name], many[name]) for name in few if many[name] > few[name]} == {}
+    # Twice: now and then a request writes, for whatever page, that its session is still used.
+    many, again = asked(client, addresses_of(mailbox)), asked(client, addresses_of(mailbox))
+    longer = {name: min(many[name], again[name]) for name in few}
+    assert {name: (few[name], longer[name]) for name in few if longer[name] > few[name]} == {}
 
 
 def test_no_conversation_asks_more_often_because_it_is_longer(client, mailbox, karin):
