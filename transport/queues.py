@@ -41,31 +41,32 @@ def work_through(
     """
     until = time.monotonic() + _TURN_SECONDS
     is_alone, is_last = True, False
+    _mark_busy(task)
     while True:
-        if not is_last:
-            _mark_busy(task)
         claimed = model.claim_due(batch)
         is_full = len(claimed) == batch
         if is_full and is_alone and model.due().exists():
-            # One that is woken wakes the next.
+            # A worker that is woken so wakes the next.
             _publish(task)
             is_alone = False
+        if not claimed and batch > 1:
+            claimed = model.claim_due(1, is_retried=True)
         if claimed:
-            process(claimed)
-        if not is_full and batch > 1 and (claimed := model.claim_due(1, is_retried=True)):
-            process(claimed)
-        if not claimed:
             if is_last:
+                _mark_busy(task)
+            process(claimed)
+            if time.monotonic() > until:
+                if is_alone:
+                    _publish(task)
                 return
-            # From now on a commit wakes a worker; rows that were committed before are claimed here.
-            _mark_free(task)
-            is_last = True
-        elif time.monotonic() > until:
-            if is_alone:
-                _publish(task)
+        elif is_last:
             return
+        is_last = not is_full
+        if is_full:
+            _mark_busy(task)
         else:
-            is_last = False
+            # From now on a commit wakes a worker; the next look claims the rows that were committed before.
+            _mark_free(task)
 
 
 # Writes the results of the work on these rows, in one transaction.
