@@ -32,6 +32,7 @@ from ..protocol.service_metadata import (
     endpoint_for,
     read_service_metadata,
 )
+from ..short_memory import ShortMemory
 from . import http, trust
 from .cache import AnswerCache
 from .errors import (
@@ -45,6 +46,8 @@ from .errors import (
 logger = logging.getLogger(__name__)
 # A signature is verified once in a process for the same bytes; its signer is checked every time.
 _verified = lru_cache(maxsize=64)(read_service_metadata)
+# That nobody answers is remembered for a moment: a batch of messages does not wait for it once for each.
+_outcomes: ShortMemory[ServiceMetadata | LookupUnavailable] = ShortMemory()
 _MAX_REDIRECTS = 1
 _NOT_FOUND = 404
 
@@ -54,11 +57,25 @@ def service_metadata(participant: ParticipantId, document_type: DocumentType) ->
 
     Raises `ParticipantUnknown`, `DocumentTypeNotServed`, `MetadataUntrusted`, `LookupUnavailable`.
     """
-    cache = AnswerCache()
-    key = f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}"
-    cached = cache.get(key)
+    key = _cache_key(participant, document_type)
+    cached = AnswerCache().get(key)
     if cached is not None:
         return _checked(_read(cached, participant, document_type))
+    outcome = _outcomes.get(key, lambda: _outcome(participant, document_type))
+    if isinstance(outcome, LookupUnavailable):
+        raise LookupUnavailable(str(outcome))
+    _outcomes.drop(key)
+    return outcome
+
+
+def _outcome(participant: ParticipantId, document_type: DocumentType) -> ServiceMetadata | LookupUnavailable:
+    try:
+        return _looked_up(participant, document_type)
+    except LookupUnavailable as error:
+        return error
+
+
+def _looked_up(participant: ParticipantId, document_type: DocumentType) -> ServiceMetadata:
     url = metadata_url(_smp_of(participant), participant, document_type)
     for _ in range(_MAX_REDIRECTS + 1):
         answer = _fetched(url)
@@ -66,7 +83,7 @@ def service_metadata(participant: ParticipantId, document_type: DocumentType) ->
         if signed.redirect is None:
             metadata = _checked(signed)
             until = timezone.now() + timedelta(seconds=settings.SDK_METADATA_CACHE_SECONDS)
-            cache.put(key, answer, until)
+            AnswerCache().put(_cache_key(participant, document_type), answer, until)
             return metadata
         _check_signer(signed)
         url = signed.redirect
@@ -115,7 +132,13 @@ def smp_address_of(participant: ParticipantId) -> str:
 
 def drop_cached(participant: ParticipantId, document_type: DocumentType) -> None:
     """Drop the cached answer, so that the next lookup asks the SMP again, for example after a renewal."""
-    AnswerCache().drop(f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}")
+    key = _cache_key(participant, document_type)
+    AnswerCache().drop(key)
+    _outcomes.drop(key)
+
+
+def _cache_key(participant: ParticipantId, document_type: DocumentType) -> str:
+    return f"metadata {settings.SDK_SML_ZONE} {participant} {document_type.action}"
 
 
 def _newest_first(certificates: tuple[x509.Certificate, ...]) -> tuple[x509.Certificate, ...]:

@@ -37,6 +37,28 @@ def test_an_endpoint_is_found(in_federation):
     trust.check_access_point(endpoint.certificate, Purpose.ENCRYPTION)
 
 
+def test_a_batch_does_not_wait_for_an_smp_that_does_not_answer_once_for_each_message(
+    in_federation, settings, monkeypatch
+):
+    settings.SDK_ANSWER_MEMORY_SECONDS = 60
+    participant, _ = a_participant(in_federation)
+    asked = []
+
+    def away(whom):
+        asked.append(whom)
+        raise LookupUnavailable("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lookup, "_smp_of", away)
+        for _ in range(3):
+            with pytest.raises(LookupUnavailable):
+                lookup.endpoint_of(participant, SDK_MESSAGE)
+    assert len(asked) == 1
+    # Whoever wants to know anew asks anew, and an answer is not kept beside the cache.
+    lookup.drop_cached(participant, SDK_MESSAGE)
+    assert lookup.endpoint_of(participant, SDK_MESSAGE).url == "https://localhost:1/as4"
+
+
 def test_which_transport_profiles_are_spoken_is_a_setting(in_federation, settings):
     participant, _ = a_participant(in_federation)
     settings.SDK_TRANSPORT_PROFILES = ["digg-transport-as4-v1_2", "digg-transport-as4-v1_0"]
