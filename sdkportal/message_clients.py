@@ -16,9 +16,7 @@ class RoutedClients:
         self.external = ExternalClients()
 
     def serves(self, participant: str, function_address: str) -> bool:
-        return self._is_built_in(participant, function_address) or self.external.serves(
-            participant, function_address
-        )
+        return any(self._clients_of(participant, function_address))
 
     def stand_ins(self, participant: str, function_address: str) -> Iterable[str]:
         """Stand-ins of a function, as the built-in client has them; they may be routed to any client."""
@@ -28,7 +26,7 @@ class RoutedClients:
         clients: dict[tuple[str, str], tuple[bool, bool]] = {}
         built_in = []
         for item in delivered:
-            key = (item.participant, item.stands_in or _function_of(item))
+            key = (item.participant, item.stands_in or item.message.header.recipient.function_address)
             if key not in clients:
                 clients[key] = self._clients_of(*key)
             is_built_in, is_external = clients[key]
@@ -52,14 +50,3 @@ class RoutedClients:
         route = routing.route_of(participant, function)
         is_built_in = routing.is_built_in(route) and self.built_in.serves(participant, function)
         return is_built_in, routing.is_external(route)
-
-    def _is_built_in(self, participant: str, function_address: str) -> bool:
-        return routing.is_built_in(routing.route_of(participant, function_address)) and self.built_in.serves(
-            participant, function_address
-        )
-
-
-def _function_of(delivered: Delivered) -> str:
-    """The function that a message is addressed to."""
-    attention = delivered.message.header.recipient.attention
-    return attention.sub_organization.identifier.extension.strip() if attention else ""

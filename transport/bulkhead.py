@@ -91,7 +91,7 @@ class Bulkheaded(LeasedJob):
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
             others = cls._occupying().filter(counterpart=counterpart).exclude(slot=rows[0].lease)
             has_slot = others.values("slot").distinct().count() < settings.SDK_COUNTERPART_SHARE
-            with cls.held(rows) as held:
+            with cls.changing(rows) as held:
                 for row in held:
                     row.counterpart = counterpart
                     if has_slot:

@@ -139,14 +139,14 @@ class LeasedJob(models.Model):
     @contextmanager
     def steps(cls, rows: Sequence[Self]) -> Generator[list[Self], None, None]:
         """`step` for several rows, in their order, without those whose lease another has now."""
-        with cls.held([row._copy() for row in rows]) as held:
+        with cls.changing([row._copy() for row in rows]) as held:
             for row in held:
                 row.lease = row.lease_until = None
             yield held
 
     @classmethod
     @contextmanager
-    def held(cls, rows: Sequence[Self]) -> Generator[list[Self], None, None]:
+    def changing(cls, rows: Sequence[Self]) -> Generator[list[Self], None, None]:
         """One transaction, or a part of the caller's, for those of the rows whose lease is still their own.
 
         They are locked, and what the body changes in them is written.

@@ -148,19 +148,19 @@ def _publish(task: str) -> None:
 
 def _mark_busy(task: str) -> None:
     """Keep new rows from waking a worker while this one is busy."""
-    _tell_broker(lambda broker: broker.set(_wake_key(task), 1, px=_BUSY_MILLISECONDS))
+    _ask_broker(lambda broker: broker.set(_wake_key(task), 1, px=_BUSY_MILLISECONDS))
 
 
 def _mark_free(task: str) -> None:
     """Let new rows wake a worker again."""
-    _tell_broker(lambda broker: broker.delete(_wake_key(task)))
+    _ask_broker(lambda broker: broker.delete(_wake_key(task)))
 
 
-def _tell_broker(tell: Callable[["redis.Redis"], object]) -> None:
+def _ask_broker(call: Callable[["redis.Redis"], object]) -> None:
     broker = _broker(settings.CELERY_BROKER_URL)
     if broker is not None:
         try:
-            tell(broker)
+            call(broker)
         except redis.RedisError as error:
             log_broker_unavailable(error)
 

@@ -85,7 +85,7 @@ class _Arrival:
             subject=shown_name(header.label)[:_LONGEST],
             is_confidential=header.is_confidential,
             at=self.delivered.arrived_at,
-            for_address=address_of(header.recipient) if self.delivered.stands_in else "",
+            for_address=header.recipient.function_address if self.delivered.stands_in else "",
             **self.counterpart,
             sender_references=references_of(header.sender.attention),
             recipient_references=references_of(header.recipient.attention),
@@ -97,7 +97,7 @@ class _Arrival:
 
 def _arrivals(delivered: Sequence[Delivered]) -> list[_Arrival]:
     """Raises `FunctionMailbox.DoesNotExist` where a function has none."""
-    functions = [item.stands_in or address_of(item.message.header.recipient) for item in delivered]
+    functions = [item.stands_in or item.message.header.recipient.function_address for item in delivered]
     mailboxes = {
         (row.participant_id, row.address): row
         for row in FunctionMailbox.objects.filter(
@@ -111,7 +111,7 @@ def _arrivals(delivered: Sequence[Delivered]) -> list[_Arrival]:
         if mailbox is None:
             raise FunctionMailbox.DoesNotExist
         sender = item.message.header.sender
-        counterpart = (item.sender, address_of(sender))
+        counterpart = (item.sender, sender.function_address)
         if counterpart not in names:
             names[counterpart] = names_of(*counterpart)
         arrivals.append(_Arrival(item, mailbox, _counterpart_fields(sender, item.sender, names[counterpart])))
@@ -223,7 +223,7 @@ def _stored_file(document: Document, file: File) -> Attachment:
 
 def _counterpart_fields(party: Party, participant: str, names: tuple[str, str]) -> dict[str, str]:
     """The counterpart's columns: names from the address book, else from the message itself."""
-    address = address_of(party)
+    address = party.function_address
     organisation, function = names
     label = party.attention.sub_organization.label if party.attention else None
     return {
@@ -241,11 +241,6 @@ def _counterpart_fields(party: Party, participant: str, names: tuple[str, str]) 
 def shown_name(text: str | None) -> str:
     """A sender's subject, name or label in a form that stays in its place on a page, in one line."""
     return contained(text or "") if is_name(text or "") else as_one_line(text or "")
-
-
-def address_of(party: Party) -> str:
-    """The function address of a party; empty where the message has none."""
-    return party.attention.sub_organization.identifier.extension.strip() if party.attention else ""
 
 
 def references_of(attention: Attention | None) -> list[dict[str, Any]]:

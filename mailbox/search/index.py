@@ -45,7 +45,7 @@ def add_all(messages: Sequence[Message]) -> None:
     prefetch_related_objects(messages, "documents__attachments")
     words = [(message, _words_of(message)) for message in messages]
     SearchEntry.objects.bulk_create(
-        [SearchEntry(message=message, **_values(message, content)) for message, (content, _) in words]
+        [SearchEntry(message=message, **_values(message, *found)) for message, found in words]
     )
     learned = [(message, stems) for message, (_, stems) in words]
     transaction.on_commit(partial(_add_to_vocabulary, learned), robust=True)
@@ -137,9 +137,9 @@ def _store(row: Message | Note) -> dict[str, str]:
         prefetch_related_objects([row], "documents__attachments")
     content, stems = _words_of(row)
     if isinstance(row, Note):
-        NoteEntry.objects.update_or_create(note=row, defaults=_values(row, content))
+        NoteEntry.objects.update_or_create(note=row, defaults=_values(row, content, stems))
     else:
-        SearchEntry.objects.update_or_create(message=row, defaults=_values(row, content))
+        SearchEntry.objects.update_or_create(message=row, defaults=_values(row, content, stems))
     return stems
 
 
@@ -152,12 +152,12 @@ def _words_of(row: Message | Note) -> tuple[WordsAndNumbers, dict[str, str]]:
     return content, stems_of(content.words)
 
 
-def _values(row: Message | Note, content: WordsAndNumbers) -> dict[str, Any]:
+def _values(row: Message | Note, content: WordsAndNumbers, stems: Mapping[str, str]) -> dict[str, Any]:
     mailbox = row.conversation.mailbox
     values: dict[str, Any] = {
         "mailbox": mailbox,
         "at": row.at,
-        "words": _hashed(search_key(mailbox.participant_id), content, stems_of(content.words)),
+        "words": _hashed(search_key(mailbox.participant_id), content, stems),
         "is_learned": False,
     }
     if isinstance(row, Message):
@@ -183,7 +183,7 @@ def _add_to_vocabulary(rows: Sequence[tuple[Message | Note, Mapping[str, str]]])
         SearchEntry.objects.filter(pk__in=learned).update(is_learned=True)
 
 
-def _hashed(key: bytes, content: WordsAndNumbers, stems: dict[str, str]) -> list[int]:
+def _hashed(key: bytes, content: WordsAndNumbers, stems: Mapping[str, str]) -> list[int]:
     found = tokens(key, WORD, content.words)
     found += tokens(key, STEM, set(stems.values()))
     found += tokens(key, NUMBER, content.numbers)

@@ -261,7 +261,7 @@ def _release(transfers: Sequence[OutboundTransfer]) -> None:
     """Release transfers that were claimed and not posted; the attempt is not counted."""
     if not transfers:
         return
-    with OutboundTransfer.held(transfers) as held:
+    with OutboundTransfer.changing(transfers) as held:
         for transfer in held:
             transfer.attempts -= 1
             transfer.lease = transfer.lease_until = None
@@ -292,7 +292,10 @@ def _record_posts(packed: Sequence[_Packed], keys: AccessPointKeys) -> list[_Pac
     must repeat. Gives the messages whose lease is still ours."""
     if not packed:
         return []
-    with unit_of_work.unit_of_work(), OutboundTransfer.held([message.transfer for message in packed]) as held:
+    with (
+        unit_of_work.unit_of_work(),
+        OutboundTransfer.changing([message.transfer for message in packed]) as held,
+    ):
         ours = [message for message in packed if message.transfer in held]
         for message in ours:
             transfer = message.transfer

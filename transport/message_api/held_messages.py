@@ -27,7 +27,6 @@ from transport.protocol.sdk_message.message import (
     File,
     Header,
     Message,
-    Party,
     timestamp,
 )
 from transport.storage import blobs
@@ -55,7 +54,7 @@ def send(caller: Caller, message: Message, resource_id: UUID | None) -> HeldMess
                 organisation=organisation,
                 resource_id=resource_id or identity,
                 outgoing=OutgoingMessage.objects.get(organisation=organisation, message_id=identity),
-                own_function=_function(message.header.sender),
+                own_function=message.header.sender.function_address,
                 is_shared=False,
             )
             _hold(row, message)
@@ -109,7 +108,10 @@ def opened(row: HeldMessage) -> Iterator[BinaryIO]:
 def _hold(row: HeldMessage, message: Message) -> None:
     header = message.header
     row.message_id = UUID(header.message_id)
-    row.sender_function, row.recipient_function = _function(header.sender), _function(header.recipient)
+    row.sender_function, row.recipient_function = (
+        header.sender.function_address,
+        header.recipient.function_address,
+    )
     row.message_created_at = header.created_at
     row.head = _head(header)
     with workspace("holding") as directory:
@@ -120,10 +122,6 @@ def _hold(row: HeldMessage, message: Message) -> None:
             name = blobs.dated(FOLDER, f"{row.pk}.json")
             row.payload_name = blobs.store(name, source, row.payload_binding)
     row.save(force_insert=True)
-
-
-def _function(party: Party) -> str:
-    return party.attention.sub_organization.identifier.extension.strip() if party.attention else ""
 
 
 def _head(header: Header) -> dict[str, Any]:

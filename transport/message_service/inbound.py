@@ -231,8 +231,7 @@ class _Arrival:
     @property
     def function(self) -> str:
         """The function that it is addressed to."""
-        attention = self.accepted.message.header.recipient.attention
-        return attention.sub_organization.identifier.extension.strip() if attention else ""
+        return self.accepted.message.header.recipient.function_address
 
     @property
     def handling_service_id(self) -> str:

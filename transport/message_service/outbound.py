@@ -100,7 +100,7 @@ def transfers_changed(changes: Sequence[TransferChange]) -> None:
     A transfer that is not known, or was replaced by another, changes nothing.
     """
     rows = {row.transfer: row for row in _of_transfers([change.reference for change in changes])}
-    answered = _all_answered(rows.values())
+    answered = _answered(rows.values())
     with unit_of_work.unit_of_work(), unit_of_work.saving([*rows.values(), *answered.values()]):
         for change in changes:
             if (row := rows.get(change.reference)) is not None:
@@ -327,9 +327,9 @@ def _deliver_locally(
     row.due_at = None
     transitions.transition_to(row, OutgoingState.SUBMITTED, cause=transitions.LOCAL)
     local_delivery.deliver_locally(row, recipient, transfer_id, copy)
-    answered = _answered(row)
-    with unit_of_work.saving([answered] if answered is not None else []):
-        _acknowledge(row, answered, cause=transitions.LOCAL)
+    answered = _answered([row])
+    with unit_of_work.saving(answered.values()):
+        _acknowledge(row, answered.get(row.answers_id), cause=transitions.LOCAL)
 
 
 def _try_later(cause: Cause) -> Apply:
@@ -349,9 +349,9 @@ def _give_up(cause: Cause) -> Apply:
     def apply(row: OutgoingMessage) -> None:
         row.due_at = None
         transitions.transition_to(row, OutgoingState.ERROR, cause=cause)
-        answered = _answered(row)
-        with unit_of_work.saving([answered] if answered is not None else []):
-            _fail(row, cause, answered)
+        answered = _answered([row])
+        with unit_of_work.saving(answered.values()):
+            _fail(row, cause, answered.get(row.answers_id))
 
     return apply
 
@@ -391,12 +391,7 @@ def _fail(row: OutgoingMessage, cause: str, answered: IncomingMessage | None) ->
         inbound.receipt_failed(answered, cause)
 
 
-def _answered(row: OutgoingMessage) -> IncomingMessage | None:
-    """The message that a receipt of ours answers, locked."""
-    return _all_answered([row]).get(row.answers_id)
-
-
-def _all_answered(rows: Iterable[OutgoingMessage]) -> dict[UUID | None, IncomingMessage]:
+def _answered(rows: Iterable[OutgoingMessage]) -> dict[UUID | None, IncomingMessage]:
     """The messages that receipts of ours answer, by their keys, locked in the order of these."""
     keys = [row.answers_id for row in rows if row.answers_id is not None]
     if not keys:

@@ -88,6 +88,11 @@ class Party:
     label: str | None = None
     attention: Attention | None = None
 
+    @property
+    def function_address(self) -> str:
+        """The address of the function, without white space around it; empty where none is named."""
+        return self.attention.sub_organization.identifier.extension.strip() if self.attention else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
