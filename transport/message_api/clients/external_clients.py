@@ -11,9 +11,6 @@ from . import routing, webhooks
 class ExternalClients:
     """External clients: messages for their functions are held until they delete them."""
 
-    def serves(self, participant: str, function_address: str) -> bool:
-        return routing.is_external(routing.route_of(participant, function_address))
-
     def deliver(self, delivered: Delivered, function_address: str, *, is_shared: bool) -> None:
         """`is_shared`: the built-in client takes it too."""
         held_messages.hold_inbound(delivered, function_address, is_shared=is_shared)
