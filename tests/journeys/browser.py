@@ -39,6 +39,13 @@ def start(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=_ARGUMENTS)
 
 
+def start_message(page: Page) -> None:
+    """A new draft whose page and scripts are loaded: what is done next is done to it."""
+    page.get_by_role("button", name="Nytt meddelande").click()
+    page.wait_for_url("**/utkast/*/**")
+    expect(page.get_by_label("Ämne", exact=True)).to_be_visible()
+
+
 def send(page: Page) -> None:
     page.get_by_role("button", name="Granska och skicka").click()
     expect(page.get_by_role("heading", name="Granska och skicka")).to_be_visible()

@@ -42,6 +42,7 @@ def second_administrator(
     page = eva.page
     page.goto(f"{eva.url}/administration/personer")
     page.get_by_role("link", name="Ahmed Lindqvist").click()
+    expect(page.get_by_role("heading", level=1, name="Ahmed Lindqvist")).to_be_visible()
     where = page.url
     page.get_by_role("button", name="Ge rollen").click()
     expect(page.get_by_role("button", name="Ta bort Administratör")).to_be_visible()

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from testbed.clamav import EICAR
 from testbed.node import Role
+from tests.journeys.browser import start_message
 from tests.nodes import eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
@@ -16,7 +17,7 @@ SCHOOL_ADDRESS = "sdk:elevhalsa:0203:habo.se"
 
 
 def write(page: Page, subject: str, organisation: str, function: str) -> None:
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label(re.compile("^Till: sök")).press_sequentially(organisation)
     page.get_by_role("option", name=re.compile(function)).click()
     page.get_by_label("Ämne", exact=True).fill(subject)
@@ -79,8 +80,7 @@ def test_what_failed_is_sent_again(two_nodes, caseworker):
 def test_malicious_code_is_stopped_and_the_administrator_sees_to_it(two_nodes, caseworker):
     karin, eva = caseworker(two_nodes.habo, "Karin Svensson"), caseworker(two_nodes.habo, "Eva Holm")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
-    karin.page.wait_for_load_state("load")
+    start_message(karin.page)
     bad = {"name": "faktura.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\n" + EICAR}
     karin.page.get_by_label("Lägg till filer").set_input_files(bad)
     expect(karin.page.locator("#files-trouble")).to_contain_text("skadlig kod")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.browser import Caseworker
+from tests.journeys.browser import Caseworker, start_message
 from tests.nodes import eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
@@ -119,7 +119,7 @@ def test_the_text_has_a_toolbar_lists_that_go_on_tabs_and_paste_as_markdown(two_
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     text = page.get_by_label("Meddelande", exact=True)
     text.click()
     page.keyboard.type("fet")
@@ -161,7 +161,7 @@ def test_enter_chooses_a_recipient_and_loses_no_search_and_backspace_removes(two
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     where = page.url
     question = page.get_by_role("combobox", name=re.compile("^Till: sök"))
     page.get_by_label("Ämne", exact=True).fill("Ett ämne")
@@ -204,7 +204,7 @@ def test_a_file_that_is_dropped_beside_the_box_is_attached(two_nodes, caseworker
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     where = page.url
     prevented = page.evaluate("""() => {
         const data = new DataTransfer();
@@ -243,7 +243,7 @@ def test_without_scripts_a_search_survives_enter_and_a_draft_is_taken_over(two_n
     expect(page.get_by_role("article")).to_have_count(2)
     page.goto(two_nodes.habo.node.url)
     page.get_by_role("link", name=RECEPTION).click()
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
     page.get_by_label("Ämne", exact=True).press("Enter")
     expect(page.get_by_label(re.compile("^Till: sök"))).to_have_value("arbetsträning")

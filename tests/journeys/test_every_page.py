@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Page, Route, expect
 
-from tests.journeys.browser import Caseworker
+from tests.journeys.browser import Caseworker, start_message
 from tests.nodes import NodeUnderTest, eventually
 from tests.safety.test_reach import ELSEWHERE_TESTED, TABLE, patterns
 
@@ -119,7 +119,7 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
     if name == "Karin Svensson":
         # A draft and a label, so that their pages are there to be seen.
         page.goto(f"{person.url}/brevlada/{arguments_of(habo, letter)['mailbox_id']}/")
-        page.get_by_role("button", name="Nytt meddelande").click()
+        start_message(page)
         page.get_by_label("Ämne", exact=True).fill("Utkast")
         page.get_by_role("button", name="Spara utkast").click()
     wrong: dict[str, object] = {}
@@ -252,6 +252,7 @@ def test_the_evidence_is_opened_and_saved(two_nodes, caseworker, letter):
     arguments = arguments_of(two_nodes.habo, letter)
     page.goto(f"{karin.url}/konversation/{arguments['conversation_id']}/")
     page.get_by_role("link", name="Kuvert och kvittenser").first.click()
+    expect(page.get_by_role("heading", level=1, name=re.compile("^Bevis"))).to_be_visible()
     address = page.url
 
     def is_whole() -> bool:

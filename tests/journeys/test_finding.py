@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import Caseworker
+from tests.journeys.browser import Caseworker, start_message
 from tests.nodes import NodeUnderTest, eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
@@ -27,7 +27,7 @@ def pictured(page: Page, name: str) -> None:
 def written(karin: Caseworker, subject: str, text: str) -> None:
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
     page.get_by_role("option", name=re.compile(TRAINING)).click()
     page.get_by_label("Ämne", exact=True).fill(subject)
@@ -91,7 +91,7 @@ def test_a_draft_that_was_left_is_found_and_gone_on_with(two_nodes, caseworker):
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label("Ämne", exact=True).fill("Lämnat för i dag")
     page.get_by_label("Meddelande", exact=True).fill("Vattkoppsutbrott på förskolan")
     page.get_by_role("button", name="Spara utkast").click()

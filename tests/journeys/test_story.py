@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Request, Route, expect
 
 from testbed.send_message import a_pdf
-from tests.journeys.browser import send
+from tests.journeys.browser import send, start_message
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 
@@ -16,7 +16,7 @@ RECEPTION = "Socialtjänsten, mottagning"
 
 
 def _write(page: Page, subject: str, pdf: Path) -> None:
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     search = page.get_by_label(re.compile("^Till: sök"))
     search.press_sequentially("arbetstranig")
     page.get_by_role("option", name=re.compile(TRAINING)).click()
@@ -134,7 +134,7 @@ def test_logging_out_ends_the_session_here_and_at_the_provider(two_nodes, casewo
 def test_a_message_that_cannot_be_delivered_says_why_and_what_to_do(two_nodes, caseworker):
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(karin.page)
     karin.page.get_by_label(re.compile("^Till: sök")).press_sequentially("migrationsverket")
     karin.page.get_by_role("option", name=re.compile("Bosättning")).click()
     karin.page.get_by_label("Ämne", exact=True).fill("Fråga")
@@ -162,7 +162,7 @@ def test_a_press_is_not_lost_when_the_page_is_renewed_under_it(two_nodes, casewo
 def test_what_is_missing_is_told_at_the_top_and_at_the_field_and_nothing_is_lost(two_nodes, caseworker):
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(karin.page)
     karin.page.get_by_label("Meddelande", exact=True).fill("Det jag skrev")
     karin.page.get_by_role("button", name="Granska och skicka").click()
     expect(karin.page.get_by_role("alert").first).to_contain_text("Välj en mottagare.")
@@ -185,7 +185,7 @@ def test_a_draft_saves_itself_and_two_people_cannot_overwrite_each_other(two_nod
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     ahmed = caseworker(two_nodes.habo, "Ahmed Lindqvist")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(karin.page)
     karin.page.get_by_label("Ämne", exact=True).press_sequentially("Gemensamt utkast")
     expect(karin.page.locator("#saved")).to_contain_text(re.compile(r"Sparat \d\d:\d\d"))
     ahmed.page.goto(karin.page.url)
@@ -214,7 +214,7 @@ def test_a_form_waits_for_the_save_that_is_on_its_way(two_nodes, caseworker):
     """Else its version would be old when it arrives, and its own save taken for somebody else's."""
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(karin.page)
     held: list[tuple[Route, APIResponse]] = []
 
     def is_autosave(request: Request) -> bool:
@@ -247,7 +247,7 @@ def test_reading_answering_and_sending_work_without_javascript(two_nodes, browse
     page.get_by_role("link", name="Logga in med e-legitimation").click()
     page.get_by_role("button", name="Karin Svensson").click()
     page.get_by_role("link", name=RECEPTION).click()
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
     page.locator("#draft").get_by_role("button", name="Sök", exact=True).click()
     page.get_by_role("radio", name=re.compile(TRAINING)).check()
@@ -285,7 +285,7 @@ def test_an_administrator_makes_a_mailbox_and_members(two_nodes, caseworker):
 def test_files_are_dropped_and_what_cannot_be_attached_is_told_before_it_is_sent(two_nodes, caseworker):
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(karin.page)
     expect(karin.page.get_by_role("heading", level=1, name="Skriv meddelande")).to_be_visible()
     karin.page.wait_for_load_state("load")
     uploads = []
@@ -317,8 +317,7 @@ def test_a_file_on_its_way_shows_its_progress_and_is_waited_for(two_nodes, casew
     pdf.write_bytes(a_pdf("Beslut"))
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.open_mailbox(RECEPTION)
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
-    karin.page.wait_for_load_state("load")
+    start_message(karin.page)
     held: list[Route] = []
     karin.page.route("**/bilagor", lambda route: held.append(route))
     with karin.page.expect_request("**/bilagor"):
@@ -343,7 +342,7 @@ def test_every_page_fits_a_small_screen_and_passes_axe_in_both_colour_schemes(tw
     karin.open_mailbox(RECEPTION)
     pages = [karin.url, karin.page.url, f"{karin.url}/adressbok/", f"{karin.url}/adressbok/sok?q=social"]
     karin.page.get_by_role("button", name="Brevlådor", exact=True).click()
-    karin.page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(karin.page)
     pages.append(karin.page.url)
     for url in pages:
         karin.page.goto(url)

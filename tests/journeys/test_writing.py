@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.journeys.browser import Caseworker, send
+from tests.journeys.browser import Caseworker, send, start_message
 from tests.nodes import NodeUnderTest, TwoNodes, eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
@@ -36,7 +36,7 @@ def begin(karin: Caseworker, subject: str, text: str) -> Page:
     """A draft to the training department with a subject and a text."""
     page = karin.page
     karin.open_mailbox(RECEPTION)
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label(re.compile("^Till: sök")).fill("arbetsträning")
     page.get_by_role("option", name=re.compile(TRAINING)).click()
     expect(page.get_by_role("list", name="Till")).to_contain_text(TRAINING)
@@ -205,7 +205,7 @@ def test_texts_and_lists_are_kept_and_used_without_javascript(two_nodes, browser
         page.get_by_role("radio", name=re.compile(function)).first.check()
         page.get_by_role("button", name="Lägg till på listan").click()
     page.get_by_role("link", name=RECEPTION).click()
-    page.get_by_role("button", name="Nytt meddelande").click()
+    start_message(page)
     page.get_by_label("Sändlista").select_option("Arbetsmarknad")
     page.get_by_role("button", name="Lägg till sändlistan").click()
     expect(page.get_by_role("heading", name="Till 2 mottagare, var och en för sig")).to_be_visible()
@@ -224,6 +224,7 @@ def test_texts_and_lists_are_kept_and_used_without_javascript(two_nodes, browser
     mailbox = page.get_by_role("link", name=RECEPTION).get_attribute("href")
     expect_in_time(told, "Till alla på listan")
     page.get_by_role("link", name="Till alla på listan").click()
+    expect(page.get_by_role("heading", level=1, name="Till alla på listan")).to_be_visible()
     overview = page.url
 
     def overviewed() -> str:
