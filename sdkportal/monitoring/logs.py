@@ -6,12 +6,14 @@ repeat a message or a key. An event's name is in `snake_case`, so that it can be
 """
 
 import logging
+import re
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 _FRAMES: Final = 8
+_NEEDS_QUOTES: Final = re.compile(r'[\s"=]')
 
 
 class FieldFormatter(logging.Formatter):
@@ -54,7 +56,7 @@ def _of_error(record: logging.LogRecord) -> dict[str, object]:
 
 def _quoted(value: object) -> str:
     text = str(value)
-    if text and not any(character.isspace() or character in '"=' for character in text):
+    if text and _NEEDS_QUOTES.search(text) is None:
         return text
     return (
         '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
