@@ -23,6 +23,7 @@ from addressbook.models import Organisation as BookOrganisation
 from addressbook.search import refresh_search_columns
 from mailbox import access_log
 from mailbox.models import (
+    FAILED,
     AccessLogEntry,
     AccessLogHead,
     Attachment,
@@ -295,7 +296,7 @@ class _Node:
             state, is_waiting, assignee_id = self._state(plan)
             identity = uuid.UUID(int=(1 << 120) + plan.key)
             _, organisation, _, function = self.counterparts[plan.counterpart]
-            directions = [is_sent for _, _, is_sent, _ in self._of(plan)]
+            sent = [key for key, _, is_sent, _ in self._of(plan) if is_sent]
             arrived = max((at for _, _, is_sent, at in self._of(plan) if not is_sent), default=None)
             binding = f"mailbox.conversation|subject|{identity}"
             yield {
@@ -312,7 +313,8 @@ class _Node:
                 "state": state,
                 "is_waiting": is_waiting,
                 "holder_id": assignee_id,
-                "has_sent": any(directions),
+                "has_sent": bool(sent),
+                "is_not_delivered": bool(sent) and _delivery_state(sent[-1]) in FAILED,
                 "due_on": (plan.ends + timedelta(days=plan.key % 60)).date() if plan.key % 5 == 0 else None,
                 "remind_at": self.now + timedelta(days=plan.key % 90)
                 if is_waiting and plan.key % 4 == 0

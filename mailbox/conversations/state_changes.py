@@ -4,12 +4,15 @@ Every change locks the conversation first and records an event. A person can und
 seconds (`undo`).
 """
 
+from collections.abc import Collection
 from datetime import date
 
 from django.db import transaction
+from django.db.models import Case, OuterRef, Subquery, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from mailbox.models import Conversation, ConversationEvent, Message, Person, Reassignment
+from mailbox.models import NOT_DELIVERED, Conversation, ConversationEvent, Message, Person, Reassignment
 
 from . import assignment
 
@@ -54,6 +57,20 @@ def wait_again(message: Message) -> None:
     if row.state == State.OPEN and not row.is_waiting and not later.exists():
         row.is_waiting = True
         row.save(update_fields=["is_waiting"])
+
+
+def update_not_delivered(conversation_ids: Collection[int]) -> None:
+    """Store whether the latest sent message of each of these conversations has not been delivered, or perhaps
+    not; call it when the delivery of a message has changed."""
+    rows = Conversation.objects.filter(pk__in=set(conversation_ids)).order_by("pk")
+    # Locked first: the next statement sees what others have committed until then.
+    keys = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+    latest = Message.objects.filter(conversation=OuterRef("pk"), direction=Message.Direction.OUT)
+    is_concern = Case(When(NOT_DELIVERED, then=True), default=False)
+    latest = latest.order_by("-at", "-pk").annotate(is_concern=is_concern)
+    Conversation.objects.filter(pk__in=keys).update(
+        is_not_delivered=Coalesce(Subquery(latest.values("is_concern")[:1]), False)
+    )
 
 
 def _move(

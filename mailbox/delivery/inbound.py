@@ -180,6 +180,8 @@ def _count_in(conversation: Conversation, message: Message, *, has_files: bool) 
         conversation.last_arrived_at = message.at
     else:
         conversation.has_sent = True
+        # Nothing is known of its delivery yet.
+        conversation.is_not_delivered = False
 
 
 def store_documents(contents: Sequence[tuple[Message, Sequence[MessageDocument]]]) -> set[int]:

@@ -34,11 +34,19 @@ def _update(participant: str, message_ids: Sequence[UUID]) -> None:
             found = quarantine.digests_of(participant, message.message_id)
             Attachment.objects.filter(document__message=message, sha256__in=found).update(is_blocked=True)
     before = [_concern(message) for message, _ in messages]
+    undelivered_before = {message.pk for message, _ in messages if _is_not_delivered(message)}
     with unit_of_work.saving([message for message, _ in messages]):
         for message, delivery in messages:
             is_cancelled = delivery.cause == Cause.CANCELLED
             message.delivery_state = CANCELLED if is_cancelled else delivery.state
             message.is_receipt_missing = delivery.lacks_transport_receipt or delivery.lacks_message_receipt
+    changed = {
+        message.conversation_id
+        for message, _ in messages
+        if _is_not_delivered(message) != (message.pk in undelivered_before)
+    }
+    if changed:
+        state_changes.update_not_delivered(changed)
     for (message, _), concern in zip(messages, before, strict=True):
         if _concern(message) != concern:
             _act_on(message)
@@ -62,6 +70,11 @@ def _act_on(message: Message) -> None:
 def _concern(message: Message) -> tuple[bool, bool]:
     """Whether it has failed, and whether a receipt for it is overdue."""
     return _has_failed(message), message.is_receipt_missing
+
+
+def _is_not_delivered(message: Message) -> bool:
+    """As `NOT_DELIVERED` asks it of a row."""
+    return message.delivery_state in FAILED or message.is_receipt_missing
 
 
 def _has_failed(message: Message) -> bool:

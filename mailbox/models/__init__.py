@@ -1,7 +1,16 @@
 """The tables of people, mailboxes, conversations, drafts, the search index and the access log."""
 
 from .access_log import AccessLogEntry, AccessLogHead
-from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
+from .conversation import (
+    FAILED,
+    NOT_DELIVERED,
+    Attachment,
+    Conversation,
+    Document,
+    FunctionMailbox,
+    Message,
+    ReadMark,
+)
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
 from .identity import OrganisationIdentity
@@ -17,6 +26,7 @@ from .writing import CannedText, DistributionList, ListedRecipient, Mailing, Wri
 
 __all__ = [
     "FAILED",
+    "NOT_DELIVERED",
     "AccessLogEntry",
     "AccessLogHead",
     "Assignment",

@@ -85,6 +85,11 @@ class Conversation(models.Model):
     due_on = models.DateField(null=True, blank=True)
     remind_at = models.DateTimeField(null=True, blank=True)
     is_priority = models.BooleanField(default=False, db_default=False)
+    is_not_delivered = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="the latest sent message has failed, or a receipt for it is overdue",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -135,6 +140,11 @@ class Conversation(models.Model):
                 condition=models.Q(is_priority=True),
             ),
             models.Index(
+                fields=["mailbox", "-last_activity_at", "-id"],
+                name="conversation_not_delivered",
+                condition=models.Q(is_not_delivered=True),
+            ),
+            models.Index(
                 fields=["remind_at"], name="conversation_remind", condition=models.Q(remind_at__isnull=False)
             ),
         ]
@@ -142,6 +152,8 @@ class Conversation(models.Model):
 
 # Delivery states that are not left by waiting.
 FAILED: Final = tuple(state.value for state in (State.ERROR, State.MESSAGE_EXCHANGE_ERROR, State.REJECTED))
+# The condition of a message that has not been delivered, or perhaps not: a receipt for it is overdue.
+NOT_DELIVERED: Final = models.Q(delivery_state__in=FAILED) | models.Q(is_receipt_missing=True)
 
 _OF_MESSAGE: Final[Any] = {
     "organisation": "conversation.mailbox.participant_id",
@@ -200,11 +212,6 @@ class Message(models.Model):
                 OpClass(Upper("counterpart_organisation"), name="gin_trgm_ops"), name="message_organisation"
             ),
             GinIndex(OpClass(Upper("counterpart_function"), name="gin_trgm_ops"), name="message_function"),
-            models.Index(
-                fields=["conversation"],
-                name="message_failed",
-                condition=models.Q(delivery_state__in=FAILED) | models.Q(is_receipt_missing=True),
-            ),
             models.Index(
                 fields=["draft_number"],
                 name="message_of_draft",

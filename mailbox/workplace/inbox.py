@@ -14,7 +14,6 @@ from mailbox import access
 from mailbox.access import Viewer, conversations_of, mailboxes_of
 from mailbox.drafts.composer import written_drafts
 from mailbox.models import (
-    FAILED,
     Conversation,
     Draft,
     FunctionMailbox,
@@ -34,7 +33,6 @@ from .list_order import Order, Page, first_rows, page_in
 _SAMPLE: Final = 1_000
 _OFTEN: Final = 10
 _SAMPLE_OF_EACH: Final = 5
-_FAILED = Q(delivery_state__in=FAILED) | Q(is_receipt_missing=True)
 _OPEN = Q(state=Conversation.State.OPEN)
 
 
@@ -222,7 +220,7 @@ def counted_across(
 ) -> Func | None:
     """An expression for the number of conversations in a view across mailboxes; None where it could cost more
     than that of a mailbox's own views, which count open conversations."""
-    is_cheap = filters == Filters(status=filters.status) and filters.status is not Status.FAILED
+    is_cheap = filters == Filters(status=filters.status)
     if not is_cheap or (filters.status is not None and view not in _OPEN_VIEWS):
         return None
     _boxes, scope = _across(person, mailbox_ids)
@@ -251,8 +249,7 @@ def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
 
 def not_delivered(person: Viewer) -> QuerySet[Conversation]:
     """Open conversations of the person whose latest sent message has not been delivered, or perhaps not."""
-    rows = _with_latest_out(conversations_of(person).filter(_OPEN, _has_message(_FAILED)))
-    return rows.filter(Q(last_state__in=FAILED) | Q(last_receipt_missing=True))
+    return _with_latest_out(conversations_of(person).filter(_OPEN, is_not_delivered=True))
 
 
 def _with_latest_out(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
@@ -368,8 +365,8 @@ def _is_rare(scope: _Scope, condition: Q) -> bool:
     return scope.sample.filter(condition).order_by().count() < _OFTEN
 
 
-def _has_message(*conditions: Q, **of_message: str) -> Exists:
-    return Exists(Message.objects.filter(*conditions, conversation=OuterRef("pk"), **of_message))
+def _has_message(**of_message: str) -> Exists:
+    return Exists(Message.objects.filter(conversation=OuterRef("pk"), **of_message))
 
 
 def _is_due() -> Q:
@@ -387,15 +384,14 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
     Status.PRIORITY: lambda: Q(is_priority=True),
-    # Failed messages first: an index has them.
-    Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),
+    Status.FAILED: lambda: Q(is_not_delivered=True),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
 }
 # Of statuses that few conversations have, what an index finds.
 _FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
     Status.DUE: _is_due,
     Status.PRIORITY: lambda: Q(is_priority=True),
-    Status.FAILED: lambda: Q(_has_message(_FAILED)),
+    Status.FAILED: lambda: Q(is_not_delivered=True),
 }
 
 

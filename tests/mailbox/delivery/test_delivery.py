@@ -1,12 +1,14 @@
 """The buttons on a message that was sent: who has them, and what they do."""
 
+import uuid
 from dataclasses import replace
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from mailbox.delivery.inbound import deliver
+from mailbox.conversations import state_changes
+from mailbox.delivery.inbound import add_to_conversation, deliver
 from mailbox.drafts import composer, recipients
 from mailbox.drafts.forms import DraftForm
 from mailbox.models import Message
@@ -73,6 +75,24 @@ def test_what_failed_is_sent_again_with_a_button(mailbox, sent, client):
     assert told.count("Ett meddelande skickades igen av Nils") == 1
     event = sent.conversation.events.get(what="sent-again")
     assert f'datetime="{timezone.localtime(event.at).isoformat()}"' in told
+
+
+def test_a_conversation_whose_latest_sent_message_is_new_is_not_one_that_was_not_delivered(mailbox, sent):
+    Message.objects.filter(pk=sent.pk).update(delivery_state="ERROR")
+    state_changes.update_not_delivered([sent.conversation_id])
+    sent.conversation.refresh_from_db()
+    assert sent.conversation.is_not_delivered
+    later = Message.objects.create(
+        conversation=sent.conversation,
+        direction=Message.Direction.OUT,
+        message_id=uuid.uuid4(),
+        at=timezone.now(),
+        is_confidential=False,
+        delivery_state="SCHEDULED",
+    )
+    add_to_conversation(sent.conversation, later, has_files=False)
+    sent.conversation.refresh_from_db()
+    assert not sent.conversation.is_not_delivered
 
 
 def test_what_could_not_be_sent_again_or_cancelled_leaves_no_line(mailbox, sent, client):

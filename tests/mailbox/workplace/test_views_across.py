@@ -98,7 +98,7 @@ def test_a_list_across_mailboxes_is_narrowed_as_a_mailbox_s_own_is(mailbox, othe
     labelled = [a_conversation(box, 6) for box in (mailbox, other)]
     for row, name in zip(labelled, ("Brådskande", "BRÅDSKANDE"), strict=True):
         row.labels.add(labels.create(row.mailbox, name, "red"))
-    failed = a_conversation(other, 7, is_waiting=False)
+    failed = a_conversation(other, 7, is_waiting=False, is_not_delivered=True)
     Message.objects.create(
         conversation=failed,
         direction="out",

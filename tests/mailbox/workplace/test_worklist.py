@@ -180,6 +180,7 @@ def test_a_view_is_narrowed_by_how_it_stands_with_a_conversation(mailbox):
     due = held_by(mailbox, karin, due_on=today)
     failed, done = arrives(mailbox), arrives(mailbox).conversation
     failed.conversation.messages.update(direction="out", delivery_state="REJECTED")
+    state_changes.update_not_delivered([failed.conversation_id])
     Conversation.objects.update(has_sent=True)
     state_changes.finish(done.pk, karin)
     for row in (taken, due, failed.conversation, done):

@@ -1,5 +1,6 @@
 """Receipts that do not come in time: the sender is told, and a late one still counts."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from django.utils import timezone
 
 from mailbox.delivery.ladder import ladder_of, short_state
 from mailbox.models import Conversation, ConversationEvent, Message
-from mailbox.workplace.inbox import View, page_of
+from mailbox.workplace.inbox import View, not_delivered, page_of
 from tests.mailbox.build import a_member
 from transport.access_point import outbound as access_point_sending
 from transport.access_point.models import OutboundTransfer
@@ -70,6 +71,11 @@ def happened(message: Message) -> list[str]:
     return [event.what for event in ConversationEvent.objects.filter(conversation=message.conversation)]
 
 
+def listed_as_not_delivered(world) -> list[int]:
+    person = a_member("Karin", world.sender.mailbox)
+    return [row.pk for row in not_delivered(person)]
+
+
 def in_inbox(world, message: Message) -> bool:
     person = a_member("Karin", world.sender.mailbox)
     rows = page_of(world.sender.mailbox, person, view=View.INBOX).rows
@@ -90,6 +96,7 @@ def test_without_a_transport_receipt_in_time_the_sender_is_told_and_a_late_one_s
     assert ladder.problem.startswith("Meddelandet har inte kommit fram i tid.")
     assert "Transportkvittens saknas" in [name for _, name, _ in ladder.history]
     assert in_inbox(world, kept)
+    assert listed_as_not_delivered(world) == [kept.conversation_id]
     assert happened(kept) == ["overdue"]
     kept.refresh_from_db()
     assert short_state(kept.delivery_state, is_receipt_missing=kept.is_receipt_missing) == (
@@ -101,6 +108,7 @@ def test_without_a_transport_receipt_in_time_the_sender_is_told_and_a_late_one_s
     kept.refresh_from_db()
     assert (kept.delivery_state, kept.is_receipt_missing) == ("ACCEPTED", False)
     assert not in_inbox(world, kept)
+    assert listed_as_not_delivered(world) == []
     kept.conversation.refresh_from_db()
     assert kept.conversation.is_waiting
 
@@ -146,6 +154,19 @@ def test_what_failed_comes_back_once_and_is_not_called_overdue_too(world, kept, 
     assert deadlines.mark_overdue() == 0
     assert happened(kept) == ["undelivered"]
     assert in_inbox(world, kept)
+    assert listed_as_not_delivered(world) == [kept.conversation_id]
+
+
+def test_only_the_latest_sent_message_makes_a_conversation_one_that_was_not_delivered(world, kept):
+    later = Message.objects.get(pk=kept.pk)
+    later.pk, later.message_id, later.at = None, uuid.uuid4(), timezone.now()
+    later.delivery_state = "ACCEPTED"
+    later.save()
+    world.federation.change_participant(world.recipient.participant.value, published=False)
+    world.pump()
+    kept.refresh_from_db()
+    assert kept.delivery_state == "MESSAGE_EXCHANGE_ERROR"
+    assert listed_as_not_delivered(world) == []
 
 
 def test_a_late_receipt_leaves_alone_what_somebody_has_answered_meanwhile(world, kept, clock, settings):

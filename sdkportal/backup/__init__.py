@@ -1,0 +1,1 @@
+"""Backup and restoration of a node: its database and its stored files, as one consistent, encrypted set."""
