@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BigIntegerField, Exists, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from mailbox import access
@@ -17,6 +18,7 @@ from mailbox.models import (
     Conversation,
     Draft,
     FunctionMailbox,
+    Label,
     Labelling,
     Message,
     ReadMark,
@@ -32,6 +34,8 @@ from .list_order import Order, Page, first_rows, page_in
 # A name that occurs so often among so many latest conversations counts as frequent.
 _SAMPLE: Final = 1_000
 _OFTEN: Final = 10
+# Labels are few rows: until many conversations have one, those that have it are read sooner than all others.
+_OFTEN_LABELLED: Final = 100
 _SAMPLE_OF_EACH: Final = 5
 _OPEN = Q(state=Conversation.State.OPEN)
 
@@ -73,6 +77,19 @@ class _Scope:
     known: QuerySet[Conversation]
     sample: QuerySet[Conversation]
     is_across: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Selective:
+    """A condition that few conversations may meet.
+
+    As `indexed`, what meets it is found by an index; as `walked`, it is asked of one conversation after the
+    other, which the database plans as nothing else. It is frequent if `often` of a sample meet it.
+    """
+
+    indexed: Q
+    walked: Q
+    often: int
 
 
 class _Each(Func):
@@ -193,12 +210,13 @@ def page_across(
     filters = filters or Filters()
     selective = _selective(filters)
     if filters.status in _FOUND_BY_INDEX:
-        selective.append(_FOUND_BY_INDEX[filters.status]())
+        of_status = _FOUND_BY_INDEX[filters.status]()
+        selective.append(_Selective(of_status, of_status, _OFTEN))
     # What few conversations meet is found by its own index, and sorted.
     is_rare = any(_is_rare(scope, condition) for condition in selective)
     rows = scope.known if is_rare else Conversation.objects.all()
     rows = _with_latest_out(_with_unread(rows.filter(_in_view(view, person)), person))
-    rows = _narrowed(rows, scope, filters)
+    rows = _narrowed(rows, scope, filters, walks=not is_rare)
     if not is_rare:
         first_of_each = first_rows(rows.filter(mailbox=OuterRef("pk")), order, after).values("pk")
         rows = Conversation.objects.filter(pk__in=boxes.annotate(key=_Each(first_of_each)).values("key"))
@@ -310,7 +328,9 @@ def _across(person: Viewer, mailbox_ids: Collection[int]) -> tuple[QuerySet[Func
     return boxes, _Scope(known, Conversation.objects.filter(pk__in=keys), is_across=True)
 
 
-def _narrowed(rows: QuerySet[Conversation], scope: _Scope, filters: Filters) -> QuerySet[Conversation]:
+def _narrowed(
+    rows: QuerySet[Conversation], scope: _Scope, filters: Filters, *, walks: bool = False
+) -> QuerySet[Conversation]:
     if filters.status is not None:
         rows = rows.filter(_STATUSES[filters.status]())
     if filters.label_id is not None:
@@ -318,7 +338,10 @@ def _narrowed(rows: QuerySet[Conversation], scope: _Scope, filters: Filters) -> 
             Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
         )
     for condition in _selective(filters):
-        rows = rows.filter(condition) if scope.is_across else _by_frequency(rows, scope, condition)
+        if scope.is_across:
+            rows = rows.filter(condition.walked if walks else condition.indexed)
+        else:
+            rows = _by_frequency(rows, scope, condition)
     if filters.is_confidential:
         rows = rows.filter(is_confidential=True)
     if filters.has_attachments:
@@ -335,34 +358,40 @@ def _narrowed(rows: QuerySet[Conversation], scope: _Scope, filters: Filters) -> 
     return rows
 
 
-def _selective(filters: Filters) -> list[Q]:
+def _selective(filters: Filters) -> list[_Selective]:
     """Conditions that few conversations may meet, which an index finds."""
     conditions = []
     if filters.organisation:
-        conditions.append(Q(_has_message(counterpart_organisation__icontains=filters.organisation)))
+        by_organisation = Q(_has_message(counterpart_organisation__icontains=filters.organisation))
+        conditions.append(_Selective(by_organisation, by_organisation, _OFTEN))
     if filters.function:
-        conditions.append(Q(_has_message(counterpart_function__icontains=filters.function)))
+        by_function = Q(_has_message(counterpart_function__icontains=filters.function))
+        conditions.append(_Selective(by_function, by_function, _OFTEN))
     if filters.label_name:
-        labelled = Labelling.objects.filter(
-            conversation=OuterRef("pk"), label__name__iexact=filters.label_name
-        )
-        conditions.append(Q(Exists(labelled)))
+        labels = Label.objects.filter(name__iexact=filters.label_name).values_list("pk", flat=True)
+        labelled = Labelling.objects.filter(conversation=OuterRef("pk"), label__in=list(labels))
+        # A value of a subquery is looked up for each conversation; of what exists the database makes a join.
+        first = Subquery(labelled.values("pk")[:1])
+        conditions.append(_Selective(Q(Exists(labelled)), Q(IsNull(first, False)), _OFTEN_LABELLED))
     return conditions
 
 
-def _by_frequency(rows: QuerySet[Conversation], scope: _Scope, condition: Q) -> QuerySet[Conversation]:
+def _by_frequency(
+    rows: QuerySet[Conversation], scope: _Scope, condition: _Selective
+) -> QuerySet[Conversation]:
     """The conversations that meet the condition.
 
     What is frequent is found soon by walking the list. What is rare is looked up first. The database cannot
     decide this: it has no statistics of names for each mailbox.
     """
     if not _is_rare(scope, condition):
-        return rows.filter(condition)
-    return rows.filter(pk__in=list(scope.known.filter(condition).order_by().values_list("pk", flat=True)))
+        return rows.filter(condition.walked)
+    known = scope.known.filter(condition.indexed).order_by()
+    return rows.filter(pk__in=list(known.values_list("pk", flat=True)))
 
 
-def _is_rare(scope: _Scope, condition: Q) -> bool:
-    return scope.sample.filter(condition).order_by().count() < _OFTEN
+def _is_rare(scope: _Scope, condition: _Selective) -> bool:
+    return scope.sample.filter(condition.walked).order_by().count() < condition.often
 
 
 def _has_message(**of_message: str) -> Exists:

@@ -88,6 +88,7 @@ def test_mailboxes_are_chosen_among_those_that_one_sees(mailbox, other, karin):
 def test_a_list_across_mailboxes_is_narrowed_as_a_mailbox_s_own_is(mailbox, other, karin, monkeypatch, often):
     """By what is frequent (the mailboxes are walked) as by what is rare (it is looked up)."""
     monkeypatch.setattr(inbox, "_OFTEN", often)
+    monkeypatch.setattr(inbox, "_OFTEN_LABELLED", often)
     today = timezone.localdate()
     plain = a_conversation(mailbox)
     due = a_conversation(other, 1, due_on=today)
