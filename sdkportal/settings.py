@@ -122,6 +122,12 @@ with contextlib.suppress(OSError):
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
+# Backups (`manage.py backup`): where to, the public age keys that they are encrypted to, and the directory of
+# PostgreSQL's own programs, if it is not in PATH.
+SDK_BACKUP_TARGET = env.text("SDK_BACKUP_TARGET", "")
+SDK_BACKUP_RECIPIENTS = env.words("SDK_BACKUP_RECIPIENTS")
+SDK_POSTGRESQL_PROGRAMS = env.text("SDK_POSTGRESQL_PROGRAMS", "")
+
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("SDK_STATIC_DIR", BASE_DIR / "staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -129,12 +135,13 @@ STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+SDK_S3_ENDPOINT = env.text("SDK_S3_ENDPOINT", "")
 if env.text("SDK_S3_BUCKET", ""):
     STORAGES["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": env.text("SDK_S3_BUCKET"),
-            "endpoint_url": env.text("SDK_S3_ENDPOINT", "") or None,
+            "endpoint_url": SDK_S3_ENDPOINT or None,
             "default_acl": "private",
             "querystring_auth": True,
             "file_overwrite": False,

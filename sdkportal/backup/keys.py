@@ -1,4 +1,4 @@
-"""The keys of backups: age keys (X25519). A node has only the public ones, and cannot open its own backups."""
+"""The keys of backups: age keys (X25519). A node has the public ones only: it cannot open its own backups."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from .errors import BackupError
 
 
 def recipients(texts: list[str]) -> list[pyrage.x25519.Recipient]:
-    """Public keys from their text (`age1...`). Raises `BackupError` where there is none, or one is not a key."""
+    """Public keys from their text (`age1...`). Raises `BackupError` if there is none, or one is not a key."""
     if not texts:
         raise BackupError("No public key to encrypt to: set SDK_BACKUP_RECIPIENTS, see docs/production.md.")
     found = []

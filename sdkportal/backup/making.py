@@ -1,15 +1,15 @@
 """Making a backup: first the files that are new, then a snapshot of the database and what came meanwhile.
 
-A stored file is written before a row names it, and removed after no row does. So of a snapshot's rows, the
-files are there, unless a row was removed since: then another snapshot is taken. Files are never changed but by
-re-encryption, which gives them another length or another key: those are told by their key's id.
+A stored file is written before a row names it, and removed after no row does. So the files that a snapshot's
+rows name are there, unless such a row has been removed since: then another snapshot is taken. A file changes
+only when it is encrypted anew, and is then another version of it, told by when it was written.
 """
 
 import json
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,17 +22,18 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from transport.access_point.api import last_logged_at
-from transport.storage import blobs
 
 from . import manifests, postgresql
 from .errors import BackupError
-from .manifests import Manifest, stored_name
+from .manifests import KeptFile, Manifest
 from .stored_files import named_by_rows
-from .targets import Piece, Target
+from .targets import Target
 
 logger = logging.getLogger(__name__)
 _SNAPSHOTS: Final = 5
 _LAST_BACKUP: Final = "last-backup.json"
+
+Recipients = Sequence[pyrage.x25519.Recipient]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,72 +46,56 @@ class Made:
 
 
 def make_backup(
-    target: Target,
-    recipients: Sequence[pyrage.x25519.Recipient],
-    *,
-    report: Callable[[str], None] = lambda line: None,
+    target: Target, recipients: Recipients, *, report: Callable[[str], None] = lambda line: None
 ) -> Made:
-    """Make a set in the target, while the node runs. Raises `BackupError`; what was written by then is used by
-    the next one."""
+    """Make a set in the target, while the node runs. Raises `BackupError`."""
     copying = _Copying(target, recipients)
-    report("copying stored files")
-    for file in named_by_rows():
-        copying.copy(file.name)
-    report(f"{copying.written} files copied")
+    report("Copying stored files that no earlier set has.")
+    copying.copy_all(file.name for file in named_by_rows())
+    report(f"{copying.written} files copied; taking a snapshot of the database.")
+    manifest = _of_a_snapshot(target, recipients, copying)
+    manifest = replace(manifest, digest=manifests.write(target, manifest))
+    written = copying.bytes_written + manifest.database.size
+    _remember(manifest)
+    fields = {"set": manifest.name, "files": len(manifest.files), "digest": manifest.digest}
+    logger.info("backup_made", extra={"fields": fields})
+    return Made(manifest, copying.written, written)
+
+
+def _of_a_snapshot(target: Target, recipients: Recipients, copying: "_Copying") -> Manifest:
+    missing_before: set[str] = set()
     for _ in range(_SNAPSHOTS):
         with _snapshot() as (snapshot, taken_at):
-            missing = copying.missing_of_snapshot()
-            if missing and missing != copying.known_missing:
-                # Rows may have been removed since the snapshot, and their files; the next one does not have them.
-                copying.known_missing = missing
+            files, missing = copying.copy_all(file.name for file in named_by_rows())
+            if missing != missing_before:
+                # Rows may have been removed since the snapshot, with their files: the next one has neither.
+                missing_before = missing
                 continue
-            report("dumping the database")
-            manifest = _written(target, recipients, copying, snapshot, taken_at)
-            break
-    else:
-        raise BackupError("Stored files were removed at each of several snapshots; try again.")
-    total = copying.bytes_written + manifest.database.size
-    _remember(manifest, total)
-    logger.info(
-        "backup_made",
-        extra={"fields": {"set": manifest.name, "files": len(manifest.files), "digest": manifest.digest}},
-    )
-    return Made(manifest, copying.written, total)
-
-
-def _written(
-    target: Target,
-    recipients: Sequence[pyrage.x25519.Recipient],
-    copying: "_Copying",
-    snapshot: str,
-    taken_at: datetime,
-) -> Manifest:
-    manifest = Manifest(taken_at, Piece(0, ""), {})
-    with postgresql.dumped(snapshot) as dump:
-        database = target.write(manifest.database_name, partial(_encrypt, dump, recipients))
-    whole = Manifest(
-        taken_at, database, copying.of_snapshot, tuple(sorted(copying.known_missing)), last_logged_at()
-    )
-    digest = manifests.write(target, whole)
-    return Manifest(taken_at, database, whole.files, whole.missing, whole.last_transfer, digest)
+            manifest = Manifest(
+                taken_at, manifests.NOTHING, files, tuple(sorted(missing)), last_transfer=last_logged_at()
+            )
+            with postgresql.dumped(snapshot) as dump:
+                database = target.write(manifest.database_name, partial(_encrypt, dump, recipients))
+            return replace(manifest, database=database)
+    raise BackupError("Stored files were removed at each of several snapshots; try again.")
 
 
 def remove_older(target: Target, keep: int) -> tuple[list[str], int]:
-    """Remove all but the newest sets, and the stored files that none of those has; the names of the sets, and
+    """Remove all sets but the newest, and the stored files that none of those has; the names of the sets, and
     how many files."""
     names = manifests.names_of_sets(target)
     old, kept = names[:-keep], names[-keep:]
-    needed = {stored_name(file) for name in kept for file in manifests.read(target, name).files}
+    needed = {file.kept_name for name in kept for file in manifests.read(target, name).files.values()}
     for name in old:
         manifests.remove(target, name)
-    unneeded = [name for name in target.names("files") if name not in needed] if kept else []
+    unneeded = [name for name in target.names(manifests.FILES) if kept and name not in needed]
     for name in unneeded:
         target.remove(name)
     return old, len(unneeded)
 
 
 def last_backup() -> datetime | None:
-    """When this node's last backup was taken; None if there was none, or it is not known here."""
+    """When this machine last made a backup; None if it has not, or that is not known."""
     try:
         noted = json.loads((settings.DATA_DIR / _LAST_BACKUP).read_text())
         return datetime.fromisoformat(noted["taken_at"])
@@ -118,71 +103,53 @@ def last_backup() -> datetime | None:
         return None
 
 
-def _remember(manifest: Manifest, size: int) -> None:
+def _remember(manifest: Manifest) -> None:
     path: Path = settings.DATA_DIR / _LAST_BACKUP
     partial_file = path.with_suffix(".partial")
-    partial_file.write_text(
-        json.dumps({"taken_at": manifest.taken_at.isoformat(), "set": manifest.name, "bytes": size})
-    )
+    partial_file.write_text(json.dumps({"taken_at": manifest.taken_at.isoformat(), "set": manifest.name}))
     partial_file.replace(path)
 
 
 class _Copying:
-    """Copies stored files to a target, each once; those of earlier sets are not copied again."""
+    """Copies stored files to a target, each version of a file once; what the latest set has is not copied."""
 
-    def __init__(self, target: Target, recipients: Sequence[pyrage.x25519.Recipient]) -> None:
+    def __init__(self, target: Target, recipients: Recipients) -> None:
         self._target = target
         self._recipients = recipients
         earlier = manifests.names_of_sets(target)
-        self._kept: dict[str, Piece] = dict(manifests.read(target, earlier[-1]).files) if earlier else {}
-        self._changed_since = self._kept_since(earlier)
-        self._copied: dict[str, Piece] = {}
-        self.of_snapshot: dict[str, Piece] = {}
-        self.known_missing: set[str] = set()
+        self._kept = dict(manifests.read(target, earlier[-1]).files) if earlier else {}
+        self._copied: dict[str, KeptFile] = {}
         self.written = 0
         self.bytes_written = 0
 
-    def _kept_since(self, earlier: list[str]) -> datetime | None:
-        return manifests.read(self._target, earlier[-1]).taken_at if earlier else None
+    def copy_all(self, names: Iterable[str]) -> tuple[dict[str, KeptFile], set[str]]:
+        """Copy files; what the target has of each now, and which are nowhere."""
+        found: dict[str, KeptFile] = {}
+        missing = set()
+        for name in names:
+            kept = self._copy(name)
+            if kept is None:
+                missing.add(name)
+            else:
+                found[name] = self._copied[name] = kept
+        return found, missing
 
-    def copy(self, name: str) -> bool:
-        """Copy a file unless the target has it; False if storage has none."""
-        if name in self._copied:
-            return True
-        kept = self._kept.get(name)
+    def _copy(self, name: str) -> KeptFile | None:
+        known = self._copied.get(name)
         try:
-            if kept is not None and not self._is_changed(name):
-                self._copied[name] = kept
-                return True
+            # Before it is opened: a file that is replaced meanwhile is copied again by the next pass.
+            version = f"{default_storage.get_modified_time(name).timestamp():.6f}"
+            for kept in (known, self._kept.get(name)):
+                if kept is not None and kept.version == version:
+                    return kept
             with default_storage.open(name) as source:
-                piece = self._target.write(
-                    stored_name(name), partial(_encrypt, source.file, self._recipients)
-                )
+                new = KeptFile(name, version, manifests.NOTHING)
+                piece = self._target.write(new.kept_name, partial(_encrypt, source, self._recipients))
         except FileNotFoundError:
-            return False
-        self._copied[name] = piece
+            return known
         self.written += 1
         self.bytes_written += piece.size
-        return True
-
-    def _is_changed(self, name: str) -> bool:
-        """Whether a file was written since the last set: re-encryption replaces files in place.
-
-        Raises `FileNotFoundError` for one that is gone.
-        """
-        since = self._changed_since
-        return since is None or default_storage.get_modified_time(name) >= since
-
-    def missing_of_snapshot(self) -> set[str]:
-        """Copy what the rows of the snapshot name besides; what storage does not have of it."""
-        missing = set()
-        self.of_snapshot = {}
-        for file in named_by_rows():
-            if self.copy(file.name):
-                self.of_snapshot[file.name] = self._copied[file.name]
-            else:
-                missing.add(file.name)
-        return missing
+        return replace(new, piece=piece)
 
 
 @contextmanager
@@ -192,11 +159,12 @@ def _snapshot() -> Generator[tuple[str, datetime], None, None]:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SELECT pg_export_snapshot()")
         (snapshot,) = cursor.fetchone()
-        yield snapshot, timezone.now().astimezone(UTC).replace(microsecond=0)
+        yield snapshot, timezone.now().astimezone(UTC)
 
 
-def _encrypt(source: Any, recipients: Sequence[pyrage.x25519.Recipient], out: BinaryIO) -> None:
+def _encrypt(source: Any, recipients: Recipients, out: BinaryIO) -> None:
     try:
         pyrage.encrypt_io(source, out, list(recipients))
-    except pyrage.EncryptError:
-        raise BackupError("what was to be backed up cannot be read, or its copy not be written") from None
+    except (pyrage.EncryptError, OSError) as error:
+        what = type(error).__name__
+        raise BackupError(f"A file cannot be read, or its copy not be written ({what}).") from None

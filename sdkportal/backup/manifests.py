@@ -1,7 +1,7 @@
 """Manifests: what a backup set consists of.
 
 A set is `sets/TIME/database.age` and `sets/TIME/manifest.jsonl`; stored files lie in `files/`, shared by all
-sets. A manifest is JSON lines: what the set is, a line for each stored file, and a last line with their number.
+sets. A manifest is JSON lines: what the set is, a line for each stored file, and at last their number.
 It is written last, so a set without one, or without its last line, is none. Names of files are ids and days;
 nothing in a manifest is content.
 """
@@ -9,7 +9,7 @@ nothing in a manifest is content.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final
 
@@ -17,25 +17,45 @@ from .errors import BackupError
 from .targets import Piece, Target
 
 FORMAT: Final = 1
+FILES: Final = "files"
 _SETS: Final = "sets"
-_TIME: Final = "%Y%m%dT%H%M%SZ"
+_TIME: Final = "%Y%m%dT%H%M%S.%fZ"
+
+
+# What a piece is before it is written.
+NOTHING: Final = Piece(0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A stored file in a backup: its name in storage, its version (when it was written there, seconds since
+    1970), and the encrypted copy."""
+
+    name: str
+    version: str
+    piece: Piece
+
+    @property
+    def kept_name(self) -> str:
+        """Its name in the target. Two versions of a file have two: a set keeps the one that its keys open."""
+        return f"{FILES}/{self.name}.{self.version}.age"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A backup set: when its snapshot of the database was taken, and its pieces by the names they have in
+    """A backup set: when its snapshot of the database was taken, and its pieces; files by their names in
     storage.
 
     `missing` are files that rows named and storage did not have; `last_transfer` is when the last transfer
-    before the snapshot was logged, None for a node that has had none.
+    before the snapshot was logged, None for a node that has had none; `digest` is the manifest's own SHA-256.
     """
 
     taken_at: datetime
     database: Piece
-    files: Mapping[str, Piece]
+    files: Mapping[str, KeptFile]
     missing: tuple[str, ...] = ()
     last_transfer: datetime | None = None
-    digest: str = field(default="", compare=False)
+    digest: str = ""
 
     @property
     def name(self) -> str:
@@ -44,11 +64,6 @@ class Manifest:
     @property
     def database_name(self) -> str:
         return f"{_SETS}/{self.name}/database.age"
-
-
-def stored_name(name: str) -> str:
-    """The name in a target of a file that is `name` in storage."""
-    return f"files/{name}.age"
 
 
 def names_of_sets(target: Target) -> list[str]:
@@ -72,8 +87,8 @@ def write(target: Target, manifest: Manifest) -> str:
         }
         out.write(_line(head))
         for name in sorted(manifest.files):
-            piece = manifest.files[name]
-            out.write(_line([name, piece.size, piece.sha256]))
+            file = manifest.files[name]
+            out.write(_line([name, file.version, file.piece.size, file.piece.sha256]))
         out.write(_line({"files": len(manifest.files)}))
 
     return target.write(f"{_SETS}/{manifest.name}/manifest.jsonl", fill).sha256
@@ -89,11 +104,13 @@ def read(target: Target, name: str) -> Manifest:
             head = next(lines)
             if head["format"] != FORMAT:
                 raise BackupError(f"{path} has format {head['format']}; this version reads {FORMAT}")
-            files: dict[str, Piece] = {}
+            files: dict[str, KeptFile] = {}
             for line in lines:
                 if isinstance(line, dict):
                     break
-                files[str(line[0])] = Piece(int(line[1]), str(line[2]))
+                name_in_storage, version, size, sha256 = line
+                piece = Piece(int(size), str(sha256))
+                files[str(name_in_storage)] = KeptFile(str(name_in_storage), str(version), piece)
             else:
                 raise BackupError(f"{path} has no end")
             if line["files"] != len(files) or next(lines, None) is not None:

@@ -2,8 +2,9 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Final, cast
 
 from django.conf import settings
@@ -44,8 +45,10 @@ def dumped(snapshot: str) -> Generator[BinaryIO, None, None]:
 
 @contextmanager
 def restoring() -> Generator[BinaryIO, None, None]:
-    """Restore a dump that is written to the result into the database, in one transaction. Raises `BackupError`
-    if that fails, at the end."""
+    """Restore a dump that is written to the result into the database, in one transaction.
+
+    Raises `BackupError` if that fails, at the end.
+    """
     name = str(_parameters()["dbname"])
     with _program(
         "pg_restore",
@@ -60,51 +63,45 @@ def restoring() -> Generator[BinaryIO, None, None]:
 
 
 @contextmanager
-def _program(name: str, *arguments: str, **streams: int) -> Generator["subprocess.Popen[bytes]", None, None]:
+def _program(
+    name: str, *arguments: str, stdin: int | None = None, stdout: int | None = None
+) -> Generator["subprocess.Popen[bytes]", None, None]:
     directory = settings.SDK_POSTGRESQL_PROGRAMS
     path = os.path.join(directory, name) if directory else name
-    try:
-        process = subprocess.Popen([path, *arguments], env=_environment(), stderr=subprocess.PIPE, **streams)
-    except OSError:
-        raise BackupError(
-            f"{path} cannot be started: install PostgreSQL's client programs, or set SDK_POSTGRESQL_PROGRAMS"
-        ) from None
-    errors = b""
-    try:
+    with tempfile.TemporaryFile(dir=settings.SDK_WORK_DIR) as errors:
         try:
-            yield process
-        except BrokenPipeError:
-            # It has ended, and says why.
-            pass
-        if process.stdin is not None:
-            with _broken_pipe_is_its_own_fault():
-                process.stdin.close()
-        if process.stderr is not None:
-            errors = process.stderr.read()
-        process.wait()
-    finally:
-        if process.poll() is None:
-            process.kill()
+            process = subprocess.Popen(  # noqa: S603 - a program of PostgreSQL, and nothing that people type
+                [path, *arguments], env=_environment(), stdin=stdin, stdout=stdout, stderr=errors
+            )
+        except OSError:
+            raise BackupError(
+                f"{path} cannot be started: install PostgreSQL's client programs, or set "
+                "SDK_POSTGRESQL_PROGRAMS."
+            ) from None
+        try:
+            # A program that ends early breaks the pipe; it says why.
+            with suppress(BrokenPipeError):
+                yield process
+            with suppress(BrokenPipeError):
+                if process.stdin is not None:
+                    process.stdin.close()
             process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None and not stream.closed:
-                with _broken_pipe_is_its_own_fault():
-                    stream.close()
-    if process.returncode:
-        raise BackupError(f"{name} failed: {_first_lines(errors)}")
-
-
-@contextmanager
-def _broken_pipe_is_its_own_fault() -> Generator[None, None, None]:
-    try:
-        yield
-    except BrokenPipeError:
-        pass
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(BrokenPipeError):
+                        stream.close()
+        if process.returncode:
+            errors.seek(0)
+            raise BackupError(f"{name} failed: {_first_lines(errors.read(_MOST_OF_AN_ERROR))}")
 
 
 def _first_lines(errors: bytes) -> str:
     """What a program said went wrong, without the values of rows that a statement may repeat."""
-    lines = errors[:_MOST_OF_AN_ERROR].decode(errors="replace").splitlines()
+    lines = errors.decode(errors="replace").splitlines()
     kept = [line for line in lines if not line.lstrip().startswith(("DETAIL", "CONTEXT", "Command was"))]
     return " / ".join(kept[:3]) or "it gave no reason"
 

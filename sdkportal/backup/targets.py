@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final, Protocol, cast
+from typing import IO, BinaryIO, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -127,11 +127,10 @@ class _Bucket:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._address = f"s3://{bucket}/{prefix}"
-        options = cast(dict[str, Any], settings.STORAGES["default"].get("OPTIONS", {}))
         self._storage = S3Storage(
             bucket_name=bucket,
             location=prefix,
-            endpoint_url=options.get("endpoint_url"),
+            endpoint_url=settings.SDK_S3_ENDPOINT or None,
             default_acl="private",
             file_overwrite=True,
         )

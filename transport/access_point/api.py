@@ -4,7 +4,7 @@ from transport.access_point import ping
 from transport.access_point.models import TransferEvent
 from transport.access_point.ping import Step, Tried
 from transport.access_point.transfer_log import Question as TransferQuestion
-from transport.access_point.transfer_log import as_csv, as_json_lines
+from transport.access_point.transfer_log import as_csv, as_json_lines, last_logged_at
 from transport.access_point.transfer_log import events as transfer_events
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Tried",
     "as_csv",
     "as_json_lines",
+    "last_logged_at",
     "ping",
     "transfer_events",
 ]

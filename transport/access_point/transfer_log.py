@@ -184,6 +184,11 @@ def _message_fields(own_party: str, as4_message_id: str, message: UserMessage | 
     return {"as4_message_id": as4_message_id[:255], "receiving_access_point": own_party, **fields}
 
 
+def last_logged_at() -> datetime | None:
+    """When the latest event was logged; None if there is none."""
+    return TransferEvent.objects.order_by("-pk").values_list("at", flat=True).first()
+
+
 def remove_older_than(days: int) -> int:
     """Remove events that are older than so many days; how many."""
     forget_stored_certificates()
