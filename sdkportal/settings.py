@@ -204,6 +204,8 @@ SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
 # Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
 SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
+# Beat may run on several machines: one of them leads.
+CELERY_BEAT_SCHEDULER = "sdkportal.beat:LeaderScheduler"
 CELERY_BEAT_SCHEDULE = beat_schedule(
     {
         Interval.SWEEP: SDK_SWEEP_SECONDS,
