@@ -53,6 +53,7 @@ def file(request: PersonRequest) -> StreamingHttpResponse:
     for participant in sorted({figures.mailbox.participant_id for figures in found.figures}):
         access_log.record(request.user, "statistics-exported", participant)
     header = ["mailbox", "from", "until", "arrived", "sent", "receipts_missing"]
+    header += ["registered", "minor_importance", "not_registered"]
     for step in STEPS:
         header += [step, f"{step}_median_seconds", f"{step}_p90_seconds"]
     period = (since.isoformat(), until.isoformat())
@@ -67,6 +68,9 @@ def _row(figures: Figures, since: str, until: str) -> list[object]:
         figures.arrived,
         figures.sent,
         figures.receipts_missing,
+        figures.registered,
+        figures.minor,
+        figures.not_registered,
     ]
     for wait in figures.waits:
         times = (wait.median, wait.p90)
