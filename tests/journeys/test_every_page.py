@@ -95,6 +95,12 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
         "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
         "organisation_id": one(habo, "SELECT id FROM addressbook_organisation ORDER BY id"),
         "person_id": one(habo, "SELECT id FROM mailbox_person WHERE name = 'Karin Svensson'"),
+        "registration_id": one(
+            habo,
+            "SELECT r.id FROM mailbox_registration r JOIN mailbox_conversation c ON c.id = r.conversation_id "
+            "JOIN mailbox_functionmailbox b ON b.id = c.mailbox_id WHERE b.address = %s ORDER BY r.id DESC",
+            RECEPTION,
+        ),
         "state": "done",
         "kind": "envelope",
     }

@@ -3,8 +3,8 @@
 from mailbox.models import FunctionMailbox, Registration
 from mailbox.registration.entries import Entry
 
-CASE = Entry(Registration.Kind.CASE, case_number="KS 2026/117")
-OTHER = Entry(Registration.Kind.CASE, case_number="KS 2026/118")
+CASE = Entry(Registration.Kind.CASE, case_number="KS 2026/3117")
+OTHER = Entry(Registration.Kind.CASE, case_number="KS 2026/3118")
 MINOR = Entry(Registration.Kind.MINOR, reason="Reklam", retention_basis="Beslut 2024-12")
 Mode = FunctionMailbox.RegistrationMode
 

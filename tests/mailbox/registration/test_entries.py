@@ -64,13 +64,13 @@ def whats(message) -> list[str]:
 def test_a_conversations_registration_covers_its_messages(first, karin):
     second = another(first)
     made = register(first.conversation_id, karin, CASE)
-    assert made.case_number == "KS 2026/117"
+    assert made.case_number == "KS 2026/3117"
     assert (made.by, made.kind) == (karin, "case")
     assert {row.message_id for row in made.covered.all()} == {first.pk, second.pk}
     assert state_of(first) == State.REGISTERED
     assert whats(first)[-1] == "registered"
     entry = AccessLogEntry.objects.get(what="registered")
-    assert "117" not in str(entry.details)
+    assert "3117" not in str(entry.details)
     assert not list(verify(first.conversation.mailbox.participant_id))
 
 
@@ -78,7 +78,7 @@ def test_the_case_number_is_sealed_in_the_database(first, karin):
     made = register(first.conversation_id, karin, CASE)
     with connection.cursor() as cursor:
         cursor.execute("SELECT case_number FROM mailbox_registration WHERE id = %s", [made.pk])
-        assert "117" not in cursor.fetchone()[0]
+        assert "3117" not in cursor.fetchone()[0]
 
 
 def test_registering_again_with_the_same_number_changes_nothing(first, karin, ahmed):
@@ -95,7 +95,7 @@ def test_the_second_of_two_is_told_what_the_first_did(first, karin, ahmed):
         register(first.conversation_id, ahmed, OTHER)
     assert raised.value.registration == made
     assert raised.value.registration.by == karin
-    assert Registration.objects.get().case_number == "KS 2026/117"
+    assert Registration.objects.get().case_number == "KS 2026/3117"
 
 
 def test_messages_of_a_conversation_may_have_different_numbers(first, karin):
@@ -105,7 +105,7 @@ def test_messages_of_a_conversation_may_have_different_numbers(first, karin):
     register(first.conversation_id, karin, CASE)
     assert state_of(first) == State.REGISTERED
     numbers = {row.message_id: row.registration.case_number for row in RegisteredMessage.objects.all()}
-    assert numbers == {first.pk: "KS 2026/117", second.pk: "KS 2026/118"}
+    assert numbers == {first.pk: "KS 2026/3117", second.pk: "KS 2026/3118"}
 
 
 def test_what_arrives_afterwards_is_not_registered_yet(first, karin):
@@ -114,7 +114,7 @@ def test_what_arrives_afterwards_is_not_registered_yet(first, karin):
     assert state_of(first) == State.PENDING
     register(first.conversation_id, karin, CASE)
     assert state_of(first) == State.REGISTERED
-    assert second.registrations.get().registration.case_number == "KS 2026/117"
+    assert second.registrations.get().registration.case_number == "KS 2026/3117"
     assert Registration.objects.count() == 2
 
 
@@ -174,9 +174,9 @@ def test_a_correction_keeps_the_earlier_one_with_who_and_why(first, karin, ahmed
     made = register(first.conversation_id, karin, CASE)
     corrected = entries.correct(made, ahmed, OTHER, "Fel nummer")
     made.refresh_from_db()
-    assert (made.case_number, made.by, made.outcome) == ("KS 2026/117", karin, "corrected")
+    assert (made.case_number, made.by, made.outcome) == ("KS 2026/3117", karin, "corrected")
     assert (made.ended_by, made.end_reason) == (ahmed, "Fel nummer")
-    assert (corrected.case_number, corrected.by, corrected.replaces) == ("KS 2026/118", ahmed, made)
+    assert (corrected.case_number, corrected.by, corrected.replaces) == ("KS 2026/3118", ahmed, made)
     assert first.registrations.filter(is_current=True).get().registration == corrected
     assert first.registrations.count() == 2
     assert whats(first)[-1] == "corrected"
@@ -209,22 +209,22 @@ def test_a_withdrawal_leaves_the_messages_not_registered(first, karin, ahmed, ma
 
 
 def test_search_finds_the_case_number_while_it_holds(first, karin):
-    assert not find(karin, "KS 2026/117").hits
+    assert not find(karin, "KS 2026/3117").hits
     made = register(first.conversation_id, karin, CASE)
-    assert [hit.row for hit in find(karin, "KS 2026/117").hits] == [first]
-    assert [hit.row for hit in find(karin, "2026/117").hits] == [first]
+    assert [hit.row for hit in find(karin, "KS 2026/3117").hits] == [first]
+    assert [hit.row for hit in find(karin, "2026/3117").hits] == [first]
     index.rebuild()
-    assert [hit.row for hit in find(karin, "2026/117").hits] == [first]
+    assert [hit.row for hit in find(karin, "2026/3117").hits] == [first]
     entries.correct(made, karin, OTHER, "Fel nummer")
-    assert [hit.row for hit in find(karin, "2026/118").hits] == [first]
+    assert [hit.row for hit in find(karin, "2026/3118").hits] == [first]
     index.index_missing()
-    assert not find(karin, "2026/117").hits
-    assert [hit.row for hit in find(karin, "2026/118").hits] == [first]
+    assert not find(karin, "2026/3117").hits
+    assert [hit.row for hit in find(karin, "2026/3118").hits] == [first]
 
 
 def test_search_does_not_show_it_to_others(first, karin):
     register(first.conversation_id, karin, CASE)
-    assert not find(a_member("Utomstående"), "2026/117").hits
+    assert not find(a_member("Utomstående"), "2026/3117").hits
 
 
 def test_registrations_follow_a_conversation_to_another_mailbox(first, karin, mailbox):

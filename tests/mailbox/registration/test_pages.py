@@ -75,12 +75,12 @@ def test_the_second_is_told_who_was_first_and_where_to_correct_it(mailbox, karin
     message = arrived(mailbox)
     made = register(message.conversation_id, a_member("Ahmed Lindqvist", mailbox), CASE)
     url = reverse("register", args=[message.conversation_id])
-    posted = {"kind": "case", "case_number": "KS 2026/118", "seen": message.pk}
+    posted = {"kind": "case", "case_number": "KS 2026/3118", "seen": message.pk}
     response = client.post(url, posted)
     page = response.content.decode()
     assert response.status_code == 422
     assert "Inget är sparat: Ahmed Lindqvist registrerade detta" in page
-    assert "KS 2026/117" in page
+    assert "KS 2026/3117" in page
     assert reverse("registration-correct", args=[made.pk]) in page
 
 
@@ -108,7 +108,7 @@ def test_the_form_proposes_the_number_that_the_conversation_has(mailbox, karin, 
     message = arrived(mailbox)
     register(message.conversation_id, karin, CASE)
     arrived(mailbox, str(message.conversation.conversation_id))
-    assert 'value="KS 2026/117"' in page_of(client, "register", message.conversation_id)
+    assert 'value="KS 2026/3117"' in page_of(client, "register", message.conversation_id)
 
 
 def test_row_and_head_show_the_number_and_that_something_is_missing(mailbox, karin, client):
@@ -118,7 +118,7 @@ def test_row_and_head_show_the_number_and_that_something_is_missing(mailbox, kar
         assert "Ej registrerat" in page_of(client, name, key)
     register(message.conversation_id, karin, CASE)
     for name, key in (("mailbox", mailbox.pk), ("conversation", message.conversation_id)):
-        assert "KS 2026/117" in page_of(client, name, key)
+        assert "KS 2026/3117" in page_of(client, name, key)
 
 
 def test_minor_importance_is_shown_with_its_reason(mailbox, karin, client):
@@ -133,8 +133,8 @@ def test_correcting_and_withdrawing_ask_why_and_keep_what_was(mailbox, karin, cl
     message = arrived(mailbox)
     made = register(message.conversation_id, karin, CASE)
     url = reverse("registration-correct", args=[made.pk])
-    assert 'value="KS 2026/117"' in client.get(url).content.decode()
-    posted = {"kind": "case", "case_number": "KS 2026/118"}
+    assert 'value="KS 2026/3117"' in client.get(url).content.decode()
+    posted = {"kind": "case", "case_number": "KS 2026/3118"}
     assert "Skriv varför registreringen rättas." in client.post(url, posted).content.decode()
     client.post(url, posted | {"why": "Skrev fel"})
     current = Registration.objects.get(ended_at=None)
@@ -142,7 +142,7 @@ def test_correcting_and_withdrawing_ask_why_and_keep_what_was(mailbox, karin, cl
     assert client.post(url, {"why": ""}).status_code == 422
     client.post(url, {"why": "Hör inte hit"})
     page = page_of(client, "conversation", message.conversation_id)
-    for text in ("KS 2026/117", "KS 2026/118", "Skrev fel", "Hör inte hit"):
+    for text in ("KS 2026/3117", "KS 2026/3118", "Skrev fel", "Hör inte hit"):
         assert text in page
     assert not Registration.objects.filter(ended_at=None).exists()
 
@@ -151,7 +151,7 @@ def test_a_registration_that_somebody_else_ended_is_told(mailbox, karin, client)
     message = arrived(mailbox)
     made = register(message.conversation_id, karin, CASE)
     withdraw(made, a_member("Ahmed Lindqvist", mailbox), "Fel")
-    posted = {"kind": "case", "case_number": "KS 2026/118", "why": "Skrev fel"}
+    posted = {"kind": "case", "case_number": "KS 2026/3118", "why": "Skrev fel"}
     response = client.post(reverse("registration-correct", args=[made.pk]), posted, follow=True)
     assert "Ahmed Lindqvist återtog registreringen" in response.content.decode()
 
