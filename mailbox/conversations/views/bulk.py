@@ -77,14 +77,11 @@ def _not_registered(changed: bulk.Changed) -> str:
     if more := len(changed.not_registered) - len(names):
         names.append(_("%(n)d till") % {"n": more})
     text = ngettext(
-        "%(done)d klar. %(n)d är kvar, eftersom den inte är registrerad: %(names)s. "
-        "Öppna den och välj Registrera.",
-        "%(done)d klara. %(n)d är kvar, eftersom de inte är registrerade: %(names)s. "
-        "Öppna dem och välj Registrera.",
+        "Klara: %(done)d. Kvar, eftersom den inte är registrerad: %(names)s. Öppna den och välj Registrera.",
+        "Klara: %(done)d. Kvar, eftersom de inte är registrerade: %(names)s. Öppna dem och välj Registrera.",
         len(changed.not_registered),
     )
-    counts = {"done": changed.count, "n": len(changed.not_registered)}
-    return text % {**counts, "names": ", ".join(names)}
+    return text % {"done": changed.count, "names": ", ".join(names)}
 
 
 def _change_of(form: ManyForm) -> bulk.Change | None:

@@ -131,8 +131,7 @@ def test_many_at_once_are_done_but_for_those_that_are_not_registered(demanding, 
     response = client.post(address, {"action": "finish", "chosen": chosen}, follow=True)
     assert [state_of(message) for message in messages] == ["done", "open", "done"]
     page = response.content.decode()
-    assert "2 klara. 1" in page or "2 klar. 1" in page
-    assert "Den som är kvar" in page
+    assert "Klara: 2. Kvar, eftersom den inte är registrerad: ”Den som är kvar”." in page
     # One press undoes those that were done.
     assert ConversationEvent.objects.filter(what="done").values("at").distinct().count() == 1
 
