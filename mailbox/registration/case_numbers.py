@@ -95,9 +95,14 @@ class Pattern:
             raise Mismatch(number[:end], None)
         raise Mismatch(number[: furthest.position], furthest.expected)
 
-    def example(self, day: date) -> str:
-        """A number of this form, as it could be on that day."""
-        return "".join(_example(piece, day) for group in self.groups for piece in group.pieces)
+    def examples(self, day: date) -> list[str]:
+        """Numbers of this form, as they could be on that day: without what may be left out, and with it."""
+        always = [group for group in self.groups if not group.is_optional]
+        numbers = [
+            "".join(_example(piece, day) for group in groups for piece in group.pieces)
+            for groups in (always, self.groups)
+        ]
+        return list(dict.fromkeys(numbers))
 
 
 def parse(text: str) -> Pattern:
@@ -124,7 +129,7 @@ def parse(text: str) -> Pattern:
     if not any(piece.kind == "digits" for piece in always):
         raise InvalidPattern("no-number")
     pattern = Pattern(tuple(groups))
-    if len(pattern.example(date(2000, 1, 1))) > LONGEST_NUMBER:
+    if any(len(number) > LONGEST_NUMBER for number in pattern.examples(date(2000, 1, 1))):
         raise InvalidPattern("long")
     return pattern
 

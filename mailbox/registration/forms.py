@@ -187,10 +187,15 @@ def checked_number(mailbox: FunctionMailbox, number: str) -> str:
 
 
 def example_of(mailbox: FunctionMailbox, day: date | None = None) -> str:
-    """A case number by the mailbox's pattern; empty without one."""
+    """Case numbers by the mailbox's pattern, in words; empty without one."""
     if not mailbox.case_number_pattern:
         return ""
-    return case_numbers.parse(mailbox.case_number_pattern).example(day or timezone.localdate())
+    return examples_in_words(mailbox.case_number_pattern, day or timezone.localdate())
+
+
+def examples_in_words(pattern: str, day: date) -> str:
+    """Numbers by a pattern: the shortest, and the one with all that may be left out."""
+    return _(" eller ").join(case_numbers.parse(pattern).examples(day))
 
 
 def mismatch_in_words(error: case_numbers.Mismatch, mailbox: FunctionMailbox) -> str:

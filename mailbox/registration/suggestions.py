@@ -13,13 +13,13 @@ _LATEST: Final = 20
 _MOST: Final = 5
 
 
-def unregistered(conversation: Conversation, message: Message | None = None) -> list[Message]:
-    """The messages that are not registered, the oldest first; of one message, that one."""
+def unregistered(conversation: Conversation, message: Message | None = None) -> list[int]:
+    """The keys of the messages that are not registered, or of that one of them."""
     holding = RegisteredMessage.objects.filter(message=OuterRef("pk"), is_current=True)
-    rows = conversation.messages.filter(~Exists(holding)).order_by("at", "pk")
+    rows = conversation.messages.filter(~Exists(holding)).order_by("pk")
     if message is not None:
         rows = rows.filter(pk=message.pk)
-    return list(rows)
+    return list(rows.values_list("pk", flat=True))
 
 
 def numbers_for(conversation: Conversation) -> list[str]:

@@ -31,6 +31,7 @@ from .forms import (
     RegistrationPlaceForm,
     WithdrawalForm,
     example_of,
+    examples_in_words,
     mismatch_in_words,
 )
 
@@ -61,7 +62,7 @@ def register(request: PersonRequest, conversation_id: int) -> HttpResponse:
     context = _form_context(request, conversation, form, list_address=place.get("list") or "") | {
         "message": message,
         "free": free,
-        "newest": request.POST.get("seen") or max((row.pk for row in free), default=""),
+        "newest": request.POST.get("seen") or max(free, default=""),
         "held": shown.registrations_in(conversation),
         "place": place,
         "is_finishing": bool(place.get("finish")),
@@ -259,4 +260,4 @@ def _examples() -> list[tuple[str, str]]:
     """Patterns, and a number by each."""
     day = timezone.localdate()
     patterns = ("KS {år}/{nr}", "SN-{år}-{nr:5}", "{år}/{nr}[-{nr}]", "Dnr {nr}/{åå}")
-    return [(text, case_numbers.parse(text).example(day)) for text in patterns]
+    return [(text, examples_in_words(text, day)) for text in patterns]

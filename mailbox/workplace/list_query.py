@@ -94,6 +94,11 @@ class ListQuery:
         view = NAMES[self.view]
         return _("Alla brevlådor: %(view)s") % {"view": view} if self.is_across else view
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether filters, mailboxes or an order other than the view's own were chosen."""
+        return bool(self.filters or self.mailbox_ids) or self.order is not default_order(self.view)
+
     def url(self, mailbox_id: int) -> str:
         """The page of the list."""
         return list_url(mailbox_id, self.address)

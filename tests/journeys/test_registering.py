@@ -1,28 +1,16 @@
 """Registering what has come: a demand before done, a number of the wrong form, a colleague who was first."""
 
-import os
 import re
 import uuid
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.nodes import eventually
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 RECEPTION_ADDRESS = "sdk:socialtjanst-mottagning:0203:habo.se"
 TRAINING_ADDRESS = "sdk:arbetstraning:0203:arbetsformedlingen.se"
-SHOTS = os.environ.get("REG_SHOTS")
-
-
-def shot(page: Page, name: str) -> None:
-    if not SHOTS:
-        return
-    for width, height in ((1440, 900), (390, 844)):
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(400)
-        page.screenshot(path=f"{SHOTS}/{name}-{width}.png", full_page=width == 390)
-    page.set_viewport_size({"width": 1280, "height": 720})
 
 
 @pytest.fixture
@@ -57,7 +45,6 @@ def demand(two_nodes, caseworker):
     page.get_by_label(re.compile("^Mönster för diarienummer")).fill("SN {år}/{nr}[-{nr}]")
     page.get_by_role("button", name="Spara").click()
     expect(page.get_by_text("Så här ser ett nummer ut nu")).to_be_visible()
-    shot(page, "settings")
     yield ahmed
     page.goto(f"{ahmed.url}/administration/brevlada/{mailbox}/registrering")
     page.get_by_role("radio", name=re.compile("^Frivilligt")).check()
@@ -74,7 +61,6 @@ def test_done_leads_to_the_form_and_the_form_to_done(two_nodes, caseworker, dema
     where = f"{karin.url}/konversation/{key}/"
     page.goto(where)
     expect(page.locator(".reading-facts").get_by_text("Ej registrerat")).to_be_visible()
-    shot(page, "unregistered")
     # By the keyboard: done is refused, and the form comes instead.
     page.keyboard.press("e")
     expect(page.get_by_role("heading", level=1, name="Registrera")).to_be_visible()
@@ -85,10 +71,8 @@ def test_done_leads_to_the_form_and_the_form_to_done(two_nodes, caseworker, dema
     expect(page.get_by_text("ska det stå ”/”").first).to_be_visible()
     assert page.title().startswith("Fel:")
     karin.check_accessibility()
-    shot(page, "form-wrong")
     page.get_by_role("radio", name=re.compile("^Ringa betydelse")).check()
     expect(page.get_by_label("Varför det är av ringa betydelse")).to_be_visible()
-    shot(page, "form-minor")
     page.get_by_role("radio", name="Diarienummer").check()
     page.get_by_label("Diarienummer", exact=True).last.fill("sn 2026/5117")
     page.get_by_role("button", name="Registrera").click()
@@ -97,7 +81,6 @@ def test_done_leads_to_the_form_and_the_form_to_done(two_nodes, caseworker, dema
     expect(page.locator(".reading-facts").get_by_text("Dnr SN 2026/5117")).to_be_visible()
     expect(page.locator(".reading-facts").get_by_text("Klar", exact=True)).to_be_visible()
     karin.check_accessibility()
-    shot(page, "registered")
 
     # The number finds it, and a correction keeps what it was.
     page.get_by_role("searchbox").first.fill("2026/5117")
@@ -108,13 +91,11 @@ def test_done_leads_to_the_form_and_the_form_to_done(two_nodes, caseworker, dema
     expect(page.get_by_role("heading", level=1, name="Rätta registreringen")).to_be_visible()
     page.get_by_label("Diarienummer", exact=True).last.fill("SN 2026/5118")
     page.get_by_label("Varför den rättas").fill("Fel siffra")
-    shot(page, "correct")
     page.get_by_role("button", name="Rätta").click()
     expect(page.locator(".reading-facts").get_by_text("Dnr SN 2026/5118")).to_be_visible()
     page.get_by_text("Tidigare registreringar").click()
     expect(page.locator(".facts").get_by_text("Fel siffra")).to_be_visible()
     karin.check_accessibility()
-    shot(page, "corrected")
 
 
 def test_many_are_done_but_for_those_that_are_not_registered(two_nodes, caseworker, demand, letter):
@@ -132,15 +113,16 @@ def test_many_are_done_but_for_those_that_are_not_registered(two_nodes, casework
     page.get_by_label("Diarienummer", exact=True).last.fill("SN 2026/5202")
     page.get_by_role("button", name="Registrera").click()
     expect(page.get_by_role("alert")).to_contain_text("Ahmed Lindqvist registrerade detta")
+    # There is nothing left to register: only what stands there can be corrected.
+    expect(page.get_by_role("button", name="Registrera")).to_have_count(0)
+    expect(page.locator("main").get_by_role("link", name="Rätta SN 2026/5201")).to_be_visible()
     karin.check_accessibility()
-    shot(page, "second")
     page.goto(f"{karin.url}/konversation/{left}/")
     page.get_by_role("link", name=re.compile("^Ej registrerat")).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Ej registrerat")
     expect(page.locator(f"#row-{left}")).to_be_visible()
     expect(page.locator(f"#row-{registered}")).to_have_count(0)
     karin.check_accessibility()
-    shot(page, "list")
     page.get_by_role("link", name=re.compile("^Inkorg")).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Inkorg")
     for key in (registered, left):
@@ -150,4 +132,3 @@ def test_many_are_done_but_for_those_that_are_not_registered(two_nodes, casework
     expect(page.locator("#notices")).to_contain_text("inte är registrerad")
     expect(page.locator(f"#row-{registered}")).to_have_count(0)
     expect(page.locator(f"#row-{left}")).to_be_visible()
-    shot(page, "bulk")

@@ -79,13 +79,18 @@ def test_a_pattern_that_cannot_be_used_is_refused(text, code):
 @given(
     st.lists(st.sampled_from(["KS ", "{år}", "{nr}", "{nr:3}", "{bokstäver}", "[-{nr}]", "/"]), max_size=6)
 )
-def test_the_example_of_a_pattern_has_its_form(parts):
+def test_the_examples_of_a_pattern_have_its_form(parts):
     try:
         pattern = parse("".join(parts))
     except InvalidPattern:
         return
-    example = pattern.example(DAY)
-    assert pattern.read(example) == example
+    for example in pattern.examples(DAY):
+        assert pattern.read(example) == example
+
+
+def test_examples_are_told_without_and_with_what_may_be_left_out():
+    assert parse("KS {år}/{nr}[-{nr:2}]").examples(DAY) == ["KS 2026/123", "KS 2026/123-12"]
+    assert parse("KS {år}/{nr}").examples(DAY) == ["KS 2026/123"]
 
 
 def test_no_pattern_is_slow():

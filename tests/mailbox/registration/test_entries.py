@@ -2,11 +2,14 @@
 
 import threading
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from mailbox.access_log import verify
+from mailbox.administration import retention
 from mailbox.conversations import assignment, history, undo
 from mailbox.conversations import state_changes as changes
 from mailbox.models import (
@@ -236,6 +239,18 @@ def test_registrations_follow_a_conversation_to_another_mailbox(first, karin, ma
     for message in (first, unregistered):
         assignment.move(assignment.locked(message.conversation_id), beside, karin)
     assert (state_of(first), state_of(unregistered)) == (State.REGISTERED, State.PENDING)
+
+
+def test_registrations_are_erased_with_their_conversation_and_the_access_log_stays(first, karin, mailbox):
+    made = register(first.conversation_id, karin, CASE)
+    entries.correct(made, karin, OTHER, "Fel nummer")
+    RetentionRule.objects.create(mailbox=mailbox, state="done", days=30)
+    long_ago = timezone.now() - timedelta(days=40)
+    Conversation.objects.update(state="done", last_activity_at=long_ago)
+    assert retention.run() == 1
+    assert not Registration.objects.exists()
+    logged = AccessLogEntry.objects.filter(conversation_id=first.conversation.conversation_id)
+    assert set(logged.values_list("what", flat=True)) >= {"registered", "registration-corrected"}
 
 
 def test_done_can_be_undone_after_registering(first, karin):
