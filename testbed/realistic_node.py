@@ -464,9 +464,7 @@ class _Node:
                     "case_number": self._seal(_reference(plan), binding),
                     "by_id": self._member(plan),
                     "at": plan.ends,
-                } | dict.fromkeys(
-                    ("reason", "retention_state", "retention_basis", "outcome", "end_reason"), ""
-                )
+                } | empty
 
     def _registered_messages(self) -> Iterator[dict[str, Any]]:
         for plan, key, _, _, _ in self._every():

@@ -259,5 +259,5 @@ def _moment(at: Any) -> str:
 def _examples() -> list[tuple[str, str]]:
     """Patterns, and a number by each."""
     day = timezone.localdate()
-    patterns = ("KS {år}/{nr}", "SN-{år}-{nr:5}", "{år}/{nr}[-{nr}]", "Dnr {nr}/{åå}")
+    patterns = (_("KS {år}/{nr}"), _("SN-{år}-{nr:5}"), _("{år}/{nr}[-{nr}]"), _("Dnr {nr}/{åå}"))
     return [(text, examples_in_words(text, day)) for text in patterns]

@@ -53,9 +53,9 @@ def file(request: PersonRequest) -> StreamingHttpResponse:
     for participant in sorted({figures.mailbox.participant_id for figures in found.figures}):
         access_log.record(request.user, "statistics-exported", participant)
     header = ["mailbox", "from", "until", "arrived", "sent", "receipts_missing"]
-    header += ["registered", "minor_importance", "not_registered"]
     for step in STEPS:
         header += [step, f"{step}_median_seconds", f"{step}_p90_seconds"]
+    header += ["registered", "minor_importance", "not_registered"]
     period = (since.isoformat(), until.isoformat())
     return csv_response(request, "statistik", header, (_row(figures, *period) for figures in found.figures))
 
@@ -68,14 +68,11 @@ def _row(figures: Figures, since: str, until: str) -> list[object]:
         figures.arrived,
         figures.sent,
         figures.receipts_missing,
-        figures.registered,
-        figures.minor,
-        figures.not_registered,
     ]
     for wait in figures.waits:
         times = (wait.median, wait.p90)
         row += [wait.count, *("" if time is None else round(time.total_seconds()) for time in times)]
-    return row
+    return [*row, figures.registered, figures.minor, figures.not_registered]
 
 
 def _asked_for(request: PersonRequest, form: StatisticsForm) -> tuple[datetime, datetime, Statistics]:

@@ -242,6 +242,7 @@ def test_registrations_follow_a_conversation_to_another_mailbox(first, karin, ma
 
 
 def test_registrations_are_erased_with_their_conversation_and_the_access_log_stays(first, karin, mailbox):
+    conversation_id = first.conversation.conversation_id
     made = register(first.conversation_id, karin, CASE)
     entries.correct(made, karin, OTHER, "Fel nummer")
     RetentionRule.objects.create(mailbox=mailbox, state="done", days=30)
@@ -249,7 +250,7 @@ def test_registrations_are_erased_with_their_conversation_and_the_access_log_sta
     Conversation.objects.update(state="done", last_activity_at=long_ago)
     assert retention.run() == 1
     assert not Registration.objects.exists()
-    logged = AccessLogEntry.objects.filter(conversation_id=first.conversation.conversation_id)
+    logged = AccessLogEntry.objects.filter(conversation_id=conversation_id)
     assert set(logged.values_list("what", flat=True)) >= {"registered", "registration-corrected"}
 
 
