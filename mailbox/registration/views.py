@@ -62,7 +62,7 @@ def register(request: PersonRequest, conversation_id: int) -> HttpResponse:
     context = _form_context(request, conversation, form, list_address=place.get("list") or "") | {
         "message": message,
         "free": free,
-        "newest": request.POST.get("seen") or max(free, default=""),
+        "newest": (form.is_bound and form.cleaned_data.get("seen")) or max(free, default=""),
         "held": shown.registrations_in(conversation),
         "place": place,
         "is_finishing": bool(place.get("finish")),
