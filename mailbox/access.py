@@ -7,6 +7,9 @@
 - A conversation is reassigned within its organisation: to a member of its mailbox, or to another mailbox
   that is open. Whoever it is offered to sees what was written to them about it, and who the other side is;
   the conversation itself they see as members of its mailbox, or once they have accepted it.
+- A conversation and its messages are registered by those who see them, who also correct and withdraw what
+  was registered, each under their own name. Whether a mailbox demands it, and the form of its case numbers,
+  is said by those who manage it.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
@@ -54,6 +57,7 @@ from .models import (
     OrganisationRole,
     Person,
     Reassignment,
+    Registration,
     SavedView,
 )
 
@@ -114,6 +118,11 @@ def undoable_by(person: Viewer) -> QuerySet[Conversation]:
     boxes = mailboxes_of(person)
     declined = Reassignment.objects.filter(to_mailbox__in=boxes, outcome=Reassignment.Outcome.DECLINED)
     return Conversation.objects.filter(Q(mailbox__in=boxes) | Q(pk__in=declined.values("conversation")))
+
+
+def registrations_of(person: Viewer) -> QuerySet[Registration]:
+    """What the conversations that the person sees were registered as, ended registrations too."""
+    return Registration.objects.filter(conversation__mailbox__in=mailboxes_of(person))
 
 
 def notes_of(person: Viewer) -> QuerySet[Note]:

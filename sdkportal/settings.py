@@ -276,6 +276,8 @@ SDK_OIDC_ACCEPTED_ACR = env.words(
 )
 
 SESSION_ENGINE = "mailbox.accounts.session_store"
+# Notices may name a conversation: they are in the sealed session, not in a cookie.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_AGE = env.number("SDK_SESSION_SECONDS", 3600 * 4)
 SDK_SESSION_IDLE_SECONDS = env.number("SDK_SESSION_IDLE_SECONDS", 1800)
 SESSION_COOKIE_HTTPONLY = True

@@ -41,6 +41,8 @@ from mailbox.models import (
     OrganisationRole,
     Person,
     ReadMark,
+    RegisteredMessage,
+    Registration,
     SearchEntry,
 )
 from mailbox.search import vocabulary
@@ -183,6 +185,8 @@ class _Node:
             ("read marks", ReadMark, self._read_marks),
             ("labels", Labelling, self._labels),
             ("notes", Note, self._notes),
+            ("registrations", Registration, self._registrations),
+            ("registered messages", RegisteredMessage, self._registered_messages),
             ("access log", AccessLogEntry, self._access_log),
         )
         # Indexes are created faster once all rows are there.
@@ -191,7 +195,7 @@ class _Node:
             self.report(name)
             copy(model, rows())
         advance_sequences(Conversation, Message, Document, Attachment, Event, ConversationEvent, ReadMark)
-        advance_sequences(Labelling, Note, AccessLogEntry)
+        advance_sequences(Labelling, Note, AccessLogEntry, Registration, RegisteredMessage)
         AccessLogHead.objects.create(participant_id=HERE, number=self.logged, digest=self.last_digest)
         self._drafts()
         self.report("search index")
@@ -202,7 +206,12 @@ class _Node:
     def _mailboxes(self) -> list[int]:
         names = made_up.functions(self.size.mailboxes)
         made = FunctionMailbox.objects.bulk_create(
-            FunctionMailbox(participant_id=HERE, address=f"sdk:egen-{number}:{HERE}", name=name)
+            FunctionMailbox(
+                participant_id=HERE,
+                address=f"sdk:egen-{number}:{HERE}",
+                name=name,
+                registration_mode="" if number % 2 else "tracked",
+            )
             for number, name in enumerate(names, 1)
         )
         OwnFunction.objects.bulk_create(
@@ -273,6 +282,12 @@ class _Node:
             return "done", False, None
         return "open", roll % 3 == 0, self._member(plan) if roll % 2 else None
 
+    def _registration_state(self, plan: _Plan) -> str:
+        """Every second mailbox counts what is not registered; what is done there is."""
+        if plan.mailbox % 2 == 0:
+            return ""
+        return "registered" if self._state(plan)[0] == "done" or plan.key % 3 else "pending"
+
     def _member(self, plan: _Plan) -> int:
         return self.people[plan.mailbox * _MEMBERS + plan.key % _MEMBERS]
 
@@ -315,6 +330,7 @@ class _Node:
                 "holder_id": assignee_id,
                 "has_sent": bool(sent),
                 "is_not_delivered": bool(sent) and _delivery_state(sent[-1]) in FAILED,
+                "registration_state": self._registration_state(plan),
                 "due_on": (plan.ends + timedelta(days=plan.key % 60)).date() if plan.key % 5 == 0 else None,
                 "remind_at": self.now + timedelta(days=plan.key % 90)
                 if is_waiting and plan.key % 4 == 0
@@ -434,6 +450,28 @@ class _Node:
             for person_id in readers:
                 number += 1
                 yield {"id": number, "person_id": person_id, "conversation_id": plan.key, "seen_at": self.now}
+
+    def _registrations(self) -> Iterator[dict[str, Any]]:
+        """One for each conversation that is registered."""
+        empty = dict.fromkeys(("reason", "retention_state", "retention_basis", "outcome", "end_reason"), "")
+        for plan in self.plans:
+            if self._registration_state(plan) == "registered":
+                identity = uuid.UUID(int=(2 << 120) + plan.key)
+                binding = f"mailbox.registration|case_number|{identity}"
+                yield {
+                    "id": plan.key,
+                    "conversation_id": plan.key,
+                    "key": identity,
+                    "kind": "case",
+                    "case_number": self._seal(_reference(plan), binding),
+                    "by_id": self._member(plan),
+                    "at": plan.ends,
+                } | empty
+
+    def _registered_messages(self) -> Iterator[dict[str, Any]]:
+        for plan, key, _, _, _ in self._every():
+            if self._registration_state(plan) == "registered":
+                yield {"id": key, "message_id": key, "registration_id": plan.key, "is_current": True}
 
     def _labels(self) -> Iterator[dict[str, Any]]:
         """Every sixth conversation has one of its mailbox's labels."""

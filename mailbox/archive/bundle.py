@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 from django.utils import timezone
 
 from mailbox.attachments.file_names import safe_name
-from mailbox.models import Attachment, Conversation, Message
+from mailbox.models import Attachment, Conversation, Message, Registration
 from transport.message_service.api import EvidenceKind as Kind
 from transport.message_service.api import Organisation, evidence_of
 from transport.storage import blobs
@@ -21,6 +21,7 @@ from .conversation_record import (
     messages_of,
     record_as_xml,
     record_of,
+    registrations_of,
     sent_deliveries,
     utc_text,
 )
@@ -60,7 +61,10 @@ def _organisation_of(conversation: Conversation) -> str:
 
 
 def _case_number_of(conversation: Conversation) -> str:
-    """Our newest case number in the conversation; empty without one."""
+    """The case number that was registered last and holds, else our newest in the conversation; or empty."""
+    registered = conversation.registrations.filter(kind=Registration.Kind.CASE, ended_at=None)
+    if latest := registered.order_by("-at", "-pk").first():
+        return str(latest.case_number)
     for message in conversation.messages.order_by("-at", "-pk"):
         was_sent = message.direction == Message.Direction.OUT
         for reference in message.sender_references if was_sent else message.recipient_references:
@@ -76,11 +80,13 @@ def write_bundle(conversation: Conversation, out: BinaryIO, *, made_by: str, mad
     """
     messages = messages_of(conversation)
     deliveries = sent_deliveries(conversation, messages)
-    record = record_of(conversation, messages, deliveries, made_by=made_by, made_at=made_at)
+    registrations = registrations_of(conversation)
+    record = record_of(conversation, messages, deliveries, registrations, made_by=made_by, made_at=made_at)
     html = page.html_of(
         conversation,
         messages,
         deliveries,
+        registrations,
         organisation=_organisation_of(conversation),
         made_by=made_by,
         made_at=made_at,

@@ -1,7 +1,7 @@
 """The metadata of a conversation as plain values, for the JSON and XML of a bundle."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Prefetch
 from lxml import etree
 
-from mailbox.models import Attachment, Conversation, Document, Message
+from mailbox.models import Attachment, Conversation, Document, Message, Registration
 from transport.message_service.api import Delivery, deliveries_of
 
 FORMAT: Final = "urn:sdkportal:record-bundle:1"
@@ -26,6 +26,12 @@ def messages_of(conversation: Conversation) -> list[Message]:
     return list(conversation.messages.order_by("at", "pk").prefetch_related(Prefetch("documents", documents)))
 
 
+def registrations_of(conversation: Conversation) -> list[Registration]:
+    """What its messages are registered as, and were before, the oldest first."""
+    rows = conversation.registrations.select_related("by", "ended_by")
+    return list(rows.prefetch_related("covered__message").order_by("at", "pk"))
+
+
 def sent_deliveries(conversation: Conversation, messages: list[Message]) -> dict[UUID, Delivery]:
     """The deliveries of the messages that were sent, by message id."""
     sent = [message.message_id for message in messages if message.direction == Message.Direction.OUT]
@@ -36,6 +42,7 @@ def record_of(
     conversation: Conversation,
     messages: list[Message],
     deliveries: Mapping[UUID, Delivery],
+    registrations: Sequence[Registration],
     *,
     made_by: str,
     made_at: datetime,
@@ -52,6 +59,7 @@ def record_of(
         "function_address": mailbox.address,
         "function": mailbox.name,
         "is_confidential": conversation.is_confidential,
+        "registrations": [_registration(row) for row in registrations],
         "messages": [
             _message(position, message, deliveries.get(message.message_id))
             for position, message in enumerate(messages, 1)
@@ -116,6 +124,30 @@ def _message(position: int, message: Message, delivery: Delivery | None) -> Reco
         ],
         "for_address": message.for_address or None,
         "delivery": _delivery(delivery) if delivery is not None else None,
+    }
+
+
+def _registration(row: Registration) -> Record:
+    """What messages are registered as; `ended` tells that it was corrected or withdrawn."""
+    is_case = row.kind == Registration.Kind.CASE
+    return {
+        "kind": "case" if is_case else "minor-importance",
+        "case_number": row.case_number if is_case else None,
+        "reason": row.reason or None,
+        "retention_rule": row.retention_state or None,
+        "retention_days": row.retention_days,
+        "retention_basis": row.retention_basis or None,
+        "registered_by": row.by.name,
+        "registered_at": utc_text(row.at),
+        "messages": sorted(str(covered.message.message_id) for covered in row.covered.all()),
+        "ended": {
+            "as": row.outcome,
+            "by": row.ended_by.name if row.ended_by else None,
+            "at": utc_text(row.ended_at),
+            "reason": row.end_reason,
+        }
+        if row.ended_at is not None
+        else None,
     }
 
 

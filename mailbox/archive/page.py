@@ -14,7 +14,8 @@ from django.utils.safestring import SafeString
 
 from mailbox import rendering
 from mailbox.delivery.ladder import ladder_of, short_state
-from mailbox.models import Attachment, Conversation, Document, Message
+from mailbox.models import Attachment, Conversation, Document, Message, Registration
+from mailbox.registration.shown import RegistrationView, view_of
 from mailbox.rendering import html_pages
 from mailbox.texts.message_text import TextBudget
 from transport.message_service.api import Delivery
@@ -66,23 +67,36 @@ class MessageView:
     documents: list[DocumentView]
     is_text_cut: bool
     delivery: DeliveryView | None
+    registration: RegistrationView | None
 
 
 def html_of(
     conversation: Conversation,
     messages: Sequence[Message],
     deliveries: Mapping[UUID, Delivery],
+    registrations: Sequence[Registration],
     *,
     organisation: str,
     made_by: str,
     made_at: datetime,
 ) -> str:
     """The page as HTML. Times are in Swedish time, as the page says."""
+    views = [view_of(row, len(row.covered.all())) for row in registrations]
+    by_message = {
+        covered.message_id: view
+        for row, view in zip(registrations, views, strict=True)
+        for covered in row.covered.all()
+        if covered.is_current
+    }
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
         "organisation": organisation,
-        "messages_shown": [_view_of(message, deliveries.get(message.message_id)) for message in messages],
+        "messages_shown": [
+            _view_of(message, deliveries.get(message.message_id), by_message.get(message.pk))
+            for message in messages
+        ],
+        "registrations": views,
         "made_by": made_by,
         "made_at": made_at,
     }
@@ -95,7 +109,9 @@ def as_pdf(html: str) -> bytes:
     return rendering.render(_JOB, json.dumps(job).encode())
 
 
-def _view_of(message: Message, delivery: Delivery | None) -> MessageView:
+def _view_of(
+    message: Message, delivery: Delivery | None, registration: RegistrationView | None
+) -> MessageView:
     # A budget for each message: an archive must not shorten one because of another.
     shown = TextBudget().texts_of(message)
     return MessageView(
@@ -107,6 +123,7 @@ def _view_of(message: Message, delivery: Delivery | None) -> MessageView:
         ],
         is_text_cut=shown.is_cut,
         delivery=_delivery_view(delivery) if delivery is not None else None,
+        registration=registration,
     )
 
 

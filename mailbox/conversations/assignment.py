@@ -169,7 +169,9 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     names = [name.lower() for name in row.labels.values_list("name", flat=True)]
     row.labels.set([label for label in mailbox.labels.all() if label.name.lower() in names])
     row.mailbox = mailbox
-    row.save(update_fields=["mailbox"])
+    if not row.registration_state:
+        row.expect_registration()
+    row.save(update_fields=["mailbox", "registration_state"])
     drafts.update(mailbox=mailbox)
     index.move(row, mailbox)
     organisation = mailbox.participant_id

@@ -44,6 +44,10 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.STOOD_IN: lazy("Kom hit i stället för till %(to)s, som är stängd eller inte finns"),
     What.RETENTION_HOLD: lazy("Undantagen från gallring av %(who)s"),
     What.RELEASED: lazy("Undantaget från gallring hävt av %(who)s"),
+    What.REGISTERED: lazy("Registrerad av %(who)s"),
+    What.OF_MINOR_IMPORTANCE: lazy("Bedömd som av ringa betydelse av %(who)s"),
+    What.REGISTRATION_CORRECTED: lazy("Registreringen rättad av %(who)s"),
+    What.REGISTRATION_WITHDRAWN: lazy("Registreringen återtagen av %(who)s"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("att tilldela den"),

@@ -20,8 +20,12 @@ What = ConversationEvent.What
 State = Conversation.State
 
 
+class NotRegistered(Exception):
+    """The mailbox demands that messages are registered, or found to be of minor importance, before done."""
+
+
 def finish(conversation_id: int, person: Person) -> ConversationEvent:
-    """Mark the conversation as done. Raises `NotAMember`."""
+    """Mark the conversation as done. Raises `NotAMember`, and `NotRegistered` (decided under the lock)."""
     return _move(conversation_id, person, State.DONE, What.DONE)
 
 
@@ -78,6 +82,8 @@ def _move(
 ) -> ConversationEvent:
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
+        if state == State.DONE and row.state != State.DONE and row.lacks_registration:
+            raise NotRegistered
         before = assignment.snapshot_for_undo(row)
         row.state = state
         row.save(update_fields=["state"])

@@ -16,7 +16,17 @@ from . import assignment
 UNDO_SECONDS: Final = 20
 What = ConversationEvent.What
 # Events that do not change the conversation's state, assignee, days, priority or labels.
-_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.RETENTION_HOLD, What.RELEASED)
+_NO_CHANGES: Final = (
+    What.OPENED,
+    What.NOTED,
+    What.NOTE_REMOVED,
+    What.RETENTION_HOLD,
+    What.RELEASED,
+    What.REGISTERED,
+    What.OF_MINOR_IMPORTANCE,
+    What.REGISTRATION_CORRECTED,
+    What.REGISTRATION_WITHDRAWN,
+)
 
 
 class TooLateToUndo(Exception):
@@ -64,6 +74,9 @@ def undo(event_id: int, person: Person) -> Conversation:
                 assignment.move(row, FunctionMailbox.objects.get(pk=mailbox_id), person)
             except (assignment.AlreadyThere, assignment.BeingSent):
                 raise TooLateToUndo from None
+        becomes_done = before["state"] == Conversation.State.DONE != row.state
+        if becomes_done and row.lacks_registration:
+            raise TooLateToUndo
         _restore_assignee(row, before["assignee"])
         row.state = before["state"]
         row.remind_at = datetime.fromisoformat(before["remind_at"]) if before["remind_at"] else None

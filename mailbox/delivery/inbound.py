@@ -176,6 +176,7 @@ def _count_in(conversation: Conversation, message: Message, *, has_files: bool) 
     conversation.is_confidential |= message.is_confidential
     conversation.has_attachments |= has_files
     conversation.is_waiting = not is_inbound
+    conversation.expect_registration()
     if is_inbound:
         conversation.last_arrived_at = message.at
     else:

@@ -19,6 +19,7 @@ KEYS: Final[tuple[tuple[str, str | Promise], ...]] = (
     ("j", lazy("Nästa konversation i listan")),
     ("k", lazy("Föregående konversation i listan")),
     ("!", lazy("Prioritera konversationen, eller ta bort prioriteten")),
+    ("d", lazy("Registrera konversationen med diarienummer")),
     ("?", lazy("Hjälp")),
 )
 

@@ -19,6 +19,7 @@ from .membership import Membership, MembershipRule, OrganisationLock, Organisati
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import Person
 from .redirection import Redirection
+from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .working import Label, Labelling, Mention, Note, SavedView
@@ -63,6 +64,8 @@ __all__ = [
     "ReadMark",
     "Reassignment",
     "Redirection",
+    "RegisteredMessage",
+    "Registration",
     "RetentionHold",
     "RetentionProtocol",
     "RetentionRule",

@@ -15,6 +15,11 @@ from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTex
 class FunctionMailbox(models.Model):
     """The shared mailbox of a function address."""
 
+    class RegistrationMode(models.TextChoices):
+        OPTIONAL = ""
+        TRACKED = "tracked"
+        REQUIRED = "required"
+
     participant_id = models.CharField(max_length=260)
     address = models.CharField(max_length=500, help_text="the function address: opaque")
     name = models.CharField(max_length=256)
@@ -26,6 +31,17 @@ class FunctionMailbox(models.Model):
         default=False,
         db_default=False,
         help_text="takes what is for a function address of the organisation's that nobody serves",
+    )
+    registration_mode = models.CharField(
+        max_length=8,
+        choices=RegistrationMode,
+        blank=True,
+        default=RegistrationMode.OPTIONAL,
+        db_default=RegistrationMode.OPTIONAL,
+        help_text="whether messages that are not registered are listed, or keep a conversation from done",
+    )
+    case_number_pattern = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="the form of its case numbers"
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
@@ -54,6 +70,12 @@ class Conversation(models.Model):
         OPEN = "open"
         DONE = "done"
         TRASH = "trash"
+
+    class RegistrationState(models.TextChoices):
+        NONE = ""
+        PENDING = "pending"
+        REGISTERED = "registered"
+        MINOR = "minor"
 
     mailbox = models.ForeignKey(FunctionMailbox, models.PROTECT, related_name="conversations")
     conversation_id = models.UUIDField()
@@ -89,6 +111,14 @@ class Conversation(models.Model):
         default=False,
         db_default=False,
         help_text="the latest sent message has failed, or a receipt for it is overdue",
+    )
+    registration_state = models.CharField(
+        max_length=10,
+        choices=RegistrationState,
+        blank=True,
+        default=RegistrationState.NONE,
+        db_default=RegistrationState.NONE,
+        help_text="of its messages together: pending while one of them is not registered",
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
@@ -147,7 +177,26 @@ class Conversation(models.Model):
             models.Index(
                 fields=["remind_at"], name="conversation_remind", condition=models.Q(remind_at__isnull=False)
             ),
+            # For the list of what is not registered, and its counter, which reads this index alone.
+            models.Index(
+                fields=["mailbox", "last_activity_at", "id"],
+                include=["state"],
+                name="conversation_unregistered",
+                condition=models.Q(registration_state="pending"),
+            ),
         ]
+
+    @property
+    def lacks_registration(self) -> bool:
+        """Whether its mailbox demands a registration, or a reason for none, that it does not have."""
+        is_required = self.mailbox.registration_mode == FunctionMailbox.RegistrationMode.REQUIRED
+        settled = (self.RegistrationState.REGISTERED, self.RegistrationState.MINOR)
+        return is_required and self.registration_state not in settled
+
+    def expect_registration(self) -> None:
+        """Set the state, without saving it, after a message was added or the conversation was moved."""
+        if self.registration_state or self.mailbox.registration_mode:
+            self.registration_state = self.RegistrationState.PENDING
 
 
 # Delivery states that are not left by waiting.

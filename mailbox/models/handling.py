@@ -62,6 +62,10 @@ class ConversationEvent(models.Model):
         STOOD_IN = "stood-in"
         RETENTION_HOLD = "held"
         RELEASED = "released"
+        REGISTERED = "registered"
+        OF_MINOR_IMPORTANCE = "minor"
+        REGISTRATION_CORRECTED = "corrected"
+        REGISTRATION_WITHDRAWN = "deregistered"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

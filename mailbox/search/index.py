@@ -1,12 +1,13 @@
 """Writing the index: in the transaction that stores a message or note; `index_missing` adds what was
 missing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import transaction
-from django.db.models import F, QuerySet, prefetch_related_objects
+from django.db.models import BigIntegerField, F, Func, QuerySet, Value, prefetch_related_objects
 
 from transport.storage.encryption.keys import search_key
 
@@ -18,6 +19,7 @@ from ..models import (
     Message,
     Note,
     NoteEntry,
+    RegisteredMessage,
     SearchEntry,
     VocabularyWord,
 )
@@ -49,6 +51,20 @@ def add_all(messages: Sequence[Message]) -> None:
     )
     learned = [(message, stems) for message, (_, stems) in words]
     transaction.on_commit(partial(_add_to_vocabulary, learned), robust=True)
+
+
+def add_case_number(mailbox: FunctionMailbox, message_ids: Collection[int], case_number: str) -> None:
+    """Let messages of a mailbox be found by the case number that they are registered with."""
+    content = words_and_numbers([case_number], [case_number])
+    words = _hashed(search_key(mailbox.participant_id), content, stems_of(content.words))
+    added = Value(words, output_field=ArrayField(BigIntegerField()))
+    joined = Func(F("words"), added, function="ARRAY_CAT", output_field=ArrayField(BigIntegerField()))
+    SearchEntry.objects.filter(message__in=message_ids).update(words=joined)
+
+
+def index_again(message_ids: Collection[int]) -> None:
+    """Let the next sweep index messages anew: they are no more found by a number that was withdrawn."""
+    SearchEntry.objects.filter(message__in=message_ids).update(is_learned=False)
 
 
 def move(conversation: Conversation, mailbox: FunctionMailbox) -> None:
@@ -133,9 +149,11 @@ def _texts_of_draft(draft: Draft) -> Iterator[str]:
 
 def _store(row: Message | Note) -> dict[str, str]:
     """Write the entry. Gives the words with their stems, for the vocabulary."""
+    case_numbers: list[str] = []
     if isinstance(row, Message):
         prefetch_related_objects([row], "documents__attachments")
-    content, stems = _words_of(row)
+        case_numbers = _case_numbers(row)
+    content, stems = _words_of(row, case_numbers)
     if isinstance(row, Note):
         NoteEntry.objects.update_or_create(note=row, defaults=_values(row, content, stems))
     else:
@@ -143,13 +161,24 @@ def _store(row: Message | Note) -> dict[str, str]:
     return stems
 
 
-def _words_of(row: Message | Note) -> tuple[WordsAndNumbers, dict[str, str]]:
-    """What a row is found by, and its words with their stems; a message's documents have been fetched."""
+def _words_of(
+    row: Message | Note, case_numbers: Sequence[str] = ()
+) -> tuple[WordsAndNumbers, dict[str, str]]:
+    """What a row is found by, and its words with their stems; a message's documents have been fetched.
+
+    `case_numbers` are those that it is registered with: a message that has just been stored has none.
+    """
     if isinstance(row, Note):
         content = words_and_numbers([row.text])
     else:
-        content = words_and_numbers(_texts(row), _identifiers(row))
+        content = words_and_numbers([*_texts(row), *case_numbers], [*_identifiers(row), *case_numbers])
     return content, stems_of(content.words)
+
+
+def _case_numbers(message: Message) -> list[str]:
+    covered = RegisteredMessage.objects.filter(message=message, is_current=True)
+    numbers = [row.registration.case_number for row in covered.select_related("registration")]
+    return [number for number in numbers if number]
 
 
 def _values(row: Message | Note, content: WordsAndNumbers, stems: Mapping[str, str]) -> dict[str, Any]:

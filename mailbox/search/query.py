@@ -7,13 +7,22 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final
 
-from django.db.models import Exists, F, IntegerField, OrderBy, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, IntegerField, OrderBy, OuterRef, Prefetch, Q, QuerySet, Value
 
 from transport.row_keys import row_key
 from transport.storage.encryption.keys import search_key
 
 from ..access import Viewer, drafts_of, mailboxes_of, messages_of, notes_of
-from ..models import Draft, DraftAttachment, DraftEntry, Message, Note, NoteEntry, SearchEntry
+from ..models import (
+    Draft,
+    DraftAttachment,
+    DraftEntry,
+    Message,
+    Note,
+    NoteEntry,
+    RegisteredMessage,
+    SearchEntry,
+)
 from . import vocabulary
 from .hashes import NUMBER, STEM, WORD, token
 from .stems import stems_of
@@ -144,10 +153,11 @@ def find(
 
 def _visible_hits(person: Viewer, page: list[Position]) -> list[Hit]:
     """The rows at the positions that the person may see: an outdated index must not reveal anything."""
+    registered = RegisteredMessage.objects.filter(is_current=True).select_related("registration")
     visible: tuple[QuerySet[Any], ...] = (
         messages_of(person)
         .select_related("conversation__mailbox")
-        .prefetch_related("documents__attachments"),
+        .prefetch_related("documents__attachments", Prefetch("registrations", registered)),
         notes_of(person).select_related("conversation__mailbox", "written_by"),
         drafts_of(person).select_related("mailbox", "changed_by").prefetch_related("attachments"),
     )

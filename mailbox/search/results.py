@@ -113,6 +113,7 @@ def _message_view(message: Message, marker: Marker) -> HitView:
     details = [
         *(item["label"] or item["value"] for item in (*message.sender_persons, *message.recipient_persons)),
         *(f"{item['label']} {item['value']}".strip() for item in references),
+        *(row.registration.case_number for row in message.registrations.all() if row.is_current),
     ]
     names = [file.name for document in documents for file in document.attachments.all()]
     excerpt = marker.excerpt(_beginnings(_texts_of(documents)))

@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
-from mailbox.models import FunctionMailbox, Message
+from mailbox.models import FunctionMailbox, Message, RegisteredMessage, Registration
 
 # Up to so many days the figures are by day, then by week, then by month.
 _DAYS_IN_DAYS: Final = 35
@@ -60,9 +60,16 @@ class Figures:
     arrived: int = 0
     sent: int = 0
     receipts_missing: int = 0
+    registered: int = 0
+    minor: int = 0
     assigned: Wait = Wait()
     answered: Wait = Wait()
     done: Wait = Wait()
+
+    @property
+    def not_registered(self) -> int:
+        """Messages, received and sent, that are neither registered nor of minor importance."""
+        return self.arrived + self.sent - self.registered - self.minor
 
     @property
     def waits(self) -> tuple[Wait, Wait, Wait]:
@@ -96,12 +103,15 @@ def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: dat
     by_mailbox = messages.values("conversation__mailbox").annotate(**_COUNTS)
     counted: dict[int, dict[str, Any]] = {row["conversation__mailbox"]: dict(row) for row in by_mailbox}
     waited = _waited(keys, since, until)
+    registered = _registered(keys, since, until)
     figures = []
     for box in boxes:
         counts, waits = counted.get(box.pk, {}), waited.get(box.pk, {})
         arrived, sent, missing = (int(counts.get(name, 0)) for name in _COUNTS)
         assigned, answered, done = (waits.get(step, Wait()) for step in STEPS)
-        figures.append(Figures(box, arrived, sent, missing, assigned, answered, done))
+        cases = registered.get((box.pk, Registration.Kind.CASE), 0)
+        minor = registered.get((box.pk, Registration.Kind.MINOR), 0)
+        figures.append(Figures(box, arrived, sent, missing, cases, minor, assigned, answered, done))
     length = _length(until - since)
     periods = messages.annotate(begins=Trunc("at", length)).values("begins").annotate(**_COUNTS)
     by_begin: dict[date, dict[str, Any]] = {
@@ -124,6 +134,18 @@ _COUNTS: Final = {
     "sent": Count("pk", filter=Q(direction=Message.Direction.OUT)),
     "receipts_missing": Count("pk", filter=Q(direction=Message.Direction.OUT, is_receipt_missing=True)),
 }
+
+
+def _registered(keys: list[int], since: datetime, until: datetime) -> dict[tuple[int, str], int]:
+    """How many messages of the period are registered now, by mailbox and kind."""
+    rows = RegisteredMessage.objects.filter(
+        is_current=True,
+        message__conversation__mailbox__in=keys,
+        message__at__gte=since,
+        message__at__lt=until,
+    )
+    counted = rows.order_by().values_list("message__conversation__mailbox", "registration__kind")
+    return {(mailbox, kind): n for mailbox, kind, n in counted.annotate(number=Count("pk"))}
 
 
 def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Wait]]:

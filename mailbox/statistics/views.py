@@ -55,6 +55,7 @@ def file(request: PersonRequest) -> StreamingHttpResponse:
     header = ["mailbox", "from", "until", "arrived", "sent", "receipts_missing"]
     for step in STEPS:
         header += [step, f"{step}_median_seconds", f"{step}_p90_seconds"]
+    header += ["registered", "minor_importance", "not_registered"]
     period = (since.isoformat(), until.isoformat())
     return csv_response(request, "statistik", header, (_row(figures, *period) for figures in found.figures))
 
@@ -71,7 +72,7 @@ def _row(figures: Figures, since: str, until: str) -> list[object]:
     for wait in figures.waits:
         times = (wait.median, wait.p90)
         row += [wait.count, *("" if time is None else round(time.total_seconds()) for time in times)]
-    return row
+    return [*row, figures.registered, figures.minor, figures.not_registered]
 
 
 def _asked_for(request: PersonRequest, form: StatisticsForm) -> tuple[datetime, datetime, Statistics]:

@@ -38,6 +38,7 @@ _OFTEN: Final = 10
 _OFTEN_LABELLED: Final = 100
 _SAMPLE_OF_EACH: Final = 5
 _OPEN = Q(state=Conversation.State.OPEN)
+_UNREGISTERED = Q(registration_state=Conversation.RegistrationState.PENDING)
 
 
 class View(StrEnum):
@@ -46,6 +47,7 @@ class View(StrEnum):
     INBOX = "inkorg"
     MINE = "mina"
     UNASSIGNED = "ingens"
+    UNREGISTERED = "ej-registrerat"
     WAITING = "vantar"
     DONE = "klara"
     SENT = "skickat"
@@ -65,6 +67,7 @@ class Status(StrEnum):
     UNASSIGNED = "otagna"
     DUE = "forfallna"
     PRIORITY = "prioriterade"
+    UNREGISTERED = "ej-registrerade"
     FAILED = "fel"
     DONE = "klara"
 
@@ -188,7 +191,7 @@ def page_of(
     """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox), filters or Filters())
-    return page_in(rows, order if order in orders_of(view) else Order.LATEST, after)
+    return page_in(rows, order if order in orders_of(view) else default_order(view), after)
 
 
 def page_across(
@@ -206,7 +209,7 @@ def page_across(
     of its own, however many conversations there are.
     """
     boxes, scope = _across(person, mailbox_ids)
-    order = order if order in orders_of(view, is_across=True) else Order.LATEST
+    order = order if order in orders_of(view, is_across=True) else default_order(view)
     filters = filters or Filters()
     selective = _selective(filters)
     if filters.status in _FOUND_BY_INDEX:
@@ -256,8 +259,15 @@ def drafts_of(
 
 def orders_of(view: View, *, is_across: bool = False) -> tuple[Order, ...]:
     """The orders of a view; only views of open conversations can be ordered by due date and reminder, and
-    none across mailboxes."""
+    none across mailboxes. What is not registered is always told by its age."""
+    if view is View.UNREGISTERED:
+        return (Order.OLDEST,)
     return tuple(Order) if view in _OPEN_VIEWS and not is_across else (Order.LATEST, Order.OLDEST)
+
+
+def default_order(view: View) -> Order:
+    """The order of a view where none is chosen."""
+    return orders_of(view, is_across=True)[0]
 
 
 def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
@@ -298,6 +308,7 @@ def _in_view(view: View, person: Viewer) -> Q:
         View.INBOX: _OPEN & Q(is_waiting=False),
         View.MINE: _OPEN & Q(assignee_id=person.pk or 0),
         View.UNASSIGNED: _OPEN & Q(is_waiting=False, assignee=None),
+        View.UNREGISTERED: _UNREGISTERED & ~Q(state=Conversation.State.TRASH),
         View.WAITING: _OPEN & Q(is_waiting=True),
         View.DONE: Q(state=Conversation.State.DONE),
         View.SENT: Q(has_sent=True) & ~Q(state=Conversation.State.TRASH),
@@ -413,6 +424,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
     Status.PRIORITY: lambda: Q(is_priority=True),
+    Status.UNREGISTERED: lambda: _UNREGISTERED,
     Status.FAILED: lambda: Q(is_not_delivered=True),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
 }
@@ -420,6 +432,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
 _FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
     Status.DUE: _is_due,
     Status.PRIORITY: lambda: Q(is_priority=True),
+    Status.UNREGISTERED: lambda: _UNREGISTERED,
     Status.FAILED: lambda: Q(is_not_delivered=True),
 }
 

@@ -12,13 +12,14 @@ from mailbox.conversations.addresses import ACROSS, ACROSS_ON, list_url
 from mailbox.models import FunctionMailbox
 
 from .forms import ListAddressForm, ListFilterForm, with_english_names
-from .inbox import Filters, Status, View, orders_of, reference_hash
+from .inbox import Filters, Status, View, default_order, orders_of, reference_hash
 from .list_order import Order
 
 NAMES: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy("Inkorg"),
     View.MINE: lazy("Mina"),
     View.UNASSIGNED: lazy("Ej tilldelade"),
+    View.UNREGISTERED: lazy("Ej registrerat"),
     View.WAITING: lazy("Inväntar svar"),
     View.DONE: lazy("Klara"),
     View.SENT: lazy("Skickat"),
@@ -33,6 +34,10 @@ NOTHING: Final[dict[View, str | Promise]] = {
     ),
     View.MINE: lazy("Ingen konversation är tilldelad dig. De som ingen har finns under Ej tilldelade."),
     View.UNASSIGNED: lazy("Allt är tilldelat: ingen konversation väntar på en handläggare."),
+    View.UNREGISTERED: lazy(
+        "Allt är registrerat, eller bedömt som av ringa betydelse. Det som kommer eller skickas härefter "
+        "står här tills någon registrerar det."
+    ),
     View.WAITING: lazy("Inget väntar på kvittens eller svar. Det ni skickar ligger här tills det besvaras."),
     View.DONE: lazy("Ingen konversation är klar än. Det som markeras som klart hamnar här."),
     View.SENT: lazy("Inget har skickats härifrån än."),
@@ -46,6 +51,7 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.UNASSIGNED: lazy("Ej tilldelade"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
     Status.PRIORITY: lazy("Prioriterade"),
+    Status.UNREGISTERED: lazy("Ej registrerade"),
     Status.FAILED: lazy("Som inte kom fram"),
     Status.DONE: lazy("Klara"),
 }
@@ -87,6 +93,11 @@ class ListQuery:
         """The name of the view, and that it is one across mailboxes."""
         view = NAMES[self.view]
         return _("Alla brevlådor: %(view)s") % {"view": view} if self.is_across else view
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether filters, mailboxes or an order other than the view's own were chosen."""
+        return bool(self.filters or self.mailbox_ids) or self.order is not default_order(self.view)
 
     def url(self, mailbox_id: int) -> str:
         """The page of the list."""
@@ -133,7 +144,7 @@ def read(given: QueryDict, *, is_across: bool | None = None) -> ListQuery:
             until=asked["until"],
             label_name=(asked["label_name"] or "").strip(),
         ),
-        Order(order) if order in orders else Order.LATEST,
+        Order(order) if order in orders else default_order(view),
         asked["after"] or "",
         asked["page"],
         without_page.urlencode(),

@@ -15,6 +15,7 @@ from mailbox.conversations import thread, undo
 from mailbox.conversations.addresses import conversation_url, list_url, with_query
 from mailbox.conversations.views import notes_and_labels
 from mailbox.models import Conversation, ConversationEvent, Message, Person, ReadMark
+from mailbox.registration.shown import registrations_in
 from mailbox.requests import PersonRequest
 
 from . import list_query, position
@@ -74,7 +75,14 @@ def reading_context(
         number=asked["page"],
         holding=asked["message"] or _first_unread(conversation, seen_at),
     )
-    shown = messages_of(conversation, page, seen_at=seen_at, asked=asked["message"])
+    registrations = registrations_in(conversation)
+    shown = messages_of(
+        conversation,
+        page,
+        seen_at=seen_at,
+        asked=asked["message"],
+        registrations=registrations.by_message,
+    )
     is_whole = asked["history"] in _WHOLE
     sidebar = notes_and_labels.sidebar_context(
         conversation, person, lines=None if is_whole else _HISTORY_LINES
@@ -95,7 +103,7 @@ def reading_context(
         "thread_page": page,
         "address": request.get_full_path(),
         "position": place,
-        "reassign_url": _reassign_url(conversation, from_list.address, place),
+        "reassign_url": _url_with_place("reassign", conversation, from_list.address, place),
         "list_address": from_list.address,
         "list_url": list_url(conversation.mailbox_id, from_list.address),
         "own_url": conversation_url(conversation.pk, from_list.address),
@@ -103,6 +111,13 @@ def reading_context(
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
+        "registrations": registrations,
+        "register_url": _url_with_place("register", conversation, from_list.address, place),
+        # The page that registers one message, up to its key.
+        "register_message_url": with_query(
+            reverse("register", args=[conversation.pk]),
+            urlencode({"list": from_list.address, "message": ""}),
+        ),
         "earlier": _earlier(conversation, person),
     }
 
@@ -149,12 +164,14 @@ def _earlier(conversation: Conversation, person: Person) -> list[Conversation]:
     return list(rows.order_by("-last_activity_at", "-pk")[:_EARLIER])
 
 
-def _reassign_url(conversation: Conversation, list_address: str, place: position.Position) -> str:
-    """The page that hands the conversation over, and then leads on to the next of the list."""
+def _url_with_place(
+    name: str, conversation: Conversation, list_address: str, place: position.Position
+) -> str:
+    """The page that does something with the conversation, and may then lead on to the next of the list."""
     parameters: dict[str, str | int] = {"list": list_address}
     if place.next_key:
         parameters |= {"next": place.next_key, "next_list": place.next_list}
-    return with_query(reverse("reassign", args=[conversation.pk]), urlencode(parameters))
+    return with_query(reverse(name, args=[conversation.pk]), urlencode(parameters))
 
 
 def _references(shown: Sequence[ShownMessage]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from mailbox.conversations import labels
 from mailbox.conversations.addresses import conversation_url
 from mailbox.delivery.ladder import CANCELLED, short_state
 from mailbox.models import FAILED, Attachment, Conversation, Label
+from mailbox.registration.shown import RegistrationSigns, signs_of
 
 from .first_words import first_words_of
 from .list_order import Page
@@ -36,6 +37,7 @@ class ConversationRow:
     attachment_count: int
     initials: str
     mailbox_name: str
+    registration: RegistrationSigns | None
 
     @property
     def pk(self) -> int:
@@ -53,10 +55,11 @@ class RowPage:
 def rows_of(
     page: Page[Conversation], person: Viewer, list_address: str, *, is_across: bool = False
 ) -> RowPage:
-    """The rows of a page, in three queries however many there are. Across mailboxes each names its own."""
+    """The rows of a page, in four queries however many there are. Across mailboxes each names its own."""
     labels_of = labels.labels_by_conversation(page.rows)
     words = first_words_of(page.rows, person)
     counts = _attachment_counts(page.rows)
+    registrations = signs_of(page.rows)
     today = timezone.localdate()
     rows = [
         _row(
@@ -67,6 +70,7 @@ def rows_of(
             list_address,
             today,
             row.mailbox.name if is_across else "",
+            registrations.get(row.pk),
         )
         for row in page.rows
     ]
@@ -87,6 +91,7 @@ def _row(
     list_address: str,
     today: date,
     mailbox_name: str,
+    registration: RegistrationSigns | None,
 ) -> ConversationRow:
     annotations: dict[str, Any] = vars(row)
     state = annotations["last_state"] or ""
@@ -103,6 +108,7 @@ def _row(
         attachment_count=attachment_count,
         initials=initials_of(row.assignee.name) if row.assignee else "",
         mailbox_name=mailbox_name,
+        registration=registration,
     )
 
 

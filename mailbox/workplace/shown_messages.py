@@ -1,6 +1,6 @@
 """The messages of a conversation as its page shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ from mailbox.attachments import previews
 from mailbox.conversations import thread
 from mailbox.delivery.ladder import CANCELLED, Ladder, ladder_of, short_state
 from mailbox.models import FAILED, Attachment, Conversation, Document, Message, Note
+from mailbox.registration.shown import RegistrationView
 from mailbox.texts import message_text
 from mailbox.texts.markdown import without_marks
 from transport.message_service.api import OutgoingState, deliveries_of
@@ -56,6 +57,7 @@ class ShownMessage:
     is_unread: bool
     is_folded: bool
     first_words: str
+    registration: RegistrationView | None
 
     @property
     def pk(self) -> int:
@@ -71,10 +73,15 @@ class ThreadItem:
 
 
 def messages_of(
-    conversation: Conversation, page: thread.ThreadPage, *, seen_at: datetime | None, asked: int | None
+    conversation: Conversation,
+    page: thread.ThreadPage,
+    *,
+    seen_at: datetime | None,
+    asked: int | None,
+    registrations: Mapping[int, RegistrationView],
 ) -> list[ShownMessage]:
     """The messages of a page in its order. `seen_at` is until when the person has seen the conversation,
-    `asked` the message that its address points at."""
+    `asked` the message that its address points at, `registrations` those that hold, by message."""
     documents = Document.objects.prefetch_related("attachments")
     found = conversation.messages.filter(pk__in=[link.key for link in page.links])
     by_key = {row.pk: row for row in found.prefetch_related(Prefetch("documents", documents))}
@@ -110,6 +117,7 @@ def messages_of(
                 is_unread=is_unread,
                 is_folded=not is_open,
                 first_words="" if is_open else _first_words(row),
+                registration=registrations.get(row.pk),
             )
         )
     return shown

@@ -89,6 +89,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
     url = reverse("mailbox", args=[box.pk])
     brief = {View.INBOX: annotations["inbox_count"], View.UNASSIGNED: annotations["unassigned_count"]}
     shown = counts if counts is not None else brief
+    hidden = set() if box.registration_mode else {View.UNREGISTERED}
     return SidebarMailbox(
         key=box.pk,
         name=box.name,
@@ -99,6 +100,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
             for view, count in shown.items()
+            if view not in hidden
         ],
     )
 

@@ -22,6 +22,7 @@ from mailbox.models import (
     Message,
     OrganisationRole,
 )
+from mailbox.registration import entries
 from mailbox.search import index
 from mailbox.workplace import inbox
 from mailbox.workplace.capped_count import MOST, counted, in_figures
@@ -97,6 +98,14 @@ def more_of_everything(mailbox, person, start: int, count: int) -> None:
         ][number % 5]
         talk = a_conversation(mailbox, number, person, **shape)
         a_message(talk, number, person)
+        if number % 5 < 2:
+            entry = entries.Entry("case", case_number=f"KS 2026/{number}")
+            entries.register(talk.pk, person, entry)
+            a_message(talk, number + 1, person)
+            minor = entries.Entry("minor", reason="Reklam", retention_basis="Beslut")
+            entries.register(talk.pk, person, minor)
+        elif number % 5 == 2:
+            Conversation.objects.filter(pk=talk.pk).update(registration_state="pending")
         Draft.objects.create(
             mailbox=mailbox, created_by=person, changed_by=person, subject=f"Utkast {number}"
         )
@@ -183,10 +192,12 @@ def test_no_conversation_asks_more_often_because_it_is_longer(client, mailbox, k
     talk = a_conversation(mailbox, 0, karin)
     for number in range(2):
         a_message(talk, number, karin)
+    entries.register(talk.pk, karin, entries.Entry("case", case_number="KS 2026/1"))
     address = f"/konversation/{talk.pk}/"
     few = asked(client, {"conversation": address})
     for number in range(2, 50):
         a_message(talk, number, karin)
+        entries.register(talk.pk, karin, entries.Entry("case", case_number=f"KS 2026/{number}"))
     many = asked(client, {"conversation": address})
     assert many["conversation"] <= few["conversation"]
     # And what it shows does not grow without end either.

@@ -95,6 +95,12 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
         "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
         "organisation_id": one(habo, "SELECT id FROM addressbook_organisation ORDER BY id"),
         "person_id": one(habo, "SELECT id FROM mailbox_person WHERE name = 'Karin Svensson'"),
+        "registration_id": one(
+            habo,
+            "SELECT r.id FROM mailbox_registration r JOIN mailbox_conversation c ON c.id = r.conversation_id "
+            "JOIN mailbox_functionmailbox b ON b.id = c.mailbox_id WHERE b.address = %s ORDER BY r.id DESC",
+            RECEPTION,
+        ),
         "state": "done",
         "kind": "envelope",
     }
@@ -117,11 +123,15 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
     person = Caseworker(browser, habo.node.url, name) if name == "nobody" else caseworker(habo, name)
     page = person.page
     if name == "Karin Svensson":
-        # A draft and a label, so that their pages are there to be seen.
+        # A draft, a label and a registration, so that their pages are there to be seen.
         page.goto(f"{person.url}/brevlada/{arguments_of(habo, letter)['mailbox_id']}/")
         start_message(page)
         page.get_by_label("Ämne", exact=True).fill("Utkast")
         page.get_by_role("button", name="Spara utkast").click()
+        page.goto(f"{person.url}/konversation/{arguments_of(habo, letter)['conversation_id']}/registrera")
+        page.locator("#case_number").fill("SN 2026/1")
+        page.get_by_role("button", name="Registrera").click()
+        expect(page.locator("#notices")).to_contain_text("Registrerat med SN 2026/1.")
     wrong: dict[str, object] = {}
     seen = set()
     for route, path in addresses(ROLES.get(name, name), arguments_of(habo, letter)):
@@ -156,8 +166,16 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
             "attachment-show",
             "draft",
             "reassign",
+            "register",
+            "registration-correct",
+            "registration-withdraw",
         },
-        "Ahmed Lindqvist": {"mailbox", "administration-mailbox", "administration-statistics"},
+        "Ahmed Lindqvist": {
+            "mailbox",
+            "administration-mailbox",
+            "administration-statistics",
+            "registration-mailbox",
+        },
         "Eva Holm": {
             "administration-people",
             "administration-person",

@@ -64,6 +64,11 @@ USUAL = {
     "conversation": "",
     "kind": "",
     "what": "",
+    "mode": "tracked",
+    "pattern": "KS {nr}",
+    "case_number": "KS 1",
+    "why": "Fel nummer",
+    "message": "",
 }
 _PATH_ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>")
 _FIELD = re.compile(r"""\bname="((?:[^"{]|\{\{[^}]*\}\}|\{%[^%]*%\})*)\"""")

@@ -36,6 +36,7 @@ from mailbox.models import (
     Person,
     Redirection,
 )
+from mailbox.registration import entries
 from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
 from transport.message_service.client_port import Delivered
@@ -107,6 +108,10 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "evidence": ("get", MEMBER),
     "evidence-piece": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),
+    "register": ("get post", MEMBER),
+    "registration-correct": ("get post", MEMBER),
+    "registration-withdraw": ("get post", MEMBER),
+    "registration-mailbox": ("get post", MANAGERS),
     "write": ("post", MEMBER),
     # To a function of the address book, from a mailbox of their own.
     "write-to": ("post", MEMBER | {"member of another mailbox", "member elsewhere"}),
@@ -287,6 +292,9 @@ def world(settings, tmp_path) -> World:
             "file_id": a_quarantined_file().pk,
             "arrival_id": an_arrival_set_aside().pk,
             "identity_id": an_identity_with_a_logo().pk,
+            "registration_id": entries.register(
+                row.conversation_id, people["member"], entries.Entry("case", case_number="KS 2026/1")
+            ).pk,
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )

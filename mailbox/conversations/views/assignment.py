@@ -8,14 +8,16 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from mailbox import access
 from mailbox.conversations import assignment, reassignment, reminders, state_changes
 from mailbox.conversations import undo as changes
-from mailbox.conversations.addresses import conversation_url, list_url
+from mailbox.conversations.addresses import conversation_url, list_url, with_query
 from mailbox.conversations.forms import ActionForm, UndoForm
 from mailbox.models import Conversation, ConversationEvent, Person
 from mailbox.requests import PersonRequest
@@ -60,6 +62,8 @@ def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
         messages.error(request, _("Konversationen är inte tilldelad dig längre. Ingenting har ändrats."))
     except reassignment.NoLongerOffered:
         messages.error(request, _("Erbjudandet är redan besvarat. Ingenting har ändrats."))
+    except state_changes.NotRegistered:
+        return _ask_for_registration(request, conversation, form)
     except assignment.NotAMember:
         raise Http404 from None
     return _after(request, conversation, form, has_left=action in _LEAVES_THE_LIST)
@@ -106,6 +110,21 @@ def url_of_next(person: Person, conversation: Conversation, place: Mapping[str, 
     if following and access.conversations_of(person).filter(pk=following).exists():
         return conversation_url(following, place.get("next_list") or list_address)
     return list_url(conversation.mailbox_id, list_address)
+
+
+def _ask_for_registration(
+    request: PersonRequest, conversation: Conversation, form: ActionForm
+) -> HttpResponse:
+    """Lead to the form that registers the conversation, and then marks it as done."""
+    place = {name: form.given(name) for name in ("list", "next", "next_list")}
+    asked = {name: value for name, value in place.items() if value} | {"finish": "on"}
+    url = with_query(reverse("register", args=[conversation.pk]), urlencode(asked))
+    if request.htmx:
+        # The form is a page of its own, and not for the pane in which the button was.
+        answer = HttpResponse(status=204)
+        answer.headers["HX-Redirect"] = url
+        return answer
+    return redirect(url)
 
 
 def _set_day(request: PersonRequest, conversation: Conversation, form: ActionForm, action: str) -> None:

@@ -10,19 +10,22 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from mailbox import access
 from mailbox.conversations import assignment, bulk, labels, reminders, state_changes
 from mailbox.conversations.addresses import list_url, with_query
 from mailbox.conversations.forms import ManyForm
-from mailbox.models import FunctionMailbox, Person
+from mailbox.models import Conversation, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
 
 from .assignment import at_work_begins
 
 # Returns the keys of all conversations of the list with this address.
 KeysOfView = Callable[[FunctionMailbox | None, Person, str], list[int]]
+# How many of the conversations that are left a notice names.
+_MOST_NAMED: Final = 5
 _SIMPLE: Final[dict[str, bulk.Change]] = {
     "take": assignment.assign,
     "finish": state_changes.finish,
@@ -56,11 +59,29 @@ def act_on_many(
         messages.error(request, _("Fel: välj en dag som kommer, eller en etikett."))
     elif not chosen:
         messages.error(request, _("Fel: kryssa för minst en konversation."))
-    elif not bulk.change_all(known.values_list("pk", flat=True), request.user, change):
-        messages.error(request, _("Ingenting har ändrats."))
+    else:
+        changed = bulk.change_all(known.values_list("pk", flat=True), request.user, change)
+        if changed.not_registered:
+            messages.warning(request, _not_registered(changed))
+        elif not changed.count:
+            messages.error(request, _("Ingenting har ändrats."))
     if mailbox is None:
         return redirect(with_query(reverse("all-mailboxes"), QueryDict(list_address).urlencode()))
     return redirect(list_url(mailbox.pk, list_address))
+
+
+def _not_registered(changed: bulk.Changed) -> str:
+    """How many are done, and which are not, and why."""
+    rows = Conversation.objects.filter(pk__in=changed.not_registered[:_MOST_NAMED]).order_by("pk")
+    names = [f"”{row.subject or _('Utan ämne')}”" for row in rows]
+    if more := len(changed.not_registered) - len(names):
+        names.append(_("%(n)d till") % {"n": more})
+    text = ngettext(
+        "Klara: %(done)d. Kvar, eftersom den inte är registrerad: %(names)s. Öppna den och välj Registrera.",
+        "Klara: %(done)d. Kvar, eftersom de inte är registrerade: %(names)s. Öppna dem och välj Registrera.",
+        len(changed.not_registered),
+    )
+    return text % {"done": changed.count, "names": ", ".join(names)}
 
 
 def _change_of(form: ManyForm) -> bulk.Change | None:

@@ -94,7 +94,7 @@ def test_the_message_says_which_address_it_was_for(mailbox, client):
     page = client.get(reverse("conversation", args=[row.conversation_id])).content.decode()
     assert 'Skickat till funktionsadressen <span class="code">sdk:stängd</span>' in page
     record = record_of(
-        row.conversation, messages_of(row.conversation), {}, made_by="Karin", made_at=timezone.now()
+        row.conversation, messages_of(row.conversation), {}, [], made_by="Karin", made_at=timezone.now()
     )
     assert record["messages"][0]["for_address"] == "sdk:stängd"
 

@@ -21,10 +21,16 @@ from lxml import etree
 from addressbook.models import FunctionAddress, Organisation
 from mailbox import rendering
 from mailbox.archive import check_bundle, file_name_of, page
-from mailbox.archive.conversation_record import messages_of, record_as_xml, sent_deliveries
+from mailbox.archive.conversation_record import (
+    messages_of,
+    record_as_xml,
+    registrations_of,
+    sent_deliveries,
+)
 from mailbox.drafts import composer, draft_files, recipients
 from mailbox.drafts.forms import DraftForm
 from mailbox.models import AccessLogEntry, Conversation, Membership, Person
+from mailbox.registration import entries
 from tests.mailbox.build import send_now
 from tests.world import federation, world
 from transport.message_service.api import OutgoingState
@@ -105,6 +111,56 @@ def test_a_bundle_holds_the_conversation_whole(client, settings, conversations, 
         assert told.findtext(".//{*}texts/{*}item").startswith("Vi **planerar** praktik.")
     assert AccessLogEntry.objects.filter(what="record-bundle-made").count() == 2
     assert not any(Path(settings.SDK_WORK_DIR).iterdir())
+
+
+def test_a_bundle_tells_what_was_registered_and_what_was_corrected(client, settings, conversations):
+    sent, arrived = conversations
+    person = Person.objects.get()
+    wrong = entries.register(arrived.pk, person, entries.Entry("case", case_number="KS 2026/3117"))
+    entries.correct(wrong, person, entries.Entry("case", case_number="KS 2026/3118"), "Fel siffra")
+    minor = entries.Entry("minor", reason="Kopia för kännedom", retention_basis="Beslut 2024-12")
+    entries.register(sent.pk, person, minor)
+    made = taken_out(client, settings, arrived)
+    assert check_bundle(io.BytesIO(made)) == []
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        record = json.loads(archive.read("metadata.json"))
+        told = etree.fromstring(archive.read("metadata.xml"))
+    earlier, current = record["registrations"]
+    assert (earlier["case_number"], current["case_number"]) == ("KS 2026/3117", "KS 2026/3118")
+    assert (earlier["ended"]["as"], earlier["ended"]["reason"]) == ("corrected", "Fel siffra")
+    assert (current["kind"], current["registered_by"]) == ("case", "Karin Svensson")
+    assert current["ended"] is None
+    assert current["messages"] == [record["messages"][0]["message_id"]]
+    assert told.findall(".//{*}case_number")[1].text == "KS 2026/3118"
+    with zipfile.ZipFile(io.BytesIO(taken_out(client, settings, sent))) as archive:
+        (registration,) = json.loads(archive.read("metadata.json"))["registrations"]
+    assert (registration["kind"], registration["reason"]) == ("minor-importance", "Kopia för kännedom")
+    assert registration["retention_basis"] == "Beslut 2024-12"
+
+
+def test_the_page_tells_the_registrations(conversations):
+    _, arrived = conversations
+    person = Person.objects.get()
+    entries.register(arrived.pk, person, entries.Entry("case", case_number="KS 2026/3118"))
+    html = page.html_of(
+        arrived,
+        messages_of(arrived),
+        {},
+        registrations_of(arrived),
+        organisation="Mottagarverket",
+        made_by="Karin Svensson",
+        made_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC),
+    )
+    assert html.count("KS 2026/3118") == 2
+    assert "Registreringar" in html
+
+
+def test_the_file_is_named_by_the_registered_number(conversations):
+    _, arrived = conversations
+    arrived.is_confidential = False
+    person = Person.objects.get()
+    entries.register(arrived.pk, person, entries.Entry("case", case_number="KS 2026/3118"))
+    assert "KS 2026-3118" in file_name_of(arrived, datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -202,7 +258,13 @@ def test_the_page_tells_states_in_words_times_in_swedish_time_and_the_organisati
     deliveries = sent_deliveries(sent, messages)
     made_at = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
     html = page.html_of(
-        sent, messages, deliveries, organisation="Avsändarverket", made_by="Karin Svensson", made_at=made_at
+        sent,
+        messages,
+        deliveries,
+        [],
+        organisation="Avsändarverket",
+        made_by="Karin Svensson",
+        made_at=made_at,
     )
     assert "Avsändarverket (0203:avsandare" in html
     assert "2026-07-02 00:30" in html, "22:30 UTC is the next day in Sweden"

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("mailbox", "0041_answers_to_function_addresses_of_any_length"),
+        ("mailbox", "0043_index_of_what_is_not_registered"),
     ]
 
     operations = [
