@@ -12,6 +12,7 @@ from .person import Person
 from .redirection import Redirection
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
+from .staffed_hours import StaffedHours, StaffedHoursException
 from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -58,6 +59,8 @@ __all__ = [
     "RetentionRule",
     "SavedView",
     "SearchEntry",
+    "StaffedHours",
+    "StaffedHoursException",
     "UnattendedAlarm",
     "UsedLogoutToken",
     "VocabularyWord",

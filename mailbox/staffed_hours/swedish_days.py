@@ -4,7 +4,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
 
-import holidays
+from holidays.constants import DE_FACTO, PUBLIC
+from holidays.countries.sweden import Sweden
 
 _DAY: Final = timedelta(days=1)
 
@@ -26,12 +27,10 @@ def is_day_before_holiday(day: date) -> bool:
 
 @lru_cache(maxsize=64)
 def _holidays_of(year: int) -> dict[date, str]:
-    found = holidays.Sweden(
-        years=year, categories=(holidays.PUBLIC, holidays.DE_FACTO), expand=False, language="sv"
-    )
+    found = Sweden(years=year, categories=(PUBLIC, DE_FACTO), expand=False, language="sv")
     return dict(found)
 
 
 @lru_cache(maxsize=64)
 def _public_holidays_of(year: int) -> frozenset[date]:
-    return frozenset(holidays.Sweden(years=year, categories=(holidays.PUBLIC,), expand=False))
+    return frozenset(Sweden(years=year, categories=(PUBLIC,), expand=False))

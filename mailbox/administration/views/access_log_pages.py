@@ -74,6 +74,7 @@ ADMINISTRATIVE_CODES = {
     "certificate-requested": _("Ett certifikat begärdes"),
     "certificate-imported": _("Ett certifikat lästes in"),
     "mailbox-limit-set": _("Gränsen för obevakad ändrades"),
+    "staffed-hours-changed": _("Tiderna då brevlådan är bemannad ändrades"),
     "catch-all-set": _("Uppsamlingsbrevlåda valdes"),
     "catch-all-removed": _("Uppsamlingsbrevlåda togs bort"),
     "routing-changed": _("Vägen för meddelanden inom installationen ändrades"),
