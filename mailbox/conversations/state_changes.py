@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailbox.models import Conversation, ConversationEvent, Message, Person, Reassignment
+from mailbox.staffed_hours import calendars
 
 from . import assignment
 
@@ -72,10 +73,15 @@ def _move(
 
 
 def set_due_on(conversation_id: int, person: Person, due_on: date | None) -> ConversationEvent:
-    """Set the conversation's due date; None removes it. Raises `NotAMember`."""
+    """Set the conversation's due date; None removes it. Raises `NotAMember`.
+
+    A day on which nobody is there becomes the next working day, which the event tells.
+    """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         before = assignment.snapshot_for_undo(row)
+        if due_on is not None:
+            due_on = calendars.working_day_from(row.mailbox, due_on)
         row.due_on = due_on
         row.save(update_fields=["due_on"])
         to = due_on.isoformat() if due_on else ""

@@ -53,6 +53,13 @@ def calendars_of(mailboxes: Iterable[FunctionMailbox]) -> dict[int, Calendar]:
     return {key: calendar for key, calendar in own_or_default.items() if calendar is not None}
 
 
+def working_day_from(mailbox: FunctionMailbox, day: date) -> date:
+    """The mailbox's first working day from this one on; the day itself where the mailbox has no calendar, or
+    none follows."""
+    calendar = calendar_of(mailbox)
+    return (calendar.next_working_day(day) if calendar is not None else None) or day
+
+
 def calendar_from(row: StaffedHours) -> Calendar:
     """The calendar of a row, with its exceptions."""
     return Calendar(

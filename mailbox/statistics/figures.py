@@ -1,6 +1,6 @@
 """Figures of mailboxes over a period: how many messages were received and sent, and how long they waited."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -11,15 +11,16 @@ from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from mailbox.models import FunctionMailbox, Message
+from mailbox.staffed_hours import calendars
+from mailbox.staffed_hours.calendar import Calendar, WorkingTime
 
 # Up to so many days the figures are by day, then by week, then by month.
 _DAYS_IN_DAYS: Final = 35
 _DAYS_IN_WEEKS: Final = 200
+_ROWS_AT_A_TIME: Final = 2_000
 
 # For what arrived in the period: when it was assigned (at once, where somebody had it), answered, done.
-_WAITED: Final = """
-SELECT mailbox_id, {percentiles}
-FROM (
+_ARRIVED: Final = """
   SELECT c.mailbox_id, m.at, (
     SELECT min(greatest(a.began_at, m.at)) FROM mailbox_assignment a
     WHERE a.conversation_id = c.id AND (a.ended_at IS NULL OR a.ended_at > m.at)
@@ -32,8 +33,6 @@ FROM (
   ) AS done_at
   FROM mailbox_message m JOIN mailbox_conversation c ON c.id = m.conversation_id
   WHERE c.mailbox_id = ANY(%s) AND m.direction = 'in' AND m.at >= %s AND m.at < %s
-) AS arrived
-GROUP BY mailbox_id
 """
 STEPS: Final = ("assigned", "answered", "done")
 _PERCENTILES: Final = ", ".join(
@@ -41,6 +40,9 @@ _PERCENTILES: Final = ", ".join(
     f"percentile_cont(0.9) WITHIN GROUP (ORDER BY {step}_at - at)"
     for step in STEPS
 )
+_WAITED: Final = "SELECT mailbox_id, {percentiles} FROM ({arrived}) AS arrived GROUP BY mailbox_id".replace(
+    "{percentiles}", _PERCENTILES
+).replace("{arrived}", _ARRIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +91,19 @@ class Statistics:
 
 
 def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: datetime) -> Statistics:
-    """The figures from `since` up to `until`, midnights in Swedish time."""
+    """The figures from `since` up to `until`, midnights in Swedish time.
+
+    Waits count the time in which the mailbox is staffed.
+    """
     boxes = list(mailboxes.order_by("name", "pk"))
     keys = [box.pk for box in boxes]
     messages = Message.objects.filter(conversation__mailbox__in=keys, at__gte=since, at__lt=until).order_by()
     by_mailbox = messages.values("conversation__mailbox").annotate(**_COUNTS)
     counted: dict[int, dict[str, Any]] = {row["conversation__mailbox"]: dict(row) for row in by_mailbox}
-    waited = _waited(keys, since, until)
+    found_calendars = calendars.calendars_of(boxes)
+    waited = _waited([key for key in keys if key not in found_calendars], since, until)
+    if found_calendars:
+        waited |= _waited_in_working_time(found_calendars, since, until)
     figures = []
     for box in boxes:
         counts, waits = counted.get(box.pk, {}), waited.get(box.pk, {})
@@ -127,12 +135,49 @@ _COUNTS: Final = {
 
 
 def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Wait]]:
+    """The waits of mailboxes that are staffed round the clock."""
     with connection.cursor() as cursor:
-        cursor.execute(_WAITED.replace("{percentiles}", _PERCENTILES), [keys, since, until])
+        cursor.execute(_WAITED, [keys, since, until])
         return {
             mailbox: {step: Wait(*values[3 * index : 3 * index + 3]) for index, step in enumerate(STEPS)}
             for mailbox, *values in cursor.fetchall()
         }
+
+
+def _waited_in_working_time(
+    calendars_by_key: Mapping[int, Calendar], since: datetime, until: datetime
+) -> dict[int, dict[str, Wait]]:
+    """The waits of mailboxes with staffed hours: only the time in which somebody is there counts."""
+    last = max(until, timezone.now())
+    working = {
+        key: WorkingTime(list(calendar.spans(since, last))) for key, calendar in calendars_by_key.items()
+    }
+    waits: dict[int, dict[str, list[timedelta]]] = {key: {step: [] for step in STEPS} for key in working}
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED, [list(working), since, until])
+        while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
+            for key, at, *reached in rows:
+                for step, reached_at in zip(STEPS, reached, strict=True):
+                    if reached_at is not None:
+                        waits[key][step].append(working[key].between(at, reached_at))
+    return {
+        key: {
+            step: Wait(len(times), _percentile(times, 0.5), _percentile(times, 0.9))
+            for step, times in steps.items()
+        }
+        for key, steps in waits.items()
+    }
+
+
+def _percentile(times: Sequence[timedelta], part: float) -> timedelta | None:
+    """As percentile_cont of PostgreSQL: between two values where it falls between them."""
+    if not times:
+        return None
+    ordered = sorted(times)
+    place = part * (len(ordered) - 1)
+    lower = int(place)
+    higher = min(lower + 1, len(ordered) - 1)
+    return ordered[lower] + (place - lower) * (ordered[higher] - ordered[lower])
 
 
 def _length(period: timedelta) -> str:
