@@ -10,6 +10,7 @@ from .conversations import presence, reminders
 from .drafts import composer, send_order
 from .notifications import notices
 from .search import index
+from .staffed_hours import time_limits
 
 
 @shared_task
@@ -56,6 +57,12 @@ def send_unattended_alarms() -> None:
 def send_malware_alarms() -> None:
     """Mail administrators about malicious files, and about a scanner that does not answer."""
     quarantine.send_alarms()
+
+
+@shared_task
+def recompute_time_limits() -> None:
+    """Compute time limits anew where service levels or staffed hours have been changed."""
+    time_limits.recompute_due()
 
 
 @shared_task

@@ -9,8 +9,8 @@ from datetime import date
 from django.db import transaction
 from django.utils import timezone
 
-from mailbox.models import Conversation, ConversationEvent, Message, Person, Reassignment
-from mailbox.staffed_hours import calendars
+from mailbox.models import Conversation, ConversationEvent, Message, Person, Reassignment, TimeLimit
+from mailbox.staffed_hours import calendars, time_limits
 
 from . import assignment
 
@@ -66,6 +66,7 @@ def _move(
         row.state = state
         row.save(update_fields=["state"])
         if state != State.OPEN:
+            before["time_limits"] = time_limits.end(row, *TimeLimit.Kind)
             assignment.set_assignee(row, None)
             # A conversation that is not open is offered to nobody.
             assignment.end_offer(row, Reassignment.Outcome.WITHDRAWN)

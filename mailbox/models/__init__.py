@@ -12,7 +12,7 @@ from .person import Person
 from .redirection import Redirection
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
-from .staffed_hours import StaffedHours, StaffedHoursException
+from .staffed_hours import ServiceLevels, StaffedHours, StaffedHoursException, TimeLimit
 from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -59,8 +59,10 @@ __all__ = [
     "RetentionRule",
     "SavedView",
     "SearchEntry",
+    "ServiceLevels",
     "StaffedHours",
     "StaffedHoursException",
+    "TimeLimit",
     "UnattendedAlarm",
     "UsedLogoutToken",
     "VocabularyWord",

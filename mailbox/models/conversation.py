@@ -85,6 +85,10 @@ class Conversation(models.Model):
     due_on = models.DateField(null=True, blank=True)
     remind_at = models.DateTimeField(null=True, blank=True)
     is_priority = models.BooleanField(default=False, db_default=False)
+    limit_at = models.DateTimeField(
+        null=True, blank=True, help_text="the nearest of its time limits that run (`TimeLimit`)"
+    )
+    limit_kind = models.CharField(max_length=8, blank=True, default="", db_default="")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -128,6 +132,11 @@ class Conversation(models.Model):
                 fields=["mailbox", "remind_at", "-last_activity_at", "-id"],
                 name="conversation_reminded",
                 condition=models.Q(state="open", remind_at__isnull=False),
+            ),
+            models.Index(
+                fields=["mailbox", "limit_at", "-last_activity_at", "-id"],
+                name="conversation_limit",
+                condition=models.Q(state="open", limit_at__isnull=False),
             ),
             models.Index(
                 fields=["mailbox", "-last_activity_at", "-id"],

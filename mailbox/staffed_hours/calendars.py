@@ -7,9 +7,10 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from mailbox import access_log
-from mailbox.models import FunctionMailbox, Person, StaffedHours, StaffedHoursException
+from mailbox.models import FunctionMailbox, Person, ServiceLevels, StaffedHours, StaffedHoursException
 
 from .calendar import NOBODY, Calendar, Hours, Week
 
@@ -129,6 +130,11 @@ def remove_exception(actor: Person, owner: Owner, key: int) -> bool:
 
 
 def _record(actor: Person, owner: Owner) -> None:
+    """Record the change, and have the time limits of the mailboxes computed anew (`time_limits`)."""
+    boxes = FunctionMailbox.objects.filter(participant_id=owner.participant_id)
+    if owner.mailbox is not None:
+        boxes = boxes.filter(pk=owner.mailbox.pk)
+    ServiceLevels.objects.filter(mailbox__in=boxes).update(recompute_since=timezone.now())
     access_log.record(actor, "staffed-hours-changed", owner.participant_id, mailbox=owner.mailbox)
 
 

@@ -6,11 +6,11 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
-from mailbox.models import FunctionMailbox, Message
+from mailbox.models import FunctionMailbox, Message, TimeLimit
 from mailbox.staffed_hours import calendars
 from mailbox.staffed_hours.calendar import Calendar, WorkingTime
 
@@ -35,6 +35,7 @@ _ARRIVED: Final = """
   WHERE c.mailbox_id = ANY(%s) AND m.direction = 'in' AND m.at >= %s AND m.at < %s
 """
 STEPS: Final = ("assigned", "answered", "done")
+LIMITS: Final = tuple(TimeLimit.Kind)
 _PERCENTILES: Final = ", ".join(
     f"count({step}_at), percentile_cont(0.5) WITHIN GROUP (ORDER BY {step}_at - at), "
     f"percentile_cont(0.9) WITHIN GROUP (ORDER BY {step}_at - at)"
@@ -55,6 +56,15 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsKept:
+    """How many time limits that began in the period were met, and how many missed; of the rest neither is
+    known yet."""
+
+    met: int = 0
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """One mailbox's figures."""
 
@@ -65,6 +75,14 @@ class Figures:
     assigned: Wait = Wait()
     answered: Wait = Wait()
     done: Wait = Wait()
+    limit_opened: LimitsKept = LimitsKept()
+    limit_answered: LimitsKept = LimitsKept()
+    limit_done: LimitsKept = LimitsKept()
+
+    @property
+    def limits(self) -> tuple[LimitsKept, LimitsKept, LimitsKept]:
+        """In the order of `LIMITS`."""
+        return self.limit_opened, self.limit_answered, self.limit_done
 
     @property
     def waits(self) -> tuple[Wait, Wait, Wait]:
@@ -104,12 +122,14 @@ def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: dat
     waited = _waited([key for key in keys if key not in found_calendars], since, until)
     if found_calendars:
         waited |= _waited_in_working_time(found_calendars, since, until)
+    limits = _limits_kept(keys, since, until)
     figures = []
     for box in boxes:
         counts, waits = counted.get(box.pk, {}), waited.get(box.pk, {})
         arrived, sent, missing = (int(counts.get(name, 0)) for name in _COUNTS)
         assigned, answered, done = (waits.get(step, Wait()) for step in STEPS)
-        figures.append(Figures(box, arrived, sent, missing, assigned, answered, done))
+        kept = [limits.get((box.pk, kind), LimitsKept()) for kind in LIMITS]
+        figures.append(Figures(box, arrived, sent, missing, assigned, answered, done, *kept))
     length = _length(until - since)
     periods = messages.annotate(begins=Trunc("at", length)).values("begins").annotate(**_COUNTS)
     by_begin: dict[date, dict[str, Any]] = {
@@ -132,6 +152,21 @@ _COUNTS: Final = {
     "sent": Count("pk", filter=Q(direction=Message.Direction.OUT)),
     "receipts_missing": Count("pk", filter=Q(direction=Message.Direction.OUT, is_receipt_missing=True)),
 }
+
+
+def _limits_kept(keys: list[int], since: datetime, until: datetime) -> dict[tuple[int, str], LimitsKept]:
+    met = Q(ended_at__lte=F("limit_at"))
+    missed = Q(ended_at__gt=F("limit_at")) | Q(ended_at=None, limit_at__lt=timezone.now())
+    rows = TimeLimit.objects.filter(
+        conversation__mailbox__in=keys, began_at__gte=since, began_at__lt=until
+    ).order_by()
+    counted = rows.values("conversation__mailbox", "kind").annotate(
+        met=Count("pk", filter=met), missed=Count("pk", filter=missed)
+    )
+    found: list[dict[str, Any]] = [dict(row) for row in counted]
+    return {
+        (row["conversation__mailbox"], row["kind"]): LimitsKept(row["met"], row["missed"]) for row in found
+    }
 
 
 def _waited(keys: list[int], since: datetime, until: datetime) -> dict[int, dict[str, Wait]]:

@@ -44,6 +44,7 @@ class View(StrEnum):
     INBOX = "inkorg"
     MINE = "mina"
     UNASSIGNED = "ingens"
+    URGENT = "brattom"
     WAITING = "vantar"
     DONE = "klara"
     SENT = "skickat"
@@ -51,7 +52,7 @@ class View(StrEnum):
     TRASH = "papperskorg"
 
 
-_OPEN_VIEWS: Final = frozenset({View.INBOX, View.MINE, View.UNASSIGNED, View.WAITING})
+_OPEN_VIEWS: Final = frozenset({View.INBOX, View.MINE, View.UNASSIGNED, View.URGENT, View.WAITING})
 
 
 class Status(StrEnum):
@@ -62,6 +63,7 @@ class Status(StrEnum):
     ASSIGNED = "tagna"
     UNASSIGNED = "otagna"
     DUE = "forfallna"
+    LATE = "missade"
     PRIORITY = "prioriterade"
     FAILED = "fel"
     DONE = "klara"
@@ -173,7 +175,7 @@ def page_of(
     """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox), filters or Filters())
-    return page_in(rows, order if order in orders_of(view) else Order.LATEST, after)
+    return page_in(rows, order if order in orders_of(view) else orders_of(view)[0], after)
 
 
 def page_across(
@@ -239,8 +241,10 @@ def drafts_of(
 
 
 def orders_of(view: View, *, is_across: bool = False) -> tuple[Order, ...]:
-    """The orders of a view; only views of open conversations can be ordered by due date and reminder, and
-    none across mailboxes."""
+    """The orders of a view, the usual one first; only views of open conversations can be ordered by due date,
+    reminder and time limit, and none across mailboxes. What is urgent is ordered by its time limit."""
+    if view is View.URGENT:
+        return (Order.TIME_LIMIT,)
     return tuple(Order) if view in _OPEN_VIEWS and not is_across else (Order.LATEST, Order.OLDEST)
 
 
@@ -283,6 +287,7 @@ def _in_view(view: View, person: Viewer) -> Q:
         View.INBOX: _OPEN & Q(is_waiting=False),
         View.MINE: _OPEN & Q(assignee_id=person.pk or 0),
         View.UNASSIGNED: _OPEN & Q(is_waiting=False, assignee=None),
+        View.URGENT: is_urgent(),
         View.WAITING: _OPEN & Q(is_waiting=True),
         View.DONE: Q(state=Conversation.State.DONE),
         View.SENT: Q(has_sent=True) & ~Q(state=Conversation.State.TRASH),
@@ -376,6 +381,15 @@ def _is_due() -> Q:
     return _OPEN & Q(due_on__lte=timezone.localdate())
 
 
+def is_urgent() -> Q:
+    """Open conversations whose nearest time limit ends today, or has been missed."""
+    return _OPEN & Q(limit_at__lt=_midnight(timezone.localdate() + timedelta(days=1)))
+
+
+def _is_late() -> Q:
+    return _OPEN & Q(limit_at__lt=timezone.now())
+
+
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
@@ -386,6 +400,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.ASSIGNED: lambda: _OPEN & Q(assignee__isnull=False),
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
+    Status.LATE: _is_late,
     Status.PRIORITY: lambda: Q(is_priority=True),
     # Failed messages first: an index has them.
     Status.FAILED: lambda: _has_message(_FAILED) & (Q(last_state__in=FAILED) | Q(last_receipt_missing=True)),
@@ -394,6 +409,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
 # Of statuses that few conversations have, what an index finds.
 _FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
     Status.DUE: _is_due,
+    Status.LATE: _is_late,
     Status.PRIORITY: lambda: Q(is_priority=True),
     Status.FAILED: lambda: Q(_has_message(_FAILED)),
 }

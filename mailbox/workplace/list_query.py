@@ -19,6 +19,7 @@ NAMES: Final[dict[View, str | Promise]] = {
     View.INBOX: lazy("Inkorg"),
     View.MINE: lazy("Mina"),
     View.UNASSIGNED: lazy("Ej tilldelade"),
+    View.URGENT: lazy("Bråttom"),
     View.WAITING: lazy("Inväntar svar"),
     View.DONE: lazy("Klara"),
     View.SENT: lazy("Skickat"),
@@ -33,6 +34,7 @@ NOTHING: Final[dict[View, str | Promise]] = {
     ),
     View.MINE: lazy("Ingen konversation är tilldelad dig. De som ingen har finns under Ej tilldelade."),
     View.UNASSIGNED: lazy("Allt är tilldelat: ingen konversation väntar på en handläggare."),
+    View.URGENT: lazy("Ingen tidsgräns går ut i dag, och ingen är missad."),
     View.WAITING: lazy("Inget väntar på kvittens eller svar. Det ni skickar ligger här tills det besvaras."),
     View.DONE: lazy("Ingen konversation är klar än. Det som markeras som klart hamnar här."),
     View.SENT: lazy("Inget har skickats härifrån än."),
@@ -45,6 +47,7 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.ASSIGNED: lazy("Tilldelade"),
     Status.UNASSIGNED: lazy("Ej tilldelade"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
+    Status.LATE: lazy("Med missad tidsgräns"),
     Status.PRIORITY: lazy("Prioriterade"),
     Status.FAILED: lazy("Som inte kom fram"),
     Status.DONE: lazy("Klara"),
@@ -54,10 +57,12 @@ ORDERS: Final[dict[Order, str | Promise]] = {
     Order.OLDEST: lazy("Äldsta först"),
     Order.DUE: lazy("Det som ska vara klart först"),
     Order.REMINDER: lazy("Närmaste påminnelse först"),
+    Order.TIME_LIMIT: lazy("Närmaste tidsgräns först"),
 }
 _CHECKED: Final = "on"
-# Drafts are no conversations. A reference's hash and a label's key are of one organisation or mailbox.
-VIEWS_ACROSS: Final = tuple(view for view in View if view is not View.DRAFTS)
+# Drafts are no conversations, and what is urgent anywhere is on the start page. A reference's hash and a
+# label's key are of one organisation or mailbox.
+VIEWS_ACROSS: Final = tuple(view for view in View if view not in {View.DRAFTS, View.URGENT})
 _ONLY_IN_A_MAILBOX: Final = ("reference", "label")
 _ONLY_ACROSS: Final = ("across", "mailboxes", "label_name")
 _NAMES_OF_FILTER: Final = tuple(
@@ -87,6 +92,11 @@ class ListQuery:
         """The name of the view, and that it is one across mailboxes."""
         view = NAMES[self.view]
         return _("Alla brevlådor: %(view)s") % {"view": view} if self.is_across else view
+
+    @property
+    def has_own_order(self) -> bool:
+        """Whether the order is another than the view's usual one."""
+        return self.order is not orders_of(self.view, is_across=self.is_across)[0]
 
     def url(self, mailbox_id: int) -> str:
         """The page of the list."""
@@ -133,7 +143,7 @@ def read(given: QueryDict, *, is_across: bool | None = None) -> ListQuery:
             until=asked["until"],
             label_name=(asked["label_name"] or "").strip(),
         ),
-        Order(order) if order in orders else Order.LATEST,
+        Order(order) if order in orders else orders[0],
         asked["after"] or "",
         asked["page"],
         without_page.urlencode(),

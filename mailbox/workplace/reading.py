@@ -16,6 +16,7 @@ from mailbox.conversations.addresses import conversation_url, list_url, with_que
 from mailbox.conversations.views import notes_and_labels
 from mailbox.models import Conversation, ConversationEvent, Message, Person, ReadMark
 from mailbox.requests import PersonRequest
+from mailbox.staffed_hours import time_limits
 
 from . import list_query, position
 from .forms import ConversationAddressForm, with_english_names
@@ -104,6 +105,7 @@ def reading_context(
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
         "earlier": _earlier(conversation, person),
+        "limit": time_limits.shown_of([conversation]).get(conversation.pk),
     }
 
 

@@ -13,6 +13,8 @@ from mailbox.conversations import labels
 from mailbox.conversations.addresses import conversation_url
 from mailbox.delivery.ladder import CANCELLED, short_state
 from mailbox.models import FAILED, Attachment, Conversation, Label
+from mailbox.staffed_hours import time_limits
+from mailbox.staffed_hours.time_limits import LimitShown
 
 from .first_words import first_words_of
 from .list_order import Page
@@ -36,6 +38,7 @@ class ConversationRow:
     attachment_count: int
     initials: str
     mailbox_name: str
+    limit: LimitShown | None
 
     @property
     def pk(self) -> int:
@@ -53,10 +56,12 @@ class RowPage:
 def rows_of(
     page: Page[Conversation], person: Viewer, list_address: str, *, is_across: bool = False
 ) -> RowPage:
-    """The rows of a page, in three queries however many there are. Across mailboxes each names its own."""
+    """The rows of a page, in three queries however many there are, and three more where some have time
+    limits. Across mailboxes each names its own."""
     labels_of = labels.labels_by_conversation(page.rows)
     words = first_words_of(page.rows, person)
     counts = _attachment_counts(page.rows)
+    limits = time_limits.shown_of(page.rows)
     today = timezone.localdate()
     rows = [
         _row(
@@ -67,6 +72,7 @@ def rows_of(
             list_address,
             today,
             row.mailbox.name if is_across else "",
+            limits.get(row.pk),
         )
         for row in page.rows
     ]
@@ -87,6 +93,7 @@ def _row(
     list_address: str,
     today: date,
     mailbox_name: str,
+    limit: LimitShown | None,
 ) -> ConversationRow:
     annotations: dict[str, Any] = vars(row)
     state = annotations["last_state"] or ""
@@ -103,6 +110,7 @@ def _row(
         attachment_count=attachment_count,
         initials=initials_of(row.assignee.name) if row.assignee else "",
         mailbox_name=mailbox_name,
+        limit=limit,
     )
 
 

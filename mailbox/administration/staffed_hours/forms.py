@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import combinations
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from mailbox.forms import DayField, KeyField, LineField
 from mailbox.staffed_hours.calendar import MINUTES_OF_A_DAY, Calendar, Hours
+from mailbox.staffed_hours.time_limits import MOST_HOURS, Kind, Levels
 
 WEEKDAYS: Final[Mapping[str, str | Promise]] = {
     "monday": lazy("Måndag"),
@@ -28,6 +30,15 @@ _LONGEST: Final = 100
 _HOURS: Final = re.compile(
     r"(?P<h1>[0-9]{1,2})(?:[:.](?P<m1>[0-9]{2}))?\s*(?:-|–|till)\s*(?P<h2>[0-9]{1,2})(?:[:.](?P<m2>[0-9]{2}))?"
 )
+_LEVEL: Final[Any] = {
+    "required": False,
+    "min_value": 1,
+    "max_value": MOST_HOURS,
+    "error_messages": {
+        name: lazy("Skriv ett antal timmar från 1 till 2000, eller lämna tomt.")
+        for name in ("invalid", "min_value", "max_value")
+    },
+}
 _TIME: Final = re.compile(r"(?P<h>[0-9]{1,2})(?:[:.](?P<m>[0-9]{2}))?")
 
 
@@ -166,6 +177,19 @@ class ExceptionForm(forms.Form):
         max_length=100,
         error_messages={"max_length": lazy("Anteckningen är för lång: högst 100 tecken.")},
     )
+
+
+class LevelsForm(forms.Form):
+    """In how many staffed hours messages are to be opened, answered and done; empty is no limit."""
+
+    opened = forms.IntegerField(**_LEVEL)
+    answered = forms.IntegerField(**_LEVEL)
+    done = forms.IntegerField(**_LEVEL)
+
+    @classmethod
+    def values_of(cls, levels: Levels) -> dict[str, Any]:
+        """What the form shows of a mailbox's limits."""
+        return {kind: levels[kind] // timedelta(hours=1) for kind in Kind if kind in levels}
 
 
 class HoursActionForm(forms.Form):

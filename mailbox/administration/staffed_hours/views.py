@@ -19,12 +19,13 @@ from mailbox.administration.views.layout import organisations_of, page
 from mailbox.forms import first_errors
 from mailbox.models import FunctionMailbox, StaffedHours
 from mailbox.requests import PersonRequest
-from mailbox.staffed_hours import calendars
+from mailbox.staffed_hours import calendars, time_limits
 from mailbox.staffed_hours.calendar import Calendar
 from mailbox.staffed_hours.calendars import Owner
+from mailbox.staffed_hours.time_limits import Kind, Levels
 from transport.message_service.api import Organisation
 
-from .forms import WEEKDAYS, ExceptionForm, HoursActionForm, WeekForm, hours_text
+from .forms import WEEKDAYS, ExceptionForm, HoursActionForm, LevelsForm, WeekForm, hours_text
 from .preview import preview_of
 
 
@@ -54,6 +55,7 @@ class _Pressed:
     errors: Mapping[str, str]
     week: WeekForm | None = None
     exception: ExceptionForm | None = None
+    levels: LevelsForm | None = None
     is_done: bool = False
 
 
@@ -130,6 +132,11 @@ def _hours_page(
         "is_set": row is not None,
         "given": pressed.week.data if pressed.week is not None else WeekForm.values_of(calendar),
         "given_exception": pressed.exception.data if pressed.exception is not None else {},
+        "given_levels": (
+            pressed.levels.data
+            if pressed.levels is not None
+            else LevelsForm.values_of(_levels_of(owner.mailbox))
+        ),
         "errors": pressed.errors,
         "preview": preview_of(shown, today, {each.day: each.note for each in exceptions}),
         "is_unsaved": shown is not calendar,
@@ -155,6 +162,7 @@ def _press(request: PersonRequest, owner: Owner) -> _Pressed:
         "save": lambda: _save(request, owner, is_preview=False),
         "preview": lambda: _save(request, owner, is_preview=True),
         "remove": lambda: _remove(request, owner),
+        "levels": lambda: _set_levels(request, owner.mailbox),
         "add-exception": lambda: _add_exception(request, owner),
         "remove-exception": lambda: _remove_exception(request, owner, form.cleaned_data.get("exception")),
     }
@@ -169,6 +177,21 @@ def _save(request: PersonRequest, owner: Owner, *, is_preview: bool) -> _Pressed
         return _Pressed(first_errors(form), week=form)
     calendars.save(request.user, owner, form.calendar({}))
     messages.success(request, _("Tiderna är sparade."))
+    return _Pressed({}, is_done=True)
+
+
+def _levels_of(mailbox: FunctionMailbox | None) -> Levels:
+    return time_limits.levels_of([mailbox.pk]).get(mailbox.pk, {}) if mailbox is not None else {}
+
+
+def _set_levels(request: PersonRequest, mailbox: FunctionMailbox | None) -> _Pressed:
+    if mailbox is None:
+        raise Http404
+    form = LevelsForm(request.POST)
+    if not form.is_valid():
+        return _Pressed(first_errors(form), levels=form)
+    time_limits.set_levels(request.user, mailbox, {kind: form.cleaned_data[kind] for kind in Kind})
+    messages.success(request, _("Tidsgränserna är sparade."))
     return _Pressed({}, is_done=True)
 
 

@@ -75,6 +75,7 @@ ADMINISTRATIVE_CODES = {
     "certificate-imported": _("Ett certifikat lästes in"),
     "mailbox-limit-set": _("Gränsen för obevakad ändrades"),
     "staffed-hours-changed": _("Tiderna då brevlådan är bemannad ändrades"),
+    "service-levels-changed": _("Brevlådans tidsgränser ändrades"),
     "catch-all-set": _("Uppsamlingsbrevlåda valdes"),
     "catch-all-removed": _("Uppsamlingsbrevlåda togs bort"),
     "routing-changed": _("Vägen för meddelanden inom installationen ändrades"),
