@@ -286,12 +286,12 @@ def test_limits_that_cannot_be_are_told(client, mailbox, karin, text):
 def test_the_row_the_head_and_the_start_page_tell_how_much_time_is_left(client, mailbox, karin, levels):
     conversation = arrives(mailbox).conversation
     in_list = client.get(reverse("mailbox", args=[mailbox.pk])).content.decode()
-    assert "Öppna: 2 timmar" in " ".join(in_list.split())
+    assert "Öppna: 1 tim kvar" in " ".join(in_list.split())
     head = client.get(reverse("conversation", args=[conversation.pk])).content.decode()
-    assert "Svara: 8 timmar kvar" in " ".join(head.split())
+    assert "Svara: 7 tim kvar" in " ".join(head.split())
     late(conversation, Kind.ANSWERED)
     start = " ".join(client.get(reverse("start")).content.decode().split())
-    assert "Svara: 3 timmar för sent" in start
+    assert "Svara: 3 tim för sent" in start
     assert 'id="brattom"' in start
 
 
