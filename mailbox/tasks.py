@@ -8,7 +8,7 @@ from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
 from .conversations import presence, reminders
 from .drafts import composer, send_order
-from .notifications import notices
+from .notifications import duty, notices
 from .search import index
 from .staffed_hours import time_limits
 
@@ -73,8 +73,9 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    """Send the notifications that people have chosen."""
+    """Send the notifications that people have chosen, and those of people on duty."""
     notices.send_notices()
+    duty.send_duty_notices()
 
 
 @shared_task

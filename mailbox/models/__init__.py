@@ -3,6 +3,7 @@
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
+from .duty import DutyAlert, DutyList, DutyNotice, DutyPerson
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
 from .identity import OrganisationIdentity
 from .login_session import LoginSession, UsedLogoutToken
@@ -32,6 +33,10 @@ __all__ = [
     "DraftEntry",
     "DraftRecipient",
     "DraftVersion",
+    "DutyAlert",
+    "DutyList",
+    "DutyNotice",
+    "DutyPerson",
     "FunctionMailbox",
     "Label",
     "Labelling",

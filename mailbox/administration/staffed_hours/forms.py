@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as lazy
 
 from mailbox.forms import DayField, KeyField, LineField
 from mailbox.staffed_hours.calendar import MINUTES_OF_A_DAY, Calendar, Hours
+from mailbox.staffed_hours.duty_lists import LONGEST_MINUTES, SHORTEST_MINUTES
 from mailbox.staffed_hours.time_limits import MOST_HOURS, Kind, Levels
 
 WEEKDAYS: Final[Mapping[str, str | Promise]] = {
@@ -190,6 +191,34 @@ class LevelsForm(forms.Form):
     def values_of(cls, levels: Levels) -> dict[str, Any]:
         """What the form shows of a mailbox's limits."""
         return {kind: levels[kind] // timedelta(hours=1) for kind in Kind if kind in levels}
+
+
+class DutyForm(forms.Form):
+    """Who is told outside staffed hours: first, then, and last; and after how many minutes the next one."""
+
+    first = KeyField(required=False)
+    second = KeyField(required=False)
+    third = KeyField(required=False)
+    minutes = forms.IntegerField(
+        min_value=SHORTEST_MINUTES,
+        max_value=LONGEST_MINUTES,
+        error_messages={
+            name: lazy("Skriv ett antal minuter från 5 till 720.")
+            for name in ("required", "invalid", "min_value", "max_value")
+        },
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        keys = self.chosen()
+        if len(set(keys)) < len(keys):
+            self.add_error("second", _("Välj olika personer."))
+        return given
+
+    def chosen(self) -> list[int]:
+        """The keys of the people who were chosen, in order."""
+        names = ("first", "second", "third")
+        return [key for name in names if (key := self.cleaned_data.get(name)) is not None]
 
 
 class HoursActionForm(forms.Form):

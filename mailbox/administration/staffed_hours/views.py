@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mailbox import access
@@ -19,14 +21,21 @@ from mailbox.administration.views.layout import organisations_of, page
 from mailbox.forms import first_errors
 from mailbox.models import FunctionMailbox, StaffedHours
 from mailbox.requests import PersonRequest
-from mailbox.staffed_hours import calendars, time_limits
+from mailbox.staffed_hours import calendars, duty_lists, time_limits
 from mailbox.staffed_hours.calendar import Calendar
 from mailbox.staffed_hours.calendars import Owner
 from mailbox.staffed_hours.time_limits import Kind, Levels
 from transport.message_service.api import Organisation
 
-from .forms import WEEKDAYS, ExceptionForm, HoursActionForm, LevelsForm, WeekForm, hours_text
+from .forms import WEEKDAYS, DutyForm, ExceptionForm, HoursActionForm, LevelsForm, WeekForm, hours_text
 from .preview import preview_of
+
+_USUAL_MINUTES: Final = 30
+_DUTY_FIELDS: Final[Mapping[str, str | Promise]] = {
+    "first": lazy("Får veta först"),
+    "second": lazy("Får veta sedan"),
+    "third": lazy("Får veta sist"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,16 @@ class ExceptionRow:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class DutyChoices:
+    """The form of a duty list: its fields with label and chosen key, the members (key, name, whether they
+    have a mail address), and the minutes."""
+
+    fields: list[tuple[str, str | Promise, str]]
+    members: list[tuple[str, str, bool]]
+    minutes: str
+
+
 @dataclass(slots=True)
 class _Pressed:
     """What is wrong with what was sent, and the forms to show again."""
@@ -56,6 +75,7 @@ class _Pressed:
     week: WeekForm | None = None
     exception: ExceptionForm | None = None
     levels: LevelsForm | None = None
+    duty: DutyForm | None = None
     is_done: bool = False
 
 
@@ -137,6 +157,7 @@ def _hours_page(
             if pressed.levels is not None
             else LevelsForm.values_of(_levels_of(owner.mailbox))
         ),
+        "duty": _duty_choices(owner.mailbox, pressed) if owner.mailbox is not None else None,
         "errors": pressed.errors,
         "preview": preview_of(shown, today, {each.day: each.note for each in exceptions}),
         "is_unsaved": shown is not calendar,
@@ -163,6 +184,7 @@ def _press(request: PersonRequest, owner: Owner) -> _Pressed:
         "preview": lambda: _save(request, owner, is_preview=True),
         "remove": lambda: _remove(request, owner),
         "levels": lambda: _set_levels(request, owner.mailbox),
+        "duty": lambda: _set_duty_list(request, owner.mailbox),
         "add-exception": lambda: _add_exception(request, owner),
         "remove-exception": lambda: _remove_exception(request, owner, form.cleaned_data.get("exception")),
     }
@@ -193,6 +215,41 @@ def _set_levels(request: PersonRequest, mailbox: FunctionMailbox | None) -> _Pre
     time_limits.set_levels(request.user, mailbox, {kind: form.cleaned_data[kind] for kind in Kind})
     messages.success(request, _("Tidsgränserna är sparade."))
     return _Pressed({}, is_done=True)
+
+
+def _set_duty_list(request: PersonRequest, mailbox: FunctionMailbox | None) -> _Pressed:
+    if mailbox is None:
+        raise Http404
+    form = DutyForm(request.POST)
+    if not form.is_valid():
+        return _Pressed(first_errors(form), duty=form)
+    members = access.members_of(mailbox).in_bulk(form.chosen())
+    if len(members) < len(form.chosen()):
+        return _Pressed({"first": _("Välj personer som är medlemmar i brevlådan.")}, duty=form)
+    people = [members[key] for key in form.chosen()]
+    duty_lists.set_duty_list(request.user, mailbox, people, form.cleaned_data["minutes"])
+    messages.success(request, _("Jouren är sparad."))
+    return _Pressed({}, is_done=True)
+
+
+def _duty_choices(mailbox: FunctionMailbox, pressed: _Pressed) -> DutyChoices:
+    row = duty_lists.duty_list_of(mailbox)
+    chosen: list[object] = [each.person_id for each in row.people.all()] if row is not None else []
+    minutes: object = row.escalate_after_minutes if row is not None else _USUAL_MINUTES
+    if pressed.duty is not None:
+        chosen = [pressed.duty.data.get(name) for name in _DUTY_FIELDS]
+        minutes = pressed.duty.data.get("minutes")
+    chosen += [None] * (len(_DUTY_FIELDS) - len(chosen))
+    return DutyChoices(
+        fields=[
+            (name, text, str(key or ""))
+            for (name, text), key in zip(_DUTY_FIELDS.items(), chosen, strict=True)
+        ],
+        members=[
+            (str(person.pk), person.name, bool(person.mail_address)) for person in access.members_of(mailbox)
+        ],
+        minutes=str(minutes or ""),
+    )
 
 
 def _remove(request: PersonRequest, owner: Owner) -> _Pressed:

@@ -76,6 +76,7 @@ ADMINISTRATIVE_CODES = {
     "mailbox-limit-set": _("Gränsen för obevakad ändrades"),
     "staffed-hours-changed": _("Tiderna då brevlådan är bemannad ändrades"),
     "service-levels-changed": _("Brevlådans tidsgränser ändrades"),
+    "duty-list-changed": _("Vilka som får veta utanför bemannad tid ändrades"),
     "catch-all-set": _("Uppsamlingsbrevlåda valdes"),
     "catch-all-removed": _("Uppsamlingsbrevlåda togs bort"),
     "routing-changed": _("Vägen för meddelanden inom installationen ändrades"),
