@@ -154,6 +154,7 @@ def test_a_page_is_looked_for_from_its_key_on(mailbox, order):
             last_activity_at=NOON + timedelta(minutes=number),
             due_on=NOON.date() + timedelta(days=number // 2),
             remind_at=NOON + timedelta(minutes=number),
+            limit_at=NOON + timedelta(minutes=number),
         )
         for number in range(list_order.PAGE * 3)
     )
