@@ -91,6 +91,8 @@ class Calendar:
 
     def spans(self, since: datetime, until: datetime) -> Iterator[Span]:
         """The times in which somebody is there, in order and apart, cut to the two moments."""
+        if not any(self.week) and not self.exceptions:
+            return
         # In UTC, as two times of day of one zone are compared by what the clock shows.
         since, until = since.astimezone(UTC), until.astimezone(UTC)
         first = since.astimezone(ZONE).date() - _DAY

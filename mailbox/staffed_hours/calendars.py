@@ -82,9 +82,10 @@ def own_row(owner: Owner) -> StaffedHours | None:
 
 
 def save(actor: Person, owner: Owner, calendar: Calendar) -> None:
-    """Set the owner's hours; its exceptions stay as they are."""
+    """Set the owner's hours; its exceptions stay as they are. A mailbox that had its organisation's hours
+    begins with a copy of their exceptions."""
     with transaction.atomic():
-        StaffedHours.objects.update_or_create(
+        row, is_new = StaffedHours.objects.update_or_create(
             participant_id=owner.participant_id,
             mailbox=owner.mailbox,
             defaults={
@@ -93,6 +94,13 @@ def save(actor: Person, owner: Owner, calendar: Calendar) -> None:
                 "day_before_ends": calendar.day_before_ends,
             },
         )
+        if is_new and owner.mailbox is not None:
+            default = own_row(Owner(owner.participant_id))
+            inherited = default.exceptions.all() if default is not None else []
+            StaffedHoursException.objects.bulk_create(
+                StaffedHoursException(staffed_hours=row, day=each.day, hours=each.hours, note=each.note)
+                for each in inherited
+            )
         _record(actor, owner)
 
 

@@ -181,6 +181,21 @@ def test_mailboxes_have_the_organisations_hours_until_they_set_their_own(client,
     assert calendars.calendar_of(mailbox) is None
 
 
+def test_a_mailbox_begins_with_the_exceptions_of_its_organisation(client, mailbox, administrator):
+    client.post(default_page(), WEEK)
+    day = date(2031, 2, 3)
+    client.post(default_page(), {"action": "add-exception", "day": day.isoformat(), "note": "Planeringsdag"})
+    assert calendars.calendar_of(mailbox).hours_on(day) == ()
+    client.post(page_of(mailbox), {"monday": "10-12"})
+    assert calendars.calendar_of(mailbox).hours_on(day) == ()
+    assert StaffedHoursException.objects.filter(note="Planeringsdag").count() == 2
+    # What is saved again, or changed in the organisation's, leaves the mailbox's as they are.
+    key = StaffedHoursException.objects.get(staffed_hours__mailbox=mailbox).pk
+    client.post(page_of(mailbox), {"action": "remove-exception", "exception": key})
+    client.post(page_of(mailbox), {"monday": "10-12"})
+    assert calendars.calendar_of(mailbox).hours_on(day) == (Hours(600, 720),)
+
+
 def test_hours_of_another_organisation_are_no_default(mailbox):
     StaffedHours.objects.create(participant_id="0203:nagon-annan.se")
     assert calendars.calendar_of(mailbox) is None
