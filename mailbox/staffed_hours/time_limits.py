@@ -187,6 +187,13 @@ def shown_of(rows: Sequence[Conversation]) -> dict[int, LimitShown]:
     return shown
 
 
+def running_of(conversation: Conversation) -> list[TimeLimit]:
+    """The limits of a conversation that run, the nearest first."""
+    if conversation.limit_at is None:
+        return []
+    return list(TimeLimit.objects.filter(conversation=conversation, ended_at=None).order_by("limit_at", "pk"))
+
+
 def _recompute_mailbox(levels: ServiceLevels) -> int:
     """Recompute in batches; the mark stays where something has been changed since."""
     rows = Conversation.objects.filter(mailbox=levels.mailbox, state=Conversation.State.OPEN)

@@ -105,6 +105,7 @@ def reading_context(
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
         "earlier": _earlier(conversation, person),
+        "running_limits": time_limits.running_of(conversation),
         "limit": time_limits.shown_of([conversation]).get(conversation.pk),
     }
 

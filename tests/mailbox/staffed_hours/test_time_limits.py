@@ -289,6 +289,8 @@ def test_the_row_the_head_and_the_start_page_tell_how_much_time_is_left(client, 
     assert "Öppna: 1 tim kvar" in " ".join(in_list.split())
     head = client.get(reverse("conversation", args=[conversation.pk])).content.decode()
     assert "Svara: 7 tim kvar" in " ".join(head.split())
+    assert "Besvaras senast" in head
+    assert "Öppnas senast" not in head
     late(conversation, Kind.ANSWERED)
     start = " ".join(client.get(reverse("start")).content.decode().split())
     assert "Svara: 3 tim för sent" in start
