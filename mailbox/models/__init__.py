@@ -3,7 +3,6 @@
 from .access_log import AccessLogEntry, AccessLogHead
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
-from .duty import DutyAlert, DutyList, DutyNotice, DutyPerson
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
 from .identity import OrganisationIdentity
 from .login_session import LoginSession, UsedLogoutToken
@@ -13,7 +12,16 @@ from .person import Person
 from .redirection import Redirection
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
-from .staffed_hours import ServiceLevels, StaffedHours, StaffedHoursException, TimeLimit
+from .staffed_hours import (
+    DutyAlert,
+    DutyList,
+    DutyNotice,
+    DutyPerson,
+    ServiceLevels,
+    StaffedHours,
+    StaffedHoursException,
+    TimeLimit,
+)
 from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.db import models
 
-from .conversation import Conversation, FunctionMailbox
+from mailbox.models.conversation import Conversation, FunctionMailbox
 
 
 class DutyList(models.Model):
