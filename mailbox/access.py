@@ -15,6 +15,8 @@
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
 - Its canned texts, signature, distribution lists and mailings are seen and changed by its members; how long
   what is sent can be undone is said by those who manage it.
+- When a mailbox is staffed, its time limits and who is on duty are set by those who manage it; the hours
+  that an organisation's mailboxes have by default by its administrators.
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
 - An administrator of an organisation sees its mailboxes' names and members, and no message: to read, one
   has to be a member like everybody else, which the access log shows.

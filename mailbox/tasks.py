@@ -8,8 +8,9 @@ from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
 from .conversations import presence, reminders
 from .drafts import composer, send_order
-from .notifications import notices
+from .notifications import duty, notices
 from .search import index
+from .staffed_hours import time_limits
 
 
 @shared_task
@@ -59,6 +60,12 @@ def send_malware_alarms() -> None:
 
 
 @shared_task
+def recompute_time_limits() -> None:
+    """Compute time limits anew where service levels or staffed hours have been changed."""
+    time_limits.recompute_due()
+
+
+@shared_task
 def delete_expired() -> None:
     """Delete conversations whose retention time is up."""
     retention.run()
@@ -66,8 +73,9 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    """Send the notifications that people have chosen."""
+    """Send the notifications that people have chosen, and those of people on duty."""
     notices.send_notices()
+    duty.send_duty_notices()
 
 
 @shared_task

@@ -70,6 +70,12 @@ _ENTRIES: Final = (
     _Entry("message client: end expired memberships", "mailbox.tasks.end_memberships", Interval.SWEEP, 12),
     _Entry("message client: send due drafts", "mailbox.tasks.send_due_drafts", Interval.SWEEP, 1),
     _Entry("message client: send due reminders", "mailbox.tasks.send_due_reminders", Interval.SWEEP, 12),
+    _Entry(
+        "message client: compute time limits anew after changes of hours",
+        "mailbox.tasks.recompute_time_limits",
+        Interval.SWEEP,
+        2,
+    ),
     _Entry("message client: send notifications", "mailbox.tasks.send_notices", Interval.NOTICES, 1),
     _Entry(
         "message client: erase expired conversations", "mailbox.tasks.delete_expired", Interval.CLEAN_UP, 1

@@ -335,6 +335,10 @@ class _Node:
                 "remind_at": self.now + timedelta(days=plan.key % 90)
                 if is_waiting and plan.key % 4 == 0
                 else None,
+                "limit_at": self.now + timedelta(hours=plan.key % 60 - 20)
+                if state == Conversation.State.OPEN and plan.key % 6 == 0
+                else None,
+                "limit_kind": "answered" if state == Conversation.State.OPEN and plan.key % 6 == 0 else "",
             }
 
     def _messages(self) -> Iterator[dict[str, Any]]:

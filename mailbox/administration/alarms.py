@@ -27,6 +27,8 @@ from mailbox.models import (
     Person,
     UnattendedAlarm,
 )
+from mailbox.staffed_hours import calendars
+from mailbox.staffed_hours.calendar import ROUND_THE_CLOCK, Calendar
 from transport import mail
 
 _REPEAT_AFTER: Final = timedelta(days=1)
@@ -57,9 +59,10 @@ def unassigned() -> QuerySet[Conversation]:
 
 
 def unattended(now: datetime) -> list[Unattended]:
-    """The open mailboxes that are unattended now."""
+    """The open mailboxes that are unattended now; a mailbox's limit counts its staffed hours."""
     active = Membership.objects.filter(current_memberships(), mailbox=OuterRef("pk"), person__is_active=True)
-    boxes = FunctionMailbox.objects.filter(is_open=True).annotate(has_member=Exists(active))
+    rows = FunctionMailbox.objects.filter(is_open=True).annotate(has_member=Exists(active))
+    boxes = list(rows.order_by("pk"))
     oldest = dict(
         unassigned()
         .order_by()
@@ -67,15 +70,24 @@ def unattended(now: datetime) -> list[Unattended]:
         .annotate(oldest=Min("last_arrived_at"))
         .values_list("mailbox", "oldest")
     )
+    waiting = [box for box in boxes if box.pk in oldest]
+    found_calendars = calendars.calendars_of(waiting)
     found = []
-    for box in boxes.order_by("pk"):
+    for box in boxes:
         waiting_since = oldest.get(box.pk)
         limit = timedelta(hours=box.unattended_after_hours)
+        calendar = found_calendars.get(box.pk, ROUND_THE_CLOCK)
         if not box.has_member:
             found.append(Unattended(box, Reason.NO_MEMBER, waiting_since or now))
-        elif waiting_since is not None and now - waiting_since > limit:
+        elif waiting_since is not None and _has_waited(calendar, waiting_since, now, limit):
             found.append(Unattended(box, Reason.UNTAKEN, waiting_since))
     return found
+
+
+def _has_waited(calendar: Calendar, since: datetime, now: datetime, limit: timedelta) -> bool:
+    """Whether more working time than the limit has passed; where the time since then is shorter, it has
+    not."""
+    return now - since > limit and calendar.time_between(since, now) > limit
 
 
 def send_alarms() -> None:

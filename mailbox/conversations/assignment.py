@@ -23,6 +23,7 @@ from mailbox.models import (
     Reassignment,
 )
 from mailbox.search import index
+from mailbox.staffed_hours import time_limits
 
 What = ConversationEvent.What
 
@@ -76,10 +77,11 @@ def unassign(conversation_id: int, person: Person) -> ConversationEvent:
 
 
 def note_opened(conversation: Conversation, person: Person) -> None:
-    """Record when the person opened the conversation for the first time."""
+    """Record when the person opened the conversation for the first time; its limit for opening is met."""
     ConversationEvent.objects.get_or_create(
         conversation=conversation, actor=person, what=What.OPENED, defaults={"at": timezone.now()}
     )
+    time_limits.end_opened(conversation)
 
 
 def record_answer(conversation: Conversation, person: Person) -> None:
@@ -174,6 +176,7 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     row.save(update_fields=["mailbox", "registration_state"])
     drafts.update(mailbox=mailbox)
     index.move(row, mailbox)
+    time_limits.recompute([row], mailbox)
     organisation = mailbox.participant_id
     access_log.record(
         person,

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from mailbox import access, events
 from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, Person, Reassignment
+from mailbox.staffed_hours import calendars
 
 from . import assignment
 
@@ -46,7 +47,8 @@ def offer(
 ) -> Reassignment:
     """Offer a conversation that is assigned to the person, or unassigned and then assigned to them.
 
-    `done` and `remains` are texts for the receiver. Raises `assignment.NotAssigned`, `AlreadyOffered`,
+    `done` and `remains` are texts for the receiver. A due date on which nobody is there becomes the next
+    working day of the receiver's mailbox. Raises `assignment.NotAssigned`, `AlreadyOffered`,
     `NotOpen`, `InvalidReceiver`, and `assignment.AlreadyThere` if the function has the conversation already.
     """
     with transaction.atomic():
@@ -67,6 +69,7 @@ def offer(
             _check_not_there(row, to)
         before = assignment.snapshot_for_undo(row)
         assignment.set_assignee(row, person)
+        working_at = to if isinstance(to, FunctionMailbox) else row.mailbox
         created = Reassignment.objects.create(
             conversation=row,
             made_at=timezone.now(),
@@ -75,7 +78,7 @@ def offer(
             to_mailbox=to if isinstance(to, FunctionMailbox) else None,
             done=done,
             remains=remains,
-            due_on=due_on,
+            due_on=due_on and calendars.working_day_from(working_at, due_on),
         )
         assignment.record_event(row, What.OFFERED, person, to=to.name, before=before)
         _announce(created)

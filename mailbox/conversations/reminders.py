@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailbox.models import Conversation, ConversationEvent, Person
+from mailbox.staffed_hours import calendars
 
 from . import assignment
 
@@ -21,11 +22,21 @@ PRESETS: Final[dict[str, Callable[[date], date]]] = {
 }
 
 
-def set_reminder(conversation_id: int, person: Person, at: datetime | None) -> ConversationEvent:
-    """Set the time of the conversation's reminder; None removes it. Raises `NotAMember`."""
+def set_reminder(
+    conversation_id: int, person: Person, at: datetime | None, *, is_moved_to_working_day: bool = False
+) -> ConversationEvent:
+    """Set the time of the conversation's reminder; None removes it. Raises `NotAMember`.
+
+    With `is_moved_to_working_day` it comes at that time of the mailbox's next working day, which the event
+    tells.
+    """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         before = assignment.snapshot_for_undo(row)
+        if at is not None and is_moved_to_working_day:
+            local = timezone.localtime(at)
+            day = calendars.working_day_from(row.mailbox, local.date())
+            at = timezone.make_aware(datetime.combine(day, local.time()))
         row.remind_at = at
         row.save(update_fields=["remind_at"])
         to = timezone.localtime(at).date().isoformat() if at else ""

@@ -12,7 +12,16 @@ from django.db.models import Case, OuterRef, Subquery, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from mailbox.models import NOT_DELIVERED, Conversation, ConversationEvent, Message, Person, Reassignment
+from mailbox.models import (
+    NOT_DELIVERED,
+    Conversation,
+    ConversationEvent,
+    Message,
+    Person,
+    Reassignment,
+    TimeLimit,
+)
+from mailbox.staffed_hours import calendars, time_limits
 
 from . import assignment
 
@@ -88,6 +97,7 @@ def _move(
         row.state = state
         row.save(update_fields=["state"])
         if state != State.OPEN:
+            before["time_limits"] = time_limits.end(row, *TimeLimit.Kind)
             assignment.set_assignee(row, None)
             # A conversation that is not open is offered to nobody.
             assignment.end_offer(row, Reassignment.Outcome.WITHDRAWN)
@@ -95,10 +105,15 @@ def _move(
 
 
 def set_due_on(conversation_id: int, person: Person, due_on: date | None) -> ConversationEvent:
-    """Set the conversation's due date; None removes it. Raises `NotAMember`."""
+    """Set the conversation's due date; None removes it. Raises `NotAMember`.
+
+    A day on which nobody is there becomes the next working day, which the event tells.
+    """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         before = assignment.snapshot_for_undo(row)
+        if due_on is not None:
+            due_on = calendars.working_day_from(row.mailbox, due_on)
         row.due_on = due_on
         row.save(update_fields=["due_on"])
         to = due_on.isoformat() if due_on else ""

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from mailbox.access import undoable_by
 from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, Label, Person, Reassignment
+from mailbox.staffed_hours import time_limits
 
 from . import assignment
 
@@ -83,6 +84,8 @@ def undo(event_id: int, person: Person) -> Conversation:
         row.due_on = date.fromisoformat(before["due_on"]) if before.get("due_on") else None
         row.is_priority = before.get("is_priority", row.is_priority)
         row.save(update_fields=["state", "remind_at", "due_on", "is_priority"])
+        if before.get("time_limits"):
+            time_limits.resume(row, before["time_limits"])
         _restore_offer(row, before.get("offer"))
         if "labels" in before:
             row.labels.set(Label.objects.filter(pk__in=before["labels"], mailbox=row.mailbox))

@@ -10,8 +10,17 @@ from addressbook.lookup import names_of
 from mailbox import events
 from mailbox.attachments import uploads
 from mailbox.conversations import assignment, state_changes
-from mailbox.models import Attachment, Conversation, ConversationEvent, Document, FunctionMailbox, Message
+from mailbox.models import (
+    Attachment,
+    Conversation,
+    ConversationEvent,
+    Document,
+    FunctionMailbox,
+    Message,
+    TimeLimit,
+)
 from mailbox.search import index
+from mailbox.staffed_hours import time_limits
 from transport import unit_of_work
 from transport.message_service.api import Attention, Delivered, File, MessageDocument, Party
 from transport.message_service.api import Message as IncomingContent
@@ -40,6 +49,7 @@ def deliver(delivered: Sequence[Delivered]) -> None:
     ):
         for arrival in arrivals:
             _count_in(arrival.conversation, arrival.message, has_files=arrival.message.pk in with_files)
+        time_limits.start([(arrival.conversation, arrival.message.at) for arrival in arrivals])
     index.add_all([arrival.message for arrival in arrivals])
     for arrival in arrivals:
         events.announce(arrival.mailbox.pk)
@@ -166,6 +176,8 @@ def add_to_conversation(conversation: Conversation, message: Message, *, has_fil
     """
     with unit_of_work.saving([conversation]):
         _count_in(conversation, message, has_files=has_files)
+    if message.direction == Message.Direction.OUT:
+        time_limits.end(conversation, TimeLimit.Kind.OPENED, TimeLimit.Kind.ANSWERED)
     index.add(message)
 
 

@@ -22,6 +22,16 @@ from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
+from .staffed_hours import (
+    DutyAlert,
+    DutyList,
+    DutyNotice,
+    DutyPerson,
+    ServiceLevels,
+    StaffedHours,
+    StaffedHoursException,
+    TimeLimit,
+)
 from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -42,6 +52,10 @@ __all__ = [
     "DraftEntry",
     "DraftRecipient",
     "DraftVersion",
+    "DutyAlert",
+    "DutyList",
+    "DutyNotice",
+    "DutyPerson",
     "FunctionMailbox",
     "Label",
     "Labelling",
@@ -71,6 +85,10 @@ __all__ = [
     "RetentionRule",
     "SavedView",
     "SearchEntry",
+    "ServiceLevels",
+    "StaffedHours",
+    "StaffedHoursException",
+    "TimeLimit",
     "UnattendedAlarm",
     "UsedLogoutToken",
     "VocabularyWord",

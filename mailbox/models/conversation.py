@@ -120,6 +120,10 @@ class Conversation(models.Model):
         db_default=RegistrationState.NONE,
         help_text="of its messages together: pending while one of them is not registered",
     )
+    limit_at = models.DateTimeField(
+        null=True, blank=True, help_text="the nearest of its time limits that run (`TimeLimit`)"
+    )
+    limit_kind = models.CharField(max_length=8, blank=True, default="", db_default="")
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -163,6 +167,11 @@ class Conversation(models.Model):
                 fields=["mailbox", "remind_at", "-last_activity_at", "-id"],
                 name="conversation_reminded",
                 condition=models.Q(state="open", remind_at__isnull=False),
+            ),
+            models.Index(
+                fields=["mailbox", "limit_at", "-last_activity_at", "-id"],
+                name="conversation_limit",
+                condition=models.Q(state="open", limit_at__isnull=False),
             ),
             models.Index(
                 fields=["mailbox", "-last_activity_at", "-id"],

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,6 +29,7 @@ from mailbox import fault_isolation
 from mailbox.access import Viewer, current_memberships, mailboxes_of, members_of
 from mailbox.models import (
     Conversation,
+    DutyNotice,
     FunctionMailbox,
     Membership,
     Mention,
@@ -105,7 +106,10 @@ def recently_notified_mailboxes(person: Viewer) -> list[str]:
     """Names of the mailboxes that a push was sent about lately."""
     since = timezone.now() - _RECENTLY
     choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
-    boxes = mailboxes_of(person).filter(pk__in=choices.values("mailbox"))
+    on_duty = DutyNotice.objects.filter(person_id=person.pk or 0, at__gt=since)
+    boxes = mailboxes_of(person).filter(
+        Q(pk__in=choices.values("mailbox")) | Q(pk__in=on_duty.values("mailbox"))
+    )
     return list(boxes.order_by("name").values_list("name", flat=True))
 
 
@@ -131,7 +135,7 @@ def _send_choice(key: int) -> bool:
         if choice.by_mail and choice.person.mail_address:
             _mail(choice)
         if choice.by_push:
-            _push(choice.person.push_subscriptions.all())
+            push_to(choice.person.push_subscriptions.all())
         choice.told_until = newest
         choice.save(update_fields=["told_until"])
     return True
@@ -171,7 +175,7 @@ def _send_redirection(key: int) -> int:
             if box is None:
                 continue
             for person in members_of(box).exclude(mail_address=""):
-                _send_mail(person, title, box, reverse("start"))
+                send_mail(person, title, box, reverse("start"))
                 count += 1
         row.told_at = timezone.now()
         row.save(update_fields=["told_at"])
@@ -192,7 +196,7 @@ def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
         with_address = members_of(mailbox).filter(pk__in=chosen).exclude(mail_address="")
         people = list(with_address.filter(pk=only) if only else with_address)
         for person in people:
-            _send_mail(person, gettext_noop("Någon vill dig något i %(name)s"), mailbox, reverse("start"))
+            send_mail(person, gettext_noop("Någon vill dig något i %(name)s"), mailbox, reverse("start"))
         row.told_at = timezone.now()
         row.save(update_fields=["told_at"])
     return len(people)
@@ -200,10 +204,11 @@ def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
 
 def _mail(choice: NoticeChoice) -> None:
     link = reverse("mailbox", args=[choice.mailbox_id])
-    _send_mail(choice.person, gettext_noop("Nytt meddelande i %(name)s"), choice.mailbox, link)
+    send_mail(choice.person, gettext_noop("Nytt meddelande i %(name)s"), choice.mailbox, link)
 
 
-def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) -> None:
+def send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) -> None:
+    """Mail the person a title that names the mailbox, and a link; nothing is said of any message."""
     with override(settings.LANGUAGE_CODE):
         subject = _(title) % {"name": mailbox.name}
         text = _("Logga in för att läsa: %(link)s") % {"link": settings.SDK_PUBLIC_URL + path}
@@ -211,7 +216,8 @@ def _send_mail(person: Person, title: str, mailbox: FunctionMailbox, path: str) 
     mail.send_each([person.mail_address], subject, f"{text}\n")
 
 
-def _push(subscriptions: Iterable[PushSubscription]) -> None:
+def push_to(subscriptions: Iterable[PushSubscription]) -> None:
+    """Push to browsers: an empty push, after which they ask for what to show."""
     if not settings.SDK_PUSH_KEY:
         return
     session = bounded_session(

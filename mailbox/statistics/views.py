@@ -15,7 +15,7 @@ from mailbox.requests import PersonRequest
 from mailbox.streaming import csv_response
 
 from .charts import chart_of
-from .figures import STEPS, Figures, Statistics, statistics
+from .figures import LIMITS, STEPS, Figures, Statistics, statistics
 
 _DEFAULT_DAYS = 28
 _MOST_DAYS = 3660
@@ -41,6 +41,7 @@ def overview(request: PersonRequest) -> HttpResponse:
         "since": since,
         "last": until - timedelta(days=1),
         "query": asked.urlencode(),
+        "has_limits": any(kept.met or kept.missed for row in found.figures for kept in row.limits),
     }
     return page(request, "administration/statistics.html", context, status=422 if errors else 200)
 
@@ -56,6 +57,8 @@ def file(request: PersonRequest) -> StreamingHttpResponse:
     for step in STEPS:
         header += [step, f"{step}_median_seconds", f"{step}_p90_seconds"]
     header += ["registered", "minor_importance", "not_registered"]
+    for kind in LIMITS:
+        header += [f"{kind}_in_time", f"{kind}_late"]
     period = (since.isoformat(), until.isoformat())
     return csv_response(request, "statistik", header, (_row(figures, *period) for figures in found.figures))
 
@@ -72,7 +75,10 @@ def _row(figures: Figures, since: str, until: str) -> list[object]:
     for wait in figures.waits:
         times = (wait.median, wait.p90)
         row += [wait.count, *("" if time is None else round(time.total_seconds()) for time in times)]
-    return [*row, figures.registered, figures.minor, figures.not_registered]
+    row += [figures.registered, figures.minor, figures.not_registered]
+    for kept in figures.limits:
+        row += [kept.met, kept.missed]
+    return row
 
 
 def _asked_for(request: PersonRequest, form: StatisticsForm) -> tuple[datetime, datetime, Statistics]:

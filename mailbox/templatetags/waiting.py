@@ -13,6 +13,15 @@ register.filter("in_figures", in_figures)
 
 
 @register.filter
+def in_hours(length: timedelta) -> str:
+    """Working time in few letters: minutes below an hour, then hours, as a working day is no day."""
+    minutes = int(length.total_seconds() / 60)
+    if minutes < 60:
+        return _("%(n)d min") % {"n": minutes}
+    return _("%(n)d tim") % {"n": minutes // 60}
+
+
+@register.filter
 def in_words(length: timedelta | None) -> str:
     """A length as people say it: minutes below an hour, hours below two days, then days."""
     if length is None:

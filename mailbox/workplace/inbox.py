@@ -48,6 +48,7 @@ class View(StrEnum):
     MINE = "mina"
     UNASSIGNED = "ingens"
     UNREGISTERED = "ej-registrerat"
+    URGENT = "brattom"
     WAITING = "vantar"
     DONE = "klara"
     SENT = "skickat"
@@ -55,7 +56,7 @@ class View(StrEnum):
     TRASH = "papperskorg"
 
 
-_OPEN_VIEWS: Final = frozenset({View.INBOX, View.MINE, View.UNASSIGNED, View.WAITING})
+_OPEN_VIEWS: Final = frozenset({View.INBOX, View.MINE, View.UNASSIGNED, View.URGENT, View.WAITING})
 
 
 class Status(StrEnum):
@@ -66,6 +67,7 @@ class Status(StrEnum):
     ASSIGNED = "tagna"
     UNASSIGNED = "otagna"
     DUE = "forfallna"
+    LATE = "missade"
     PRIORITY = "prioriterade"
     UNREGISTERED = "ej-registrerade"
     FAILED = "fel"
@@ -191,7 +193,7 @@ def page_of(
     """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox), filters or Filters())
-    return page_in(rows, order if order in orders_of(view) else default_order(view), after)
+    return page_in(rows, order if order in orders_of(view) else orders_of(view)[0], after)
 
 
 def page_across(
@@ -209,7 +211,8 @@ def page_across(
     of its own, however many conversations there are.
     """
     boxes, scope = _across(person, mailbox_ids)
-    order = order if order in orders_of(view, is_across=True) else default_order(view)
+    orders = orders_of(view, is_across=True)
+    order = order if order in orders else orders[0]
     filters = filters or Filters()
     selective = _selective(filters)
     if filters.status in _FOUND_BY_INDEX:
@@ -258,16 +261,14 @@ def drafts_of(
 
 
 def orders_of(view: View, *, is_across: bool = False) -> tuple[Order, ...]:
-    """The orders of a view; only views of open conversations can be ordered by due date and reminder, and
-    none across mailboxes. What is not registered is always told by its age."""
+    """The orders of a view, the usual one first; only views of open conversations can be ordered by due date,
+    reminder and time limit, and none across mailboxes. What is urgent is ordered by its time limit, and what
+    is not registered by its age."""
     if view is View.UNREGISTERED:
         return (Order.OLDEST,)
+    if view is View.URGENT:
+        return (Order.TIME_LIMIT,)
     return tuple(Order) if view in _OPEN_VIEWS and not is_across else (Order.LATEST, Order.OLDEST)
-
-
-def default_order(view: View) -> Order:
-    """The order of a view where none is chosen."""
-    return orders_of(view, is_across=True)[0]
 
 
 def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
@@ -309,6 +310,7 @@ def _in_view(view: View, person: Viewer) -> Q:
         View.MINE: _OPEN & Q(assignee_id=person.pk or 0),
         View.UNASSIGNED: _OPEN & Q(is_waiting=False, assignee=None),
         View.UNREGISTERED: _UNREGISTERED & ~Q(state=Conversation.State.TRASH),
+        View.URGENT: is_urgent(),
         View.WAITING: _OPEN & Q(is_waiting=True),
         View.DONE: Q(state=Conversation.State.DONE),
         View.SENT: Q(has_sent=True) & ~Q(state=Conversation.State.TRASH),
@@ -413,6 +415,15 @@ def _is_due() -> Q:
     return _OPEN & Q(due_on__lte=timezone.localdate())
 
 
+def is_urgent() -> Q:
+    """Open conversations whose nearest time limit ends today, or has been missed."""
+    return _OPEN & Q(limit_at__lt=_midnight(timezone.localdate() + timedelta(days=1)))
+
+
+def _is_late() -> Q:
+    return _OPEN & Q(limit_at__lt=timezone.now())
+
+
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
@@ -423,6 +434,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.ASSIGNED: lambda: _OPEN & Q(assignee__isnull=False),
     Status.UNASSIGNED: lambda: _OPEN & Q(assignee=None),
     Status.DUE: _is_due,
+    Status.LATE: _is_late,
     Status.PRIORITY: lambda: Q(is_priority=True),
     Status.UNREGISTERED: lambda: _UNREGISTERED,
     Status.FAILED: lambda: Q(is_not_delivered=True),
@@ -431,6 +443,7 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
 # Of statuses that few conversations have, what an index finds.
 _FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
     Status.DUE: _is_due,
+    Status.LATE: _is_late,
     Status.PRIORITY: lambda: Q(is_priority=True),
     Status.UNREGISTERED: lambda: _UNREGISTERED,
     Status.FAILED: lambda: Q(is_not_delivered=True),

@@ -25,6 +25,7 @@ class Order(StrEnum):
     OLDEST = "aldst"
     DUE = "klart-senast"
     REMINDER = "paminnelse"
+    TIME_LIMIT = "tidsgrans"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class _By:
         return Q(**{f"{name}__{compares}e": value}) & further
 
 
-_DATES: Final = {Order.DUE: "due_on", Order.REMINDER: "remind_at"}
+_DATES: Final = {Order.DUE: "due_on", Order.REMINDER: "remind_at", Order.TIME_LIMIT: "limit_at"}
 
 
 def page_in(rows: QuerySet[Row], order: Order, after: str = "", *, at: str = "last_activity_at") -> Page[Row]:

@@ -12,7 +12,7 @@ from mailbox.conversations.addresses import ACROSS, ACROSS_ON, list_url
 from mailbox.models import FunctionMailbox
 
 from .forms import ListAddressForm, ListFilterForm, with_english_names
-from .inbox import Filters, Status, View, default_order, orders_of, reference_hash
+from .inbox import Filters, Status, View, orders_of, reference_hash
 from .list_order import Order
 
 NAMES: Final[dict[View, str | Promise]] = {
@@ -20,6 +20,7 @@ NAMES: Final[dict[View, str | Promise]] = {
     View.MINE: lazy("Mina"),
     View.UNASSIGNED: lazy("Ej tilldelade"),
     View.UNREGISTERED: lazy("Ej registrerat"),
+    View.URGENT: lazy("Bråttom"),
     View.WAITING: lazy("Inväntar svar"),
     View.DONE: lazy("Klara"),
     View.SENT: lazy("Skickat"),
@@ -38,6 +39,7 @@ NOTHING: Final[dict[View, str | Promise]] = {
         "Allt är registrerat, eller bedömt som av ringa betydelse. Det som kommer eller skickas härefter "
         "står här tills någon registrerar det."
     ),
+    View.URGENT: lazy("Ingen tidsgräns går ut i dag, och ingen är missad."),
     View.WAITING: lazy("Inget väntar på kvittens eller svar. Det ni skickar ligger här tills det besvaras."),
     View.DONE: lazy("Ingen konversation är klar än. Det som markeras som klart hamnar här."),
     View.SENT: lazy("Inget har skickats härifrån än."),
@@ -50,6 +52,7 @@ STATUSES: Final[dict[Status, str | Promise]] = {
     Status.ASSIGNED: lazy("Tilldelade"),
     Status.UNASSIGNED: lazy("Ej tilldelade"),
     Status.DUE: lazy("Som skulle vara klara i dag eller tidigare"),
+    Status.LATE: lazy("Med missad tidsgräns"),
     Status.PRIORITY: lazy("Prioriterade"),
     Status.UNREGISTERED: lazy("Ej registrerade"),
     Status.FAILED: lazy("Som inte kom fram"),
@@ -60,10 +63,12 @@ ORDERS: Final[dict[Order, str | Promise]] = {
     Order.OLDEST: lazy("Äldsta först"),
     Order.DUE: lazy("Det som ska vara klart först"),
     Order.REMINDER: lazy("Närmaste påminnelse först"),
+    Order.TIME_LIMIT: lazy("Närmaste tidsgräns först"),
 }
 _CHECKED: Final = "on"
-# Drafts are no conversations. A reference's hash and a label's key are of one organisation or mailbox.
-VIEWS_ACROSS: Final = tuple(view for view in View if view is not View.DRAFTS)
+# Drafts are no conversations, and what is urgent anywhere is on the start page. A reference's hash and a
+# label's key are of one organisation or mailbox.
+VIEWS_ACROSS: Final = tuple(view for view in View if view not in {View.DRAFTS, View.URGENT})
 _ONLY_IN_A_MAILBOX: Final = ("reference", "label")
 _ONLY_ACROSS: Final = ("across", "mailboxes", "label_name")
 _NAMES_OF_FILTER: Final = tuple(
@@ -96,8 +101,9 @@ class ListQuery:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether filters, mailboxes or an order other than the view's own were chosen."""
-        return bool(self.filters or self.mailbox_ids) or self.order is not default_order(self.view)
+        """Whether filters, mailboxes or an order other than the view's usual one were chosen."""
+        usual = orders_of(self.view, is_across=self.is_across)[0]
+        return bool(self.filters or self.mailbox_ids) or self.order is not usual
 
     def url(self, mailbox_id: int) -> str:
         """The page of the list."""
@@ -144,7 +150,7 @@ def read(given: QueryDict, *, is_across: bool | None = None) -> ListQuery:
             until=asked["until"],
             label_name=(asked["label_name"] or "").strip(),
         ),
-        Order(order) if order in orders else default_order(view),
+        Order(order) if order in orders else orders[0],
         asked["after"] or "",
         asked["page"],
         without_page.urlencode(),

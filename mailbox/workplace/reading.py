@@ -17,6 +17,7 @@ from mailbox.conversations.views import notes_and_labels
 from mailbox.models import Conversation, ConversationEvent, Message, Person, ReadMark
 from mailbox.registration.shown import registrations_in
 from mailbox.requests import PersonRequest
+from mailbox.staffed_hours import time_limits
 
 from . import list_query, position
 from .forms import ConversationAddressForm, with_english_names
@@ -119,6 +120,8 @@ def reading_context(
             urlencode({"list": from_list.address, "message": ""}),
         ),
         "earlier": _earlier(conversation, person),
+        "running_limits": time_limits.running_of(conversation),
+        "limit": time_limits.shown_of([conversation]).get(conversation.pk),
     }
 
 

@@ -14,6 +14,8 @@ from mailbox.conversations.addresses import conversation_url
 from mailbox.delivery.ladder import CANCELLED, short_state
 from mailbox.models import FAILED, Attachment, Conversation, Label
 from mailbox.registration.shown import RegistrationSigns, signs_of
+from mailbox.staffed_hours import time_limits
+from mailbox.staffed_hours.time_limits import LimitShown
 
 from .first_words import first_words_of
 from .list_order import Page
@@ -38,6 +40,7 @@ class ConversationRow:
     initials: str
     mailbox_name: str
     registration: RegistrationSigns | None
+    limit: LimitShown | None
 
     @property
     def pk(self) -> int:
@@ -55,11 +58,13 @@ class RowPage:
 def rows_of(
     page: Page[Conversation], person: Viewer, list_address: str, *, is_across: bool = False
 ) -> RowPage:
-    """The rows of a page, in four queries however many there are. Across mailboxes each names its own."""
+    """The rows of a page, in four queries however many there are, and three more where some have time
+    limits. Across mailboxes each names its own."""
     labels_of = labels.labels_by_conversation(page.rows)
     words = first_words_of(page.rows, person)
     counts = _attachment_counts(page.rows)
     registrations = signs_of(page.rows)
+    limits = time_limits.shown_of(page.rows)
     today = timezone.localdate()
     rows = [
         _row(
@@ -71,6 +76,7 @@ def rows_of(
             today,
             row.mailbox.name if is_across else "",
             registrations.get(row.pk),
+            limits.get(row.pk),
         )
         for row in page.rows
     ]
@@ -92,6 +98,7 @@ def _row(
     today: date,
     mailbox_name: str,
     registration: RegistrationSigns | None,
+    limit: LimitShown | None,
 ) -> ConversationRow:
     annotations: dict[str, Any] = vars(row)
     state = annotations["last_state"] or ""
@@ -109,6 +116,7 @@ def _row(
         initials=initials_of(row.assignee.name) if row.assignee else "",
         mailbox_name=mailbox_name,
         registration=registration,
+        limit=limit,
     )
 
 

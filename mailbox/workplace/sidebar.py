@@ -13,7 +13,7 @@ from mailbox import access
 from mailbox.conversations.addresses import with_query
 from mailbox.models import Conversation, FunctionMailbox, Mention, Person, SavedView
 
-from . import inbox, saved_views
+from . import inbox, saved_views, worklist
 from .capped_count import counted
 from .inbox import View
 from .list_query import NAMES
@@ -100,7 +100,8 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
             for view, count in shown.items()
-            if view not in hidden
+            # Of a mailbox without time limits nothing is ever urgent.
+            if view not in hidden and (count or view is not View.URGENT or view is current)
         ],
     )
 
@@ -123,9 +124,10 @@ def _counts(person: Person, saved: Sequence[SavedView]) -> dict[str, int]:
             mentioned=counted(mentions),
             due=counted(mine.filter(due_on__lte=timezone.localdate())),
             failed=counted(inbox.not_delivered(person)),
+            urgent=counted(worklist.urgent(person)),
             **of_views,
         )
-        .values("mine", "mentioned", "due", "failed", *of_views)
+        .values("mine", "mentioned", "due", "failed", "urgent", *of_views)
         .get()
     )
     return found
@@ -136,9 +138,10 @@ def _name_of_count(view: SavedView) -> str:
 
 
 def _waiting(found: dict[str, int]) -> list[SidebarLink]:
-    start = reverse("start")
+    start, urgent = reverse("start"), found["urgent"]
     return [
         SidebarLink(_("Kom inte fram"), f"{start}#kom-inte-fram", found["failed"], is_urgent=True),
+        *([SidebarLink(_("Bråttom"), f"{start}#brattom", urgent, is_urgent=True)] if urgent else []),
         SidebarLink(_("Mina"), f"{start}#mina", found["mine"]),
         SidebarLink(_("Nämnd"), f"{start}#namnd", found["mentioned"]),
         SidebarLink(_("Att göra i dag"), f"{start}#mina", found["due"]),

@@ -13,6 +13,8 @@ from mailbox import access
 from mailbox.conversations import notes
 from mailbox.drafts.composer import written_drafts
 from mailbox.models import Conversation, ConversationEvent, Draft, Mention, Person, ReadMark, Reassignment
+from mailbox.staffed_hours import time_limits
+from mailbox.staffed_hours.time_limits import LimitShown
 
 from . import inbox
 
@@ -24,11 +26,20 @@ _REMINDS_FOR: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
+class UrgentConversation:
+    """A conversation whose time limit ends today or has been missed."""
+
+    conversation: Conversation
+    limit: LimitShown | None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """What waits; at most `_MOST` of each kind, and whether more is assigned to the person. `unassigned` are
     the oldest conversations of each mailbox that nobody is assigned."""
 
     not_delivered: Sequence[Conversation]
+    urgent: Sequence[UrgentConversation]
     offers: Sequence[Reassignment]
     offered: Sequence[Reassignment]
     mentions: Sequence[Mention]
@@ -39,7 +50,14 @@ class Waiting:
     unassigned: Sequence[Conversation]
 
     def __bool__(self) -> bool:
-        return bool(self.not_delivered or self.offers or self.mentions or self.reminders or self.assigned)
+        return bool(
+            self.not_delivered
+            or self.urgent
+            or self.offers
+            or self.mentions
+            or self.reminders
+            or self.assigned
+        )
 
 
 def waiting_for(person: Person) -> Waiting:
@@ -47,6 +65,7 @@ def waiting_for(person: Person) -> Waiting:
     assigned = list(_assigned(person)[: _MOST + 1])
     return Waiting(
         list(_not_delivered(person)[:_MOST]),
+        _urgent(person),
         list(_offers(person)[:_MOST]),
         list(_offered(person)[:_MOST]),
         list(notes.mentions_of(person)[:_MOST]),
@@ -99,6 +118,19 @@ def _not_delivered(person: Person) -> QuerySet[Conversation]:
     rows = inbox.not_delivered(person).select_related("mailbox", "assignee")
     # Conversations of other assignees are left to them.
     return rows.filter(Q(assignee=person) | Q(assignee=None)).order_by("-last_activity_at", "-pk")
+
+
+def urgent(person: Person) -> QuerySet[Conversation]:
+    """What has a time limit that ends today or has been missed, and is the person's or nobody's."""
+    rows = access.conversations_of(person).filter(inbox.is_urgent())
+    return rows.filter(Q(assignee=person) | Q(assignee=None))
+
+
+def _urgent(person: Person) -> list[UrgentConversation]:
+    """What was missed longest ago first."""
+    rows = list(urgent(person).select_related("mailbox").order_by("limit_at", "pk")[:_MOST])
+    limits = time_limits.shown_of(rows)
+    return [UrgentConversation(row, limits.get(row.pk)) for row in rows]
 
 
 def _drafts(person: Person) -> QuerySet[Draft]:

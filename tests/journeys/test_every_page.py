@@ -94,6 +94,12 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
         "api_client_id": one(habo, "SELECT id FROM message_api_apiclient ORDER BY id"),
         "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
         "organisation_id": one(habo, "SELECT id FROM addressbook_organisation ORDER BY id"),
+        "own_organisation_id": one(
+            habo,
+            "SELECT o.id FROM message_service_organisation o JOIN mailbox_functionmailbox b "
+            "ON b.participant_id = o.participant_id WHERE b.address = %s",
+            RECEPTION,
+        ),
         "person_id": one(habo, "SELECT id FROM mailbox_person WHERE name = 'Karin Svensson'"),
         "registration_id": one(
             habo,

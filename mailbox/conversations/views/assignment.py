@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -47,7 +48,9 @@ def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
     action = form.given("action") or ""
     try:
         if day := reminders.preset_day(action):
-            reminders.set_reminder(conversation.pk, request.user, at_work_begins(day))
+            at = at_work_begins(day)
+            event = reminders.set_reminder(conversation.pk, request.user, at, is_moved_to_working_day=True)
+            tell_moved_day(request, day, date.fromisoformat(event.to))
         elif action in {"remind", "due"}:
             _set_day(request, conversation, form, action)
         elif action == "take":
@@ -127,6 +130,16 @@ def _ask_for_registration(
     return redirect(url)
 
 
+def tell_moved_day(request: PersonRequest, asked: date | None, day: date | None) -> None:
+    """Say that another day than the one asked for was set, since nobody is there then."""
+    if asked is not None and day is not None and day != asked:
+        messages.info(
+            request,
+            _("Den %(asked)s är ingen arbetsdag i brevlådan: det blev den %(day)s.")
+            % {"asked": date_format(asked, "j F"), "day": date_format(day, "j F")},
+        )
+
+
 def _set_day(request: PersonRequest, conversation: Conversation, form: ActionForm, action: str) -> None:
     day = form.given("day")
     is_due = action == "due"
@@ -139,7 +152,8 @@ def _set_day(request: PersonRequest, conversation: Conversation, form: ActionFor
             else _("Fel: välj en dag som kommer, för påminnelsen."),
         )
     elif is_due:
-        state_changes.set_due_on(conversation.pk, request.user, day)
+        event = state_changes.set_due_on(conversation.pk, request.user, day)
+        tell_moved_day(request, day, date.fromisoformat(event.to) if event.to else None)
     else:
         reminders.set_reminder(conversation.pk, request.user, at_work_begins(day) if day else None)
 

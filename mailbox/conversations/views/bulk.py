@@ -94,7 +94,9 @@ def _change_of(form: ManyForm) -> bulk.Change | None:
     if action == "remind" or preset:
         if day is None or day <= timezone.localdate():
             return None
-        return lambda key, person: reminders.set_reminder(key, person, at_work_begins(day))
+        return lambda key, person: reminders.set_reminder(
+            key, person, at_work_begins(day), is_moved_to_working_day=preset is not None
+        )
     if action not in _SIMPLE:
         raise Http404
     return _SIMPLE[action]

@@ -17,7 +17,7 @@ from mailbox.forms import KeyField, first_errors
 from mailbox.models import Conversation, FunctionMailbox, Person
 from mailbox.requests import PersonRequest
 
-from .assignment import url_of_next
+from .assignment import tell_moved_day, url_of_next
 
 
 @login_required
@@ -96,7 +96,7 @@ def _offer(
     """Make the offer; whether it is made. What is wrong is added to the form."""
     given = form.cleaned_data
     try:
-        reassignment.offer(
+        made = reassignment.offer(
             conversation.pk,
             request.user,
             to=to,
@@ -119,6 +119,7 @@ def _offer(
         )
     else:
         messages.success(request, _("Erbjudandet är gjort. Du har konversationen tills det besvaras."))
+        tell_moved_day(request, given["due_on"], made.due_on)
         return True
     return False
 

@@ -35,7 +35,10 @@ def pages(mailbox, person: Person, order: Order, view: View = View.INBOX) -> lis
             return found
 
 
-@pytest.mark.parametrize(("order", "column"), [(Order.DUE, "due_on"), (Order.REMINDER, "remind_at")])
+@pytest.mark.parametrize(
+    ("order", "column"),
+    [(Order.DUE, "due_on"), (Order.REMINDER, "remind_at"), (Order.TIME_LIMIT, "limit_at")],
+)
 def test_the_nearest_date_comes_first_and_what_has_none_last_the_latest_first(mailbox, order, column):
     karin = a_member("Karin", mailbox)
     day = timedelta(days=1)
@@ -66,6 +69,7 @@ def test_every_conversation_is_on_one_page_once_whatever_the_order(mailbox, orde
             last_activity_at=NOON + timedelta(hours=number // 20),
             due_on=NOON.date() + timedelta(days=number % 3) if number < dated else None,
             remind_at=NOON + timedelta(days=number % 3) if number < dated else None,
+            limit_at=NOON + timedelta(days=number % 3) if number < dated else None,
         )
         for number in range(2 * list_order.PAGE + 2)
     )
@@ -73,7 +77,7 @@ def test_every_conversation_is_on_one_page_once_whatever_the_order(mailbox, orde
     assert [len(page) for page in found] == [list_order.PAGE, list_order.PAGE, 2]
     shown = [key for page in found for key in page]
     assert len(set(shown)) == len(shown)
-    columns = {Order.DUE: "due_on", Order.REMINDER: "remind_at"}
+    columns = {Order.DUE: "due_on", Order.REMINDER: "remind_at", Order.TIME_LIMIT: "limit_at"}
     by_key = Conversation.objects.in_bulk(shown)
     if order in columns:
         dates = [getattr(by_key[key], columns[order]) for key in shown]
@@ -150,6 +154,7 @@ def test_a_page_is_looked_for_from_its_key_on(mailbox, order):
             last_activity_at=NOON + timedelta(minutes=number),
             due_on=NOON.date() + timedelta(days=number // 2),
             remind_at=NOON + timedelta(minutes=number),
+            limit_at=NOON + timedelta(minutes=number),
         )
         for number in range(list_order.PAGE * 3)
     )
@@ -165,6 +170,8 @@ def test_a_page_is_looked_for_from_its_key_on(mailbox, order):
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN " + asked.replace("%", "%%"))
         plan = [line for (line,) in cursor.fetchall()]
-    column = {Order.DUE: "due_on", Order.REMINDER: "remind_at"}.get(order, "last_activity_at")
+    column = {Order.DUE: "due_on", Order.REMINDER: "remind_at", Order.TIME_LIMIT: "limit_at"}.get(
+        order, "last_activity_at"
+    )
     sign = {Order.LATEST: "<=", Order.OLDEST: ">="}.get(order, ">=")
     assert any("Index Cond" in line and f"{column} {sign}" in line for line in plan), plan

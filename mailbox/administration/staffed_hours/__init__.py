@@ -1,0 +1,1 @@
+"""The pages on which a mailbox's staffed hours are set."""
