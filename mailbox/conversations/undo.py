@@ -16,7 +16,14 @@ from . import assignment
 UNDO_SECONDS: Final = 20
 What = ConversationEvent.What
 # Events that do not change the conversation's state, assignee, days, priority or labels.
-_NO_CHANGES: Final = (What.OPENED, What.NOTED, What.NOTE_REMOVED, What.RETENTION_HOLD, What.RELEASED)
+_NO_CHANGES: Final = (
+    What.OPENED,
+    What.NOTED,
+    What.NOTE_REMOVED,
+    What.RETENTION_HOLD,
+    What.RELEASED,
+    What.NOTIFIED_BY_RULE,
+)
 
 
 class TooLateToUndo(Exception):

@@ -1,6 +1,7 @@
 """The tables of people, mailboxes, conversations, drafts, the search index and the access log."""
 
 from .access_log import AccessLogEntry, AccessLogHead
+from .arrival_rule import ArrivalNotice, ArrivalRule, ArrivalRuleList, ArrivalTurn
 from .conversation import FAILED, Attachment, Conversation, Document, FunctionMailbox, Message, ReadMark
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
@@ -19,6 +20,10 @@ __all__ = [
     "FAILED",
     "AccessLogEntry",
     "AccessLogHead",
+    "ArrivalNotice",
+    "ArrivalRule",
+    "ArrivalRuleList",
+    "ArrivalTurn",
     "Assignment",
     "Attachment",
     "CannedText",

@@ -62,6 +62,8 @@ class ConversationEvent(models.Model):
         STOOD_IN = "stood-in"
         RETENTION_HOLD = "held"
         RELEASED = "released"
+        MOVED_BY_RULE = "rule-moved"
+        NOTIFIED_BY_RULE = "rule-notice"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()
@@ -72,6 +74,13 @@ class ConversationEvent(models.Model):
     )
     before = models.JSONField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
+    rule_name = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the rule on arrival that did it, as it was called then",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

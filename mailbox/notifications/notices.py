@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -28,6 +28,7 @@ from pywebpush import WebPushException, webpush
 from mailbox import fault_isolation
 from mailbox.access import Viewer, current_memberships, mailboxes_of, members_of
 from mailbox.models import (
+    ArrivalNotice,
     Conversation,
     FunctionMailbox,
     Membership,
@@ -98,14 +99,16 @@ def send_notices() -> int:
     )
     due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
     arrived = fault_isolation.count_each(_send_choice, list(due.values_list("pk", flat=True)))
-    return arrived + _send_mentions_and_offers() + _send_redirections()
+    return arrived + _send_mentions_and_offers() + _send_redirections() + _send_notices_of_rules()
 
 
 def recently_notified_mailboxes(person: Viewer) -> list[str]:
     """Names of the mailboxes that a push was sent about lately."""
     since = timezone.now() - _RECENTLY
     choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
-    boxes = mailboxes_of(person).filter(pk__in=choices.values("mailbox"))
+    by_rule = ArrivalNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
+    recent = Q(pk__in=choices.values("mailbox")) | Q(pk__in=by_rule.values("mailbox"))
+    boxes = mailboxes_of(person).filter(recent)
     return list(boxes.order_by("name").values_list("name", flat=True))
 
 
@@ -176,6 +179,34 @@ def _send_redirection(key: int) -> int:
         row.told_at = timezone.now()
         row.save(update_fields=["told_at"])
     return count
+
+
+def _send_notices_of_rules() -> int:
+    """Notify those whom rules on arrival name, by mail and push, whether they have chosen notices of the
+    mailbox or not: its managers have decided it."""
+    count = fault_isolation.count_each(
+        _send_notice_of_rule,
+        list(ArrivalNotice.objects.filter(told_at=None).order_by("pk").values_list("pk", flat=True)),
+    )
+    ArrivalNotice.objects.filter(told_at__lt=timezone.now() - _PERSONAL_FOR).delete()
+    return count
+
+
+def _send_notice_of_rule(key: int) -> int:
+    with transaction.atomic():
+        rows = ArrivalNotice.objects.select_for_update(skip_locked=True, of=("self",))
+        notice = rows.select_related("person", "mailbox").filter(pk=key, told_at=None).first()
+        if notice is None:
+            return 0
+        is_member = members_of(notice.mailbox).filter(pk=notice.person_id).exists()
+        if is_member and notice.person.mail_address:
+            link = reverse("mailbox", args=[notice.mailbox_id])
+            _send_mail(notice.person, gettext_noop("Nytt meddelande i %(name)s"), notice.mailbox, link)
+        if is_member:
+            _push(notice.person.push_subscriptions.all())
+        notice.told_at = timezone.now()
+        notice.save(update_fields=["told_at"])
+    return int(is_member)
 
 
 def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
