@@ -124,7 +124,7 @@ def test_a_rule_is_made_with_all_that_it_can_say(mailbox, other, karin, client):
     [
         ({"name": ""}, "Skriv vad regeln heter."),
         ({"name": "x" * 61}, "högst 60 tecken"),
-        ({"name": "a\0b"}, "Nolltecken"),
+        ({"name": "a\0b"}, ""),
         ({"words": "x" * 201, "is_priority": "on"}, "högst 200 tecken"),
         ({"words": "\n".join(map(str, range(21))), "is_priority": "on"}, "högst 20"),
         ({"words": "a\0b", "is_priority": "on"}, "Ta bort tecken"),
@@ -144,8 +144,7 @@ def test_a_rule_is_made_with_all_that_it_can_say(mailbox, other, karin, client):
 def test_what_is_wrong_in_the_form_is_said_and_nothing_is_saved(mailbox, karin, client, given, says):
     answer = post(client, new(mailbox), **given)
     assert answer.status_code == 422
-    if says != "Nolltecken":
-        assert says in in_one_line(answer.content.decode())
+    assert says in in_one_line(answer.content.decode())
     assert not ArrivalRule.objects.exists()
 
 
