@@ -82,6 +82,8 @@ def change(
     """
     with transaction.atomic():
         row = _one_of(_locked(mailbox, version), rule_id)
+        # The log's head is locked before the rule, as deliveries do.
+        _record(person, "arrival-rule-changed", row)
         earlier = _what_moves(row)
         _write(row, content)
         row.failure_count, row.last_failure, row.last_failed_at = 0, "", None
@@ -94,7 +96,6 @@ def change(
             _end_proposals(row)
             if content.actions.move_to is not None:
                 _ask_to_move(person, row, content.actions.move_to)
-        _record(person, "arrival-rule-changed", row)
         return row
 
 
@@ -104,9 +105,9 @@ def set_enabled(
     """Let a rule run, or not. Raises `StaleList`."""
     with transaction.atomic():
         row = _one_of(_locked(mailbox, version), rule_id)
+        _record(person, "arrival-rule-changed", row)
         row.is_enabled = is_enabled
         row.save(update_fields=["is_enabled"])
-        _record(person, "arrival-rule-changed", row)
         return row
 
 
@@ -117,13 +118,13 @@ def shift(
     with transaction.atomic():
         rows = _locked(mailbox, version)
         row = _one_of(rows, rule_id)
+        _record(person, "arrival-rule-changed", row)
         before = rows.index(row)
         rows.remove(row)
         rows.insert(max(0, min(len(rows), before + places)), row)
         for position, each in enumerate(rows, 1):
             if each.position != position:
                 ArrivalRule.objects.filter(pk=each.pk).update(position=position)
-        _record(person, "arrival-rule-changed", row)
         return row
 
 
@@ -131,8 +132,8 @@ def remove(person: Person, mailbox: FunctionMailbox, version: int, rule_id: int)
     """Delete a rule; returns its name. What it has done stays. Raises `StaleList`."""
     with transaction.atomic():
         row = _one_of(_locked(mailbox, version), rule_id)
-        _end_proposals(row)
         _record(person, "arrival-rule-removed", row)
+        _end_proposals(row)
         row.delete()
         return row.name
 
