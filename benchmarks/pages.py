@@ -304,6 +304,13 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         PAGE,
         lambda number: few.get(f"/konversation/{long[number % len(long)]}/"),
     )
+    yield "rules on arrival", PAGE, lambda number: few.get(f"/brevlada/{boxes[0].pk}/regler")
+    trying = {"version": "0", "name": "Regel", "words": "orosanmäl*", "is_priority": "on", "action": "try"}
+    yield (
+        "a rule on arrival, tried on a hundred messages",
+        PAGE,
+        lambda number: few.post(f"/brevlada/{boxes[0].pk}/regler/ny", trying),
+    )
     categories = list(Category.objects.values_list("pk", flat=True))
     yield "address book", PAGE, lambda number: few.get("/adressbok/")
     yield (

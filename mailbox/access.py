@@ -18,6 +18,9 @@
 - When a mailbox is staffed, its time limits and who is on duty are set by those who manage it; the hours
   that an organisation's mailboxes have by default by its administrators.
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
+- Rules on arrival are seen, tried and changed by a mailbox's managers, who are members of it and so read
+  what rules look at; administrators do not have them. A rule that moves messages to a mailbox that its author
+  reads, or whose members they have named, moves nothing until an administrator has confirmed it.
 - An administrator of an organisation sees its mailboxes' names and members, and no message: to read, one
   has to be a member like everybody else, which the access log shows.
 - What other message clients may see and act for is said by an organisation's administrators, two together:
@@ -44,6 +47,7 @@ from django.utils import timezone
 from transport.message_api.api import ApiClient, FunctionRoute
 
 from .models import (
+    ArrivalRule,
     Attachment,
     CannedText,
     Conversation,
@@ -140,6 +144,17 @@ def labels_of(person: Viewer) -> QuerySet[Label]:
 def saved_views_of(person: Viewer) -> QuerySet[SavedView]:
     """The lists across mailboxes that the person has saved; what they show is decided when they are shown."""
     return SavedView.objects.filter(person_id=person.pk or 0)
+
+
+def mailboxes_with_rules_of(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes whose rules on arrival the person keeps: those that they manage as a member."""
+    managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
+    return FunctionMailbox.objects.filter(pk__in=managing.values("mailbox"))
+
+
+def arrival_rules_of(person: Viewer) -> QuerySet[ArrivalRule]:
+    """Rules on arrival of those mailboxes."""
+    return ArrivalRule.objects.filter(mailbox__in=mailboxes_with_rules_of(person))
 
 
 def canned_texts_of(person: Viewer) -> QuerySet[CannedText]:

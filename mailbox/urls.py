@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("mailbox.conversations.urls")),
     path("", include("mailbox.drafts.urls")),
     path("", include("mailbox.delivery.urls")),
+    path("", include("mailbox.arrival_rules.urls")),
     path("", include("mailbox.attachments.urls")),
     path("", include("mailbox.archive.urls")),
     path("", include("mailbox.registration.urls")),

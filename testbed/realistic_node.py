@@ -26,6 +26,8 @@ from mailbox.models import (
     FAILED,
     AccessLogEntry,
     AccessLogHead,
+    ArrivalRule,
+    ArrivalTurn,
     Attachment,
     Conversation,
     ConversationEvent,
@@ -245,6 +247,20 @@ class _Node:
         members += [(everywhere.pk, box) for box in self.boxes] + [(few.pk, box) for box in self.boxes[:5]]
         Membership.objects.bulk_create(
             Membership(person_id=person_id, mailbox_id=box) for person_id, box in members
+        )
+        # `few` manages the largest, which has rules on arrival.
+        Membership.objects.filter(person=few, mailbox=self.boxes[0]).update(role=Membership.Role.MANAGER)
+        ArrivalTurn.objects.bulk_create(
+            ArrivalTurn(
+                rule=ArrivalRule.objects.create(
+                    mailbox_id=self.boxes[0],
+                    position=number,
+                    name=f"Regel {number}",
+                    conditions={"words": [f"orosanmäl* {number}"]},
+                    actions={"label": self.labels[0], "assigns_in_turn": True},
+                )
+            )
+            for number in range(1, 11)
         )
         for subject, role in (("administers", "administrator"), ("audits", "auditor")):
             person, _ = Person.add(subject, subject.capitalize())

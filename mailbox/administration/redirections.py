@@ -7,7 +7,7 @@ from django.utils import timezone
 from addressbook.models import OwnFunction
 from mailbox import access_log
 from mailbox.access import Viewer, administered_by
-from mailbox.models import FunctionMailbox, Person, Redirection
+from mailbox.models import ArrivalRule, FunctionMailbox, Person, Redirection
 from transport.message_api.api import FunctionRoute
 from transport.message_service.api import Organisation
 
@@ -74,6 +74,11 @@ def _make(row: Redirection, second: Person) -> None:
             organisation = Organisation.objects.get(participant_id=row.participant_id)
             to = FunctionRoute.To(value["to"])
             clients.set_route(row.by, organisation, value["function"], to, second=second)
+        elif kind == Redirection.Kind.ARRIVAL_RULE:
+            # As it was when it was proposed: one that has been changed since asks anew.
+            rules = ArrivalRule.objects.filter(pk=value["rule"], revision=value["revision"])
+            if not rules.filter(mailbox=row.mailbox).update(is_move_confirmed=True):
+                raise Settled
         else:
             mailbox = FunctionMailbox.objects.get(pk=value["mailbox"])
             is_open = kind == Redirection.Kind.OPEN_MAILBOX

@@ -4,9 +4,11 @@ Every change locks the conversation first, so that it is decided on its present 
 constraint of the database (`assigned_once`) ensures that a conversation has one assignee at most.
 """
 
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.http import Http404
 from django.utils import timezone
 
@@ -195,6 +197,38 @@ def lock_membership(person_id: int, mailbox_id: int) -> bool:
     list(rows.select_for_update(no_key=True))
     # A new query: the one that waited for the lock still sees the rows as they were before.
     return rows.filter(current_memberships(), person__is_active=True).exists()
+
+
+def share_memberships(pairs: Collection[tuple[int, int]]) -> frozenset[tuple[int, int]]:
+    """Those of the pairs of person and mailbox that are memberships, which do not end before this transaction
+    has. One that is being ended just now is left out.
+
+    For deliveries, which hold many conversations: they never wait here, and others who assign do not wait for
+    them.
+    """
+    if not pairs:
+        return frozenset()
+    people, mailboxes = [person for person, _ in pairs], [mailbox for _, mailbox in pairs]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM mailbox_membership WHERE (person_id, mailbox_id) IN "
+            "(SELECT * FROM unnest(%s::bigint[], %s::bigint[])) ORDER BY id FOR KEY SHARE SKIP LOCKED",
+            [people, mailboxes],
+        )
+        keys = [key for (key,) in cursor.fetchall()]
+    # A new query: what has ended by now is seen by it alone.
+    rows = Membership.objects.filter(current_memberships(), pk__in=keys, person__is_active=True)
+    return frozenset(rows.values_list("person_id", "mailbox_id"))
+
+
+def assign_all(people: Mapping[int, int], at: datetime) -> None:
+    """Store that conversations, which the caller has locked and nobody is assigned, are assigned to people;
+    both by their keys. Their memberships are shared (`share_memberships`). The caller stores the assignees.
+    """
+    Assignment.objects.bulk_create(
+        Assignment(conversation_id=conversation_id, person_id=person_id, began_at=at)
+        for conversation_id, person_id in people.items()
+    )
 
 
 def snapshot_for_undo(row: Conversation) -> dict[str, Any]:

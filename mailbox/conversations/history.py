@@ -48,6 +48,17 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.OF_MINOR_IMPORTANCE: lazy("Bedömd som av ringa betydelse av %(who)s"),
     What.REGISTRATION_CORRECTED: lazy("Registreringen rättad av %(who)s"),
     What.REGISTRATION_WITHDRAWN: lazy("Registreringen återtagen av %(who)s"),
+    What.MOVED_BY_RULE: lazy("Flyttad hit från %(to)s av en regel"),
+    What.NOTIFIED_BY_RULE: lazy("En regel skickar en avisering till %(to)s"),
+}
+# What a rule on arrival did.
+_BY_RULE: Final[dict[str, str | Promise]] = {
+    What.TAKEN: lazy("Regeln ”%(rule)s” tilldelade den %(to)s"),
+    What.DUE: lazy("Regeln ”%(rule)s” bestämde att den ska vara klar senast %(to)s"),
+    What.LABELLED: lazy("Regeln ”%(rule)s” satte etiketten %(to)s"),
+    What.PRIORITISED: lazy("Regeln ”%(rule)s” prioriterade den"),
+    What.MOVED_BY_RULE: lazy("Regeln ”%(rule)s” flyttade hit den från %(to)s"),
+    What.NOTIFIED_BY_RULE: lazy("Regeln ”%(rule)s” skickar en avisering till %(to)s"),
 }
 _UNDONE: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("att tilldela den"),
@@ -141,8 +152,10 @@ def in_words(event: ConversationEvent) -> str:
         line = _("Sändningen av ett meddelande avbröts")
     if event.what == What.ACCEPTED and event.to:
         line = _("Övertagen av %(who)s för %(to)s")
+    if event.rule_name and event.what in _BY_RULE:
+        line = str(_BY_RULE[event.what])
     format_to = _FORMATS_OF_TO.get(event.what, str)
-    return line % {"who": _name(event), "to": format_to(event.to)}
+    return line % {"who": _name(event), "to": format_to(event.to), "rule": event.rule_name}
 
 
 def _day(text: str) -> str:

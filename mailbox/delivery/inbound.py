@@ -8,6 +8,8 @@ from uuid import UUID
 
 from addressbook.lookup import names_of
 from mailbox import events
+from mailbox.arrival_rules import application as arrival_rules
+from mailbox.arrival_rules.decision import ArrivalFacts
 from mailbox.attachments import uploads
 from mailbox.conversations import assignment, state_changes
 from mailbox.models import (
@@ -35,6 +37,7 @@ def deliver(delivered: Sequence[Delivered]) -> None:
     A fixed number of statements, however many there are: but for their files, and what is said of stand-ins.
     """
     arrivals = _arrivals(delivered)
+    arrival_rules.decide_all(arrivals)
     _find_conversations(arrivals)
     arrivals = _new_ones(arrivals)
     Message.objects.bulk_create([arrival.make_message() for arrival in arrivals])
@@ -49,6 +52,7 @@ def deliver(delivered: Sequence[Delivered]) -> None:
     ):
         for arrival in arrivals:
             _count_in(arrival.conversation, arrival.message, has_files=arrival.message.pk in with_files)
+        arrival_rules.apply(arrivals)
         time_limits.start([(arrival.conversation, arrival.message.at) for arrival in arrivals])
     index.add_all([arrival.message for arrival in arrivals])
     for arrival in arrivals:
@@ -62,6 +66,7 @@ class _Arrival:
     delivered: Delivered
     mailbox: FunctionMailbox
     counterpart: dict[str, str]
+    handling: arrival_rules.Handling | None = None
     conversation: Conversation = field(init=False)
     message: Message = field(init=False)
 
@@ -72,6 +77,28 @@ class _Arrival:
     @property
     def conversation_key(self) -> tuple[int, UUID]:
         return self.mailbox.pk, UUID(self.content.header.conversation_id)
+
+    def facts(self) -> ArrivalFacts:
+        """What rules may look at: as it is stored and shown."""
+        header = self.content.header
+        return ArrivalFacts(
+            organisation=self.delivered.sender,
+            function=header.sender.function_address,
+            subject=shown_name(header.label)[:_LONGEST],
+            is_confidential=header.is_confidential,
+            our_references=[item["value"] for item in references_of(header.recipient.attention)],
+            their_references=[item["value"] for item in references_of(header.sender.attention)],
+            persons=[
+                text
+                for item in persons_of(header.recipient.attention)
+                for text in (item["label"], item["value"])
+            ],
+            files=[
+                (file.name, file.content_type)
+                for document in self.content.documents
+                for file in document.files
+            ],
+        )
 
     def make_conversation(self) -> Conversation:
         """The conversation, where this is its first message."""

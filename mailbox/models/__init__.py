@@ -1,6 +1,7 @@
 """The tables of people, mailboxes, conversations, drafts, the search index and the access log."""
 
 from .access_log import AccessLogEntry, AccessLogHead
+from .arrival_rule import ArrivalNotice, ArrivalRule, ArrivalRuleList, ArrivalTurn
 from .conversation import (
     FAILED,
     NOT_DELIVERED,
@@ -40,6 +41,10 @@ __all__ = [
     "NOT_DELIVERED",
     "AccessLogEntry",
     "AccessLogHead",
+    "ArrivalNotice",
+    "ArrivalRule",
+    "ArrivalRuleList",
+    "ArrivalTurn",
     "Assignment",
     "Attachment",
     "CannedText",

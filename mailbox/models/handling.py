@@ -66,6 +66,8 @@ class ConversationEvent(models.Model):
         OF_MINOR_IMPORTANCE = "minor"
         REGISTRATION_CORRECTED = "corrected"
         REGISTRATION_WITHDRAWN = "deregistered"
+        MOVED_BY_RULE = "rule-moved"
+        NOTIFIED_BY_RULE = "rule-notice"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()
@@ -76,6 +78,13 @@ class ConversationEvent(models.Model):
     )
     before = models.JSONField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
+    rule_name = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the rule on arrival that did it, as it was called then",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

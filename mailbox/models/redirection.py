@@ -15,6 +15,7 @@ class Redirection(models.Model):
         OPEN_MAILBOX = "open-mailbox"
         CLOSE_MAILBOX = "close-mailbox"
         ROUTE = "route"
+        ARRIVAL_RULE = "arrival-rule"
 
     participant_id = models.CharField(max_length=260)
     kind = models.CharField(max_length=20, choices=Kind)

@@ -28,6 +28,7 @@ from pywebpush import WebPushException, webpush
 from mailbox import fault_isolation
 from mailbox.access import Viewer, current_memberships, mailboxes_of, members_of
 from mailbox.models import (
+    ArrivalNotice,
     Conversation,
     DutyNotice,
     FunctionMailbox,
@@ -99,7 +100,7 @@ def send_notices() -> int:
     )
     due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
     arrived = fault_isolation.count_each(_send_choice, list(due.values_list("pk", flat=True)))
-    return arrived + _send_mentions_and_offers() + _send_redirections()
+    return arrived + _send_mentions_and_offers() + _send_redirections() + _send_notices_of_rules()
 
 
 def recently_notified_mailboxes(person: Viewer) -> list[str]:
@@ -107,9 +108,9 @@ def recently_notified_mailboxes(person: Viewer) -> list[str]:
     since = timezone.now() - _RECENTLY
     choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
     on_duty = DutyNotice.objects.filter(person_id=person.pk or 0, at__gt=since)
-    boxes = mailboxes_of(person).filter(
-        Q(pk__in=choices.values("mailbox")) | Q(pk__in=on_duty.values("mailbox"))
-    )
+    by_rule = ArrivalNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
+    recent = [Q(pk__in=rows.values("mailbox")) for rows in (choices, on_duty, by_rule)]
+    boxes = mailboxes_of(person).filter(recent[0] | recent[1] | recent[2])
     return list(boxes.order_by("name").values_list("name", flat=True))
 
 
@@ -180,6 +181,34 @@ def _send_redirection(key: int) -> int:
         row.told_at = timezone.now()
         row.save(update_fields=["told_at"])
     return count
+
+
+def _send_notices_of_rules() -> int:
+    """Notify those whom rules on arrival name, by mail and push, whether they have chosen notices of the
+    mailbox or not: its managers have decided it."""
+    count = fault_isolation.count_each(
+        _send_notice_of_rule,
+        list(ArrivalNotice.objects.filter(told_at=None).order_by("pk").values_list("pk", flat=True)),
+    )
+    ArrivalNotice.objects.filter(told_at__lt=timezone.now() - _PERSONAL_FOR).delete()
+    return count
+
+
+def _send_notice_of_rule(key: int) -> int:
+    with transaction.atomic():
+        rows = ArrivalNotice.objects.select_for_update(skip_locked=True, of=("self",))
+        notice = rows.select_related("person", "mailbox").filter(pk=key, told_at=None).first()
+        if notice is None:
+            return 0
+        is_member = members_of(notice.mailbox).filter(pk=notice.person_id).exists()
+        if is_member and notice.person.mail_address:
+            link = reverse("mailbox", args=[notice.mailbox_id])
+            send_mail(notice.person, gettext_noop("Nytt meddelande i %(name)s"), notice.mailbox, link)
+        if is_member:
+            push_to(notice.person.push_subscriptions.all())
+        notice.told_at = timezone.now()
+        notice.save(update_fields=["told_at"])
+    return int(is_member)
 
 
 def _send_personal(rows: QuerySet[_Personal], key: int) -> int:

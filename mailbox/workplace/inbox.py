@@ -146,6 +146,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
             unassigned_count=unassigned,
             mine_count=mine,
             draft_count=drafts,
+            is_managed=Q(pk__in=access.mailboxes_with_rules_of(person).values("pk")),
         )
         .order_by("name", "pk")
     )

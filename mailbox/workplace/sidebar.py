@@ -41,6 +41,7 @@ class SidebarMailbox:
     is_current: bool
     unread_count: int
     views: Sequence[SidebarLink]
+    has_rules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         is_open=box.is_open,
         is_current=counts is not None,
         unread_count=annotations["unread_count"],
+        has_rules=annotations["is_managed"],
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
             for view, count in shown.items()

@@ -90,6 +90,7 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
             RECEPTION,
         ),
         "label_id": one(habo, "SELECT id FROM mailbox_label ORDER BY id DESC"),
+        "arrival_rule_id": one(habo, "SELECT id FROM mailbox_arrivalrule ORDER BY id DESC"),
         "function_id": one(habo, "SELECT id FROM addressbook_ownfunction ORDER BY id"),
         "api_client_id": one(habo, "SELECT id FROM message_api_apiclient ORDER BY id"),
         "category_id": one(habo, "SELECT id FROM addressbook_category ORDER BY id"),
@@ -138,6 +139,14 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         page.locator("#case_number").fill("SN 2026/1")
         page.get_by_role("button", name="Registrera").click()
         expect(page.locator("#notices")).to_contain_text("Registrerat med SN 2026/1.")
+    if name == "Ahmed Lindqvist":
+        # A rule on arrival, which does nothing but stop, and only for what never comes.
+        page.goto(f"{person.url}/brevlada/{arguments_of(habo, letter)['mailbox_id']}/regler/ny")
+        page.get_by_label("Vad regeln heter").fill("Regel")
+        page.get_by_label("Avsändarens organisation").fill("ingen")
+        page.get_by_label("Stanna här").check()
+        page.get_by_role("button", name="Spara regeln").click()
+        page.wait_for_url("**/regler")
     wrong: dict[str, object] = {}
     seen = set()
     for route, path in addresses(ROLES.get(name, name), arguments_of(habo, letter)):

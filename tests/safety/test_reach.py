@@ -21,6 +21,7 @@ from mailbox.conversations import notes, reassignment
 from mailbox.delivery.inbound import deliver
 from mailbox.drafts import composer
 from mailbox.models import (
+    ArrivalRule,
     Attachment,
     CannedText,
     DistributionList,
@@ -101,6 +102,10 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "label-change": ("post", MEMBER),
     "label-remove": ("post", frozenset({"manager"})),
     "presence": ("get", MEMBER),
+    # Those who manage the mailbox as its members: rules look at messages.
+    "arrival-rules": ("get post", frozenset({"manager"})),
+    "arrival-rule-new": ("get post", frozenset({"manager"})),
+    "arrival-rule": ("get post", frozenset({"manager"})),
     "attachment": ("get", MEMBER),
     "attachment-show": ("get", MEMBER),
     "attachments": ("get", MEMBER),
@@ -271,6 +276,7 @@ def world(settings, tmp_path) -> World:
             "message_id": row.pk,
             "reassignment_id": offer.pk,
             "note_id": note.pk,
+            "arrival_rule_id": ArrivalRule.objects.create(mailbox=mailbox, position=1, name="Regel").pk,
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
             "draft_id": (draft := a_draft(mailbox, people["member"])).pk,
