@@ -12,7 +12,7 @@ from kombu import Queue
 
 from . import environment as env
 from .browser_policies import content_security_policy, permissions_policy
-from .schedule import Interval, beat_schedule
+from .scheduling.schedule import Interval, beat_schedule
 from .startup import unsafe_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -205,7 +205,7 @@ SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600
 # Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
 SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
 # Beat may run on several machines: one of them leads.
-CELERY_BEAT_SCHEDULER = "sdkportal.beat:LeaderScheduler"
+CELERY_BEAT_SCHEDULER = "sdkportal.scheduling.beat:LeaderScheduler"
 CELERY_BEAT_SCHEDULE = beat_schedule(
     {
         Interval.SWEEP: SDK_SWEEP_SECONDS,

@@ -15,10 +15,9 @@ from .conversation import (
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
 from .handling import Assignment, ConversationEvent, Presence, Reassignment
 from .identity import OrganisationIdentity
-from .login_session import LoginSession, UsedLogoutToken
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
-from .person import Person
+from .person import LoginSession, Person, UsedLogoutToken
 from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule

@@ -1,4 +1,4 @@
-"""People who log in with e-ID."""
+"""People who log in with e-ID, and the sessions of their logins."""
 
 import hashlib
 import hmac
@@ -56,3 +56,29 @@ class Person(AbstractBaseUser):
         if not self.password:
             self.set_unusable_password()
         super().save(*args, **kwargs)
+
+
+class LoginSession(models.Model):
+    """The session of a login, which the provider names when it logs a person out."""
+
+    session_key = models.CharField(
+        max_length=40, unique=True, help_text="what the table of sessions holds of the key: a hash"
+    )
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="login_sessions")
+    provider_session = models.CharField(max_length=255, blank=True, db_index=True, help_text="`sid`")
+    provider_subject = models.CharField(
+        max_length=64, blank=True, db_index=True, help_text="keyed hash of `sub`"
+    )
+    issued_at = models.DateTimeField(null=True, help_text="`iat`, by the provider's clock")
+    begun_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
+
+
+class UsedLogoutToken(models.Model):
+    """A logout token that has been used, by its `jti`; it is kept until it has expired."""
+
+    jti_hash = models.CharField(max_length=64, unique=True)
+    forgotten_at = models.DateTimeField(db_index=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from sdkportal.beat import LOCK, Leadership
+from sdkportal.scheduling.beat import LOCK, Leadership
 from testbed.node import PROJECT
 from tests.nodes import eventually
 

@@ -417,7 +417,7 @@ def test_what_was_proposed_of_a_rule_that_has_changed_since_is_not_confirmed(mai
 def test_whom_a_rule_notifies_is_told_once_without_content(mailbox, karin, client, monkeypatch):
     sent, pushed = [], []
     monkeypatch.setattr(mail, "send_each", lambda to, subject, text: sent.append((to, subject, text)))
-    monkeypatch.setattr(notices, "_push", lambda found: pushed.extend(found))
+    monkeypatch.setattr(notices, "push_to", lambda found: pushed.extend(found))
     karin.mail_address = "karin@habo.se"
     karin.save()
     PushSubscription.objects.create(person=karin, endpoint="https://push.example/1")

@@ -1,0 +1,1 @@
+"""What beat starts, how often, and which beat does it."""
