@@ -149,3 +149,11 @@ def test_the_check_counts_the_workers_of_each_unit_as_its_file_starts_them(setti
     before = connections_needed()
     setattr(settings, variable, getattr(settings, variable) + 3)
     assert connections_needed() == before + 6
+
+
+def test_every_unit_may_open_more_files_than_there_are_streams_and_senders():
+    units = sorted((PROJECT / "deploy" / "systemd").glob("sdkportal-*.service"))
+    assert len(units) > 5
+    for unit in units:
+        (most,) = re.findall(r"^LimitNOFILE=(\d+)$", unit.read_text(), re.MULTILINE)
+        assert int(most) >= 10_000, unit.name

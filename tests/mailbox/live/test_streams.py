@@ -110,6 +110,24 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
     asyncio.run(asyncio.wait_for(story(), 60))
 
 
+def test_pages_that_lose_their_stream_come_back_at_different_times():
+    page, access = open_pages.Page("key"), open_pages.PageAccess(1, frozenset(), frozenset())
+
+    async def pause() -> int:
+        told = stream_view._events(page, access)
+        try:
+            return int((await anext(told)).removeprefix(b"retry: "))
+        finally:
+            await told.aclose()
+
+    async def story() -> set[int]:
+        return {await pause() for _ in range(50)}
+
+    pauses = asyncio.run(story())
+    assert len(pauses) > 25
+    assert all(1_000 <= milliseconds <= 10_000 for milliseconds in pauses)
+
+
 def test_a_page_from_before_an_upgrade_says_what_it_shows_by_the_old_names():
     old = open_pages.Page.from_query("key", QueryDict("konversation=2&konversation=1&utkast=3&utkast=x"))
     new = open_pages.Page.from_query("key", QueryDict("conversation=2&conversation=1&draft=3&draft=x"))
