@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from sdkportal.middleware.body_limits import ANONYMOUS_LIMIT, FORM_LIMIT, limit_of
+from testbed.node import PROJECT
 from tests.faults.pages import Pages
 from tests.nodes import eventually
 
@@ -101,3 +102,14 @@ def test_django_alone_refuses_by_the_head_too(client):
         client.post("/logga-in", data=b"x" * (ANONYMOUS_LIMIT + 1), content_type="text/plain").status_code
         == 413
     )
+
+
+def test_the_shipped_proxy_lays_nothing_that_people_send_or_fetch_on_its_disk():
+    text = (PROJECT / "deploy" / "nginx" / "sdkportal.conf").read_text()
+    (pages,) = [server for server in text.split("\nserver {")[1:] if "sdkportal_web" in server]
+    # Before the first location, so for all of them.
+    of_the_server = pages.partition("location ")[0]
+    for setting in ("proxy_request_buffering", "proxy_max_temp_file_size"):
+        assert pages.count(setting) == of_the_server.count(setting) == 1
+    assert "proxy_request_buffering off;" in of_the_server
+    assert "proxy_max_temp_file_size 0;" in of_the_server

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from celery import current_app
+from django.utils.module_loading import import_string
 
 from sdkportal.startup import unsafe_settings
 from testbed.node import PROJECT
@@ -149,3 +151,33 @@ def test_the_check_counts_the_workers_of_each_unit_as_its_file_starts_them(setti
     before = connections_needed()
     setattr(settings, variable, getattr(settings, variable) + 3)
     assert connections_needed() == before + 6
+
+
+def test_every_unit_may_open_more_files_than_there_are_streams_and_senders():
+    units = sorted((PROJECT / "deploy" / "systemd").glob("sdkportal-*.service"))
+    assert len(units) > 5
+    for unit in units:
+        (most,) = re.findall(r"^LimitNOFILE=(\d+)$", unit.read_text(), re.MULTILINE)
+        assert int(most) >= 10_000, unit.name
+
+
+def test_each_queue_has_a_unit_whose_workers_serve_it_alone(settings):
+    units = (PROJECT / "deploy" / "systemd").glob("sdkportal-*.service")
+    served = [queue for unit in units for queue in re.findall(r"--queues (\S+)", unit.read_text())]
+    assert sorted(served) == sorted(queue.name for queue in settings.CELERY_TASK_QUEUES)
+
+
+@pytest.mark.parametrize(
+    ("name", "queue"),
+    [
+        ("transport.access_point.tasks.send_due", "transport"),
+        ("transport.message_api.tasks.send_webhook", "notices"),
+        ("mailbox.tasks.send_notices", "notices"),
+        ("addressbook.tasks.synchronise", "notices"),
+        ("transport.message_service.tasks.seal_due", "celery"),
+        ("transport.message_service.tasks.validate_due", "celery"),
+    ],
+)
+def test_what_waits_for_others_servers_holds_up_no_other_work(name, queue):
+    task = import_string(name)
+    assert current_app.amqp.router.route({}, task.name)["queue"].name == queue

@@ -289,5 +289,6 @@ def _values(rows: QuerySet[TransferEvent]) -> Iterator[dict[str, Any]]:
 
 def _csv_line(values: Iterable[str]) -> str:
     line = io.StringIO()
-    csv.writer(line).writerow(values)
+    # Separated as every file of ours for Swedish spreadsheets: another's text must not be cut at a semicolon.
+    csv.writer(line, delimiter=";").writerow(values)
     return line.getvalue()

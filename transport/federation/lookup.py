@@ -42,6 +42,7 @@ from .errors import (
     MetadataUntrusted,
     ParticipantUnknown,
 )
+from .server_share import ServerBusy, slot_at
 
 logger = logging.getLogger(__name__)
 # A signature is verified once in a process for the same bytes; its signer is checked every time.
@@ -149,8 +150,11 @@ def _newest_first(certificates: tuple[x509.Certificate, ...]) -> tuple[x509.Cert
 
 def _smp_of(participant: ParticipantId) -> str:
     name = bdxl_name(participant, settings.SDK_SML_ZONE)
+    seconds = settings.SDK_HTTP_TIMEOUT_SECONDS
     try:
-        answer = _resolver().resolve(name, "NAPTR", lifetime=settings.SDK_HTTP_TIMEOUT_SECONDS)
+        # The zone has one operator: its name servers count as one.
+        with slot_at(f"dns {settings.SDK_DNS_SERVERS}", seconds):
+            answer = _resolver().resolve(name, "NAPTR", lifetime=seconds)
         records = [
             Naptr(
                 record.order,
@@ -166,6 +170,8 @@ def _smp_of(participant: ParticipantId) -> str:
         raise ParticipantUnknown("not registered in the SML") from None
     except dns.exception.DNSException as error:
         raise LookupUnavailable(f"DNS: {type(error).__name__}") from None
+    except ServerBusy as error:
+        raise LookupUnavailable(f"DNS: not asked: {error}") from None
 
 
 def _resolver() -> dns.resolver.Resolver:

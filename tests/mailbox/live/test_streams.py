@@ -90,24 +90,45 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
     client = AsyncClient()
 
     async def story() -> None:
-        await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
-        stream = (await client.get("/handelser")).streaming_content.__aiter__()
-        for _ in range(2):
-            await asyncio.wait_for(anext(stream), 20)
-        following = asyncio.ensure_future(anext(stream))
-        # The listener has connected when a change is heard, and that waits for an hour.
-        await sync_to_async(events.announce)(mailbox.pk)
-        done, _ = await asyncio.wait([following], timeout=0.5)
-        assert not done
-        await sync_to_async(Person.objects.filter(pk=person.pk).update)(is_active=False)
-        while not following.done():
-            await sync_to_async(events.announce_to)(person.pk)
-            await asyncio.wait([following], timeout=1)
-        assert following.result() == b"event: ended\ndata: 1\n\n"
-        events.hub._listener.cancel()
-        await sync_to_async(lambda: connection.close())()
+        try:
+            await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
+            stream = (await client.get("/handelser")).streaming_content.__aiter__()
+            for _ in range(2):
+                await asyncio.wait_for(anext(stream), 20)
+            following = asyncio.ensure_future(anext(stream))
+            # The listener has connected when a change is heard, and that waits for an hour.
+            await sync_to_async(events.announce)(mailbox.pk)
+            done, _ = await asyncio.wait([following], timeout=0.5)
+            assert not done
+            await sync_to_async(Person.objects.filter(pk=person.pk).update)(is_active=False)
+            while not following.done():
+                await sync_to_async(events.announce_to)(person.pk)
+                await asyncio.wait([following], timeout=1)
+            assert following.result() == b"event: ended\ndata: 1\n\n"
+        finally:
+            # What is left open would keep the tables from being emptied.
+            events.hub._listener.cancel()
+            await sync_to_async(lambda: connection.close())()
 
     asyncio.run(asyncio.wait_for(story(), 60))
+
+
+def test_pages_that_lose_their_stream_come_back_at_different_times():
+    page, access = open_pages.Page("key"), open_pages.PageAccess(1, frozenset(), frozenset())
+
+    async def pause() -> int:
+        told = stream_view._events(page, access)
+        try:
+            return int((await anext(told)).removeprefix(b"retry: "))
+        finally:
+            await told.aclose()
+
+    async def story() -> set[int]:
+        return {await pause() for _ in range(50)}
+
+    pauses = asyncio.run(story())
+    assert len(pauses) > 25
+    assert all(1_000 <= milliseconds <= 10_000 for milliseconds in pauses)
 
 
 def test_a_page_from_before_an_upgrade_says_what_it_shows_by_the_old_names():

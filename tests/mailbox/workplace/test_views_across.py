@@ -161,6 +161,16 @@ def test_a_row_names_its_mailbox_and_leads_to_its_conversation_and_back(mailbox,
     assert part.context["list_url"] == f"{reverse('all-mailboxes')}?{ACROSS}"
 
 
+@pytest.mark.parametrize("name", ["start", "mailbox", "all-mailboxes", "conversation"])
+def test_a_page_that_has_changed_fetches_the_part_that_changes(mailbox, karin, client, name):
+    row = arrives(mailbox).conversation
+    address = reverse(name, args={"mailbox": [mailbox.pk], "conversation": [row.pk]}.get(name, []))
+    assert "<html" in client.get(address).content.decode()
+    part = client.get(address, headers={"HX-Request": "true", "X-Background": "1"}).content.decode()
+    assert "<html" not in part
+    assert row.subject in part
+
+
 def test_no_words_are_shown_of_what_is_confidential(mailbox, karin, client):
     message = arrives(mailbox)
     Conversation.objects.update(is_confidential=True)

@@ -98,7 +98,7 @@ def test_the_log_is_written_as_csv_and_as_json_lines(exchanged):
     csv_text, json_text = io.StringIO(), io.StringIO()
     call_command("transfer_log", stdout=csv_text)
     call_command("transfer_log", "--format", "jsonl", stdout=json_text)
-    rows = list(csv.DictReader(io.StringIO(csv_text.getvalue())))
+    rows = list(csv.DictReader(io.StringIO(csv_text.getvalue()), delimiter=";"))
     lines = [json.loads(line) for line in json_text.getvalue().splitlines()]
     assert (
         [row["kind"] for row in rows] == [line["kind"] for line in lines] == ["SENT", "RECEIVED", "DELIVERED"]
@@ -115,8 +115,18 @@ def test_an_id_that_looks_like_a_formula_is_written_as_text():
     TransferEvent.objects.create(kind="REFUSED", as4_message_id='=HYPERLINK("http://elsewhere")')
     printed = io.StringIO()
     call_command("transfer_log", stdout=printed)
-    (row,) = csv.DictReader(io.StringIO(printed.getvalue()))
+    (row,) = csv.DictReader(io.StringIO(printed.getvalue()), delimiter=";")
     assert row["as4_message_id"].startswith("'=")
+
+
+@pytest.mark.django_db
+def test_an_id_with_a_separator_stays_in_its_cell_where_spreadsheets_are_swedish():
+    TransferEvent.objects.create(kind="RECEIVED", as4_message_id='a;=HYPERLINK("http://elsewhere")')
+    printed = io.StringIO()
+    call_command("transfer_log", stdout=printed)
+    (row,) = csv.reader(printed.getvalue().splitlines()[1:], delimiter=";")
+    assert 'a;=HYPERLINK("http://elsewhere")' in row
+    assert not any(cell.startswith("=") for cell in row)
 
 
 @pytest.mark.django_db

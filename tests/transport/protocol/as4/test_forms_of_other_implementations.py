@@ -166,6 +166,17 @@ def test_our_receipt_holds_whatever_else_its_root_binds(exchange, uri):  # noqa:
         assert read_signal_of(exchange, bound) == read_signal_of(exchange)
 
 
+@pytest.mark.parametrize("prefix", [b"a", b"e", b"zz"])
+def test_another_prefix_of_the_same_namespace_is_not_what_was_signed(exchange, prefix):  # noqa: F811
+    signature = b'<ds:Signature xmlns:%s="http://www.w3.org/2000/09/xmldsig#" ' % prefix
+    bound = exchange[2].replace(b"<ds:Signature ", signature, 1)
+    changed = bound.replace(b"ds:SignedInfo", prefix + b":SignedInfo")
+    assert changed.count(prefix + b":SignedInfo") == 2
+    with pytest.raises(As4Error, match="EBMS:0302"):
+        read_signal_of(exchange, changed)
+    assert read_signal_of(exchange, bound) == read_signal_of(exchange)
+
+
 def test_what_cannot_be_canonicalised_is_a_finding(shared, tmp_path):
     check = _checked(case(shared, "as4-relative-namespace.xml"), tmp_path)
     assert not check.is_valid
