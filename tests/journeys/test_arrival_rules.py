@@ -54,12 +54,13 @@ def test_a_rule_is_made_tried_saved_and_handles_what_arrives(two_nodes, casework
     karin = caseworker(two_nodes.habo, "Karin Svensson")
     karin.page.goto(arrived(two_nodes, f"{WORD} efter"))
     expect(karin.page.get_by_text("Tilldelad dig").first).to_be_visible()
+    karin.page.locator("summary", has_text="Vad som har hänt").first.click()
     history = karin.page.get_by_role("list", name="Konversationens historik")
     expect(history).to_contain_text("Regeln ”Prövningar” tilldelade den Karin Svensson")
     expect(history).to_contain_text("Regeln ”Prövningar” prioriterade den")
     # What had arrived before the rule was saved is as it was.
     karin.page.goto(earlier)
-    expect(karin.page.get_by_text("Ej tilldelad").first).to_be_visible()
+    expect(karin.page.get_by_role("button", name="Tilldela mig", exact=True)).to_be_visible()
 
     page.goto(rules)
     rule = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Prövningar"))
