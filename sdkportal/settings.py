@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "transport.message_api",
     "addressbook",
     "mailbox",
+    "sdkportal.doctor",
     "sdkportal.apps.PortalConfig",
 ]
 
@@ -437,6 +438,12 @@ SDK_PUSH_HOSTS = env.words(
     "SDK_PUSH_HOSTS",
     "fcm.googleapis.com,push.services.mozilla.com,push.apple.com,notify.windows.com",
 )
+
+# --- Backup: what `doctor` measures its age by ----------------------------------------------------
+
+# The backup touches this file when it has ended well, at the latest after so many hours.
+SDK_BACKUP_FILE = env.text("SDK_BACKUP_FILE", "")
+SDK_BACKUP_HOURS = env.number("SDK_BACKUP_HOURS", 26)
 
 # --- Metrics ---------------------------------------------------------------------------------
 
