@@ -16,6 +16,9 @@ from .schedule import Interval, beat_schedule
 from .startup import unsafe_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# In a checkout, templates, styles and translations stand beside the packages; a wheel has them in sdkportal/.
+IS_INSTALLED = not (BASE_DIR / "manage.py").is_file()
+FILES_DIR = BASE_DIR / "sdkportal" if IS_INSTALLED else BASE_DIR
 
 DEMO = env.flag("SDK_DEMO")
 DEBUG = env.flag("SDK_DEBUG")
@@ -83,7 +86,7 @@ ASGI_APPLICATION = "sdkportal.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [FILES_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -111,7 +114,7 @@ SDK_TRANSPORT_PROCESSES = env.number("SDK_TRANSPORT_PROCESSES", 4)
 SDK_NOTICE_PROCESSES = env.number("SDK_NOTICE_PROCESSES", 4)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")
+DATA_DIR = env.path("SDK_DATA_DIR", Path("/var/lib/sdkportal") if IS_INSTALLED else BASE_DIR / "var" / "data")
 MEDIA_ROOT = DATA_DIR / "payloads"
 # Files on their way: never in storage, removed when the work that made them ends.
 SDK_WORK_DIR = env.path("SDK_WORK_DIR", DATA_DIR / "work")
@@ -124,8 +127,8 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("SDK_STATIC_DIR", BASE_DIR / "staticfiles")
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = env.path("SDK_STATIC_DIR", DATA_DIR / "static" if IS_INSTALLED else BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [FILES_DIR / "static"]
 STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -219,7 +222,7 @@ LANGUAGE_COOKIE_AGE = 3600 * 24 * 365
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = not DEMO
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [FILES_DIR / "locale"]
 TIME_ZONE = "Europe/Stockholm"
 USE_I18N = True
 USE_TZ = True
