@@ -8,6 +8,7 @@ from typing import Final
 
 from .. import __version__
 from .. import environment as env
+from ..setup import command as setup
 
 # Where `sdkportal setup` writes the settings, and the units of deploy/ read them.
 ENVIRONMENT_FILE: Final = Path("/etc/sdkportal/environment")
@@ -21,6 +22,8 @@ def main() -> None:
     """
     named = env.text("SDK_ENVIRONMENT_FILE", "")
     path = Path(named) if named else ENVIRONMENT_FILE
+    if sys.argv[1:2] == ["setup"]:
+        sys.exit(setup.main(sys.argv[2:], path))
     if named or os.access(path, os.R_OK):
         try:
             env.add_file(path)
