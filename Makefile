@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 WORKERS ?= 3
 
 .PHONY: demo demo-reset run run-reset test test-fast test-odd interop lint lint-code format lint-templates lint-static lint-requirements \
-	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated clean
+	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated release clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
 	@$(RUN)/python -m testbed.demo
@@ -110,8 +110,12 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install
 	@scripts/install venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
+# A wheel, an offline bundle, what it is made of and its notes, in dist/: `make release ARGS=--snapshot` before a version.
+release: $(VENV)/.installed
+	$(RUN)/python -m scripts.release $(ARGS)
+
 outdated: $(VENV)/.installed
 	$(RUN)/pip list --outdated
 
 clean:
-	rm -rf $(VENV) node_modules var staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules var staticfiles dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,5 +4,5 @@ from .celery import app as celery_app
 
 __all__ = ["__version__", "celery_app"]
 
-# Also in pyproject.toml, and the newest release of CHANGELOG.md.
+# The wheel's version too (pyproject.toml), and the newest release of CHANGELOG.md.
 __version__ = "0.1.0"

@@ -8,6 +8,7 @@ from celery import Celery, signals
 
 from transport.storage import work_files
 
+from .monitoring import beat
 from .postgresql import prepare_statements
 from .startup.garbage_collection import freeze_objects
 from .startup.hardening import deny_reading_of_memory
@@ -41,6 +42,7 @@ def prepare_worker(**_: object) -> None:
 @signals.beat_init.connect
 def prepare_beat(**_: object) -> None:
     deny_reading_of_memory()
+    signals.after_task_publish.connect(beat.mark_alive)
 
 
 @signals.task_prerun.connect

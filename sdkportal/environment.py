@@ -39,6 +39,33 @@ def _file_of(name: str) -> Path | None:
     return credential if directory and credential.is_file() else None
 
 
+def add_file(path: Path) -> None:
+    """Add the variables of an environment file, as systemd's EnvironmentFile has them, to this process's.
+
+    Those that are set already stay as they are. Raises `OSError`, and `ValueError` for what is no file of
+    lines `NAME=value`, which names the line and does not repeat it.
+    """
+    for name, value in read_file(path).items():
+        if name not in os.environ and f"{name}_FILE" not in os.environ:
+            os.environ[name] = value
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """The variables of an environment file. Raises as `add_file`."""
+    variables = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith(("#", ";")):
+            continue
+        name, is_set, value = line.partition("=")
+        if not is_set or not name.strip().isidentifier():
+            raise ValueError(f"line {number} is not NAME=value")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        variables[name.strip()] = value
+    return variables
+
+
 def text(name: str, default: str | None = None) -> str:
     """The variable's value, or the default; without a default, an error that names it."""
     value = _value(name)

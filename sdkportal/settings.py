@@ -16,6 +16,9 @@ from .scheduling.schedule import Interval, beat_schedule
 from .startup import unsafe_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# In a checkout, templates, styles and translations stand beside the packages; a wheel has them in sdkportal/.
+IS_INSTALLED = not (BASE_DIR / "manage.py").is_file()
+FILES_DIR = BASE_DIR / "sdkportal" if IS_INSTALLED else BASE_DIR
 
 DEMO = env.flag("SDK_DEMO")
 DEBUG = env.flag("SDK_DEBUG")
@@ -43,6 +46,7 @@ INSTALLED_APPS = [
     "transport.message_api",
     "addressbook",
     "mailbox",
+    "sdkportal.doctor",
     "sdkportal.apps.PortalConfig",
 ]
 
@@ -82,7 +86,7 @@ ASGI_APPLICATION = "sdkportal.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [FILES_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -110,7 +114,7 @@ SDK_TRANSPORT_PROCESSES = env.number("SDK_TRANSPORT_PROCESSES", 4)
 SDK_NOTICE_PROCESSES = env.number("SDK_NOTICE_PROCESSES", 4)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-DATA_DIR = env.path("SDK_DATA_DIR", BASE_DIR / "var" / "data")
+DATA_DIR = env.path("SDK_DATA_DIR", Path("/var/lib/sdkportal") if IS_INSTALLED else BASE_DIR / "var" / "data")
 MEDIA_ROOT = DATA_DIR / "payloads"
 # Files on their way: never in storage, removed when the work that made them ends.
 SDK_WORK_DIR = env.path("SDK_WORK_DIR", DATA_DIR / "work")
@@ -129,8 +133,8 @@ SDK_BACKUP_RECIPIENTS = env.words("SDK_BACKUP_RECIPIENTS")
 SDK_POSTGRESQL_PROGRAMS = env.text("SDK_POSTGRESQL_PROGRAMS", "")
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("SDK_STATIC_DIR", BASE_DIR / "staticfiles")
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = env.path("SDK_STATIC_DIR", DATA_DIR / "static" if IS_INSTALLED else BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [FILES_DIR / "static"]
 STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -227,7 +231,7 @@ LANGUAGE_COOKIE_AGE = 3600 * 24 * 365
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = not DEMO
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [FILES_DIR / "locale"]
 TIME_ZONE = "Europe/Stockholm"
 USE_I18N = True
 USE_TZ = True
@@ -448,6 +452,12 @@ SDK_PUSH_HOSTS = env.words(
     "SDK_PUSH_HOSTS",
     "fcm.googleapis.com,push.services.mozilla.com,push.apple.com,notify.windows.com",
 )
+
+# --- Backup: what `doctor` measures its age by ----------------------------------------------------
+
+# The backup touches this file when it has ended well, at the latest after so many hours.
+SDK_BACKUP_FILE = env.text("SDK_BACKUP_FILE", "")
+SDK_BACKUP_HOURS = env.number("SDK_BACKUP_HOURS", 26)
 
 # --- Metrics ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("halsa/matt", metrics.metrics, name="metrics"),
     path("", include("transport.message_api.urls")),
     path("sprak", set_language, name="set_language"),
+    path("administration/drift/", include("sdkportal.doctor.urls")),
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]

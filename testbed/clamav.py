@@ -8,14 +8,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+from transport.storage.malware import TEST_FILE
+
 from .services import ServiceNotStarted, terminate
 
-# EICAR's harmless file, in hexadecimal: written out, it would make scanners quarantine this one.
-EICAR: Final = bytes.fromhex(
-    "58354f2150254041505b345c505a58353428505e2937434329377d2445494341"
-    "522d5354414e444152442d414e544956495255532d544553542d46494c452124"
-    "482b482a"
-)
+EICAR: Final = TEST_FILE
 SIGNATURE: Final = "Eicar-Test-Signature"
 _PROGRAM: Final = "/usr/sbin/clamd"
 _START_SECONDS: Final = 30.0
@@ -23,11 +20,15 @@ _LARGEST: Final = "64M"
 
 
 class ClamAV:
-    """One daemon, on a Unix socket in a directory. `largest` is the longest stream that it accepts."""
+    """One daemon, on a Unix socket in a directory.
 
-    def __init__(self, directory: Path, *, largest: str = _LARGEST) -> None:
+    `largest` is the longest stream that it accepts, and `largest_file` the longest file that it looks into.
+    """
+
+    def __init__(self, directory: Path, *, largest: str = _LARGEST, largest_file: str = _LARGEST) -> None:
         self._directory = directory
         self._largest = largest
+        self._largest_file = largest_file
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,7 +75,7 @@ class ClamAV:
             "FixStaleSocket": "yes",
             "TemporaryDirectory": self._directory,
             "StreamMaxLength": self._largest,
-            "MaxFileSize": _LARGEST,
+            "MaxFileSize": self._largest_file,
             "MaxScanSize": "256M",
             "Bytecode": "no",
             "MaxThreads": 4,

@@ -49,9 +49,12 @@ def test_every_setting_is_explained_and_every_explained_setting_exists():
 
 
 def test_the_version_is_the_same_wherever_it_is_told():
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    """The package's own, from which the build takes it; and the newest of the changelog."""
+    told = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    assert told["project"]["dynamic"] == ["version", "dependencies"]
+    assert told["tool"]["hatch"]["version"] == {"path": "sdkportal/__init__.py"}
     released = re.findall(r"^## \[(\d[^\]]*)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert sdkportal.__version__ == project["version"] == released[0]
+    assert sdkportal.__version__ == released[0]
 
 
 def test_the_licence_is_the_one_that_is_named():

@@ -27,7 +27,7 @@ _JOB: Final = rendering.Job(
         memory=2 * 1024 * 1024 * 1024, seconds=240, input=64 * 1024 * 1024, output=256 * 1024 * 1024
     ),
 )
-_STYLESHEET: Final = Path(settings.BASE_DIR) / "static" / "archive" / "page.css"
+_STYLESHEET: Final = Path(settings.FILES_DIR) / "static" / "archive" / "page.css"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ rows name are there, unless such a row has been removed since: then another snap
 only when it is encrypted anew, and is then another version of it, told by when it was written.
 """
 
-import json
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ from .targets import Target
 
 logger = logging.getLogger(__name__)
 _SNAPSHOTS: Final = 5
-_LAST_BACKUP: Final = "last-backup.json"
 
 Recipients = Sequence[pyrage.x25519.Recipient]
 
@@ -56,7 +54,9 @@ def make_backup(
     manifest = _of_a_snapshot(target, recipients, copying)
     manifest = replace(manifest, digest=manifests.write(target, manifest))
     written = copying.bytes_written + manifest.database.size
-    _remember(manifest)
+    if settings.SDK_BACKUP_FILE:
+        # By its age the operations check tells when the last backup was made.
+        Path(settings.SDK_BACKUP_FILE).touch()
     fields = {"set": manifest.name, "files": len(manifest.files), "digest": manifest.digest}
     logger.info("backup_made", extra={"fields": fields})
     return Made(manifest, copying.written, written)
@@ -92,22 +92,6 @@ def remove_older(target: Target, keep: int) -> tuple[list[str], int]:
     for name in unneeded:
         target.remove(name)
     return old, len(unneeded)
-
-
-def last_backup() -> datetime | None:
-    """When this machine last made a backup; None if it has not, or that is not known."""
-    try:
-        noted = json.loads((settings.DATA_DIR / _LAST_BACKUP).read_text())
-        return datetime.fromisoformat(noted["taken_at"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-
-
-def _remember(manifest: Manifest) -> None:
-    path: Path = settings.DATA_DIR / _LAST_BACKUP
-    partial_file = path.with_suffix(".partial")
-    partial_file.write_text(json.dumps({"taken_at": manifest.taken_at.isoformat(), "set": manifest.name}))
-    partial_file.replace(path)
 
 
 class _Copying:

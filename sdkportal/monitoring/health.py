@@ -1,10 +1,11 @@
 """Health checks: whether this process answers, and whether it reaches database and broker."""
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from redis import Redis, RedisError
+from redis import RedisError
+
+from .broker import broker
 
 
 @require_safe
@@ -30,10 +31,8 @@ def _database_answers() -> bool:
 
 
 def _broker_answers() -> bool:
-    client = Redis.from_url(settings.CELERY_BROKER_URL, socket_timeout=2, socket_connect_timeout=2)
     try:
-        return bool(client.ping())
+        with broker() as client:
+            return bool(client.ping())
     except RedisError:
         return False
-    finally:
-        client.close()

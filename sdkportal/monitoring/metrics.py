@@ -16,6 +16,8 @@ from prometheus_client.core import GaugeMetricFamily
 from mailbox.administration import alarms, counterparts, quarantine
 from transport.certificate_watch.watch import held_certificates
 
+from .due_jobs import due_jobs
+
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -62,6 +64,19 @@ class _Collector:
             labels = [certificate.holder, certificate.use, certificate.fingerprint[:16]]
             ends.add_metric(labels, certificate.valid_until.timestamp())
         yield ends
+        yield from _due_jobs()
+
+
+def _due_jobs() -> Iterator[GaugeMetricFamily]:
+    number = GaugeMetricFamily("sdk_due_jobs", "Jobs that are due and that no worker holds.", labels=["kind"])
+    oldest = GaugeMetricFamily(
+        "sdk_oldest_due_job_seconds", "How long the oldest of them has been due.", labels=["kind"]
+    )
+    for due in due_jobs():
+        number.add_metric([due.kind], due.count)
+        oldest.add_metric([due.kind], due.oldest_seconds)
+    yield number
+    yield oldest
 
 
 def _may_read(request: HttpRequest) -> bool:

@@ -52,7 +52,10 @@ def kept(place) -> list[str]:
     return sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
 
 
-def test_what_is_restored_is_what_was_there_and_opens(mailbox, place, identity, scratch, capsys):
+def test_what_is_restored_is_what_was_there_and_opens(
+    mailbox, place, identity, scratch, settings, tmp_path, capsys
+):
+    settings.SDK_BACKUP_FILE = str(tmp_path / "last-backup")
     attachment = a_letter(mailbox)
     arrives(mailbox)
     a_member("Karin", mailbox)
@@ -77,7 +80,7 @@ def test_what_is_restored_is_what_was_there_and_opens(mailbox, place, identity, 
     assert scratch.ask("SELECT lease, due_at IS NOT NULL FROM access_point_outboundtransfer") == [
         (None, True)
     ]
-    assert making.last_backup() is not None
+    assert (tmp_path / "last-backup").exists()
 
 
 def test_nobody_reads_a_backup_without_the_key(mailbox, place, identity, capsys):

@@ -153,6 +153,7 @@ PAGES = {
     "difference": "/administration/funktioner/skillnad",
     "retention": "/administration/gallring/",
     "statistics": "/administration/statistik",
+    "operations check": "/administration/drift/",
     "administration log": "/administration/logg",
     "access log": "/administration/atkomstlogg",
 }

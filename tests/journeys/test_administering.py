@@ -168,3 +168,20 @@ def test_a_caseworker_chooses_what_to_be_told_of(two_nodes, caseworker):
     page.get_by_label(f"Mejl när något nytt kommer i {RECEPTION}").uncheck()
     page.get_by_role("button", name="Spara").click()
     expect(page.get_by_label(f"Mejl när något nytt kommer i {RECEPTION}")).not_to_be_checked()
+
+
+def test_an_administrator_has_the_node_checked_and_reads_what_to_do(two_nodes, caseworker):
+    eva = caseworker(two_nodes.habo, "Eva Holm")
+    page = eva.page
+    page.goto(f"{eva.url}/administration/")
+    page.get_by_role("link", name="Driftkontroll").click()
+    expect(page.get_by_text("Ingen kontroll har gjorts än.")).to_be_visible()
+    page.get_by_role("button", name="Kontrollera nu").click()
+    # The page asks for the result by itself.
+    expect(page.get_by_role("heading", name="Att åtgärda")).to_be_visible(timeout=120_000)
+    wrong = page.get_by_role("list", name="Att åtgärda")
+    expect(wrong.get_by_role("listitem").filter(has_text="Säkerhetskopia")).to_contain_text("SDK_BACKUP_FILE")
+    well = page.get_by_role("table", name="Fungerar")
+    expect(well.get_by_role("row").filter(has_text="Provmeddelande ut och in")).to_contain_text("AS4")
+    expect(page.get_by_role("button", name="Kontrollera nu")).to_be_visible()
+    eva.check_accessibility()

@@ -190,6 +190,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-certificate-begin": ("post", ADMINISTRATORS),
     "administration-certificate-import": ("post", ADMINISTRATORS),
     "administration-certificate-request": ("get", ADMINISTRATOR),
+    "administration-doctor": ("get", ADMINISTRATORS),
+    "administration-doctor-begin": ("post", ADMINISTRATORS),
     "administration-quarantine": ("get", ADMINISTRATORS),
     "administration-quarantine-remove": ("post", ADMINISTRATOR),
     "administration-counterparts": ("get", ADMINISTRATORS),

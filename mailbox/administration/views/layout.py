@@ -112,6 +112,7 @@ def _menu(request: PersonRequest) -> list[MenuGroup]:
         (
             _("Drift och loggar"),
             [
+                ("administration-doctor", _("Driftkontroll"), is_administrator),
                 ("administration-quarantine", _("Karantän"), is_administrator),
                 ("administration-counterparts", _("Motparter"), is_administrator),
                 ("transfer-log", _("Överföringar"), is_administrator or is_auditor),

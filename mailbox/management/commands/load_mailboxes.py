@@ -28,30 +28,36 @@ The file is JSON:
         try:
             content = json.loads(file.read_text())
             with transaction.atomic():
-                self._load(content)
+                boxes, people = load(content)
         except (OSError, ValueError) as error:
             raise CommandError(f"{file} cannot be read: {type(error).__name__}") from None
         except (KeyError, TypeError) as error:
             raise CommandError(f"{file}: {error} is missing or not of its form; see --help") from None
+        self.stdout.write(f"{boxes} mailboxes, {people} people")
 
-    def _load(self, content: dict[str, Any]) -> None:
-        participant = content["organisation"]
-        for item in (*content["mailboxes"], *content["people"]):
-            if not is_name(item["name"]):
-                raise CommandError("a name has line breaks or other signs that cannot be shown")
-        boxes = {}
-        for item in content["mailboxes"]:
-            boxes[item["address"]], _ = FunctionMailbox.objects.get_or_create(
-                participant_id=participant, address=item["address"], defaults={"name": item["name"]}
+
+def load(content: dict[str, Any]) -> tuple[int, int]:
+    """Make the mailboxes, people and roles that are not there yet; how many mailboxes and people were named.
+
+    Raises `CommandError` for names that cannot be shown, `KeyError` and `TypeError` for another form.
+    """
+    participant = content["organisation"]
+    for item in (*content["mailboxes"], *content["people"]):
+        if not is_name(item["name"]):
+            raise CommandError("a name has line breaks or other signs that cannot be shown")
+    boxes = {}
+    for item in content["mailboxes"]:
+        boxes[item["address"]], _ = FunctionMailbox.objects.get_or_create(
+            participant_id=participant, address=item["address"], defaults={"name": item["name"]}
+        )
+    for item in content["people"]:
+        person, _ = Person.add(item["subject"], item["name"])
+        for address in item.get("mailboxes", ()):
+            membership_role = Membership.Role.MANAGER if item.get("manager") else Membership.Role.MEMBER
+            Membership.objects.get_or_create(
+                person=person, mailbox=boxes[address], defaults={"role": membership_role}
             )
-        for item in content["people"]:
-            person, _ = Person.add(item["subject"], item["name"])
-            for address in item.get("mailboxes", ()):
-                membership_role = Membership.Role.MANAGER if item.get("manager") else Membership.Role.MEMBER
-                Membership.objects.get_or_create(
-                    person=person, mailbox=boxes[address], defaults={"role": membership_role}
-                )
-            for role in OrganisationRole.Role:
-                if item.get(role.value):
-                    appoint(participant, person, role)
-        self.stdout.write(f"{len(boxes)} mailboxes, {len(content['people'])} people")
+        for role in OrganisationRole.Role:
+            if item.get(role.value):
+                appoint(participant, person, role)
+    return len(boxes), len(content["people"])

@@ -1,0 +1,13 @@
+"""The broker as monitoring asks it: in a short time, and without trying again."""
+
+from django.conf import settings
+from redis import Redis
+
+_SECONDS = 2
+
+
+def broker() -> Redis:
+    """A client of the broker's server; whoever takes it closes it."""
+    return Redis.from_url(
+        settings.CELERY_BROKER_URL, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, retry=None
+    )
