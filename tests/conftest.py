@@ -43,6 +43,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
         connection.settings_dict["TEST"]["TEMPLATE"] = template
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _celery_configured() -> None:
+    """Celery reads its settings when they are first asked for: now, and not while a test has changed them."""
+    from sdkportal.celery import app
+
+    assert app.conf.broker_url
+
+
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     """What a process remembers for a while, though the last test's rows are gone."""
