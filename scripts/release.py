@@ -160,7 +160,12 @@ def verify(bundle: Path) -> None:
         )
         if done.returncode:
             raise ReleaseFailed(f"the bundle cannot be installed:\n{done.stdout}{done.stderr}")
-        _say(f"installed without a network: {sdkportal.__version__}")
+        # The code is that of the bundle, and starts: checks of files need neither settings nor services.
+        command = [str(target / ".venv/bin/sdkportal"), "sdkcheck", str(root / "sbom.cdx.json")]
+        done = subprocess.run([*apart, *command], cwd=temporary, check=False, capture_output=True, text=True)
+        if "Traceback" in done.stderr or done.returncode not in (1, 2):
+            raise ReleaseFailed(f"what is installed does not start:\n{done.stdout}{done.stderr}")
+        _say(f"installed and started without a network: {sdkportal.__version__}")
 
 
 def _notes(version: str, *, is_snapshot: bool) -> str:

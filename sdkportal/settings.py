@@ -50,8 +50,8 @@ INSTALLED_APPS = [
     "sdkportal.apps.PortalConfig",
 ]
 
-if DEMO:
-    # For its management commands; nothing in production imports it.
+if DEMO and not IS_INSTALLED:
+    # For its management commands; nothing in production imports it, and the wheel does not have it.
     INSTALLED_APPS.append("testbed")
 
 # The access point's process serves AS4 and nothing else: sdkportal.wsgi_access_point sets this.
@@ -156,7 +156,8 @@ if DEMO or DEBUG:
     WHITENOISE_USE_FINDERS = True
     WHITENOISE_AUTOREFRESH = True
     # Nothing is collected here, and WhiteNoise warns of a directory that does not exist.
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 # --- Celery: the broker only wakes workers, the database is the truth ------------------------
 

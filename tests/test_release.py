@@ -88,14 +88,21 @@ def test_the_wheel_has_every_file_of_ours_and_nothing_else(installed):
     if tracked.returncode:
         pytest.skip("this is no checkout of git")
     packages = ("sdkportal/", "mailbox/", "addressbook/", "transport/")
-    expected = {name for name in tracked.stdout.splitlines() if name.startswith(packages)}
+    expected = {
+        f"sdkportal_packages/{name}" for name in tracked.stdout.splitlines() if name.startswith(packages)
+    }
     beside = ("templates/", "static/", "locale/")
-    expected |= {f"sdkportal/{name}" for name in tracked.stdout.splitlines() if name.startswith(beside)}
+    expected |= {
+        f"sdkportal_packages/sdkportal/{name}"
+        for name in tracked.stdout.splitlines()
+        if name.startswith(beside)
+    }
     found = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
     found = {name for name in found if ".dist-info/" not in name}
     assert sorted(expected - found) == []
     assert [name for name in found if name.startswith(("testbed/", "tests/", "scripts/"))] == []
-    assert {"sdkportal/locale/en/LC_MESSAGES/django.mo", "sdkportal/templates/help/page.html"} <= found
+    beside_code = ("locale/en/LC_MESSAGES/django.mo", "templates/help/page.html")
+    assert {f"sdkportal_packages/sdkportal/{name}" for name in beside_code} | {"sdkportal.pth"} <= found
 
 
 def test_the_wheel_says_what_it_needs_and_what_its_command_is(installed):
@@ -107,9 +114,12 @@ def test_the_wheel_says_what_it_needs_and_what_its_command_is(installed):
 
 
 def test_the_wheel_runs_outside_of_a_checkout(installed, tmp_path):
-    """Styles are collected, pages are drawn in both languages, and its data are not beside the code."""
+    """Before the standard library's `mailbox`; pages are drawn, and data are not beside the code."""
     code = """
+import os
+import site
 import sys
+site.addsitedir(os.environ["INSTALLED"])
 sys.argv = ["sdkportal", "collectstatic", "--noinput", "--verbosity", "0"]
 from sdkportal.startup.command_line import main
 main()
@@ -133,7 +143,7 @@ print(sdkportal.__file__)
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
         cwd=tmp_path,
-        env={**own, "PYTHONPATH": str(installed), "SDK_ENVIRONMENT_FILE": str(environment)},
+        env={**own, "INSTALLED": str(installed), "SDK_ENVIRONMENT_FILE": str(environment)},
         capture_output=True,
         text=True,
         check=False,
@@ -142,8 +152,32 @@ print(sdkportal.__file__)
     assert done.returncode == 0, done.stderr
     told, code_file = done.stdout.split("\n")[:2]
     assert told == "Check now True /var/lib/sdkportal"
-    assert code_file == f"{installed}/sdkportal/__init__.py"
+    assert code_file == f"{installed}/sdkportal_packages/sdkportal/__init__.py"
     assert (tmp_path / "static" / "staticfiles.json").is_file()
+
+
+def test_the_wheel_checks_files_without_any_setting(installed, tmp_path):
+    code = """
+import os
+import site
+import sys
+site.addsitedir(os.environ["INSTALLED"])
+sys.argv = ["sdkportal", "sdkcheck", "missing"]
+from sdkportal.startup.command_line import main
+main()
+"""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SDK_")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env={**own, "INSTALLED": str(installed), "SDK_WORK_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_sbom_names_every_dependency_with_its_hashes(tmp_path):
