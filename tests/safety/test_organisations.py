@@ -18,6 +18,7 @@ from django.utils import timezone
 from addressbook.models import OwnFunction
 from mailbox import access, access_log
 from mailbox.administration import alarms, mailboxes, retention
+from mailbox.arrival_rules.decision import Conditions
 from mailbox.conversations import labels, notes, reassignment
 from mailbox.delivery.inbound import deliver
 from mailbox.drafts import composer
@@ -34,10 +35,15 @@ from mailbox.models import (
     OrganisationIdentity,
     OrganisationRole,
     Person,
+    Registration,
     RetentionProtocol,
     RetentionRule,
     WritingChoices,
 )
+from mailbox.registration import entries
+from mailbox.staffed_hours import calendars, duty_lists
+from mailbox.staffed_hours.calendar import Calendar
+from tests.mailbox.arrival_rules.build import a_rule
 from tests.safety.test_reach import (
     ELSEWHERE_TESTED,
     KNOWN_BY_TOKEN,
@@ -168,7 +174,25 @@ def what_is_written_with(side: Side) -> dict[str, object]:
         mailbox=side.mailbox, at=timezone.now(), written_by=side.people["member"]
     )
     Message.objects.filter(pk=side.message.pk).update(mailing=mailing)
-    return {"text_id": canned.pk, "list_id": listed.pk, "mailing_id": mailing.pk}
+    return {"text_id": canned.pk, "list_id": listed.pk, "mailing_id": mailing.pk} | what_managers_set(side)
+
+
+def what_managers_set(side: Side) -> dict[str, object]:
+    """A rule on arrival, a registration, staffed hours with an exception, time limits and a duty list."""
+    manager = side.people["manager"]
+    rule = a_rule(side.mailbox, f"{side.word}regeln", when=Conditions(words=(f"{side.word}ordet",)))
+    entry = entries.Entry(Registration.Kind.CASE, case_number=f"{side.word}-2026/1")
+    registered = entries.register(side.message.conversation_id, manager, entry)
+    owner = calendars.Owner(side.participant, side.mailbox)
+    calendars.save(manager, owner, Calendar())
+    calendars.set_exception(manager, owner, timezone.localdate(), (), f"{side.word}dagen")
+    duty_lists.set_duty_list(manager, side.mailbox, [side.people["member"]], 30)
+    organisation = Organisation.objects.get(participant_id=side.participant)
+    return {
+        "arrival_rule_id": rule.pk,
+        "registration_id": registered.pk,
+        "own_organisation_id": organisation.pk,
+    }
 
 
 def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
