@@ -48,8 +48,12 @@ class Leadership:
         }
         options = f"{parameters.pop('options', '')} {_KEEPALIVE}".strip()
         connection = psycopg.connect(**parameters, autocommit=True, options=options, connect_timeout=5)
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
-        if row is None or not row[0]:
+        try:
+            ((is_acquired,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchall()
+        except psycopg.Error:
+            connection.close()
+            raise
+        if not is_acquired:
             connection.close()
             return False
         self._connection = connection
