@@ -187,6 +187,14 @@ def verify(participant_id: str, *, expected: tuple[int, str] | None = None) -> I
         yield Fault(participant_id, expected[0], "cut-off")
 
 
+def organisations() -> set[str]:
+    """The participants that have an access log, also one of which only the head or only entries remain."""
+    return {
+        *AccessLogHead.objects.values_list("participant_id", flat=True),
+        *AccessLogEntry.objects.values_list("participant_id", flat=True).distinct().order_by(),
+    }
+
+
 def log_heads() -> None:
     """Write the head of every chain to the process's log, which is stored apart from the database."""
     for head in AccessLogHead.objects.order_by("participant_id"):

@@ -113,30 +113,22 @@ class EntryForm(forms.Form):
             self.add_error("basis", _("Skriv vilket gallringsbeslut du hänvisar till."))
 
 
+def _reason_field(required: str | Promise) -> LineField:
+    """Why a registration is ended; `required` is said where that is not written."""
+    errors: dict[str, Any] = {"required": required, "max_length": _TOO_LONG, "not_one_line": _NOT_ONE_LINE}
+    return LineField(max_length=LONGEST_REASON, error_messages=errors)
+
+
 class CorrectionForm(EntryForm):
     """What messages are to be registered as instead, and why."""
 
-    why = LineField(
-        max_length=LONGEST_REASON,
-        error_messages={
-            "required": lazy("Skriv varför registreringen rättas."),
-            "max_length": _TOO_LONG,
-            "not_one_line": _NOT_ONE_LINE,
-        },
-    )
+    why = _reason_field(lazy("Skriv varför registreringen rättas."))
 
 
 class WithdrawalForm(forms.Form):
     """Why a registration is withdrawn."""
 
-    why = LineField(
-        max_length=LONGEST_REASON,
-        error_messages={
-            "required": lazy("Skriv varför registreringen återtas."),
-            "max_length": _TOO_LONG,
-            "not_one_line": _NOT_ONE_LINE,
-        },
-    )
+    why = _reason_field(lazy("Skriv varför registreringen återtas."))
 
 
 class MailboxRegistrationForm(forms.Form):

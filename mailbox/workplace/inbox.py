@@ -216,8 +216,8 @@ def page_across(
     order = order if order in orders else orders[0]
     filters = filters or Filters()
     selective = _selective(filters)
-    if filters.status in _FOUND_BY_INDEX:
-        of_status = _FOUND_BY_INDEX[filters.status]()
+    if filters.status is not None and filters.status in _FOUND_BY_INDEX:
+        of_status = _STATUSES[filters.status]()
         selective.append(_Selective(of_status, of_status, _OFTEN))
     # What few conversations meet is found by its own index, and sorted.
     is_rare = any(_is_rare(scope, condition) for condition in selective)
@@ -441,14 +441,10 @@ _STATUSES: Final[dict[Status, Callable[[], Q]]] = {
     Status.FAILED: lambda: Q(is_not_delivered=True),
     Status.DONE: lambda: Q(state=Conversation.State.DONE),
 }
-# Of statuses that few conversations have, what an index finds.
-_FOUND_BY_INDEX: Final[dict[Status | None, Callable[[], Q]]] = {
-    Status.DUE: _is_due,
-    Status.LATE: _is_late,
-    Status.PRIORITY: lambda: Q(is_priority=True),
-    Status.UNREGISTERED: lambda: _UNREGISTERED,
-    Status.FAILED: lambda: Q(is_not_delivered=True),
-}
+# Statuses that few conversations have, which an index finds.
+_FOUND_BY_INDEX: Final = frozenset(
+    {Status.DUE, Status.LATE, Status.PRIORITY, Status.UNREGISTERED, Status.FAILED}
+)
 
 
 def _with_unread(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:

@@ -10,7 +10,6 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 
 from mailbox import access_log
-from mailbox.models import AccessLogEntry, AccessLogHead
 from transport.storage import blobs
 from transport.storage.encryption.errors import AtRestError
 from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTextField
@@ -77,11 +76,7 @@ def _faults_of_model(model: type[models.Model], fields: list[Any], counts: Count
 
 
 def _faults_of_logs(counts: Counter[str]) -> Iterator[str]:
-    known = {
-        *AccessLogHead.objects.values_list("participant_id", flat=True),
-        *AccessLogEntry.objects.values_list("participant_id", flat=True).distinct().order_by(),
-    }
-    for participant_id in sorted(known):
+    for participant_id in sorted(access_log.organisations()):
         found = list(access_log.verify(participant_id))
         yield from (f"access log of {participant_id}: entry {each.number} {each.what}" for each in found)
         if not found:

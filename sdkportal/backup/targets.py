@@ -15,6 +15,8 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from storages.backends.s3 import S3Storage
 
+from transport.storage import blobs
+
 from .errors import BackupError
 
 _CHUNK: Final = 1024 * 1024
@@ -98,7 +100,7 @@ class _Directory:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-        _sync(path.parent)
+        blobs.sync(path.parent)
         return counted.piece
 
     def open(self, name: str) -> BinaryIO:
@@ -174,11 +176,3 @@ def verified(target: Target, name: str, piece: Piece) -> Iterator[BinaryIO]:
             raise BackupError(f"{name} is not what was written: its length or hash differs")
         source.seek(0)
         yield source
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

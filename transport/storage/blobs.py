@@ -65,7 +65,7 @@ def store(name: str, content: BinaryIO, binding: BlobBinding) -> str:
     path = _path_of(stored)
     # What is not a local directory is an object store, which keeps what it has acknowledged.
     if path is not None:
-        _sync(path)
+        sync(path)
         _sync_directories(path.parents[:4])
     return stored
 
@@ -100,9 +100,9 @@ def seal_again(name: str, binding: BlobBinding) -> None:
             beside.chmod(settings.FILE_UPLOAD_PERMISSIONS)
             for chunk in sealed.chunks():
                 target.write(chunk)
-        _sync(beside)
+        sync(beside)
         beside.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def sealed_with(name: str) -> UUID | None:
@@ -180,18 +180,19 @@ def _path_of(name: str) -> Path | None:
 
 def _sync_directories(directories: Sequence[Path]) -> None:
     """Make the entry of a new file safe, and those of its directories where this process has not done so."""
-    _sync(directories[0])
+    sync(directories[0])
     for directory, parent in pairwise(directories):
         status = directory.stat()
         identity = (directory, status.st_dev, status.st_ino)
         if identity not in _safe_directories:
-            _sync(parent)
+            sync(parent)
             if len(_safe_directories) >= _MOST_REMEMBERED:
                 _safe_directories.clear()
             _safe_directories.add(identity)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or a directory's entries, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

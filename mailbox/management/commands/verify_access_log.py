@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailbox.access_log import verify
-from mailbox.models import AccessLogEntry, AccessLogHead
+from mailbox import access_log
+from mailbox.models import AccessLogHead
 
 _WHAT = {
     "missing": "is missing",
@@ -32,14 +32,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, organisations: list[str], kept: str | None, **options: Any) -> None:
-        known = {
-            *AccessLogHead.objects.values_list("participant_id", flat=True),
-            *AccessLogEntry.objects.values_list("participant_id", flat=True).distinct().order_by(),
-        }
-        chosen = organisations or sorted(known)
+        chosen = organisations or sorted(access_log.organisations())
         is_sound = True
         for participant_id in chosen:
-            faults = list(verify(participant_id, expected=_head(kept, chosen)))
+            faults = list(access_log.verify(participant_id, expected=_head(kept, chosen)))
             for fault in faults:
                 self.stdout.write(f"{participant_id}: {fault.number}: {_WHAT[fault.what]}")
             if faults:
