@@ -119,7 +119,7 @@ def test_a_stored_file_is_whole_and_synced_before_its_name_is_given(monkeypatch)
 @pytest.mark.django_db
 def test_a_new_directory_is_synced_into_the_one_above_and_a_known_one_is_not_again(monkeypatch, settings):
     synced = []
-    monkeypatch.setattr(blobs, "_sync", synced.append)
+    monkeypatch.setattr(blobs, "sync", synced.append)
     root = Path(settings.MEDIA_ROOT)
     first = f"of-{uuid.uuid4()}/2026/11/25"
     paths = [Path(default_storage.path(a_file(f"{first}/{name}", b"x"))) for name in ("a", "b")]
