@@ -28,7 +28,7 @@ test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime 
 test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not whole and not slow" $(ARGS)
 
-# Every kind of odd value in every parameter of every address: `make test` tries a third.
+# Every kind of odd value in every parameter of every address, as every role: `make test` tries a part of it.
 test-odd: $(VENV)/.installed bubblewrap gettext clamav
 	SDK_TEST_EVERYTHING=1 $(RUN)/python -m pytest -n 2 tests/safety/test_odd_parameters.py $(ARGS)
 
