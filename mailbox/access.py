@@ -42,7 +42,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from transport.message_api.api import ApiClient, FunctionRoute
 
@@ -177,7 +177,7 @@ def current_memberships() -> Q:
     locks = OrganisationLock.objects.filter(
         person=OuterRef("person"), participant_id=OuterRef("mailbox__participant_id")
     )
-    return (Q(ends_at=None) | Q(ends_at__gt=timezone.now())) & Q(~Exists(locks))
+    return (Q(ends_at=None) | Q(ends_at__gt=Now())) & Q(~Exists(locks))
 
 
 def current_roles() -> Q:

@@ -83,9 +83,13 @@ def notes_of(conversation: Conversation) -> QuerySet[Note]:
 def mentions_of(person: Person) -> QuerySet[Mention]:
     """Mentions of the person in notes that they have not seen yet, the newest first."""
     seen = access.notes_of(person)
-    rows = Mention.objects.filter(person=person, seen_at=None, note__in=seen)
-    rows = rows.select_related("note__conversation__mailbox", "note__written_by")
-    return rows.order_by("-note__at", "-pk")
+    rows = Mention.objects.filter(person_id=person.pk, seen_at=None, note__in=seen)
+    return with_notes(rows).order_by("-note__at", "-pk")
+
+
+def with_notes(rows: QuerySet[Mention]) -> QuerySet[Mention]:
+    """The mentions, each with its note, who wrote it, and where."""
+    return rows.select_related("note__conversation__mailbox", "note__written_by")
 
 
 def mark_seen(conversation: Conversation, person: Person) -> None:

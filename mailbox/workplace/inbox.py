@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BigIntegerField, Exists, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 
@@ -21,9 +22,11 @@ from mailbox.models import (
     Label,
     Labelling,
     Message,
+    Person,
     ReadMark,
     SearchEntry,
 )
+from mailbox.prepared_query import PreparedQuery
 from mailbox.search.hashes import NUMBER, token
 from mailbox.search.words import as_number
 from transport.storage.encryption.keys import search_key
@@ -97,7 +100,7 @@ class _Selective:
     often: int
 
 
-class _Each(Func):
+class EachKey(Func):
     """A row for each key of a subquery."""
 
     function = "UNNEST"
@@ -128,32 +131,40 @@ class Filters:
         return self != Filters()
 
 
-def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
-    """The person's mailboxes, each with its numbers of new conversations and of drafts."""
+def mailboxes_with_counts(person: Person) -> list[FunctionMailbox]:
+    """The person's mailboxes, each with its numbers of new, open and unassigned conversations."""
+    return _MAILBOXES_WITH_COUNTS.instances(FunctionMailbox, person)
+
+
+def _mailboxes_with_counts(person: Person) -> QuerySet[FunctionMailbox]:
     of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
     unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
     inbox = counted(Conversation.objects.filter(_in_view(View.INBOX, person), mailbox=OuterRef("pk")))
     unassigned = counted(
         Conversation.objects.filter(_in_view(View.UNASSIGNED, person), mailbox=OuterRef("pk"))
     )
-    mine = counted(Conversation.objects.filter(_in_view(View.MINE, person), mailbox=OuterRef("pk")))
-    drafts = counted(written_drafts(Draft.objects.filter(mailbox=OuterRef("pk"))))
     return (
         mailboxes_of(person)
         .annotate(
             unread_count=unread,
             inbox_count=inbox,
             unassigned_count=unassigned,
-            mine_count=mine,
-            draft_count=drafts,
             is_managed=Q(pk__in=access.mailboxes_with_rules_of(person).values("pk")),
         )
         .order_by("name", "pk")
     )
 
 
-def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
+_MAILBOXES_WITH_COUNTS: Final = PreparedQuery(_mailboxes_with_counts)
+
+
+def counts(mailbox: FunctionMailbox, person: Person) -> dict[View, int]:
     """The number of conversations in each view, `capped_count.MOST` + 1 at most, in one query."""
+    found = _COUNTS.row(person, mailbox.pk) or (0,) * len(View)
+    return dict(zip(View, found, strict=True))
+
+
+def _counts(person: Person, mailbox_id: int) -> QuerySet[FunctionMailbox, Any]:
     of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"))
     columns = {
         view.name: counted(
@@ -163,8 +174,10 @@ def counts(mailbox: FunctionMailbox, person: Viewer) -> dict[View, int]:
         )
         for view in View
     }
-    found = FunctionMailbox.objects.filter(pk=mailbox.pk).annotate(**columns).values(*columns).get()
-    return {view: found[view.name] for view in View}
+    return FunctionMailbox.objects.filter(pk=mailbox_id).annotate(**columns).values_list(*columns)
+
+
+_COUNTS: Final = PreparedQuery(_counts)
 
 
 def count_in(mailbox: FunctionMailbox, person: Viewer, view: View) -> int:
@@ -178,7 +191,7 @@ def keys_in(
 ) -> list[int]:
     """The keys of the conversations in a view, the latest first, `most` of them."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _narrowed(_with_latest_out(_with_unread(rows, person)), _scope_of(mailbox), filters)
+    rows = _narrowed(_with_unread(rows, person), _scope_of(mailbox), filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
@@ -222,11 +235,11 @@ def page_across(
     # What few conversations meet is found by its own index, and sorted.
     is_rare = any(_is_rare(scope, condition) for condition in selective)
     rows = scope.known if is_rare else Conversation.objects.all()
-    rows = _with_latest_out(_with_unread(rows.filter(_in_view(view, person)), person))
+    rows = _with_unread(rows.filter(_in_view(view, person)), person)
     rows = _narrowed(rows, scope, filters, walks=not is_rare)
     if not is_rare:
         first_of_each = first_rows(rows.filter(mailbox=OuterRef("pk")), order, after).values("pk")
-        rows = Conversation.objects.filter(pk__in=boxes.annotate(key=_Each(first_of_each)).values("key"))
+        rows = Conversation.objects.filter(pk__in=boxes.annotate(key=EachKey(first_of_each)).values("key"))
     return page_in(_for_rows(rows.select_related("mailbox"), person), order, after)
 
 
@@ -235,22 +248,25 @@ def keys_across(
 ) -> list[int]:
     """The keys of the conversations in a view across mailboxes, the latest first, `most` of them."""
     _boxes, scope = _across(person, mailbox_ids)
-    rows = _with_latest_out(_with_unread(scope.known.filter(_in_view(view, person)), person))
+    rows = _with_unread(scope.known.filter(_in_view(view, person)), person)
     rows = _narrowed(rows, scope, filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
+def is_cheap_to_count(view: View, filters: Filters) -> bool:
+    """Whether counting a view across mailboxes costs no more than a mailbox's own views, which count open
+    conversations."""
+    has_only_status = filters == Filters(status=filters.status)
+    return has_only_status and (filters.status is None or view in _OPEN_VIEWS)
+
+
 def counted_across(
-    person: Viewer, view: View, filters: Filters, *, mailbox_ids: Collection[int] = ()
-) -> Func | None:
-    """An expression for the number of conversations in a view across mailboxes; None where it could cost more
-    than that of a mailbox's own views, which count open conversations."""
-    is_cheap = filters == Filters(status=filters.status)
-    if not is_cheap or (filters.status is not None and view not in _OPEN_VIEWS):
-        return None
+    person: Viewer, view: View, status: Status | None, mailbox_ids: Collection[int] = ()
+) -> Func:
+    """An expression for the number of conversations in a view across mailboxes."""
     _boxes, scope = _across(person, mailbox_ids)
     rows = _with_unread(scope.known.filter(_in_view(view, person)), person)
-    return counted(_narrowed(rows, scope, filters))
+    return counted(_narrowed(rows, scope, Filters(status=status)))
 
 
 def drafts_of(
@@ -279,16 +295,7 @@ def reference_hash(mailbox: FunctionMailbox, reference: str) -> int:
 
 def not_delivered(person: Viewer) -> QuerySet[Conversation]:
     """Open conversations of the person whose latest sent message has not been delivered, or perhaps not."""
-    return _with_latest_out(conversations_of(person).filter(_OPEN, is_not_delivered=True))
-
-
-def _with_latest_out(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
-    latest_out = _latest_message().filter(direction=Message.Direction.OUT)
-    return rows.annotate(
-        last_state=Subquery(latest_out.values("delivery_state")[:1]),
-        last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
-        last_out_at=Subquery(latest_out.values("at")[:1]),
-    )
+    return conversations_of(person).filter(_OPEN, is_not_delivered=True)
 
 
 def _latest_message() -> QuerySet[Message]:
@@ -322,8 +329,16 @@ def _in_view(view: View, person: Viewer) -> Q:
 
 def _for_rows(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:
     """The conversations with what `rows.rows_of` shows of each."""
-    rows = _with_latest_out(_with_unread(rows, person)).select_related("assignee")
-    return rows.annotate(last_message_id=Subquery(_latest_message().values("pk")[:1]))
+    latest_out = _latest_message().filter(direction=Message.Direction.OUT)
+    return (
+        _with_unread(rows, person)
+        .select_related("assignee")
+        .annotate(
+            last_state=Subquery(latest_out.values("delivery_state")[:1]),
+            last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
+            last_message_id=Subquery(_latest_message().values("pk")[:1]),
+        )
+    )
 
 
 def _scope_of(mailbox: FunctionMailbox) -> _Scope:
@@ -337,7 +352,7 @@ def _across(person: Viewer, mailbox_ids: Collection[int]) -> tuple[QuerySet[Func
     if mailbox_ids:
         boxes = boxes.filter(pk__in=mailbox_ids)
     latest = Conversation.objects.filter(mailbox=OuterRef("pk")).order_by("-last_activity_at", "-pk")
-    keys = boxes.annotate(key=_Each(latest.values("pk")[:_SAMPLE_OF_EACH])).values("key")
+    keys = boxes.annotate(key=EachKey(latest.values("pk")[:_SAMPLE_OF_EACH])).values("key")
     known = Conversation.objects.filter(mailbox__in=boxes)
     return boxes, _Scope(known, Conversation.objects.filter(pk__in=keys), is_across=True)
 
@@ -422,7 +437,7 @@ def is_urgent() -> Q:
 
 
 def _is_late() -> Q:
-    return _OPEN & Q(limit_at__lt=timezone.now())
+    return _OPEN & Q(limit_at__lt=Now())
 
 
 def _midnight(day: date) -> datetime:

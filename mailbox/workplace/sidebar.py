@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -11,10 +12,11 @@ from django.utils.translation import gettext as _
 
 from mailbox import access
 from mailbox.conversations.addresses import with_query
-from mailbox.models import Conversation, FunctionMailbox, Mention, Person, SavedView
+from mailbox.models import Conversation, FunctionMailbox, Mention, Person
+from mailbox.prepared_query import PreparedQuery
 
 from . import inbox, saved_views, worklist
-from .capped_count import counted
+from .capped_count import counted, in_figures
 from .inbox import View
 from .list_query import NAMES
 
@@ -29,17 +31,26 @@ class SidebarLink:
     is_current: bool = False
     is_urgent: bool = False
 
+    @property
+    def figures(self) -> str:
+        """The number as it is shown; empty where it is not known."""
+        return "" if self.count is None else in_figures(self.count)
+
 
 @dataclass(frozen=True, slots=True)
 class SidebarMailbox:
-    """A mailbox with its views; of one that is not shown only two, which tell if something is to be done."""
+    """A mailbox with its views; of one that is not shown only two, which tell if something is to be done.
+
+    `unread` says how many conversations are new, and is empty where none is. Some people have hundreds of
+    mailboxes: what can be made here is not made by the template.
+    """
 
     key: int
     name: str
     url: str
     is_open: bool
     is_current: bool
-    unread_count: int
+    unread: str
     views: Sequence[SidebarLink]
     has_rules: bool = False
 
@@ -65,10 +76,11 @@ def sidebar_of(
 ) -> Sidebar:
     """The sidebar beside a mailbox's list, with the views' `counts`, beside the list across mailboxes with
     the address `shown_across`, or beside the start page. A fixed number of queries."""
-    boxes = list(inbox.mailboxes_with_counts(person))
+    boxes = inbox.mailboxes_with_counts(person)
     writable = mailbox or (boxes[0] if len(boxes) == 1 else None)
     saved = saved_views.views_of(person)
-    found = _counts(person, saved) if boxes else {}
+    found = _counts(person) if boxes else {}
+    in_saved = saved_views.counts(person, saved) if boxes else {}
     return Sidebar(
         reverse("write", args=[writable.pk]) if writable is not None else "",
         _waiting(found) if boxes else [],
@@ -76,7 +88,7 @@ def sidebar_of(
             SidebarLink(
                 view.name,
                 with_query(reverse("all-mailboxes"), view.address),
-                found.get(_name_of_count(view)),
+                in_saved.get(view.pk),
                 view.address == shown_across,
             )
             for view in saved
@@ -87,6 +99,7 @@ def sidebar_of(
 
 def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View | None) -> SidebarMailbox:
     annotations: dict[str, Any] = vars(box)
+    unread = annotations["unread_count"]
     url = reverse("mailbox", args=[box.pk])
     brief = {View.INBOX: annotations["inbox_count"], View.UNASSIGNED: annotations["unassigned_count"]}
     shown = counts if counts is not None else brief
@@ -97,7 +110,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         url=url,
         is_open=box.is_open,
         is_current=counts is not None,
-        unread_count=annotations["unread_count"],
+        unread=_("%(n)s nya") % {"n": in_figures(unread)} if unread else "",
         has_rules=annotations["is_managed"],
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
@@ -108,35 +121,31 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
     )
 
 
-def _counts(person: Person, saved: Sequence[SavedView]) -> dict[str, int]:
-    """The number of things that wait for the person in all mailboxes, and of conversations in saved views, in
-    one query."""
-    counters = saved_views.counters(person, saved)
-    of_views = {_name_of_count(view): counters[view.pk] for view in saved if view.pk in counters}
+def _counts(person: Person) -> dict[str, int]:
+    """The number of things that wait for the person in all mailboxes, in one query."""
+    found = _COUNTS.row(person) or (0,) * len(_COUNTED)
+    return dict(zip(_COUNTED, found, strict=True))
+
+
+def _counts_of(person: Person) -> QuerySet[Person, Any]:
     mine = Conversation.objects.filter(
-        mailbox__in=access.mailboxes_of(person), assignee=person, state=Conversation.State.OPEN
+        mailbox__in=access.mailboxes_of(person), assignee_id=person.pk, state=Conversation.State.OPEN
     )
     mentions = Mention.objects.filter(
-        person=person, seen_at=None, note__conversation__mailbox__in=access.mailboxes_of(person)
+        person_id=person.pk, seen_at=None, note__conversation__mailbox__in=access.mailboxes_of(person)
     )
-    found: dict[str, int] = (
-        Person.objects.filter(pk=person.pk)
-        .annotate(
-            mine=counted(mine),
-            mentioned=counted(mentions),
-            due=counted(mine.filter(due_on__lte=timezone.localdate())),
-            failed=counted(inbox.not_delivered(person)),
-            urgent=counted(worklist.urgent(person)),
-            **of_views,
-        )
-        .values("mine", "mentioned", "due", "failed", "urgent", *of_views)
-        .get()
-    )
-    return found
+    counts = {
+        "mine": counted(mine),
+        "mentioned": counted(mentions),
+        "due": counted(mine.filter(due_on__lte=timezone.localdate())),
+        "failed": counted(inbox.not_delivered(person)),
+        "urgent": counted(worklist.urgent(person)),
+    }
+    return Person.objects.filter(pk=person.pk).annotate(**counts).values_list(*_COUNTED)
 
 
-def _name_of_count(view: SavedView) -> str:
-    return f"view_{view.pk}"
+_COUNTED: Final = ("mine", "mentioned", "due", "failed", "urgent")
+_COUNTS: Final = PreparedQuery(_counts_of)
 
 
 def _waiting(found: dict[str, int]) -> list[SidebarLink]:
