@@ -14,6 +14,8 @@ import django
 
 def main(participant: str, sender: str, recipient: str) -> int:
     django.setup()
+    from django.db import transaction
+
     from tests.transport.protocol.build import a_message
     from transport.message_service import orders
     from transport.protocol.identifiers import ParticipantId
@@ -30,7 +32,8 @@ def main(participant: str, sender: str, recipient: str) -> int:
                 sender_function=sender,
                 recipient_function=recipient,
             )
-            ordered.append(str(orders.order(message, actor="bench")))
+            with transaction.atomic():
+                ordered.append(str(orders.order(message, actor="bench")))
         print("ordered", *ordered, flush=True)
     return 0
 

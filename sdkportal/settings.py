@@ -188,6 +188,7 @@ CELERY_TASK_ROUTES = {
 }
 # At most so many of the workers wait for one counterpart (an access point, a web hook's server) at a time.
 SDK_COUNTERPART_SHARE = env.number("SDK_COUNTERPART_SHARE", 2)
+SDK_SLOW_SERVER_SECONDS = env.number("SDK_SLOW_SERVER_SECONDS", 5)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

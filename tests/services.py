@@ -40,6 +40,8 @@ class _Services:
         os.environ["SDK_DEMO"] = "1"
         # Tests change what the federation says, and look at once.
         os.environ["SDK_ANSWER_MEMORY_SECONDS"] = "0"
+        # A server in a test is no slower than the machine that runs all of them.
+        os.environ["SDK_SLOW_SERVER_SECONDS"] = "30"
         os.environ["SDK_DATABASE_URL"] = self.postgres.url("sdkportal")
         os.environ["SDK_POSTGRESQL_PROGRAMS"] = str(POSTGRESQL_PROGRAMS)
         os.environ["SDK_BROKER_URL"] = self.valkey.url

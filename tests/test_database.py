@@ -9,9 +9,10 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BigIntegerField, Value
 from django.db.models.functions import Cast
+from psycopg_pool import ConnectionPool
 
 from mailbox.models import FunctionMailbox, SearchEntry
-from sdkportal.postgresql import prepare_statements
+from sdkportal.postgresql import pool_connections, prepare_statements
 
 pytestmark = pytest.mark.django_db
 NUMBERS = (0, -1, 2**31 - 1, -(2**31), 2**31, -(2**31) - 1, 2**40, 2**63 - 1, -(2**63))
@@ -85,3 +86,56 @@ def test_the_operator_may_say_that_nothing_is_prepared(monkeypatch, settings):
     settings.SDK_DATABASE_PREPARES = False
     prepare_statements()
     assert settings.DATABASES["default"]["OPTIONS"] == {}
+
+
+@pytest.fixture
+def pooled(monkeypatch):
+    """A connection as a process that serves pages makes it: from a pool."""
+    database = settings.DATABASES["default"]
+    monkeypatch.setitem(database, "OPTIONS", {**database["OPTIONS"]})
+    monkeypatch.setitem(database, "CONN_MAX_AGE", 0)
+    monkeypatch.setattr(settings, "SDK_DATABASE_POOL", 1)
+    pool_connections()
+    made = connections.create_connection("default")
+    yield made
+    made.close()
+    made.close_pool()
+
+
+def server_process(database: BaseDatabaseWrapper) -> int:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+def end(process: int) -> None:
+    """The server closes a connection, and has done so when this returns."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [process])
+
+
+def test_a_connection_that_the_server_has_closed_is_not_given_out_by_the_pool(pooled):
+    first = server_process(pooled)
+    pooled.close()
+    assert server_process(pooled) == first
+    pooled.close()
+    end(first)
+    assert server_process(pooled) != first
+
+
+def test_a_pool_s_connection_is_given_out_without_asking_the_server(pooled, monkeypatch):
+    server_process(pooled)
+    pooled.close()
+    asked = []
+    monkeypatch.setattr(ConnectionPool, "check_connection", asked.append)
+    server_process(pooled)
+    assert asked == []
+
+
+def test_a_connection_that_the_server_has_closed_is_made_anew_by_a_worker(worker_s):
+    first = server_process(worker_s)
+    worker_s.close_if_unusable_or_obsolete()
+    assert server_process(worker_s) == first
+    end(first)
+    worker_s.close_if_unusable_or_obsolete()
+    assert server_process(worker_s) != first

@@ -1,12 +1,14 @@
 """The backend, as ENGINE names it."""
 
 import contextlib
+import select
 from collections.abc import Sequence
 from typing import Any, Self
 
 from django.db.backends.postgresql import base, operations
-from psycopg import ClientCursor, Cursor
+from psycopg import ClientCursor, Connection, Cursor, OperationalError
 from psycopg.types.numeric import Int8
+from psycopg_pool import ConnectionPool
 
 _INT4 = range(-(2**31), 2**31)
 _MOST_VALUES = 2**16 - 1
@@ -43,6 +45,25 @@ class ServerBindingCursor(base.CursorMixin, Cursor[Any]):
         return self
 
 
+def check(connection: Connection[Any]) -> None:
+    """Raise `psycopg.OperationalError` if the server has closed an idle connection."""
+    if connection.closed or _has_news(connection):
+        ConnectionPool.check_connection(connection)
+
+
+def _has_news(connection: Connection[Any]) -> bool:
+    """Whether the server has said something on an idle connection, as it does where it closes one.
+
+    To ask each time costs a round trip and a transaction, for each request and task.
+    """
+    try:
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+    except (OSError, ValueError, OperationalError):
+        return True
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """PostgreSQL."""
 
@@ -53,6 +74,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if given["cursor_factory"] is base.ServerBindingCursor:
             given["cursor_factory"] = ServerBindingCursor
         return given
+
+    @property
+    def pool(self) -> Any:
+        """The pool of this process, as Django makes it, but for how it checks a connection."""
+        found = super().pool
+        if found is not None:
+            found._check = check
+        return found
+
+    def is_usable(self) -> bool:
+        if self.connection is not None and not _has_news(self.connection):
+            return not self.connection.closed
+        usable: bool = super().is_usable()
+        return usable
 
     def __del__(self) -> None:
         """A thread that ended without closing its connection gives it back: its pool would miss it."""

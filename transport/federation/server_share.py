@@ -16,8 +16,6 @@ from typing import Final
 from django.conf import settings
 from django.core.cache import BaseCache, caches
 
-# A server that took longer than this was slow, whether it answered or not.
-_SLOW_SECONDS: Final = 5.0
 _REST_SECONDS: Final = 30
 # For so long a slot is waited for: many lookups at once are answered one after the other by a quick server.
 _WAIT_SECONDS: Final = 2.0
@@ -34,7 +32,8 @@ class ServerBusy(Exception):
 def slot_at(server: str, seconds: float) -> Generator[None, None, None]:
     """Occupy one of SDK_COUNTERPART_SHARE slots at the server while the body runs, at most so many seconds.
 
-    Raises `ServerBusy`.
+    A server that takes longer than SDK_SLOW_SERVER_SECONDS is slow, whether it answers or not. Raises
+    `ServerBusy`.
     """
     cache = caches["rates"]
     name = hashlib.sha256(server.encode()).hexdigest()
@@ -47,7 +46,7 @@ def slot_at(server: str, seconds: float) -> Generator[None, None, None]:
     try:
         yield
     finally:
-        if time.monotonic() - begun > _SLOW_SECONDS:
+        if time.monotonic() - begun > settings.SDK_SLOW_SERVER_SECONDS:
             cache.set(slow, 1, _REST_SECONDS)
         if cache.get(slot) == token:
             cache.delete(slot)

@@ -33,6 +33,7 @@ from .malware import quarantine
 from .message_types import registry
 from .message_types.verdicts import Accept, AcceptReceipt, Discard, Reject, Retry, Verdict
 from .models import IncomingMessage, Organisation
+from .organisations.served import served_organisation
 from .states import IncomingState
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,11 @@ def is_served(participant: ParticipantId, document_type: DocumentType) -> bool:
     """Whether this message service accepts the document type for the participant (C3.2.1 2.5 a)."""
     if registry.of_document_type(document_type) is None:
         return False
-    return Organisation.objects.filter(participant_id=participant.value).exists()
+    try:
+        served_organisation(participant.value)
+    except Organisation.DoesNotExist:
+        return False
+    return True
 
 
 def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: ParticipantId) -> None:
@@ -56,7 +61,7 @@ def envelope_arrived(transfer_id: UUID, sender: ParticipantId, recipient: Partic
     now = timezone.now()
     row = IncomingMessage(
         transfer_id=transfer_id,
-        organisation_id=Organisation.objects.values_list("pk", flat=True).get(participant_id=recipient.value),
+        organisation_id=served_organisation(recipient.value).pk,
         sender=sender.value,
         arrived_at=now,
         due_at=now,

@@ -20,6 +20,7 @@ from transport.storage import blobs
 
 from . import transitions
 from .models import IncomingMessage, Organisation, OutgoingMessage
+from .organisations.served import served_organisation
 from .states import OutgoingState
 from .tracking import deadlines
 
@@ -43,11 +44,10 @@ def order(message: Message, *, actor: str) -> UUID:
 
     `actor` goes into the history. Raises `MessageInvalid`, `SenderUnknown`, `CharacterNotAllowed`.
     """
-    organisation = Organisation.objects.filter(
-        participant_id=message.header.sender.identifier.extension
-    ).first()
-    if organisation is None:
-        raise SenderUnknown("the sender is not served here")
+    try:
+        organisation = served_organisation(message.header.sender.identifier.extension)
+    except Organisation.DoesNotExist:
+        raise SenderUnknown("the sender is not served here") from None
     with _scratch() as payload:
         write_message(message, cast(BinaryIO, payload))
         payload.seek(0)

@@ -33,7 +33,7 @@ def fetch(server: RawServer, path: str = "") -> bytes:
 def _short_deadlines(settings, monkeypatch):
     settings.SDK_COUNTERPART_SHARE = 2
     settings.SDK_HTTP_TIMEOUT_SECONDS = 2
-    monkeypatch.setattr(server_share, "_SLOW_SECONDS", 1.0)
+    settings.SDK_SLOW_SERVER_SECONDS = 1
     monkeypatch.setattr(server_share, "_WAIT_SECONDS", 0.2)
 
 
