@@ -81,6 +81,14 @@ def synchronise(base_url: str, *, force: bool = False) -> SyncRun:
     return run
 
 
+def latest_copy_age_seconds() -> float | None:
+    """How long ago the address book was copied whole; None if it never was."""
+    run = SyncRun.objects.filter(error="").exclude(finished_at=None).first()
+    if run is None or run.finished_at is None:
+        return None
+    return (timezone.now() - run.finished_at).total_seconds()
+
+
 def _close_interrupted_runs() -> None:
     """Mark runs as interrupted whose process was killed."""
     began = timezone.now() - _LONGEST_RUN

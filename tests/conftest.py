@@ -48,7 +48,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 def _emptied_where_rows_are():
     """After a test with transactions of its own, only the tables that hold rows are emptied, row by row.
 
-    To truncate a hundred tables, and to register content types and permissions again, costs ten times as much.
+    To truncate a hundred tables, and to register content types and permissions again, costs ten times as
+    much.
     """
     from django.core.management.commands import flush
 

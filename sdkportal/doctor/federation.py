@@ -1,7 +1,6 @@
 """Checks of what the federation says of this node: SML, SMP, CertPub, CRL and OCSP, address book."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from urllib.parse import urljoin
 
 from cryptography import x509
@@ -9,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from addressbook.models import SyncRun
+from addressbook.synchronisation import latest_copy_age_seconds
 from transport.access_point.keys import own_keys
 from transport.access_point.ping import Step, ping
 from transport.federation import lookup, trust
@@ -26,7 +25,7 @@ from .services import fetched
 
 _DOCUMENT_TYPES = {"message": SDK_MESSAGE, "receipt": MESSAGE_RECEIPT}
 _LATE_RUNS = 3
-_VERY_OLD = timedelta(days=2)
+_VERY_OLD_SECONDS = 2 * 86400
 
 
 def sml() -> Iterator[Finding]:
@@ -159,15 +158,14 @@ def address_book() -> Iterator[Finding]:
     except (AddressRefused, NoAnswer) as error:
         told = str(error)
     yield failure("address-book-unavailable", f"{url}: {told}") if told else ok(url)
-    run = SyncRun.objects.filter(error="").exclude(finished_at=None).first()
-    if run is None or run.finished_at is None:
+    age = latest_copy_age_seconds()
+    if age is None:
         yield failure("address-book-old", "never copied")
         return
-    age = timezone.now() - run.finished_at
-    detail = f"copied {duration(age.total_seconds())} ago"
-    if age > _VERY_OLD:
+    detail = f"copied {duration(age)} ago"
+    if age > _VERY_OLD_SECONDS:
         yield failure("address-book-old", detail)
-    elif age > timedelta(seconds=_LATE_RUNS * settings.SDK_ADDRESS_BOOK_SYNC_SECONDS):
+    elif age > _LATE_RUNS * settings.SDK_ADDRESS_BOOK_SYNC_SECONDS:
         yield warning("address-book-old", detail)
     else:
         yield ok(detail)

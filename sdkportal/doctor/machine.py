@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from mailbox.attachments.uploads import room_for_files
+from sdkportal.monitoring.backup import backup_age_seconds
 from transport.storage import malware
 
 from .findings import Finding, Level, duration, failure, ok, warning
@@ -178,14 +179,6 @@ def backup() -> Iterator[Finding]:
         return
     detail = f"{settings.SDK_BACKUP_FILE} was touched {duration(age)} ago"
     yield failure("backup-old", detail) if age > settings.SDK_BACKUP_HOURS * 3600 else ok(detail)
-
-
-def backup_age_seconds() -> float | None:
-    """How long ago SDK_BACKUP_FILE was touched; None where there is none."""
-    try:
-        return max(0.0, time.time() - Path(settings.SDK_BACKUP_FILE).stat().st_mtime)
-    except OSError:
-        return None
 
 
 def _path_of(name: str) -> Path | None:

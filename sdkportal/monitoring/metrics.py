@@ -4,6 +4,7 @@ Counts and times only. Certificates are told apart by use and the beginning of t
 """
 
 import hmac
+import math
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
@@ -13,9 +14,12 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from addressbook.synchronisation import latest_copy_age_seconds
 from mailbox.administration import alarms, counterparts, quarantine
 from transport.certificate_watch.watch import held_certificates
+from transport.message_service.tracking.failures import failures_of_last_hour
 
+from .backup import backup_age_seconds
 from .due_jobs import due_jobs
 
 
@@ -65,6 +69,8 @@ class _Collector:
             ends.add_metric(labels, certificate.valid_until.timestamp())
         yield ends
         yield from _due_jobs()
+        yield _failures()
+        yield from _ages()
 
 
 def _due_jobs() -> Iterator[GaugeMetricFamily]:
@@ -77,6 +83,37 @@ def _due_jobs() -> Iterator[GaugeMetricFamily]:
         oldest.add_metric([due.kind], due.oldest_seconds)
     yield number
     yield oldest
+
+
+def _failures() -> GaugeMetricFamily:
+    failed = GaugeMetricFamily(
+        "sdk_failed_messages",
+        "Messages that failed within the last hour, among the latest 20,000 events.",
+        labels=["direction", "cause"],
+    )
+    for (direction, cause), count in failures_of_last_hour().items():
+        failed.add_metric([direction, cause], count)
+    return failed
+
+
+def _ages() -> Iterator[GaugeMetricFamily]:
+    """Nothing of what the operator has not set; what has never been made is infinitely old."""
+    if settings.SDK_ADDRESS_BOOK_URL:
+        yield GaugeMetricFamily(
+            "sdk_address_book_age_seconds",
+            "How long ago the federation's address book was copied.",
+            value=_known(latest_copy_age_seconds()),
+        )
+    if settings.SDK_BACKUP_FILE:
+        yield GaugeMetricFamily(
+            "sdk_backup_age_seconds",
+            "How long ago a backup ended well.",
+            value=_known(backup_age_seconds()),
+        )
+
+
+def _known(age: float | None) -> float:
+    return math.inf if age is None else age
 
 
 def _may_read(request: HttpRequest) -> bool:
