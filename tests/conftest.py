@@ -78,10 +78,12 @@ def _deletions(_style: object, connection: BaseDatabaseWrapper, **_: object) -> 
 
 @pytest.fixture(scope="session", autouse=True)
 def _celery_configured() -> None:
-    """Celery reads its settings when they are first asked for: now, and not while a test has changed them."""
+    """Celery reads its settings and makes its connections when they are first asked for: now, and not while a
+    test has changed the settings."""
     from sdkportal.celery import app
 
     assert app.conf.broker_url
+    assert app.amqp.producer_pool
 
 
 @pytest.fixture(autouse=True)
