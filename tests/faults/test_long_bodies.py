@@ -34,8 +34,9 @@ def session(pages: Pages, number: int = 9) -> str:
 
 @pytest.mark.parametrize("path", ["/logga-in", "/", "/oidc/utloggad", "/utkast/1/bilagor", "/v1/token", "/x"])
 @pytest.mark.parametrize("cookie", [(), ("Cookie: many_session=forged",)])
-def test_a_long_body_from_nobody_is_refused_before_it_is_sent(pages, path, cookie):
-    with begun(pages, path, f"Content-Length: {LONG}", *cookie) as line:
+@pytest.mark.parametrize("length", [LONG, ANONYMOUS_LIMIT + 1])
+def test_a_long_body_from_nobody_is_refused_before_it_is_sent(pages, path, cookie, length):
+    with begun(pages, path, f"Content-Length: {length}", *cookie) as line:
         answer = line.recv(100)
     assert answer.split(b" ")[1] == (b"400" if path.startswith("/v1/") else b"413")
 

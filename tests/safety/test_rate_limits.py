@@ -33,6 +33,7 @@ def an_address() -> str:
         ("get", "/logga-in/borja"),
         ("get", "/oidc/callback/?code=x&state=x"),
         ("get", "/oidc/authenticate/"),
+        ("post", "/oidc/utloggad"),
         ("post", "/v1/token"),
     ],
 )

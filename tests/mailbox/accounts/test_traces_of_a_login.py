@@ -101,6 +101,12 @@ def test_logging_out_sends_no_token_in_an_address(client, provider, karin):
     assert not LoginSession.objects.exists()
 
 
+def test_a_link_on_another_site_logs_nobody_out(client, provider, karin):
+    log_in(client, provider)
+    assert client.get("/logga-ut", **HOST).status_code == 405
+    assert is_logged_in(client)
+
+
 def test_visits_before_a_login_leave_no_session(client, provider):
     provider.eid.userinfo_overrides = {}
     for _ in range(3):

@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 LIMITS = rendering.Limits(memory=512 * 1024 * 1024, seconds=60, input=64 * 1024 * 1024, output=1024 * 1024)
 HOSTILE = rendering.Job(HERE / "hostile.py", LIMITS)
 ENDLESS = rendering.Job(HERE / "endless.py", LIMITS)
+LIMITED = rendering.Job(HERE / "limited.py", LIMITS)
 NOBODY = 65534
 # What a process without bubblewrap still can: see docs/production.md.
 WITHOUT_BUBBLEWRAP = {"sees other processes", "reads the machine's files"}
@@ -86,12 +87,28 @@ def test_the_confined_process_does_not_run_as_its_parents_user_in_the_namespace(
         assert full().user == NOBODY
 
 
+@pytest.mark.parametrize("is_wrapped", [True, False])
+def test_a_job_runs_under_hard_limits_of_its_own(is_wrapped):
+    used = full() if is_wrapped else replace(full(), wrapper=())
+    expected = {
+        "RLIMIT_AS": LIMITS.memory,
+        "RLIMIT_CPU": LIMITS.seconds,
+        "RLIMIT_FSIZE": LIMITS.output,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_NOFILE": 64,
+    }
+    limits = json.loads(rendering.render(LIMITED, " ".join(expected).encode(), used))
+    assert limits == {name: [value, value] for name, value in expected.items()}
+
+
 @pytest.mark.parametrize("what", ["computing", "waiting", "remembering", "writing"])
 @pytest.mark.parametrize("is_wrapped", [True, False])
 def test_a_job_without_end_ends_at_its_limits(what, is_wrapped):
     used = full() if is_wrapped else replace(full(), wrapper=())
-    limits = replace(LIMITS, seconds=2) if what in {"computing", "waiting"} else LIMITS
-    with pytest.raises(rendering.RenderingFailed):
+    needs_time = what in {"computing", "waiting"}
+    limits = replace(LIMITS, seconds=2) if needs_time else LIMITS
+    # What takes memory or disk ends long before its time is up.
+    with pytest.raises(rendering.RenderingFailed, match="" if needs_time else "the process failed"):
         rendering.render(replace(ENDLESS, limits=limits), what.encode(), used)
 
 
@@ -125,6 +142,15 @@ def test_pages_and_records_are_drawn_in_every_confinement():
     for used in (full(), replace(full(), wrapper=())):
         assert json.loads(rendering.render(previews._PICTURES, pdf.getvalue(), used))["page_count"] == 1
         assert rendering.render(page_of_record._JOB, page, used).startswith(b"%PDF-")
+
+
+def test_pages_and_records_are_not_drawn_in_the_application_s_own_process(monkeypatch):
+    pdf = _a_pdf_of(1)
+    for library in ("pypdfium2", "weasyprint"):
+        # Importing it fails here; a process of its own still can.
+        monkeypatch.setitem(sys.modules, library, None)
+    assert previews.pictures_of(io.BytesIO(pdf)).page_count == 1
+    assert page_of_record.as_pdf("<p>räksmörgås</p>").startswith(b"%PDF-")
 
 
 def test_a_record_page_fetches_nothing_that_its_text_names(tmp_path):

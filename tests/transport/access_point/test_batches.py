@@ -120,3 +120,55 @@ def test_one_whose_lease_is_lost_before_it_is_posted_is_not_posted(world, line):
     assert line.requests == 1
     lost.refresh_from_db()
     assert (lost.state, lost.sent_references) == ("PENDING", [])
+
+
+def test_a_counterpart_holds_no_more_workers_than_its_share(world, line, settings, monkeypatch):
+    settings.SDK_COUNTERPART_SHARE = 1
+    elsewhere = world.party("annan")
+    world.federation.add_access_point("AP-ANNAN-TEST", world.url)
+    world.federation.change_participant(elsewhere.participant.value, access_point="AP-ANNAN-TEST")
+    first, *others = [a_transfer(world) for _ in range(4)]
+    honest = a_transfer(world, recipient=elsewhere)
+    claimed: list[list[OutboundTransfer]] = []
+    posted: list[str] = []
+
+    def posting(packed, url):
+        posted.append(url)
+        if len(posted) == 1:
+            # While this answer is waited for, another worker comes, twice.
+            for _ in range(2):
+                batch = OutboundTransfer.claim_due(16)
+                claimed.append(batch)
+                outbound.send_all(batch)
+        return post(packed, url)
+
+    monkeypatch.setattr(outbound, "post", posting)
+    outbound.send(first.pk)
+    # Whose they are is not known before the first try; then they are not even claimed.
+    assert [set(batch) for batch in claimed] == [{*others, honest}, set()]
+    assert posted == [line.url, world.url], "the share is in use, and another is sent to beside it"
+    waiting = OutboundTransfer.objects.filter(pk__in=[row.pk for row in others])
+    assert [(row.state, row.attempts, row.lease) for row in waiting] == [("PENDING", 0, None)] * 3
+
+    outbound.send_all(OutboundTransfer.claim_due(16))
+    assert {row.state for row in waiting.all()} == {"DELIVERED"}
+
+
+def test_the_share_of_a_worker_that_died_is_free_when_its_lease_ends(world, line, settings, monkeypatch):
+    settings.SDK_COUNTERPART_SHARE = 1
+    first, second = a_transfer(world), a_transfer(world)
+
+    def dying(packed, url):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outbound, "post", dying)
+        with pytest.raises(SystemExit):
+            outbound.send(first.pk)
+    outbound.send(second.pk)
+    second.refresh_from_db()
+    assert (second.state, second.attempts, line.requests) == ("PENDING", 0, 0)
+    OutboundTransfer.objects.filter(pk=first.pk).update(lease_until=timezone.now())
+    for transfer in (second, first):
+        outbound.send(transfer.pk)
+    assert states() == ["DELIVERED"] * 2

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from testbed.services import free_port
 from tests.transport.protocol.as4.build import with_soap
+from transport.access_point import inbound
 from transport.access_point.models import InboundTransfer, TransferEvent
 from transport.access_point.ping import Step, ping
 from transport.message_service.models import IncomingMessage
@@ -133,3 +134,25 @@ def test_a_header_that_nobody_thought_of_is_answered_with_an_error_and_leaves_no
     assert b"eb:Error" in answer.content
     assert not InboundTransfer.objects.exists()
     assert not TransferEvent.objects.exists()
+
+
+@pytest.mark.parametrize("error", [OverflowError, KeyError, RecursionError, AttributeError])
+def test_an_error_in_reading_that_nobody_foresaw_is_answered_as_the_message_s(
+    peer: Peer, monkeypatch, caplog, error
+):
+    """Whatever a stranger has found: an AS4 error, in the log by its name only, and nothing is stored."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise error("content of a stranger")
+
+    monkeypatch.setattr(inbound, "read_user_message", failing)
+    message, packed = peer.pack()
+    with packed:
+        answer = peer.answer(packed, message)
+    assert isinstance(answer, ErrorSignal)
+    assert [item.code for item in answer.errors] == ["EBMS:0009"]
+    assert not InboundTransfer.objects.exists()
+    assert not TransferEvent.objects.exists()
+    logged = [record.fields for record in caplog.records if record.getMessage() == "unexpected_error"]
+    assert [fields["error"] for fields in logged] == [error.__name__]
+    assert "content of a stranger" not in caplog.text

@@ -9,6 +9,7 @@ from django.urls import reverse
 from mailbox.models import Attachment, Message
 from tests.mailbox.build import a_member, log_in
 from tests.world import changed
+from transport.message_service import validation
 from transport.message_service.models import IncomingMessage, OutgoingMessage
 from transport.protocol.message_receipt import ResponseCode
 from transport.protocol.sdk_message.message import BytesContent, File, write_message
@@ -58,13 +59,38 @@ def test_an_unknown_function_address_of_any_length_is_answered_not_found(world):
     assert OutgoingMessage.objects.get(answers__message_id=message_id).handling_service_id == address
 
 
-@pytest.mark.parametrize("time", ["24:00:00.0Z", "23:59:60.0Z"])
-def test_a_time_that_python_does_not_know_is_validated(world, time):
+@pytest.mark.parametrize(
+    ("time", "code"),
+    [
+        ("2026-11-24T24:00:00.0Z", ResponseCode.ACCEPTED),
+        ("2026-11-24T23:59:60.0Z", ResponseCode.REJECTED),
+        ("9999-12-31T24:00:00.0Z", ResponseCode.ACCEPTED),
+        # Times in messages are in UTC.
+        ("0001-01-01T00:00:00+01:00", ResponseCode.REJECTED),
+        ("9999-12-31T23:59:59-14:00", ResponseCode.REJECTED),
+    ],
+)
+def test_a_time_that_python_does_not_know_is_validated(world, time, code):
     message = world.message()
-    data = changed(written(message), f".//{T}creationDateTime", f"2026-11-24T{time}")
+    data = changed(written(message), f".//{T}creationDateTime", time)
     message_id, envelope = world.sealed(data, message_id=message.header.message_id)
     validated(world, envelope)
-    assert world.answer_to(message_id) is not None
+    assert world.answer_to(message_id).code is code
+
+
+@pytest.mark.parametrize("error", [OverflowError, ValueError, KeyError, RecursionError])
+def test_a_value_that_cannot_be_read_though_its_form_is_right_is_refused_once(world, monkeypatch, error):
+    """A type of Python's that is narrower than the format's: the message is answered, not tried for ever."""
+
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(validation, "message_of", failing)
+    message_id, envelope = world.sealed(world.message())
+    validated(world, envelope)
+    answer = world.answer_to(message_id)
+    assert answer.code is ResponseCode.REJECTED
+    assert {(cause.reason, cause.detail_code) for cause in answer.causes} == {("SV", "structure")}
 
 
 def test_a_content_type_of_several_lines_is_refused_and_what_was_stored_is_downloaded(world, settings):

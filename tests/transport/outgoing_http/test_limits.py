@@ -84,11 +84,18 @@ def test_a_server_that_takes_the_request_byte_by_byte_is_left_at_the_deadline():
 
 
 def test_a_name_that_is_resolved_for_ever_is_not_waited_for(monkeypatch):
-    released = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: released.wait(50) and [])
+    released, answered = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        released.wait(50)
+        answered.set()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     try:
         with pytest.raises(NoAnswer, match="ReadTimeout"):
             fetch("https://slow.example/")
+        assert not answered.is_set(), "it was waited for"
     finally:
         released.set()
 

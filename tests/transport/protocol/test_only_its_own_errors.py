@@ -37,7 +37,7 @@ from transport.protocol.xml.structure import is_date_time, is_time
 from .build import ARBETSFORMEDLINGEN, HABO, NOON, a_message, a_receipt
 from .keys import certificate, key
 from .sealed import a_payload, sealed, signed_anew
-from .test_service_metadata import base64_of, information, published, signed
+from .test_service_metadata import an_endpoint, base64_of, information, published, signed
 
 _TEXTS = (
     *(
@@ -294,6 +294,31 @@ def test_a_changed_document_gives_values_or_the_package_s_error(name, seed):
     document = _GIVEN.setdefault(name, make())
     with contextlib.suppress(ProtocolError):
         read(_changed(document, random.Random(seed)))
+
+
+_TIMES = {
+    "creationDateTime": _PARSERS["message"],
+    "CreationDateTime": _PARSERS["envelope values"],
+    "IssueDate": _PARSERS["message receipt"],
+    "IssueTime": _PARSERS["message receipt"],
+    "ServiceExpirationDate": (
+        lambda: information(an_endpoint(ends="2040-01-01T00:00:00Z")).encode(),
+        _read_metadata_signed_anew,
+    ),
+}
+
+
+@pytest.mark.parametrize("text", _TEXTS)
+@pytest.mark.parametrize("element", _TIMES)
+def test_an_odd_time_in_a_document_is_a_time_or_the_package_s_error(element, text):
+    make, read = _TIMES[element]
+    root = etree.fromstring(make())
+    times = [found for found in root.iter(etree.Element) if etree.QName(found).localname == element]
+    assert times
+    for time in times:
+        time.text = text
+    with contextlib.suppress(ProtocolError):
+        read(etree.tostring(root))
 
 
 @settings(max_examples=80, deadline=None)
