@@ -15,6 +15,7 @@ from mailbox import access
 from mailbox.access import Viewer, conversations_of, mailboxes_of
 from mailbox.drafts.composer import written_drafts
 from mailbox.models import (
+    CaseSystemMailbox,
     Conversation,
     Draft,
     FunctionMailbox,
@@ -147,6 +148,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
             mine_count=mine,
             draft_count=drafts,
             is_managed=Q(pk__in=access.mailboxes_with_rules_of(person).values("pk")),
+            has_case_systems=Exists(CaseSystemMailbox.objects.filter(mailbox=OuterRef("pk"))),
         )
         .order_by("name", "pk")
     )
