@@ -233,7 +233,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "message-api-openapi": ("get", EVERYBODY),
     "message-api-reading": ("get", EVERYBODY),
 }
-# Message clients and case systems are known by tokens (tests/message_api): a person's session is nothing there, so that nobody
+# Message clients and case systems are known by tokens: a person's session is nothing there, so that nobody
 # reaches them above, and another site's form has nothing to use.
 KNOWN_BY_TOKEN = {
     "message-api-messages",
