@@ -10,6 +10,10 @@
 - A conversation and its messages are registered by those who see them, who also correct and withdraw what
   was registered, each under their own name. Whether a mailbox demands it, and the form of its case numbers,
   is said by those who manage it.
+- A conversation is handed over to a case system by order of those who see it, who also see what became of it,
+  try it again and withdraw it. That a mailbox's conversations are handed over by themselves is said by its
+  managers, who are members of it. Which case systems there are and which mailboxes may use them is said by
+  administrators, two together; they see counts and why something failed, and no conversation.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
@@ -50,6 +54,8 @@ from .models import (
     ArrivalRule,
     Attachment,
     CannedText,
+    CaseDelivery,
+    CaseSystem,
     Conversation,
     DistributionList,
     Draft,
@@ -131,6 +137,16 @@ def registrations_of(person: Viewer) -> QuerySet[Registration]:
     return Registration.objects.filter(conversation__mailbox__in=mailboxes_of(person))
 
 
+def case_deliveries_of(person: Viewer) -> QuerySet[CaseDelivery]:
+    """Deliveries to case systems of the conversations that the person sees."""
+    return CaseDelivery.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+
+
+def case_systems_of(person: Viewer) -> QuerySet[CaseSystem]:
+    """Case systems of the organisations that the person administers."""
+    return CaseSystem.objects.filter(participant_id__in=administered_by(person))
+
+
 def notes_of(person: Viewer) -> QuerySet[Note]:
     """Notes on the conversations that the person sees."""
     return Note.objects.filter(conversation__mailbox__in=mailboxes_of(person))
@@ -148,6 +164,11 @@ def saved_views_of(person: Viewer) -> QuerySet[SavedView]:
 
 def mailboxes_with_rules_of(person: Viewer) -> QuerySet[FunctionMailbox]:
     """Mailboxes whose rules on arrival the person keeps: those that they manage as a member."""
+    return mailboxes_managed_as_member(person)
+
+
+def mailboxes_managed_as_member(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes that the person manages and reads."""
     managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
     return FunctionMailbox.objects.filter(pk__in=managing.values("mailbox"))
 

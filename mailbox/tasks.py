@@ -6,6 +6,7 @@ from . import access_log
 from .accounts import sessions
 from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
+from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
 from .drafts import composer, send_order
 from .notifications import duty, notices
@@ -21,6 +22,7 @@ def remove_orphaned_files() -> None:
     access_log.log_heads()
     presence.remove_expired()
     composer.remove_untouched()
+    packages.remove_forgotten()
 
 
 @shared_task
@@ -88,3 +90,15 @@ def send_draft(draft_id: str) -> None:
 def send_due_drafts() -> None:
     """Send all drafts that are due, also those whose task was lost."""
     send_order.sweep()
+
+
+@shared_task
+def work_on_case_delivery(delivery_id: str) -> None:
+    """Hand a conversation over to a case system, or remove the files of a delivery that has ended."""
+    deliveries.work_on(delivery_id)
+
+
+@shared_task
+def poll_case_systems() -> None:
+    """Read the receipts of case systems, and resume due deliveries to them."""
+    polling.poll()

@@ -183,6 +183,8 @@ CELERY_TASK_ROUTES = {
     "transport.access_point.tasks.send_due": {"queue": "transport"},
     "transport.message_api.tasks.send_webhook": {"queue": "notices"},
     "mailbox.tasks.send_notices": {"queue": "notices"},
+    "mailbox.tasks.poll_case_systems": {"queue": "notices"},
+    "mailbox.tasks.work_on_case_delivery": {"queue": "notices"},
     "addressbook.tasks.synchronise": {"queue": "notices"},
     "transport.message_service.tasks.poll_certpub": {"queue": "notices"},
 }
@@ -210,6 +212,8 @@ SDK_TIDY_SECONDS = env.number("SDK_TIDY_SECONDS", 3600)
 SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600)
 # Where envelopes are exchanged with another operator's access point (docs/directory-drop.md).
 SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
+# Where case systems take packages and put receipts (docs/connectors.md).
+SDK_CASE_SYSTEM_DIRECTORY = env.text("SDK_CASE_SYSTEM_DIRECTORY", "")
 # Beat may run on several machines: one of them leads.
 CELERY_BEAT_SCHEDULER = "sdkportal.scheduling.beat:LeaderScheduler"
 CELERY_BEAT_SCHEDULE = beat_schedule(

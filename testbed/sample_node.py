@@ -50,6 +50,8 @@ def configure_node(
 ) -> Node:
     """A node whose access point is the organisation's in the federation; nothing is in its database."""
     directory.mkdir(parents=True, exist_ok=True)
+    case_systems = directory / "case-systems"
+    case_systems.mkdir(exist_ok=True)
     access_point = federation.add_access_point(
         organisation.access_point, f"https://localhost:{ports.access_point}/as4"
     )
@@ -68,6 +70,7 @@ def configure_node(
             "SDK_ACCESS_POINT_CERTIFICATE": str(access_point.certificate),
             "SDK_TLS_CLIENT_KEY": str(tls.key),
             "SDK_TLS_CLIENT_CERTIFICATE": str(tls.certificate),
+            "SDK_CASE_SYSTEM_DIRECTORY": str(case_systems),
             **(settings or {}),
         },
         tls_key=tls.key,

@@ -1,8 +1,8 @@
 """Erasure of conversations by retention rules, one for each mailbox and state, with a protocol.
 
 A conversation is deleted as a whole: messages, attachments, search index, and envelopes in the message
-service. It is not deleted under a retention hold, while it has a draft, or while one of its messages is being
-processed.
+service. It is not deleted under a retention hold, while it has a draft, while one of its messages is being
+processed, or while it is being handed over to a case system.
 """
 
 import logging
@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, Max, Min, ProtectedError, QuerySet
+from django.db.models import Count, Exists, Max, Min, OuterRef, ProtectedError, Q, QuerySet
 from django.utils import timezone
 
 from mailbox import access_log, events
 from mailbox.conversations import assignment
 from mailbox.models import (
     Attachment,
+    CaseDelivery,
     Conversation,
     ConversationEvent,
     Draft,
@@ -64,12 +65,27 @@ class Preview:
 def in_state(mailbox: FunctionMailbox, state: str) -> QuerySet[Conversation]:
     """The mailbox's conversations in a state; open ones are divided by whose turn it is."""
     rows = Conversation.objects.filter(mailbox=mailbox)
+    if state == RetentionRule.State.HANDED_OVER:
+        return rows.filter(_is_handed_over(), state=Conversation.State.DONE)
     if state in {RetentionRule.State.DONE, RetentionRule.State.TRASH}:
         return rows.filter(state=state)
     waiting = unhandled().filter(mailbox=mailbox)
     if state == RetentionRule.State.UNHANDLED:
         return waiting
     return rows.filter(state=Conversation.State.OPEN).exclude(pk__in=waiting.values("pk"))
+
+
+def _is_handed_over() -> Exists:
+    """Whether a case system has acknowledged a delivery with every message of the conversation."""
+    later = Message.objects.filter(conversation=OuterRef("conversation"), pk__gt=OuterRef("newest_message"))
+    got = CaseDelivery.objects.filter(conversation=OuterRef("pk"), state=CaseDelivery.State.ACKNOWLEDGED)
+    return Exists(got.filter(~Exists(later)))
+
+
+def _is_being_handed_over() -> Exists:
+    """Whether a delivery of the conversation to a case system has not come to its end."""
+    is_open = Q(state__in=CaseDelivery.OPEN_STATES) | Q(due_at__isnull=False)
+    return Exists(CaseDelivery.objects.filter(is_open, conversation=OuterRef("pk")))
 
 
 def preview(mailbox: FunctionMailbox, state: str, days: int) -> Preview:
@@ -181,7 +197,11 @@ def _delete_if_due(rule: RetentionRule, key: int) -> bool:
             conversation = Conversation.objects.select_for_update().filter(pk=key).first()
             writing = Draft.objects.filter(answers__conversation=key)
             still = in_state(rule.mailbox, rule.state).filter(
-                ~Exists(writing), pk=key, retention_hold=None, last_activity_at__lte=limit
+                ~Exists(writing),
+                ~_is_being_handed_over(),
+                pk=key,
+                retention_hold=None,
+                last_activity_at__lte=limit,
             )
             if conversation is None or not still.exists():
                 return False

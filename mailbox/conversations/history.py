@@ -50,6 +50,12 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.REGISTRATION_WITHDRAWN: lazy("Registreringen återtagen av %(who)s"),
     What.MOVED_BY_RULE: lazy("Flyttad hit från %(to)s av en regel"),
     What.NOTIFIED_BY_RULE: lazy("En regel skickar en avisering till %(to)s"),
+    What.CASE_ORDERED: lazy("%(who)s beställde att den överlämnas till %(to)s"),
+    What.CASE_DELIVERED: lazy("Överlämnad till %(to)s"),
+    What.CASE_ACKNOWLEDGED: lazy("Mottagen av %(to)s"),
+    What.CASE_REFUSED: lazy("Avvisad av %(to)s"),
+    What.CASE_FAILED: lazy("Överlämningen till %(to)s lyckades inte, och görs inte om av sig själv"),
+    What.CASE_WITHDRAWN: lazy("%(who)s återtog överlämningen till %(to)s"),
 }
 # What a rule on arrival did.
 _BY_RULE: Final[dict[str, str | Promise]] = {
@@ -152,6 +158,10 @@ def in_words(event: ConversationEvent) -> str:
         line = _("Sändningen av ett meddelande avbröts")
     if event.what == What.ACCEPTED and event.to:
         line = _("Övertagen av %(who)s för %(to)s")
+    if event.what == What.CASE_ORDERED and event.actor is None:
+        line = _("Ska överlämnas till %(to)s, som brevlådan är inställd")
+    if event.what == What.CASE_WITHDRAWN and event.actor is None:
+        line = _("Överlämnas inte till %(to)s: den öppnades på nytt eller är inte längre registrerad")
     if event.rule_name and event.what in _BY_RULE:
         line = str(_BY_RULE[event.what])
     format_to = _FORMATS_OF_TO.get(event.what, str)

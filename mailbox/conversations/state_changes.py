@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from mailbox.models import (
     NOT_DELIVERED,
+    CaseDelivery,
     Conversation,
     ConversationEvent,
     Message,
@@ -23,7 +24,7 @@ from mailbox.models import (
 )
 from mailbox.staffed_hours import calendars, time_limits
 
-from . import assignment
+from . import assignment, case_deliveries
 
 What = ConversationEvent.What
 State = Conversation.State
@@ -101,7 +102,10 @@ def _move(
             assignment.set_assignee(row, None)
             # A conversation that is not open is offered to nobody.
             assignment.end_offer(row, Reassignment.Outcome.WITHDRAWN)
-        return assignment.record_event(row, what, person, before=before)
+        event = assignment.record_event(row, what, person, before=before)
+        if what == What.DONE:
+            case_deliveries.order_by_itself(row, CaseDelivery.Trigger.DONE)
+        return event
 
 
 def set_due_on(conversation_id: int, person: Person, due_on: date | None) -> ConversationEvent:

@@ -2,6 +2,7 @@
 
 from .access_log import AccessLogEntry, AccessLogHead
 from .arrival_rule import ArrivalNotice, ArrivalRule, ArrivalRuleList, ArrivalTurn
+from .case_systems import CaseDelivery, CaseSystem, CaseSystemMailbox
 from .conversation import (
     FAILED,
     NOT_DELIVERED,
@@ -47,6 +48,9 @@ __all__ = [
     "Assignment",
     "Attachment",
     "CannedText",
+    "CaseDelivery",
+    "CaseSystem",
+    "CaseSystemMailbox",
     "Conversation",
     "ConversationEvent",
     "DistributionList",

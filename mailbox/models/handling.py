@@ -68,6 +68,12 @@ class ConversationEvent(models.Model):
         REGISTRATION_WITHDRAWN = "deregistered"
         MOVED_BY_RULE = "rule-moved"
         NOTIFIED_BY_RULE = "rule-notice"
+        CASE_ORDERED = "case-ordered"
+        CASE_DELIVERED = "case-handed"
+        CASE_ACKNOWLEDGED = "case-ack"
+        CASE_REFUSED = "case-refused"
+        CASE_FAILED = "case-failed"
+        CASE_WITHDRAWN = "case-undone"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

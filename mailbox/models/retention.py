@@ -14,6 +14,7 @@ class RetentionRule(models.Model):
         HANDLED = "handled"
         DONE = "done"
         TRASH = "trash"
+        HANDED_OVER = "handed-over"
 
     mailbox = models.ForeignKey("mailbox.FunctionMailbox", models.CASCADE, related_name="retention_rules")
     state = models.CharField(max_length=12, choices=State)

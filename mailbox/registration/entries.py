@@ -11,8 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailbox import access_log
-from mailbox.conversations import assignment
+from mailbox.conversations import assignment, case_deliveries
 from mailbox.models import (
+    CaseDelivery,
     Conversation,
     ConversationEvent,
     FunctionMailbox,
@@ -234,6 +235,7 @@ def _conclude(
         kind=registration.kind,
         registration=str(registration.key),
     )
+    case_deliveries.order_by_itself(row, CaseDelivery.Trigger.REGISTRATION)
 
 
 def _state_of(row: Conversation) -> str:

@@ -19,6 +19,7 @@ RULES: Final[dict[str, str | Promise]] = {
     RetentionRule.State.HANDLED: lazy("Besvarade, inte klara"),
     RetentionRule.State.DONE: lazy("Klara"),
     RetentionRule.State.TRASH: lazy("I papperskorgen"),
+    RetentionRule.State.HANDED_OVER: lazy("Överlämnade och mottagna"),
 }
 
 

@@ -16,6 +16,7 @@ from mailbox import access
 from mailbox.access import Viewer, conversations_of, mailboxes_of
 from mailbox.drafts.composer import written_drafts
 from mailbox.models import (
+    CaseSystemMailbox,
     Conversation,
     Draft,
     FunctionMailbox,
@@ -150,6 +151,7 @@ def _mailboxes_with_counts(person: Person) -> QuerySet[FunctionMailbox]:
             inbox_count=inbox,
             unassigned_count=unassigned,
             is_managed=Q(pk__in=access.mailboxes_with_rules_of(person).values("pk")),
+            has_case_systems=Exists(CaseSystemMailbox.objects.filter(mailbox=OuterRef("pk"))),
         )
         .order_by("name", "pk")
     )

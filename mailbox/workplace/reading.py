@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as lazy
 
 from mailbox import access
+from mailbox.case_systems.shown import deliveries_in
 from mailbox.conversations import thread, undo
 from mailbox.conversations.addresses import conversation_url, list_url, with_query
 from mailbox.conversations.views import notes_and_labels
@@ -113,6 +114,7 @@ def reading_context(
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
         "registrations": registrations,
+        "case_deliveries": deliveries_in(conversation),
         "register_url": _url_with_place("register", conversation, from_list.address, place),
         # The page that registers one message, up to its key.
         "register_message_url": with_query(

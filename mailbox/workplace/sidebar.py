@@ -53,6 +53,7 @@ class SidebarMailbox:
     unread: str
     views: Sequence[SidebarLink]
     has_rules: bool = False
+    has_case_systems: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         is_current=counts is not None,
         unread=_("%(n)s nya") % {"n": in_figures(unread)} if unread else "",
         has_rules=annotations["is_managed"],
+        has_case_systems=annotations["has_case_systems"],
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
             for view, count in shown.items()

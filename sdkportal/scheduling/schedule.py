@@ -76,6 +76,7 @@ _ENTRIES: Final = (
         Interval.SWEEP,
         2,
     ),
+    _Entry("message client: poll case systems", "mailbox.tasks.poll_case_systems", Interval.SWEEP, 2),
     _Entry("message client: send notifications", "mailbox.tasks.send_notices", Interval.NOTICES, 1),
     _Entry(
         "message client: erase expired conversations", "mailbox.tasks.delete_expired", Interval.CLEAN_UP, 1

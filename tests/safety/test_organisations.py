@@ -48,6 +48,8 @@ from tests.safety.test_reach import (
     ELSEWHERE_TESTED,
     KNOWN_BY_TOKEN,
     TABLE,
+    a_case_system,
+    a_failed_delivery,
     a_redirection,
     is_login,
     patterns,
@@ -186,11 +188,15 @@ def what_managers_set(side: Side) -> dict[str, object]:
     owner = calendars.Owner(side.participant, side.mailbox)
     calendars.save(manager, owner, Calendar())
     calendars.set_exception(manager, owner, timezone.localdate(), (), f"{side.word}dagen")
+    system = a_case_system(side.mailbox, f"{side.word}diariet")
+    delivery = a_failed_delivery(side.message.conversation, system)
     duty_lists.set_duty_list(manager, side.mailbox, [side.people["member"]], 30)
     organisation = Organisation.objects.get(participant_id=side.participant)
     return {
         "arrival_rule_id": rule.pk,
         "registration_id": registered.pk,
+        "case_system_id": system.pk,
+        "delivery_id": delivery.pk,
         "own_organisation_id": organisation.pk,
     }
 

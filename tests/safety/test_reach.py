@@ -24,6 +24,10 @@ from mailbox.models import (
     ArrivalRule,
     Attachment,
     CannedText,
+    CaseDelivery,
+    CaseSystem,
+    CaseSystemMailbox,
+    Conversation,
     DistributionList,
     Draft,
     FunctionMailbox,
@@ -117,6 +121,17 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "registration-correct": ("get post", MEMBER),
     "registration-withdraw": ("get post", MEMBER),
     "registration-mailbox": ("get post", MANAGERS),
+    "case-delivery-order": ("get post", MEMBER),
+    "case-deliveries": ("get", MEMBER),
+    "case-delivery-retry": ("post", MEMBER),
+    "case-delivery-withdraw": ("post", MEMBER),
+    # What leaves by itself is said by those who read it.
+    "case-systems-mailbox": ("get post", frozenset({"manager"})),
+    "administration-case-systems": ("get post", ADMINISTRATORS),
+    "administration-case-system": ("get post", ADMINISTRATOR),
+    "administration-case-system-secrets": ("post", ADMINISTRATOR),
+    "administration-case-system-confirm": ("post", ADMINISTRATOR),
+    "administration-case-system-enabled": ("post", ADMINISTRATOR),
     "write": ("post", MEMBER),
     # To a function of the address book, from a mailbox of their own.
     "write-to": ("post", MEMBER | {"member of another mailbox", "member elsewhere"}),
@@ -211,12 +226,24 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "message-api-messages": ("get post", frozenset()),
     "message-api-message": ("get delete", frozenset()),
     "message-api-token": ("post", frozenset()),
+    "case-delivery-api": ("get", frozenset()),
+    "case-delivery-api-description": ("get", frozenset()),
+    "case-delivery-api-package": ("get", frozenset()),
+    "case-delivery-api-receipt": ("post", frozenset()),
     "message-api-openapi": ("get", EVERYBODY),
     "message-api-reading": ("get", EVERYBODY),
 }
-# Message clients are known by tokens (tests/message_api): a person's session is nothing there, so that nobody
+# Message clients and case systems are known by tokens: a person's session is nothing there, so that nobody
 # reaches them above, and another site's form has nothing to use.
-KNOWN_BY_TOKEN = {"message-api-messages", "message-api-message", "message-api-token"}
+KNOWN_BY_TOKEN = {
+    "message-api-messages",
+    "message-api-message",
+    "message-api-token",
+    "case-delivery-api",
+    "case-delivery-api-description",
+    "case-delivery-api-package",
+    "case-delivery-api-receipt",
+}
 # Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
 ELSEWHERE_TESTED = {
     "login-begin",
@@ -307,8 +334,34 @@ def world(settings, tmp_path) -> World:
             "registration_id": entries.register(
                 row.conversation_id, people["member"], entries.Entry("case", case_number="KS 2026/1")
             ).pk,
+            "case_system_id": (system := a_case_system(mailbox)).pk,
+            "delivery_id": a_failed_delivery(row.conversation, system).pk,
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
+    )
+
+
+def a_case_system(mailbox: FunctionMailbox, name: str = "Diariet") -> CaseSystem:
+    """One that the mailbox may use."""
+    system = CaseSystem.objects.create(
+        participant_id=mailbox.participant_id,
+        name=name,
+        kind=CaseSystem.Kind.WEBHOOK,
+        is_confirmed=True,
+        changed_at=timezone.now(),
+    )
+    CaseSystemMailbox.objects.create(case_system=system, mailbox=mailbox)
+    return system
+
+
+def a_failed_delivery(conversation: Conversation, system: CaseSystem) -> CaseDelivery:
+    return CaseDelivery.objects.create(
+        conversation=conversation,
+        case_system=system,
+        ordered_at=timezone.now(),
+        trigger=CaseDelivery.Trigger.ORDER,
+        state=CaseDelivery.State.FAILED,
+        cause=CaseDelivery.Cause.NO_ANSWER,
     )
 
 

@@ -125,6 +125,9 @@ def _mailbox_page(request: PersonRequest, box: FunctionMailbox, errors: Mapping[
         "errors": errors,
         "given": request.POST,
         "is_administrator": box.participant_id in access.administered_by(request.user),
+        "has_case_systems": (
+            access.mailboxes_managed_as_member(request.user).filter(pk=box.pk, case_systems__isnull=False)
+        ).exists(),
     }
     return page(request, "administration/mailbox.html", context, status=422 if errors else 200)
 

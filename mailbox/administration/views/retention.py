@@ -30,6 +30,7 @@ STATES = {
     RetentionRule.State.HANDLED: gettext_lazy("Besvarade, inte klara"),
     RetentionRule.State.DONE: gettext_lazy("Klara"),
     RetentionRule.State.TRASH: gettext_lazy("I papperskorgen"),
+    RetentionRule.State.HANDED_OVER: gettext_lazy("Överlämnade och mottagna"),
 }
 _SHOWN = 50
 
