@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, Max, Min, ProtectedError, QuerySet
+from django.db.models import Count, Exists, Max, Min, ProtectedError, Q, QuerySet
 from django.utils import timezone
 
 from mailbox import access_log, events
@@ -179,7 +179,9 @@ def _delete_if_due(rule: RetentionRule, key: int) -> bool:
     try:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update().filter(pk=key).first()
-            writing = Draft.objects.filter(answers__conversation=key)
+            # Without the original nothing would tell that a draft which forwards it is protected.
+            forwarding = Q(forwards__conversation=key, forwards__conversation__is_protected=True)
+            writing = Draft.objects.filter(Q(answers__conversation=key) | forwarding)
             still = in_state(rule.mailbox, rule.state).filter(
                 ~Exists(writing), pk=key, retention_hold=None, last_activity_at__lte=limit
             )

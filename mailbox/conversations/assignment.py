@@ -13,7 +13,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from mailbox import access_log, events
-from mailbox.access import current_memberships, mailboxes_of
+from mailbox.access import conversations_of, current_memberships, readers_of
 from mailbox.models import (
     Assignment,
     Conversation,
@@ -39,7 +39,8 @@ class NotAssigned(Exception):
 
 
 class NotAMember(Http404):
-    """The person is no member of the mailbox: for them its conversations do not exist."""
+    """The person is no member of the mailbox, or not named in a protected conversation: for them it does not
+    exist."""
 
 
 class AlreadyThere(Exception):
@@ -130,7 +131,7 @@ def locked_for(conversation_id: int, person: Person) -> Conversation:
     before the conversations.
     """
     row = locked(conversation_id)
-    if not mailboxes_of(person).filter(pk=row.mailbox_id).exists():
+    if not conversations_of(person).filter(pk=row.pk).exists():
         raise NotAMember
     return row
 
@@ -142,7 +143,7 @@ def set_assignee(row: Conversation, person: Person | None) -> None:
     now = timezone.now()
     row.assignments.filter(ended_at=None).update(ended_at=now)
     if person is not None:
-        if not lock_membership(person.pk, row.mailbox_id):
+        if not may_be_assigned(row, person):
             raise NotAMember
         try:
             with transaction.atomic():
@@ -151,6 +152,12 @@ def set_assignee(row: Conversation, person: Person | None) -> None:
             raise AlreadyAssigned from None
     row.assignee = person
     row.save(update_fields=["assignee"])
+
+
+def may_be_assigned(row: Conversation, person: Person) -> bool:
+    """Whether the person, whose membership is locked by this, sees a locked conversation."""
+    is_member = lock_membership(person.pk, row.mailbox_id)
+    return is_member and (not row.is_protected or readers_of(row).filter(pk=person.pk).exists())
 
 
 def end_offer(row: Conversation, outcome: Reassignment.Outcome) -> None:

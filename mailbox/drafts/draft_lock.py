@@ -73,7 +73,7 @@ def locked_at_any_version(draft_id: int, person: Person | None = None) -> Draft:
 
 def check_seen(draft: Draft, person: Person) -> None:
     """Raises `DraftGone` where the person does not see a locked draft."""
-    if not access.mailboxes_of(person).filter(pk=draft.mailbox_id).exists():
+    if not access.drafts_of(person).filter(pk=draft.pk).exists():
         raise DraftGone
 
 

@@ -68,6 +68,10 @@ class ConversationEvent(models.Model):
         REGISTRATION_WITHDRAWN = "deregistered"
         MOVED_BY_RULE = "rule-moved"
         NOTIFIED_BY_RULE = "rule-notice"
+        PROTECTED = "protected"
+        READERS_CHANGED = "readers"
+        PROTECTION_REMOVED = "unprotected"
+        OPENED_BY_MANAGER = "mgr-opened"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

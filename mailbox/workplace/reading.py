@@ -15,6 +15,7 @@ from mailbox.conversations import thread, undo
 from mailbox.conversations.addresses import conversation_url, list_url, with_query
 from mailbox.conversations.views import notes_and_labels
 from mailbox.models import Conversation, ConversationEvent, Message, Person, ReadMark
+from mailbox.protection.shown import names_in
 from mailbox.registration.shown import registrations_in
 from mailbox.requests import PersonRequest
 from mailbox.staffed_hours import time_limits
@@ -112,6 +113,10 @@ def reading_context(
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
+        "protected_for": names_in(conversation),
+        "protection_url": with_query(
+            reverse("protection", args=[conversation.pk]), urlencode({"list": from_list.address})
+        ),
         "registrations": registrations,
         "register_url": _url_with_place("register", conversation, from_list.address, place),
         # The page that registers one message, up to its key.

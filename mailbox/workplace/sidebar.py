@@ -113,12 +113,8 @@ def _counts(person: Person, saved: Sequence[SavedView]) -> dict[str, int]:
     one query."""
     counters = saved_views.counters(person, saved)
     of_views = {_name_of_count(view): counters[view.pk] for view in saved if view.pk in counters}
-    mine = Conversation.objects.filter(
-        mailbox__in=access.mailboxes_of(person), assignee=person, state=Conversation.State.OPEN
-    )
-    mentions = Mention.objects.filter(
-        person=person, seen_at=None, note__conversation__mailbox__in=access.mailboxes_of(person)
-    )
+    mine = access.conversations_of(person).filter(assignee=person, state=Conversation.State.OPEN)
+    mentions = Mention.objects.filter(person=person, seen_at=None, note__in=access.notes_of(person))
     found: dict[str, int] = (
         Person.objects.filter(pk=person.pk)
         .annotate(

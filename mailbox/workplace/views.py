@@ -19,6 +19,7 @@ from mailbox.conversations.addresses import ACROSS, ACROSS_ON, list_url
 from mailbox.drafts import send_order
 from mailbox.forms import first_errors
 from mailbox.models import Conversation, FunctionMailbox, Person
+from mailbox.protection.shown import locked_rows
 from mailbox.requests import PersonRequest
 from transport.row_keys import row_key
 
@@ -33,6 +34,11 @@ _SCRIPTS_COOKIE: Final = "sdkportal-scripts"
 # The parts of the page that htmx asks for by themselves.
 _READING_PANE: Final = "reading"
 _MOST_NAMES: Final = 200
+_STATES_OF_LOCKED_ROWS: Final = {
+    inbox.View.INBOX: Conversation.State.OPEN,
+    inbox.View.DONE: Conversation.State.DONE,
+    inbox.View.TRASH: Conversation.State.TRASH,
+}
 _NAME_TAKEN: Final = lazy("Du har redan en vy med det namnet.")
 
 
@@ -234,6 +240,8 @@ def _mailbox_context(
     if asked.view is inbox.View.DRAFTS:
         drafts = inbox.drafts_of(box, person, asked.after, order=asked.order)
     counts = inbox.counts(box, person)
+    # Beside the first page of these views there are rows of what is hidden from the person.
+    state = _STATES_OF_LOCKED_ROWS.get(asked.view) if asked.page == 1 and not asked.filters else None
     return {
         "mailbox": box,
         "list_mailbox": box,
@@ -247,7 +255,8 @@ def _mailbox_context(
         "all_labels": box.labels.all(),
         "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
         "offers": access.offers_to(person).filter(to_mailbox=box).count(),
-        "outbox": send_order.outbox(box),
+        "outbox": send_order.outbox(box, person),
+        "locked_rows": locked_rows(box, person, state) if state else None,
     }
 
 

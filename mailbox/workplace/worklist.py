@@ -85,7 +85,7 @@ def _offers(person: Person) -> QuerySet[Reassignment]:
 def _offered(person: Person) -> QuerySet[Reassignment]:
     """Offers by the person that nobody has answered yet."""
     rows = Reassignment.objects.filter(
-        made_by=person, settled_at=None, conversation__mailbox__in=access.mailboxes_of(person)
+        made_by=person, settled_at=None, conversation__in=access.conversations_of(person)
     )
     return rows.select_related("conversation__mailbox", "to_person", "to_mailbox").order_by("made_at", "pk")
 
@@ -100,7 +100,7 @@ def _reminders(person: Person) -> QuerySet[ConversationEvent]:
         what=ConversationEvent.What.BROUGHT_UP,
         at__gt=timezone.now() - _REMINDS_FOR,
         conversation__state=Conversation.State.OPEN,
-        conversation__mailbox__in=access.mailboxes_of(person),
+        conversation__in=access.conversations_of(person),
     )
     rows = rows.exclude(Exists(looked)).select_related("conversation__mailbox")
     return rows.order_by("-at", "-pk")
@@ -140,7 +140,7 @@ def _drafts(person: Person) -> QuerySet[Draft]:
 
 def _unassigned(person: Person) -> list[Conversation]:
     """The oldest unassigned conversations of each mailbox, by mailbox."""
-    rows = Conversation.objects.filter(
+    rows = access.conversations_of(person).filter(
         mailbox=OuterRef("pk"), state=Conversation.State.OPEN, is_waiting=False, assignee=None
     )
     oldest = ArraySubquery(rows.order_by("last_activity_at", "pk").values("pk")[:_OLDEST])

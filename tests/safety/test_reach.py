@@ -37,6 +37,7 @@ from mailbox.models import (
     Person,
     Redirection,
 )
+from mailbox.protection import acts
 from mailbox.registration import entries
 from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
@@ -113,6 +114,9 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "evidence": ("get", MEMBER),
     "evidence-piece": ("get", MEMBER),
     "record-bundle": ("post", MEMBER),
+    "protection": ("get post", MEMBER),
+    # A manager who is not named in it; whoever is finds nothing there to open.
+    "protected-open": ("get post", frozenset({"manager"})),
     "register": ("get post", MEMBER),
     "registration-correct": ("get post", MEMBER),
     "registration-withdraw": ("get post", MEMBER),
@@ -307,6 +311,7 @@ def world(settings, tmp_path) -> World:
             "registration_id": entries.register(
                 row.conversation_id, people["member"], entries.Entry("case", case_number="KS 2026/1")
             ).pk,
+            "protected_id": a_protected_conversation(mailbox, people["member"]),
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )
@@ -317,6 +322,15 @@ def a_draft(mailbox: FunctionMailbox, person: Person) -> Draft:
     draft = composer.begin(mailbox, person)
     composer.keep(draft)
     return draft
+
+
+def a_protected_conversation(mailbox: FunctionMailbox, person: Person) -> int:
+    """The key of a conversation that the person alone sees."""
+    message = a_message(recipient=ParticipantId(mailbox.participant_id))
+    deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
+    key = Message.objects.get(message_id=message.header.message_id).conversation_id
+    acts.set_readers(key, person, [])
+    return key
 
 
 def function_id() -> int:

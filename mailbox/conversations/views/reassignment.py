@@ -44,8 +44,8 @@ def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
-        "colleagues": access.members_of(conversation.mailbox).exclude(pk=request.user.pk),
-        "functions": access.reassignable_mailboxes(conversation.mailbox),
+        "colleagues": access.readers_of(conversation).exclude(pk=request.user.pk),
+        "functions": access.mailboxes_to_offer_to(conversation),
         "given": form.data,
         "place": place,
         "list_url": list_url(conversation.mailbox_id, list_address),
@@ -131,7 +131,7 @@ def _receiver(conversation: Conversation, chosen: str) -> Person | FunctionMailb
     except ValidationError:
         return None
     if kind == "person":
-        return access.members_of(conversation.mailbox).filter(pk=key).first()
+        return access.readers_of(conversation).filter(pk=key).first()
     if kind == "funktion":
-        return access.reassignable_mailboxes(conversation.mailbox).filter(pk=key).first()
+        return access.mailboxes_to_offer_to(conversation).filter(pk=key).first()
     return None
