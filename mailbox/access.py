@@ -4,6 +4,9 @@
 - Conversations, messages, attachments and drafts are seen by those who see their mailbox. A draft is written
   by its owner; a colleague who wants to write in it takes it over first. One that somebody has begun and not
   written in is seen by them alone.
+- A member works in the mailbox: writes, sends, assigns, registers, and all else that changes something. A
+  reader is a member who sees what others see, fetches it and searches it, and changes nothing; nothing is
+  assigned or offered to them.
 - A protected conversation is seen by those members of its mailbox alone who are named in it, while their
   memberships last, with everything in it: messages, attachments, drafts, notes, labels, registrations.
   Whoever sees a conversation may protect it, themselves among those named; whoever is named says who else
@@ -19,7 +22,8 @@
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
-- Its canned texts, signature, distribution lists and mailings are seen and changed by its members; how long
+- Its canned texts, signature and distribution lists are seen and changed by those who work in it, its
+  mailings seen by its members; how long
   what is sent can be undone is said by those who manage it.
 - When a mailbox is staffed, its time limits and who is on duty are set by those who manage it; the hours
   that an organisation's mailboxes have by default by its administrators.
@@ -80,6 +84,37 @@ Viewer = Person | AnonymousUser
 def mailboxes_of(person: Viewer) -> QuerySet[FunctionMailbox]:
     """Mailboxes that the person is a member of."""
     return FunctionMailbox.objects.filter(pk__in=_memberships_of(person).values("mailbox"))
+
+
+def mailboxes_to_work_in(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes in which the person changes something: those of which they are more than a reader."""
+    working = _memberships_of(person).filter(working_memberships())
+    return FunctionMailbox.objects.filter(pk__in=working.values("mailbox"))
+
+
+def conversations_to_work_on(person: Viewer) -> QuerySet[Conversation]:
+    """Conversations in which the person changes something."""
+    return conversations_of(person).filter(mailbox__in=mailboxes_to_work_in(person))
+
+
+def messages_to_work_on(person: Viewer) -> QuerySet[Message]:
+    """Messages that the person answers, forwards, sends again or cancels."""
+    return messages_of(person).filter(conversation__mailbox__in=mailboxes_to_work_in(person))
+
+
+def drafts_to_work_on(person: Viewer) -> QuerySet[Draft]:
+    """Drafts that the person writes, takes over, sends or deletes."""
+    return drafts_of(person).filter(mailbox__in=mailboxes_to_work_in(person))
+
+
+def registrations_to_work_on(person: Viewer) -> QuerySet[Registration]:
+    """Registrations that the person corrects or withdraws."""
+    return registrations_of(person).filter(conversation__mailbox__in=mailboxes_to_work_in(person))
+
+
+def labels_to_work_on(person: Viewer) -> QuerySet[Label]:
+    """Labels that the person changes."""
+    return Label.objects.filter(mailbox__in=mailboxes_to_work_in(person))
 
 
 def hidden_from(person: Viewer) -> QuerySet[Conversation]:
@@ -148,6 +183,18 @@ def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
     return Person.objects.filter(pk__in=members, is_active=True).order_by("name", "pk")
 
 
+def workers_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
+    """Members of the mailbox who are more than readers: what is there can be assigned to them."""
+    working = Membership.objects.filter(current_memberships(), working_memberships(), mailbox=mailbox)
+    return members_of(mailbox).filter(pk__in=working.values("person"))
+
+
+def possible_assignees(conversation: Conversation) -> QuerySet[Person]:
+    """Those of them who see the conversation."""
+    workers = workers_of(conversation.mailbox).values("pk")
+    return readers_of(conversation).filter(pk__in=workers)
+
+
 def readers_of(conversation: Conversation) -> QuerySet[Person]:
     """People who see the conversation now: members of its mailbox, or those of them who are named in it."""
     members = members_of(conversation.mailbox)
@@ -181,8 +228,8 @@ def mailboxes_to_offer_to(conversation: Conversation) -> QuerySet[FunctionMailbo
 
 
 def offers_to(person: Viewer) -> QuerySet[Reassignment]:
-    """Reassignments that wait for the person: offered to them, or to a mailbox of theirs."""
-    boxes = mailboxes_of(person)
+    """Reassignments that wait for the person: offered to them, or to a mailbox in which they work."""
+    boxes = mailboxes_to_work_in(person)
     to_them = Q(to_person_id=person.pk or 0, conversation__mailbox__in=boxes)
     to_a_mailbox = Q(to_mailbox__in=boxes, conversation__is_protected=False)
     rows = Reassignment.objects.filter(to_them | to_a_mailbox, settled_at=None)
@@ -192,7 +239,7 @@ def offers_to(person: Viewer) -> QuerySet[Reassignment]:
 def undoable_by(person: Viewer) -> QuerySet[Conversation]:
     """Conversations in which the person may undo what they have just done: those that they see, and those
     that were declined for a mailbox of theirs."""
-    boxes = mailboxes_of(person)
+    boxes = mailboxes_to_work_in(person)
     declined = Reassignment.objects.filter(to_mailbox__in=boxes, outcome=Reassignment.Outcome.DECLINED)
     of_others = Q(pk__in=declined.values("conversation"), is_protected=False)
     return Conversation.objects.filter(Q(mailbox__in=boxes) | of_others).exclude(pk__in=hidden_from(person))
@@ -232,13 +279,13 @@ def arrival_rules_of(person: Viewer) -> QuerySet[ArrivalRule]:
 
 
 def canned_texts_of(person: Viewer) -> QuerySet[CannedText]:
-    """Canned texts of the mailboxes that the person sees."""
-    return CannedText.objects.filter(mailbox__in=mailboxes_of(person))
+    """Canned texts of the mailboxes that the person works in."""
+    return CannedText.objects.filter(mailbox__in=mailboxes_to_work_in(person))
 
 
 def distribution_lists_of(person: Viewer) -> QuerySet[DistributionList]:
-    """Distribution lists of the mailboxes that the person sees."""
-    return DistributionList.objects.filter(mailbox__in=mailboxes_of(person))
+    """Distribution lists of the mailboxes that the person works in."""
+    return DistributionList.objects.filter(mailbox__in=mailboxes_to_work_in(person))
 
 
 def mailings_of(person: Viewer) -> QuerySet[Mailing]:
@@ -252,6 +299,11 @@ def current_memberships() -> Q:
         person=OuterRef("person"), participant_id=OuterRef("mailbox__participant_id")
     )
     return (Q(ends_at=None) | Q(ends_at__gt=timezone.now())) & Q(~Exists(locks))
+
+
+def working_memberships() -> Q:
+    """Memberships of more than readers."""
+    return ~Q(role=Membership.Role.READER)
 
 
 def current_roles() -> Q:

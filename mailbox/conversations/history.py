@@ -18,7 +18,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("Tilldelad %(who)s"),
     What.GIVEN_BACK: lazy("Lämnad tillbaka av %(who)s"),
     What.DUE: lazy("%(who)s bestämde att den ska vara klar senast %(to)s"),
-    What.LEFT: lazy("Lämnad tillbaka: %(who)s är inte längre medlem eller är spärrad"),
+    What.LEFT: lazy("Lämnad tillbaka: %(who)s arbetar inte längre i brevlådan"),
     What.OFFERED: lazy("%(who)s erbjuder den till %(to)s"),
     What.ACCEPTED: lazy("Övertagen av %(who)s"),
     What.DECLINED: lazy("%(who)s tackade nej till att ta över"),

@@ -134,7 +134,7 @@ def _changed_since(events: Sequence[ConversationEvent]) -> set[int]:
 
 
 def _restore_assignee(row: Conversation, assignee_id: int | None) -> None:
-    """Assign it to the earlier assignee again, if they still see it."""
+    """Assign it to the earlier assignee again, if they still work on it."""
     if row.assignee_id == assignee_id:
         return
     assignee = Person.objects.filter(pk=assignee_id).first() if assignee_id else None

@@ -222,7 +222,7 @@ def _send_to_next(draft_id: int) -> bool:
             with transaction.atomic():
                 if person is None or unseen_messages(draft).exists():
                     raise AnsweredMeanwhile
-                if not access.drafts_of(person).filter(pk=draft_id).exists():
+                if not access.drafts_to_work_on(person).filter(pk=draft_id).exists():
                     raise assignment.NotAMember
                 message_check.check(draft)
                 if draft.mailing is None and draft.further_recipients.exists():

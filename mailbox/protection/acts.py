@@ -47,7 +47,9 @@ def set_readers(conversation_id: int, person: Person, named: Collection[int]) ->
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
         # Shared until this transaction ends: none of them ends between the check and the rows.
-        pairs = assignment.share_memberships([(key, row.mailbox_id) for key in sorted(wanted)])
+        pairs = assignment.share_memberships(
+            [(key, row.mailbox_id) for key in sorted(wanted)], of_readers=True
+        )
         if {key for key, _ in pairs} != wanted:
             raise NotMembers
         before = access.readers_named_in([row.pk])[row.pk]

@@ -24,7 +24,7 @@ _GETS_AND_POSTS = ["GET", "HEAD", "POST"]
 @require_http_methods(_GETS_AND_POSTS)
 def protection(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """Who sees the conversation; POST protects it for those who are chosen, or ends the protection."""
-    rows = access.conversations_of(request.user).select_related("mailbox")
+    rows = access.conversations_to_work_on(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
     form = ProtectionForm(request.POST if request.method == "POST" else request.GET)
     form.full_clean()

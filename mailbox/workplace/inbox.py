@@ -145,6 +145,7 @@ def mailboxes_with_counts(person: Viewer) -> QuerySet[FunctionMailbox]:
             unassigned_count=unassigned,
             mine_count=mine,
             draft_count=drafts,
+            is_worked_in=Q(pk__in=access.mailboxes_to_work_in(person).values("pk")),
             is_managed=Q(pk__in=access.mailboxes_with_rules_of(person).values("pk")),
         )
         .order_by("name", "pk")

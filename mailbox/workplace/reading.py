@@ -113,6 +113,7 @@ def reading_context(
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
+        "may_work": access.mailboxes_to_work_in(person).filter(pk=conversation.mailbox_id).exists(),
         "protected_for": names_in(conversation),
         "protection_url": with_query(
             reverse("protection", args=[conversation.pk]), urlencode({"list": from_list.address})

@@ -66,11 +66,12 @@ def sidebar_of(
     """The sidebar beside a mailbox's list, with the views' `counts`, beside the list across mailboxes with
     the address `shown_across`, or beside the start page. A fixed number of queries."""
     boxes = list(inbox.mailboxes_with_counts(person))
-    writable = mailbox or (boxes[0] if len(boxes) == 1 else None)
+    shown = {mailbox.pk} if mailbox is not None else {box.pk for box in boxes[:2]}
+    writable = [box for box in boxes if box.pk in shown and vars(box)["is_worked_in"]]
     saved = saved_views.views_of(person)
     found = _counts(person, saved) if boxes else {}
     return Sidebar(
-        reverse("write", args=[writable.pk]) if writable is not None else "",
+        reverse("write", args=[writable[0].pk]) if len(writable) == 1 == len(shown) else "",
         _waiting(found) if boxes else [],
         [
             SidebarLink(

@@ -148,7 +148,8 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     is_background = "X-Background" in request.headers
     is_part = bool(request.htmx)
     if not is_background:
-        assignment.note_opened(row, request.user)
+        if access.conversations_to_work_on(request.user).filter(pk=row.pk).exists():
+            assignment.note_opened(row, request.user)
         presence.mark_page_fetched(request.user, presence.Activity(row.pk, is_writing=False))
     context = _notices(request)
     if is_part:
@@ -255,6 +256,7 @@ def _mailbox_context(
         "all_labels": box.labels.all(),
         "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
         "offers": access.offers_to(person).filter(to_mailbox=box).count(),
+        "may_work": access.mailboxes_to_work_in(person).filter(pk=box.pk).exists(),
         "outbox": send_order.outbox(box, person),
         "locked_rows": locked_rows(box, person, state) if state else None,
     }
@@ -265,6 +267,7 @@ def _across_context(request: PersonRequest, asked: list_query.ListQuery) -> dict
     found = position.page_across(person, asked)
     names = access.labels_of(person).order_by("name").values_list("name", flat=True).distinct()
     return {
+        "may_work": True,
         "list_title": _("Alla brevlådor"),
         "list_path": reverse("all-mailboxes"),
         "bulk_url": reverse("act-on-many-across"),

@@ -1,4 +1,4 @@
-"""A conversation is protected, arrives anew, is opened by the manager with a reason, and is open to all again."""
+"""A conversation is protected, opened by the manager with a reason, and open to all members again."""
 
 import re
 import uuid
@@ -32,9 +32,7 @@ def test_a_colleague_sees_a_locked_row_and_the_manager_opens_it_with_a_reason(tw
     key = letter(subject)
     habo = two_nodes.habo
     karin, ahmed = caseworker(habo, "Karin Svensson"), caseworker(habo, "Ahmed Lindqvist")
-    ((mailbox,),) = habo.query(
-        "SELECT id FROM mailbox_functionmailbox WHERE address = %s", RECEPTION_ADDRESS
-    )
+    ((mailbox,),) = habo.query("SELECT id FROM mailbox_functionmailbox WHERE address = %s", RECEPTION_ADDRESS)
     where, inbox = f"/konversation/{key}/", f"/brevlada/{mailbox}/"
 
     # Ahmed has the conversation open when Karin protects it for herself alone.
