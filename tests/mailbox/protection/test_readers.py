@@ -9,7 +9,6 @@ from django.utils import timezone
 from mailbox import access
 from mailbox.administration import alarms, mailboxes, retention
 from mailbox.conversations import assignment, labels, notes, reassignment, reminders, state_changes
-from mailbox.delivery import resend
 from mailbox.drafts import composer, forwarding, ownership, send_order
 from mailbox.drafts.draft_lock import DraftGone
 from mailbox.models import (
@@ -59,7 +58,6 @@ def test_a_reader_changes_nothing_by_any_act(mailbox, karin, reader):
         lambda: entries.withdraw(registered, reader, "Fel"),
         lambda: composer.begin_answer(message, reader),
         lambda: forwarding.begin(message, reader),
-        lambda: resend.send_again(message, reader),
         lambda: retention.hold(reader, message.conversation),
         lambda: acts.set_readers(key, reader, []),
     ):
