@@ -68,7 +68,8 @@ def reading_context(
     page_of_list: Page[Conversation] | None = None,
     count: int | None = None,
 ) -> dict[str, Any]:
-    """The context of the reading pane. `page_of_list` and `count` are those of the list beside it."""
+    """The context of the reading pane. `page_of_list` and `count` are those of the list beside it; the
+    conversation is annotated with `may_work`, whether the person does more than read it."""
     person, asked = request.user, asked_of(request)
     from_list = list_asked(asked["list"])
     seen_at = _seen_at(conversation, person)
@@ -113,7 +114,7 @@ def reading_context(
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
-        "may_work": access.mailboxes_to_work_in(person).filter(pk=conversation.mailbox_id).exists(),
+        "may_work": vars(conversation)["may_work"],
         "protected_for": names_in(conversation),
         "protection_url": with_query(
             reverse("protection", args=[conversation.pk]), urlencode({"list": from_list.address})

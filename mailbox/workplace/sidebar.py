@@ -42,6 +42,7 @@ class SidebarMailbox:
     unread_count: int
     views: Sequence[SidebarLink]
     has_rules: bool = False
+    is_worked_in: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         is_current=counts is not None,
         unread_count=annotations["unread_count"],
         has_rules=annotations["is_managed"],
+        is_worked_in=annotations["is_worked_in"],
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
             for view, count in shown.items()

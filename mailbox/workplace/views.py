@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -144,11 +145,12 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     htmx gets the reading pane alone; a page has the list beside it from which the conversation was opened.
     """
     rows = access.conversations_of(request.user).select_related("mailbox", "assignee", "retention_hold__by")
-    row = get_object_or_404(rows, pk=conversation_id)
+    may_work = Q(mailbox__in=access.mailboxes_to_work_in(request.user))
+    row = get_object_or_404(rows.annotate(may_work=may_work), pk=conversation_id)
     is_background = "X-Background" in request.headers
     is_part = bool(request.htmx)
     if not is_background:
-        if access.conversations_to_work_on(request.user).filter(pk=row.pk).exists():
+        if vars(row)["may_work"]:
             assignment.note_opened(row, request.user)
         presence.mark_page_fetched(request.user, presence.Activity(row.pk, is_writing=False))
     context = _notices(request)
@@ -241,6 +243,7 @@ def _mailbox_context(
     if asked.view is inbox.View.DRAFTS:
         drafts = inbox.drafts_of(box, person, asked.after, order=asked.order)
     counts = inbox.counts(box, person)
+    sidebar = sidebar_of(person, mailbox=box, view=asked.view, counts=counts)
     # Beside the first page of these views there are rows of what is hidden from the person.
     state = _STATES_OF_LOCKED_ROWS.get(asked.view) if asked.page == 1 and not asked.filters else None
     return {
@@ -249,14 +252,14 @@ def _mailbox_context(
         "list_title": box.name,
         "list_path": list_url(box.pk),
         "bulk_url": reverse("act-on-many", args=[box.pk]),
-        "sidebar": sidebar_of(person, mailbox=box, view=asked.view, counts=counts),
+        "sidebar": sidebar,
         "counts": counts,
         "list_page": found,
         "page": drafts or rows_of(found, person, asked.address),
         "all_labels": box.labels.all(),
         "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
         "offers": access.offers_to(person).filter(to_mailbox=box).count(),
-        "may_work": access.mailboxes_to_work_in(person).filter(pk=box.pk).exists(),
+        "may_work": any(each.is_current and each.is_worked_in for each in sidebar.mailboxes),
         "outbox": send_order.outbox(box, person),
         "locked_rows": locked_rows(box, person, state) if state else None,
     }
