@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import F
+
 from mailbox import access
 from mailbox.models import Conversation, FunctionMailbox, Person
 
@@ -33,7 +35,9 @@ def locked_rows(mailbox: FunctionMailbox, person: Person, state: str) -> LockedR
 
     Nothing but these two values is read.
     """
-    found = access.locked_in(mailbox, person, state).order_by("-last_arrived_at", "-pk")
+    found = access.locked_in(mailbox, person, state).order_by(
+        F("last_arrived_at").desc(nulls_last=True), "-pk"
+    )
     may_open = access.mailboxes_with_rules_of(person).filter(pk=mailbox.pk)
     values = list(found.values_list("last_arrived_at", "pk")[: _MOST_ROWS + 1])
     is_manager = bool(values) and may_open.exists()

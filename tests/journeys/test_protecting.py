@@ -37,7 +37,7 @@ def test_a_colleague_sees_a_locked_row_and_the_manager_opens_it_with_a_reason(tw
 
     # Ahmed has the conversation open when Karin protects it for herself alone.
     ahmed.page.goto(ahmed.url + where)
-    expect(ahmed.page.get_by_role("heading", name=subject)).to_be_visible()
+    expect(ahmed.page.get_by_role("heading", level=1, name=subject)).to_be_visible()
     page = karin.page
     page.goto(karin.url + where)
     page.locator(".reading-tools").get_by_label("Mer").click()
@@ -51,12 +51,16 @@ def test_a_colleague_sees_a_locked_row_and_the_manager_opens_it_with_a_reason(tw
 
     # His page does not show it any more, nor does his search; his list has a locked row.
     page = ahmed.page
+    expect(page.get_by_role("heading", name="Sidan finns inte")).to_be_visible()
     page.goto(ahmed.url + inbox)
     locked = page.get_by_role("region", name="Skyddade konversationer som andra ser")
     expect(locked.get_by_role("listitem").first).to_contain_text("Skyddad konversation")
     expect(page.get_by_text(subject)).to_have_count(0)
     ahmed.check_accessibility()
     assert page.request.get(ahmed.url + where).status == 404
+    # What he had open was fetched again, and refused.
+    assert all("404" in error for error in ahmed.errors)
+    ahmed.errors.clear()
     page.get_by_role("searchbox").first.fill(subject)
     page.keyboard.press("Enter")
     page.wait_for_url("**/sok**")
