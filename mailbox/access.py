@@ -4,6 +4,15 @@
 - Conversations, messages, attachments and drafts are seen by those who see their mailbox. A draft is written
   by its owner; a colleague who wants to write in it takes it over first. One that somebody has begun and not
   written in is seen by them alone.
+- A member works in the mailbox: writes, sends, assigns, registers, and all else that changes something. A
+  reader is a member who sees what others see, fetches it and searches it, and changes nothing; nothing is
+  assigned or offered to them.
+- A protected conversation is seen by those members of its mailbox alone who are named in it, while their
+  memberships last, with everything in it: messages, attachments, drafts, notes, labels, registrations.
+  Whoever sees a conversation may protect it, themselves among those named; whoever is named says who else
+  is, and ends the protection. Others see that something protected has arrived, and when. A manager who is
+  not named opens it with a reason, which is logged and which those named are told; an administrator does
+  not open it. It is offered to nobody who is not named, and to no other mailbox.
 - A conversation is reassigned within its organisation: to a member of its mailbox, or to another mailbox
   that is open. Whoever it is offered to sees what was written to them about it, and who the other side is;
   the conversation itself they see as members of its mailbox, or once they have accepted it.
@@ -17,7 +26,8 @@
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
-- Its canned texts, signature, distribution lists and mailings are seen and changed by its members; how long
+- Its canned texts, signature and distribution lists are seen and changed by those who work in it, its
+  mailings seen by its members; how long
   what is sent can be undone is said by those who manage it.
 - When a mailbox is staffed, its time limits and who is on duty are set by those who manage it; the hours
   that an organisation's mailboxes have by default by its administrators.
@@ -68,6 +78,7 @@ from .models import (
     OrganisationLock,
     OrganisationRole,
     Person,
+    ProtectedReader,
     Reassignment,
     Registration,
     SavedView,
@@ -81,28 +92,95 @@ def mailboxes_of(person: Viewer) -> QuerySet[FunctionMailbox]:
     return FunctionMailbox.objects.filter(pk__in=_memberships_of(person).values("mailbox"))
 
 
+def mailboxes_to_work_in(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes in which the person changes something: those of which they are more than a reader."""
+    working = _memberships_of(person).filter(working_memberships())
+    return FunctionMailbox.objects.filter(pk__in=working.values("mailbox"))
+
+
+def conversations_to_work_on(person: Viewer) -> QuerySet[Conversation]:
+    """Conversations in which the person changes something."""
+    return conversations_of(person).filter(mailbox__in=mailboxes_to_work_in(person))
+
+
+def messages_to_work_on(person: Viewer) -> QuerySet[Message]:
+    """Messages that the person answers, forwards, sends again or cancels."""
+    return messages_of(person).filter(conversation__mailbox__in=mailboxes_to_work_in(person))
+
+
+def drafts_to_work_on(person: Viewer) -> QuerySet[Draft]:
+    """Drafts that the person writes, takes over, sends or deletes."""
+    return drafts_of(person).filter(mailbox__in=mailboxes_to_work_in(person))
+
+
+def registrations_to_work_on(person: Viewer) -> QuerySet[Registration]:
+    """Registrations that the person corrects or withdraws."""
+    return registrations_of(person).filter(conversation__mailbox__in=mailboxes_to_work_in(person))
+
+
+def labels_to_work_on(person: Viewer) -> QuerySet[Label]:
+    """Labels that the person changes."""
+    return Label.objects.filter(mailbox__in=mailboxes_to_work_in(person))
+
+
+def hidden_from(person: Viewer) -> QuerySet[Conversation]:
+    """Protected conversations of the person's mailboxes in which they are not named.
+
+    They are few, and found by an index of their own: querysets exclude them by their keys.
+    """
+    named = ProtectedReader.objects.filter(membership__in=_memberships_of(person))
+    rows = Conversation.objects.filter(is_protected=True, mailbox__in=mailboxes_of(person))
+    return rows.exclude(pk__in=named.values("conversation"))
+
+
 def conversations_of(person: Viewer) -> QuerySet[Conversation]:
-    """Conversations of the mailboxes that the person sees."""
-    return Conversation.objects.filter(mailbox__in=mailboxes_of(person))
+    """Conversations of the mailboxes that the person sees, but for protected ones of others."""
+    rows = Conversation.objects.filter(mailbox__in=mailboxes_of(person))
+    return rows.exclude(pk__in=hidden_from(person))
+
+
+def locked_in(mailbox: FunctionMailbox, person: Viewer, state: str) -> QuerySet[Conversation]:
+    """Conversations of a mailbox of the person's in a state that are protected, and hidden from them. Pages
+    show when something arrived in them, and nothing else."""
+    return hidden_from(person).filter(mailbox=mailbox, state=state)
+
+
+def protected_to_open(person: Viewer) -> QuerySet[Conversation]:
+    """Protected conversations that the person may open with a reason: those hidden from a manager."""
+    return hidden_from(person).filter(mailbox__in=mailboxes_with_rules_of(person))
 
 
 def messages_of(person: Viewer) -> QuerySet[Message]:
     """Messages of those conversations."""
-    return Message.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    rows = Message.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    return rows.exclude(conversation__in=hidden_from(person))
 
 
 def attachments_of(person: Viewer) -> QuerySet[Attachment]:
     """Attachments of those messages, but for those in which malicious code was found: nobody opens them."""
     return Attachment.objects.filter(
         is_blocked=False, document__message__conversation__mailbox__in=mailboxes_of(person)
-    )
+    ).exclude(document__message__conversation__in=hidden_from(person))
 
 
 def drafts_of(person: Viewer) -> QuerySet[Draft]:
-    """Drafts of the mailboxes that the person sees; an untouched one only by its owner."""
-    return Draft.objects.filter(
+    """Drafts of the mailboxes that the person sees, but for those that answer or forward messages which are
+    hidden from them; an untouched one only by its owner."""
+    rows = Draft.objects.filter(
         Q(is_untouched=False) | Q(owner_id=person.pk or 0), mailbox__in=mailboxes_of(person)
     )
+    return rows.exclude(drafts_hidden_from(person))
+
+
+def drafts_hidden_from(person: Viewer) -> Q:
+    """Drafts that answer or forward messages of conversations that are hidden from the person."""
+    hidden = messages_hidden_from(person)
+    return Q(answers__in=hidden) | Q(forwards__in=hidden)
+
+
+def messages_hidden_from(person: Viewer) -> QuerySet[Message, int]:
+    """The keys of the messages that are hidden from the person."""
+    return Message.objects.filter(conversation__in=hidden_from(person)).values_list("pk", flat=True)
 
 
 def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
@@ -111,30 +189,72 @@ def members_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
     return Person.objects.filter(pk__in=members, is_active=True).order_by("name", "pk")
 
 
+def workers_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
+    """Members of the mailbox who are more than readers: what is there can be assigned to them."""
+    working = Membership.objects.filter(current_memberships(), working_memberships(), mailbox=mailbox)
+    return members_of(mailbox).filter(pk__in=working.values("person"))
+
+
+def possible_assignees(conversation: Conversation) -> QuerySet[Person]:
+    """Those of them who see the conversation."""
+    workers = workers_of(conversation.mailbox).values("pk")
+    return readers_of(conversation).filter(pk__in=workers)
+
+
+def readers_of(conversation: Conversation) -> QuerySet[Person]:
+    """People who see the conversation now: members of its mailbox, or those of them who are named in it."""
+    members = members_of(conversation.mailbox)
+    if not conversation.is_protected:
+        return members
+    named = ProtectedReader.objects.filter(conversation=conversation).values("membership__person")
+    return members.filter(pk__in=named)
+
+
+def readers_named_in(conversation_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+    """The keys of the people who are named in each of these protected conversations, in one query. Whether
+    they still are members is not asked."""
+    found: dict[int, set[int]] = {key: set() for key in conversation_ids}
+    if found:
+        rows = ProtectedReader.objects.filter(conversation__in=found)
+        for key, person_id in rows.values_list("conversation_id", "membership__person"):
+            found[key].add(person_id)
+    return {key: frozenset(people) for key, people in found.items()}
+
+
 def reassignable_mailboxes(mailbox: FunctionMailbox) -> QuerySet[FunctionMailbox]:
     """Mailboxes to which a conversation of this one may be reassigned."""
     rows = FunctionMailbox.objects.filter(participant_id=mailbox.participant_id, is_open=True)
     return rows.exclude(pk=mailbox.pk).order_by("name", "pk")
 
 
+def mailboxes_to_offer_to(conversation: Conversation) -> QuerySet[FunctionMailbox]:
+    """Mailboxes to which the conversation may be offered: a protected one to none."""
+    rows = reassignable_mailboxes(conversation.mailbox)
+    return rows.none() if conversation.is_protected else rows
+
+
 def offers_to(person: Viewer) -> QuerySet[Reassignment]:
-    """Reassignments that wait for the person: offered to them, or to a mailbox of theirs."""
-    boxes = mailboxes_of(person)
-    to_them = Q(to_person_id=person.pk or 0, conversation__mailbox__in=boxes) | Q(to_mailbox__in=boxes)
-    return Reassignment.objects.filter(to_them, settled_at=None)
+    """Reassignments that wait for the person: offered to them, or to a mailbox in which they work."""
+    boxes = mailboxes_to_work_in(person)
+    to_them = Q(to_person_id=person.pk or 0, conversation__mailbox__in=boxes)
+    to_a_mailbox = Q(to_mailbox__in=boxes, conversation__is_protected=False)
+    rows = Reassignment.objects.filter(to_them | to_a_mailbox, settled_at=None)
+    return rows.exclude(conversation__in=hidden_from(person))
 
 
 def undoable_by(person: Viewer) -> QuerySet[Conversation]:
     """Conversations in which the person may undo what they have just done: those that they see, and those
     that were declined for a mailbox of theirs."""
-    boxes = mailboxes_of(person)
+    boxes = mailboxes_to_work_in(person)
     declined = Reassignment.objects.filter(to_mailbox__in=boxes, outcome=Reassignment.Outcome.DECLINED)
-    return Conversation.objects.filter(Q(mailbox__in=boxes) | Q(pk__in=declined.values("conversation")))
+    of_others = Q(pk__in=declined.values("conversation"), is_protected=False)
+    return Conversation.objects.filter(Q(mailbox__in=boxes) | of_others).exclude(pk__in=hidden_from(person))
 
 
 def registrations_of(person: Viewer) -> QuerySet[Registration]:
     """What the conversations that the person sees were registered as, ended registrations too."""
-    return Registration.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    rows = Registration.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    return rows.exclude(conversation__in=hidden_from(person))
 
 
 def case_deliveries_of(person: Viewer) -> QuerySet[CaseDelivery]:
@@ -149,7 +269,8 @@ def case_systems_of(person: Viewer) -> QuerySet[CaseSystem]:
 
 def notes_of(person: Viewer) -> QuerySet[Note]:
     """Notes on the conversations that the person sees."""
-    return Note.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    rows = Note.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    return rows.exclude(conversation__in=hidden_from(person))
 
 
 def labels_of(person: Viewer) -> QuerySet[Label]:
@@ -179,13 +300,13 @@ def arrival_rules_of(person: Viewer) -> QuerySet[ArrivalRule]:
 
 
 def canned_texts_of(person: Viewer) -> QuerySet[CannedText]:
-    """Canned texts of the mailboxes that the person sees."""
-    return CannedText.objects.filter(mailbox__in=mailboxes_of(person))
+    """Canned texts of the mailboxes that the person works in."""
+    return CannedText.objects.filter(mailbox__in=mailboxes_to_work_in(person))
 
 
 def distribution_lists_of(person: Viewer) -> QuerySet[DistributionList]:
-    """Distribution lists of the mailboxes that the person sees."""
-    return DistributionList.objects.filter(mailbox__in=mailboxes_of(person))
+    """Distribution lists of the mailboxes that the person works in."""
+    return DistributionList.objects.filter(mailbox__in=mailboxes_to_work_in(person))
 
 
 def mailings_of(person: Viewer) -> QuerySet[Mailing]:
@@ -199,6 +320,11 @@ def current_memberships() -> Q:
         person=OuterRef("person"), participant_id=OuterRef("mailbox__participant_id")
     )
     return (Q(ends_at=None) | Q(ends_at__gt=Now())) & Q(~Exists(locks))
+
+
+def working_memberships() -> Q:
+    """Memberships of more than readers."""
+    return ~Q(role=Membership.Role.READER)
 
 
 def current_roles() -> Q:

@@ -10,6 +10,7 @@ from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
 from .drafts import composer, send_order
 from .notifications import duty, notices
+from .protection import abandoned
 from .search import index
 from .staffed_hours import time_limits
 
@@ -75,7 +76,9 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    """Send the notifications that people have chosen, and those of people on duty."""
+    """Send the notifications that people have chosen, and those of people on duty and of protected
+    conversations."""
+    abandoned.notice_abandoned()
     notices.send_notices()
     duty.send_duty_notices()
 

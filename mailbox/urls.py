@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("mailbox.archive.urls")),
     path("", include("mailbox.registration.urls")),
     path("", include("mailbox.case_systems.urls")),
+    path("", include("mailbox.protection.urls")),
     path("", include("mailbox.search.urls")),
     path("", include("mailbox.notifications.urls")),
     path("", include("mailbox.help.urls")),

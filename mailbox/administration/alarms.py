@@ -17,7 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from mailbox import fault_isolation
-from mailbox.access import Viewer, current_memberships, current_roles, mailboxes_of, managed_by
+from mailbox.access import (
+    Viewer,
+    current_memberships,
+    current_roles,
+    mailboxes_of,
+    managed_by,
+    working_memberships,
+)
 from mailbox.models import (
     Conversation,
     FunctionMailbox,
@@ -60,7 +67,9 @@ def unassigned() -> QuerySet[Conversation]:
 
 def unattended(now: datetime) -> list[Unattended]:
     """The open mailboxes that are unattended now; a mailbox's limit counts its staffed hours."""
-    active = Membership.objects.filter(current_memberships(), mailbox=OuterRef("pk"), person__is_active=True)
+    active = Membership.objects.filter(
+        current_memberships(), working_memberships(), mailbox=OuterRef("pk"), person__is_active=True
+    )
     rows = FunctionMailbox.objects.filter(is_open=True).annotate(has_member=Exists(active))
     boxes = list(rows.order_by("pk"))
     oldest = dict(

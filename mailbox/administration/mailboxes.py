@@ -143,6 +143,8 @@ def add_known_member(
             role=membership.role,
             until=ends_at.isoformat() if ends_at else None,
         )
+        if membership.role == Membership.Role.READER and not joined:
+            assignment.unassign_all(person, mailbox)
         _update_login_lock(person)
         events.announce(mailbox.pk)
 

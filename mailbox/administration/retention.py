@@ -195,7 +195,9 @@ def _delete_if_due(rule: RetentionRule, key: int) -> bool:
     try:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update().filter(pk=key).first()
-            writing = Draft.objects.filter(answers__conversation=key)
+            # Without the original nothing would tell that a draft which forwards it is protected.
+            forwarding = Q(forwards__conversation=key, forwards__conversation__is_protected=True)
+            writing = Draft.objects.filter(Q(answers__conversation=key) | forwarding)
             still = in_state(rule.mailbox, rule.state).filter(
                 ~Exists(writing),
                 ~_is_being_handed_over(),

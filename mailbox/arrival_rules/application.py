@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from mailbox import access_log, events
+from mailbox.access import readers_named_in
 from mailbox.conversations import assignment
 from mailbox.models import (
     AccessLogEntry,
@@ -212,6 +213,8 @@ class _Changes:
     turns: dict[int, ArrivalTurn] = field(default_factory=dict)
     assigned: dict[int, int] = field(default_factory=dict)
     people: dict[int, Person] = field(default_factory=dict)
+    # Those named in the protected conversations, by the conversation's key: rules concern nobody else there.
+    named: dict[int, frozenset[int]] = field(default_factory=dict)
     labels: dict[int, Label] = field(default_factory=dict)
     labelled: set[tuple[int, int]] = field(default_factory=set)
     new_labelled: list[tuple[int, int]] = field(default_factory=list)
@@ -228,6 +231,7 @@ class _Changes:
         if kinds & {Kind.DUE, Kind.ASSIGN_IN_TURN}:
             boxes = {arrival.mailbox.pk: arrival.mailbox for arrival in arrivals}
             self.calendars = calendars.calendars_of(boxes.values())
+        self.named = readers_named_in(row.pk for row in self.conversations.values() if row.is_protected)
         self._find_people(arrivals)
         self._find_labels(arrivals)
         for arrival in arrivals:
@@ -320,7 +324,7 @@ class _Changes:
                 self._record(arrival, effect, What.DUE, day.isoformat())
         elif effect.kind is Kind.NOTIFY:
             pairs = [(person, arrival.mailbox.pk) for person in effect.people]
-            notified = [pair for pair in pairs if pair in self.members]
+            notified = [pair for pair in pairs if pair in self.members and self._sees(pair[0], arrival)]
             self.notices |= set(notified)
             if notified:
                 names = ", ".join(self.people[person].name for person, _ in notified)
@@ -335,7 +339,8 @@ class _Changes:
         """Whom the effect assigns the conversation to; None where that is nobody just now."""
         mailbox_id = arrival.mailbox.pk
         if effect.kind is Kind.ASSIGN:
-            return effect.value if (effect.value, mailbox_id) in self.members else None
+            is_member = (effect.value, mailbox_id) in self.members
+            return effect.value if is_member and self._sees(effect.value, arrival) else None
         calendar = self.calendars.get(mailbox_id)
         if calendar is not None and not calendar.is_staffed(self.at):
             return None
@@ -343,12 +348,17 @@ class _Changes:
         candidates = [
             person
             for person in effect.people
-            if person in self.present and (person, mailbox_id) in self.members
+            if person in self.present and (person, mailbox_id) in self.members and self._sees(person, arrival)
         ]
         if turn is None or not candidates:
             return None
         turn.person_id = next((person for person in candidates if person > turn.person_id), candidates[0])
         return turn.person_id
+
+    def _sees(self, person_id: int, arrival: Arriving) -> bool:
+        """Whether a member sees the conversation: a protected one, if they are named there."""
+        row = arrival.conversation
+        return not row.is_protected or person_id in self.named[row.pk]
 
     def _label(self, arrival: Arriving, effect: Effect) -> None:
         label = self.labels.get(effect.value)

@@ -46,7 +46,7 @@ def choices_of(mailbox: FunctionMailbox) -> Choices:
     """What there is now, in three queries."""
     return Choices(
         {label.pk: label for label in mailbox.labels.order_by("name", "pk")},
-        {person.pk: person for person in access.members_of(mailbox)},
+        {person.pk: person for person in access.workers_of(mailbox)},
         {box.pk: box for box in access.reassignable_mailboxes(mailbox)},
     )
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef
 
+from mailbox import access
+from mailbox.access import Viewer
 from mailbox.conversations.addresses import conversation_url
 from mailbox.models import ArrivalRule, FunctionMailbox, Message, SearchEntry
 
@@ -43,8 +45,15 @@ class DryRun:
     matches: Sequence[Match]
 
 
-def run(mailbox: FunctionMailbox, rule: ArrivalRule | None, content: Content, choices: Choices) -> DryRun:
-    """What a rule with this content would do in the place of `rule`, or after all others.
+def run(
+    mailbox: FunctionMailbox,
+    person: Viewer,
+    rule: ArrivalRule | None,
+    content: Content,
+    choices: Choices,
+) -> DryRun:
+    """What a rule with this content would do in the place of `rule`, or after all others, with messages that
+    the person sees.
 
     A move that is not confirmed yet is shown as if it were. In a fixed number of queries.
     """
@@ -58,7 +67,7 @@ def run(mailbox: FunctionMailbox, rule: ArrivalRule | None, content: Content, ch
         rows.append(candidate)
         rows.sort(key=lambda row: row.position)
     rules = loading.rules_of(rows)[mailbox.pk]
-    messages = _latest(mailbox)
+    messages = _latest(mailbox, person)
     matches = []
     for message in messages:
         annotations: dict[str, Any] = vars(message)
@@ -94,9 +103,10 @@ def _match(message: Message, rule_id: int, decision: Decision, choices: Choices)
     )
 
 
-def _latest(mailbox: FunctionMailbox) -> list[Message]:
-    """The messages that have arrived last, the latest first, by the index of the search."""
+def _latest(mailbox: FunctionMailbox, person: Viewer) -> list[Message]:
+    """The messages of the person's that have arrived last, the latest first, by the index of the search."""
     entries = SearchEntry.objects.filter(mailbox=mailbox, is_outgoing=False).order_by("-at", "-message")
+    entries = entries.exclude(message__in=access.messages_hidden_from(person))
     rows = Message.objects.filter(pk__in=list(entries.values_list("pk", flat=True)[:MESSAGES]))
     earlier = Message.objects.filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk"))
     rows = rows.annotate(has_earlier=Exists(earlier)).select_related("conversation__mailbox")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from mailbox.access import current_memberships
+from mailbox.access import current_memberships, working_memberships
 from mailbox.models import ArrivalRule, FunctionMailbox, Label, Membership
 
 from .decision import Actions, Conditions, Effect, Kind, Rule
@@ -125,7 +125,7 @@ def _existing(rules: Sequence[tuple[ArrivalRule, Actions]]) -> _Existing:
     members: dict[int, set[int]] = {}
     if with_people:
         current = Membership.objects.filter(
-            current_memberships(), mailbox__in=with_people, person__is_active=True
+            current_memberships(), working_memberships(), mailbox__in=with_people, person__is_active=True
         )
         for mailbox_id, person_id in current.values_list("mailbox_id", "person_id"):
             members.setdefault(mailbox_id, set()).add(person_id)

@@ -149,7 +149,7 @@ def _rule_page(request: PersonRequest, box: FunctionMailbox, row: ArrivalRule | 
         else:
             if answer is not None:
                 return answer
-            tried = dry_run.run(box, row, form.content(), choices)
+            tried = dry_run.run(box, request.user, row, form.content(), choices)
             version = form.version_shown
     elif is_posted and "version" not in form.errors:
         version = form.version_shown

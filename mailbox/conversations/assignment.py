@@ -13,7 +13,12 @@ from django.http import Http404
 from django.utils import timezone
 
 from mailbox import access_log, events
-from mailbox.access import current_memberships, mailboxes_of
+from mailbox.access import (
+    conversations_to_work_on,
+    current_memberships,
+    readers_of,
+    working_memberships,
+)
 from mailbox.models import (
     Assignment,
     Conversation,
@@ -39,7 +44,8 @@ class NotAssigned(Exception):
 
 
 class NotAMember(Http404):
-    """The person is no member of the mailbox: for them its conversations do not exist."""
+    """The person is no member of the mailbox, only reads it, or is not named in a protected conversation: for
+    them there is nothing to change."""
 
 
 class AlreadyThere(Exception):
@@ -130,7 +136,7 @@ def locked_for(conversation_id: int, person: Person) -> Conversation:
     before the conversations.
     """
     row = locked(conversation_id)
-    if not mailboxes_of(person).filter(pk=row.mailbox_id).exists():
+    if not conversations_to_work_on(person).filter(pk=row.pk).exists():
         raise NotAMember
     return row
 
@@ -142,7 +148,7 @@ def set_assignee(row: Conversation, person: Person | None) -> None:
     now = timezone.now()
     row.assignments.filter(ended_at=None).update(ended_at=now)
     if person is not None:
-        if not lock_membership(person.pk, row.mailbox_id):
+        if not may_be_assigned(row, person):
             raise NotAMember
         try:
             with transaction.atomic():
@@ -151,6 +157,12 @@ def set_assignee(row: Conversation, person: Person | None) -> None:
             raise AlreadyAssigned from None
     row.assignee = person
     row.save(update_fields=["assignee"])
+
+
+def may_be_assigned(row: Conversation, person: Person) -> bool:
+    """Whether the person, whose membership is locked by this, works on a locked conversation."""
+    is_member = lock_membership(person.pk, row.mailbox_id)
+    return is_member and (not row.is_protected or readers_of(row).filter(pk=person.pk).exists())
 
 
 def end_offer(row: Conversation, outcome: Reassignment.Outcome) -> None:
@@ -192,16 +204,18 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
 
 
 def lock_membership(person_id: int, mailbox_id: int) -> bool:
-    """Lock the person's membership until this transaction ends; returns whether they are a member."""
+    """Lock the person's membership until this transaction ends; whether they are a member who works there."""
     rows = Membership.objects.filter(person=person_id, mailbox=mailbox_id)
     list(rows.select_for_update(no_key=True))
     # A new query: the one that waited for the lock still sees the rows as they were before.
-    return rows.filter(current_memberships(), person__is_active=True).exists()
+    return rows.filter(current_memberships(), working_memberships(), person__is_active=True).exists()
 
 
-def share_memberships(pairs: Collection[tuple[int, int]]) -> frozenset[tuple[int, int]]:
+def share_memberships(
+    pairs: Collection[tuple[int, int]], *, of_readers: bool = False
+) -> frozenset[tuple[int, int]]:
     """Those of the pairs of person and mailbox that are memberships, which do not end before this transaction
-    has. One that is being ended just now is left out.
+    has; those of readers only where that is asked for. One that is being ended just now is left out.
 
     For deliveries, which hold many conversations: they never wait here, and others who assign do not wait for
     them.
@@ -218,6 +232,7 @@ def share_memberships(pairs: Collection[tuple[int, int]]) -> frozenset[tuple[int
         keys = [key for (key,) in cursor.fetchall()]
     # A new query: what has ended by now is seen by it alone.
     rows = Membership.objects.filter(current_memberships(), pk__in=keys, person__is_active=True)
+    rows = rows if of_readers else rows.filter(working_memberships())
     return frozenset(rows.values_list("person_id", "mailbox_id"))
 
 

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from mailbox.models import Conversation, ConversationEvent
+from mailbox.models import Conversation, ConversationEvent, ProtectedOpening
 
 What = ConversationEvent.What
 _WORDS: Final[dict[str, str | Promise]] = {
@@ -18,7 +18,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.TAKEN: lazy("Tilldelad %(who)s"),
     What.GIVEN_BACK: lazy("Lämnad tillbaka av %(who)s"),
     What.DUE: lazy("%(who)s bestämde att den ska vara klar senast %(to)s"),
-    What.LEFT: lazy("Lämnad tillbaka: %(who)s är inte längre medlem eller är spärrad"),
+    What.LEFT: lazy("Lämnad tillbaka: %(who)s arbetar inte längre i brevlådan"),
     What.OFFERED: lazy("%(who)s erbjuder den till %(to)s"),
     What.ACCEPTED: lazy("Övertagen av %(who)s"),
     What.DECLINED: lazy("%(who)s tackade nej till att ta över"),
@@ -56,6 +56,18 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.CASE_REFUSED: lazy("Avvisad av %(to)s"),
     What.CASE_FAILED: lazy("Överlämningen till %(to)s lyckades inte, och görs inte om av sig själv"),
     What.CASE_WITHDRAWN: lazy("%(who)s återtog överlämningen till %(to)s"),
+    What.PROTECTED: lazy("Skyddad av %(who)s: ses av %(to)s"),
+    What.READERS_CHANGED: lazy("%(who)s ändrade vilka som ser den: %(to)s"),
+    What.PROTECTION_REMOVED: lazy("%(who)s tog bort skyddet"),
+    What.OPENED_BY_MANAGER: lazy("%(who)s öppnade den som ansvarig för brevlådan. Skäl: %(to)s"),
+}
+# Why managers open protected conversations.
+OPENING_REASONS: Final[dict[str, str | Promise]] = {
+    ProtectedOpening.Reason.ABSENCE: lazy("De som ser den är borta"),
+    ProtectedOpening.Reason.URGENT: lazy("Den kan inte vänta"),
+    ProtectedOpening.Reason.DISCLOSURE: lazy("Någon har begärt ut handlingen"),
+    ProtectedOpening.Reason.SUPERVISION: lazy("Tillsyn eller granskning"),
+    ProtectedOpening.Reason.OTHER: lazy("Annat skäl"),
 }
 # What a rule on arrival did.
 _BY_RULE: Final[dict[str, str | Promise]] = {
@@ -175,5 +187,6 @@ def _day(text: str) -> str:
 _FORMATS_OF_TO: Final[dict[str, Callable[[str], str]]] = {
     What.REMIND: _day,
     What.DUE: _day,
+    What.OPENED_BY_MANAGER: lambda text: str(OPENING_REASONS.get(text, text)),
     What.UNDONE: lambda text: str(_UNDONE.get(text, text)),
 }

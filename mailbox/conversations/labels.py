@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet, Value
+from django.db.models import Count, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
-from mailbox import events
+from mailbox import access, events
 from mailbox.models import Conversation, ConversationEvent, FunctionMailbox, Label, Labelling, Person
 
 from . import assignment
@@ -24,9 +24,10 @@ class TooMany(Exception):
     """The mailbox has `MOST` labels already."""
 
 
-def labels_of(mailbox: FunctionMailbox) -> QuerySet[Label]:
-    """The mailbox's labels by name; `used` is the number of conversations that have each."""
-    return mailbox.labels.annotate(used=Count("labelling")).order_by("name", "pk")
+def labels_of(mailbox: FunctionMailbox, person: Person) -> QuerySet[Label]:
+    """The mailbox's labels by name; `used` is the number of conversations of the person's that have each."""
+    is_seen = ~Q(labelling__conversation__in=access.hidden_from(person))
+    return mailbox.labels.annotate(used=Count("labelling", filter=is_seen)).order_by("name", "pk")
 
 
 def create(mailbox: FunctionMailbox, name: str, colour: str) -> Label:

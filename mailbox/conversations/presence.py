@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from mailbox import events
-from mailbox.access import Viewer, members_of
+from mailbox.access import Viewer, readers_of
 from mailbox.models import Conversation, Draft, Person, Presence
 
 # Three heartbeats of a stream: a late heartbeat does not mean that the person has left.
@@ -132,10 +132,10 @@ def mark_page_closed(person_id: int, activity: Activity, reported_at: datetime) 
 
 
 def others_in(conversation: Conversation, person: Viewer) -> Others:
-    """Who else has the conversation open, if they still are members of its mailbox."""
+    """Who else has the conversation open, if they still see it."""
     since = timezone.now() - EXPIRES
     rows = Presence.objects.filter(
-        conversation=conversation, seen_at__gt=since, person__in=members_of(conversation.mailbox)
+        conversation=conversation, seen_at__gt=since, person__in=readers_of(conversation)
     )
     rows = rows.exclude(person_id=person.pk or 0).select_related("person").order_by("person__name", "pk")
     return Others(

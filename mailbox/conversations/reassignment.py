@@ -60,9 +60,7 @@ def offer(
         if row.assignee_id not in {None, person.pk}:
             raise assignment.NotAssigned
         is_person = isinstance(to, Person)
-        receivers = (
-            access.members_of(row.mailbox) if is_person else access.reassignable_mailboxes(row.mailbox)
-        )
+        receivers = access.possible_assignees(row) if is_person else access.mailboxes_to_offer_to(row)
         if to == person or not receivers.filter(pk=to.pk).exists():
             raise InvalidReceiver
         if isinstance(to, FunctionMailbox):

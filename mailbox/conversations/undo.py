@@ -140,12 +140,12 @@ def _changed_since(events: Sequence[ConversationEvent]) -> set[int]:
 
 
 def _restore_assignee(row: Conversation, assignee_id: int | None) -> None:
-    """Assign it to the earlier assignee again, if they are still a member."""
+    """Assign it to the earlier assignee again, if they still work on it."""
     if row.assignee_id == assignee_id:
         return
     assignee = Person.objects.filter(pk=assignee_id).first() if assignee_id else None
-    is_member = assignee is not None and assignment.lock_membership(assignee.pk, row.mailbox_id)
-    assignment.set_assignee(row, assignee if is_member else None)
+    sees_it = assignee is not None and assignment.may_be_assigned(row, assignee)
+    assignment.set_assignee(row, assignee if sees_it else None)
 
 
 def _restore_offer(row: Conversation, offer_id: int | None) -> None:

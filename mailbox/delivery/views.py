@@ -46,5 +46,5 @@ def cancel(request: PersonRequest, message_id: int) -> HttpResponse:
 
 
 def _message(request: PersonRequest, message_id: int) -> Message:
-    rows = access.messages_of(request.user).select_related("conversation__mailbox")
+    rows = access.messages_to_work_on(request.user).select_related("conversation__mailbox")
     return get_object_or_404(rows, pk=message_id)

@@ -72,8 +72,8 @@ def locked_at_any_version(draft_id: int, person: Person | None = None) -> Draft:
 
 
 def check_seen(draft: Draft, person: Person) -> None:
-    """Raises `DraftGone` where the person does not see a locked draft."""
-    if not access.mailboxes_of(person).filter(pk=draft.mailbox_id).exists():
+    """Raises `DraftGone` where the person does not see a locked draft, or only reads."""
+    if not access.drafts_to_work_on(person).filter(pk=draft.pk).exists():
         raise DraftGone
 
 

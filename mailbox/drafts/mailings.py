@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Prefetch
 
+from mailbox import access
+from mailbox.access import Viewer
 from mailbox.delivery.ladder import short_state
 from mailbox.models import FAILED, FunctionMailbox, Mailing, Message
 
@@ -33,12 +35,17 @@ class Delivery:
     is_answered: bool
 
 
-def deliveries_of(mailing: Mailing) -> list[Delivery]:
-    """The messages of a mailing in the order in which they were sent."""
+def deliveries_of(mailing: Mailing, person: Viewer) -> list[Delivery]:
+    """The messages of a mailing that the person sees, in the order in which they were sent."""
     answer = Message.objects.filter(
         conversation=OuterRef("conversation"), direction=Message.Direction.IN, pk__gt=OuterRef("pk")
     )
-    rows = mailing.messages.select_related("conversation").annotate(is_answered=Exists(answer))
+    rows = (
+        access.messages_of(person)
+        .filter(mailing=mailing)
+        .select_related("conversation")
+        .annotate(is_answered=Exists(answer))
+    )
     return [
         Delivery(
             row,
@@ -51,17 +58,21 @@ def deliveries_of(mailing: Mailing) -> list[Delivery]:
     ]
 
 
-def page_of(mailbox: FunctionMailbox, before: int | None) -> tuple[list[MailingSummary], int | None]:
-    """A page of the mailbox's mailings, the latest first, without those whose messages have all been erased.
+def page_of(
+    mailbox: FunctionMailbox, person: Viewer, before: int | None
+) -> tuple[list[MailingSummary], int | None]:
+    """A page of the mailbox's mailings, the latest first, without those of whose messages the person sees
+    none.
 
     It begins after the mailing with the key `before`. Also returns `before` for the next page, if there is
     one.
     """
-    remaining = Message.objects.filter(mailing=OuterRef("pk"))
+    seen = access.messages_of(person)
+    remaining = seen.filter(mailing=OuterRef("pk"))
     rows = Mailing.objects.filter(Exists(remaining), mailbox=mailbox).order_by("-pk")
     if before:
         rows = rows.filter(pk__lt=before)
-    found = list(rows.prefetch_related("messages")[: _PAGE + 1])
+    found = list(rows.prefetch_related(Prefetch("messages", seen))[: _PAGE + 1])
     summaries = []
     for mailing in found[:_PAGE]:
         sent = list(mailing.messages.all())

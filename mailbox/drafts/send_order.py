@@ -17,6 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from mailbox import access, events
+from mailbox.access import Viewer
 from mailbox.conversations import assignment
 from mailbox.models import Conversation, Draft, FunctionMailbox, Mailing, Message, WritingChoices
 from mailbox.models import Person as Writer
@@ -94,7 +95,7 @@ def unseen_messages(draft: Draft) -> QuerySet[Message]:
 
 def new_to_mailbox(draft: Draft) -> list[Recipient]:
     """Recipients whom the mailbox has not written to before."""
-    return [recipient for recipient in recipients_of(draft) if not _has_written_to(draft.mailbox, recipient)]
+    return [recipient for recipient in recipients_of(draft) if not _has_written_to(draft, recipient)]
 
 
 def recipients_to_confirm(draft: Draft) -> list[Recipient]:
@@ -193,13 +194,14 @@ def sent_from(draft_id: int) -> QuerySet[Message]:
     return Message.objects.filter(draft_number=draft_id).order_by("pk")
 
 
-def outbox(mailbox: FunctionMailbox) -> QuerySet[Draft]:
-    """Drafts of the mailbox that wait to be sent, and those that could not be sent.
+def outbox(mailbox: FunctionMailbox, person: Viewer) -> QuerySet[Draft]:
+    """Drafts of the mailbox that the person sees and that wait to be sent, and those that could not be sent.
 
     Those to be sent later are among the drafts until then.
     """
     is_about_to_leave = Q(send_at__lte=F("changed_at") + LONGEST_UNDO)
-    return Draft.objects.filter(~Q(trouble="") | is_about_to_leave, mailbox=mailbox).order_by("pk")
+    rows = access.drafts_of(person).filter(~Q(trouble="") | is_about_to_leave, mailbox=mailbox)
+    return rows.order_by("pk")
 
 
 def _due() -> QuerySet[Draft]:
@@ -220,7 +222,7 @@ def _send_to_next(draft_id: int) -> bool:
             with transaction.atomic():
                 if person is None or unseen_messages(draft).exists():
                     raise AnsweredMeanwhile
-                if not access.mailboxes_of(person).filter(pk=mailbox_id).exists():
+                if not access.drafts_to_work_on(person).filter(pk=draft_id).exists():
                     raise assignment.NotAMember
                 message_check.check(draft)
                 if draft.mailing is None and draft.further_recipients.exists():
@@ -286,9 +288,14 @@ def _lock_conversation(draft_id: int) -> None:
     list(Conversation.objects.select_for_update().filter(pk__in=answered))
 
 
-def _has_written_to(mailbox: FunctionMailbox, recipient: Recipient) -> bool:
+def _has_written_to(draft: Draft, recipient: Recipient) -> bool:
+    # Of other protected conversations nothing is told, not even that.
+    seen = Q(conversation__is_protected=False)
+    if draft.answers is not None:
+        seen |= Q(conversation=draft.answers.conversation_id)
     return Message.objects.filter(
-        conversation__mailbox=mailbox,
+        seen,
+        conversation__mailbox=draft.mailbox_id,
         direction=Message.Direction.OUT,
         counterpart_participant=recipient.participant,
         counterpart_address=recipient.address,

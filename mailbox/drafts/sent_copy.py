@@ -20,6 +20,7 @@ from mailbox.models import (
     WritingChoices,
 )
 from mailbox.models import Message as MessageRow
+from mailbox.protection import acts
 from transport.message_service.api import CharacterNotAllowed, Message, orders
 
 from .message_builder import message_of
@@ -104,6 +105,8 @@ def _store(draft: Draft, message: Message, person: Person, *, is_last: bool) -> 
             item if is_last else uploads.copied(item, "attachments", draft.mailbox.participant_id),
         )
     )
+    if draft.forwards is not None:
+        acts.protect_as(conversation, draft.forwards.conversation, person)
     add_to_conversation(conversation, row, has_files=bool(attachments))
     if draft.answers_id is not None and assigns_on_answer(draft.mailbox):
         _assign(conversation, person)

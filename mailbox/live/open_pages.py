@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
-from mailbox.access import mailbox_ids_of
+from mailbox.access import mailbox_ids_of, readers_named_in
 from mailbox.accounts import sessions
 from mailbox.accounts.session_store import SessionStore
 from mailbox.conversations import presence
@@ -113,11 +113,19 @@ def _access_of(pages: Sequence[Page]) -> list[PageAccess | None]:
     mailbox_ids = mailbox_ids_of(people.values())
     conversations: dict[int, int] = {}
     drafts: dict[int, tuple[int, int | None]] = {}
+    protected: set[int] = set()
     if shown := {key for page in pages for key in page.conversations}:
-        conversations = dict(Conversation.objects.filter(pk__in=shown).values_list("pk", "mailbox"))
+        found = Conversation.objects.filter(pk__in=shown).values_list("pk", "mailbox", "is_protected")
+        for key, mailbox_id, is_protected in found:
+            conversations[key] = mailbox_id
+            protected |= {key} if is_protected else set()
     if shown := {key for page in pages for key in page.drafts}:
-        rows = Draft.objects.filter(pk__in=shown).values_list("pk", "mailbox", "answers__conversation_id")
-        drafts = {key: (mailbox_id, answered_id) for key, mailbox_id, answered_id in rows}
+        of_answered = ("answers__conversation_id", "answers__conversation__is_protected")
+        rows = Draft.objects.filter(pk__in=shown).values_list("pk", "mailbox", *of_answered)
+        for key, mailbox_id, answered_id, is_protected in rows:
+            drafts[key] = (mailbox_id, answered_id)
+            protected |= {answered_id} if is_protected else set()
+    named = readers_named_in(protected)
 
     def access_of(page: Page) -> PageAccess | None:
         person_id = people.get(page.session_key)
@@ -129,7 +137,8 @@ def _access_of(pages: Sequence[Page]) -> list[PageAccess | None]:
             conversations={key: conversations[key] for key in page.conversations if key in conversations},
             drafts={key: drafts[key] for key in page.drafts if key in drafts},
         )
-        return PageAccess(person_id, own, activities)
+        seen = {each for each in activities if person_id in named.get(each.conversation_id, {person_id})}
+        return PageAccess(person_id, own, frozenset(seen))
 
     return [access_of(page) for page in pages]
 

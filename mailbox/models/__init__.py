@@ -22,6 +22,7 @@ from .person import LoginSession, Person, UsedLogoutToken
 from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
+from .rights import ProtectedOpening, ProtectedReader, ProtectionNotice
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .staffed_hours import (
     DutyAlert,
@@ -82,6 +83,9 @@ __all__ = [
     "OrganisationRole",
     "Person",
     "Presence",
+    "ProtectedOpening",
+    "ProtectedReader",
+    "ProtectionNotice",
     "PushSubscription",
     "ReadMark",
     "Reassignment",

@@ -124,6 +124,11 @@ class Conversation(models.Model):
         null=True, blank=True, help_text="the nearest of its time limits that run (`TimeLimit`)"
     )
     limit_kind = models.CharField(max_length=8, blank=True, default="", db_default="")
+    is_protected = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="only those of the mailbox's members see it who are named (`ProtectedReader`)",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -192,6 +197,12 @@ class Conversation(models.Model):
                 include=["state"],
                 name="conversation_unregistered",
                 condition=models.Q(registration_state="pending"),
+            ),
+            # For what is hidden from those who are not named, and the rows that they see instead.
+            models.Index(
+                fields=["mailbox", "-last_arrived_at", "id"],
+                name="conversation_protected",
+                condition=models.Q(is_protected=True),
             ),
         ]
 

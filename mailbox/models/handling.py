@@ -74,6 +74,10 @@ class ConversationEvent(models.Model):
         CASE_REFUSED = "case-refused"
         CASE_FAILED = "case-failed"
         CASE_WITHDRAWN = "case-undone"
+        PROTECTED = "protected"
+        READERS_CHANGED = "readers"
+        PROTECTION_REMOVED = "unprotected"
+        OPENED_BY_MANAGER = "mgr-opened"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

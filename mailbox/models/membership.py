@@ -37,9 +37,11 @@ class MembershipRule(models.Model):
 
 
 class Membership(models.Model):
-    """A person is a member of a mailbox, until `ends_at` if it is set. A manager adds and removes others."""
+    """A person is a member of a mailbox, until `ends_at` if it is set. A reader changes nothing in it; a
+    manager adds and removes others."""
 
     class Role(models.TextChoices):
+        READER = "reader"
         MEMBER = "member"
         MANAGER = "manager"
 

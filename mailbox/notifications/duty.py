@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from mailbox import fault_isolation
-from mailbox.access import members_of
+from mailbox.access import members_of, readers_named_in
 from mailbox.models import Conversation, DutyAlert, DutyList, DutyNotice, Person, PushSubscription, ReadMark
 from mailbox.staffed_hours import calendars
 
@@ -56,7 +56,11 @@ def _send_of_list(key: int) -> int:
             ignore_conflicts=True,
         )
         running.exclude(_is_unseen()).update(ended_at=now)
-        told = _due_people(duty_list, list(running.filter(next_at__lte=now).order_by("pk")), now)
+        told = _due_people(
+            duty_list,
+            list(running.filter(next_at__lte=now).select_related("conversation").order_by("pk")),
+            now,
+        )
         for person in told:
             _tell(duty_list, person, now)
     return len(told)
@@ -81,9 +85,12 @@ def _is_unseen() -> Q:
 
 def _due_people(duty_list: DutyList, alerts: list[DutyAlert], now: datetime) -> list[Person]:
     """Whom the alerts concern that are due; each once, however many alerts there are. Moves the alerts on."""
-    people = _reachable_people(duty_list)
+    reachable = _reachable_people(duty_list)
+    named = readers_named_in(alert.conversation_id for alert in alerts if alert.conversation.is_protected)
     told: dict[int, Person] = {}
     for alert in alerts:
+        of_conversation = named.get(alert.conversation_id)
+        people = [each for each in reachable if of_conversation is None or each.pk in of_conversation]
         if alert.told_count >= _MOST_ROUNDS * len(people):
             alert.ended_at = now
             continue

@@ -26,7 +26,7 @@ from py_vapid import Vapid02
 from pywebpush import WebPushException, webpush
 
 from mailbox import fault_isolation
-from mailbox.access import Viewer, current_memberships, mailboxes_of, members_of
+from mailbox.access import Viewer, conversations_of, current_memberships, mailboxes_of, members_of, readers_of
 from mailbox.models import (
     ArrivalNotice,
     Conversation,
@@ -36,6 +36,8 @@ from mailbox.models import (
     Mention,
     NoticeChoice,
     Person,
+    ProtectedReader,
+    ProtectionNotice,
     PushSubscription,
     Reassignment,
     Redirection,
@@ -55,6 +57,9 @@ _PERSONAL_FOR: Final = timedelta(days=1)
 _Personal = TypeVar("_Personal", Mention, Reassignment)
 # For how long after a push the browser can ask which mailbox it was about.
 _RECENTLY: Final = timedelta(hours=1)
+_KEPT_NOTICES_OF_PROTECTION: Final = timedelta(days=30)
+_OPENED_BY_A_MANAGER: Final = gettext_noop("En ansvarig har öppnat en skyddad konversation i %(name)s")
+_SEEN_BY_NOBODY: Final = gettext_noop("Ingen är kvar som ser en skyddad konversation i %(name)s")
 
 
 class EndpointRefused(Exception):
@@ -90,7 +95,11 @@ def unsubscribe(person: Person) -> None:
 
 def send_notices() -> int:
     """Notify everybody of what has arrived since their last notification, and of what is meant for them."""
+    named = ProtectedReader.objects.filter(
+        conversation=OuterRef("pk"), membership__person=OuterRef(OuterRef("person"))
+    )
     new = Conversation.objects.filter(
+        Q(is_protected=False) | Exists(named),
         mailbox=OuterRef("mailbox"),
         last_activity_at__gt=OuterRef("told_until"),
         last_arrived_at__gt=OuterRef("told_until"),
@@ -100,7 +109,8 @@ def send_notices() -> int:
     )
     due = NoticeChoice.objects.filter(Exists(new), Exists(member), person__is_active=True)
     arrived = fault_isolation.count_each(_send_choice, list(due.values_list("pk", flat=True)))
-    return arrived + _send_mentions_and_offers() + _send_redirections() + _send_notices_of_rules()
+    of_others = _send_redirections() + _send_notices_of_rules() + _send_notices_of_protection()
+    return arrived + _send_mentions_and_offers() + of_others
 
 
 def recently_notified_mailboxes(person: Viewer) -> list[str]:
@@ -109,8 +119,10 @@ def recently_notified_mailboxes(person: Viewer) -> list[str]:
     choices = NoticeChoice.objects.filter(person_id=person.pk or 0, by_push=True, told_until__gt=since)
     on_duty = DutyNotice.objects.filter(person_id=person.pk or 0, at__gt=since)
     by_rule = ArrivalNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
+    of_protection = ProtectionNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
     recent = [Q(pk__in=rows.values("mailbox")) for rows in (choices, on_duty, by_rule)]
-    boxes = mailboxes_of(person).filter(recent[0] | recent[1] | recent[2])
+    recent.append(Q(pk__in=of_protection.values("conversation__mailbox")))
+    boxes = mailboxes_of(person).filter(recent[0] | recent[1] | recent[2] | recent[3])
     return list(boxes.order_by("name").values_list("name", flat=True))
 
 
@@ -129,7 +141,8 @@ def _send_choice(key: int) -> bool:
         choice = rows.select_related("person", "mailbox").filter(pk=key).first()
         if choice is None:
             return False
-        arrived = Conversation.objects.filter(mailbox=choice.mailbox, last_arrived_at__gt=choice.told_until)
+        seen = conversations_of(choice.person)
+        arrived = seen.filter(mailbox=choice.mailbox, last_arrived_at__gt=choice.told_until)
         newest = arrived.order_by("-last_arrived_at").values_list("last_arrived_at", flat=True).first()
         if newest is None:
             return False
@@ -211,6 +224,35 @@ def _send_notice_of_rule(key: int) -> int:
     return int(is_member)
 
 
+def _send_notices_of_protection() -> int:
+    """Tell, by mail and push, those named in a protected conversation that a manager has opened it, and
+    managers that nobody is left who sees one. Whether they chose notices or not: it is no message."""
+    keys = ProtectionNotice.objects.filter(told_at=None).order_by("pk").values_list("pk", flat=True)
+    count = fault_isolation.count_each(_send_notice_of_protection, list(keys))
+    ProtectionNotice.objects.filter(told_at__lt=timezone.now() - _KEPT_NOTICES_OF_PROTECTION).delete()
+    return count
+
+
+def _send_notice_of_protection(key: int) -> int:
+    with transaction.atomic():
+        rows = ProtectionNotice.objects.select_for_update(skip_locked=True, of=("self",))
+        notice = rows.select_related("person", "conversation__mailbox").filter(pk=key, told_at=None).first()
+        if notice is None:
+            return 0
+        mailbox = notice.conversation.mailbox
+        is_opened = notice.kind == ProtectionNotice.Kind.OPENED
+        concerned = readers_of(notice.conversation) if is_opened else members_of(mailbox)
+        is_told = concerned.filter(pk=notice.person_id).exists()
+        if is_told and notice.person.mail_address:
+            title = _OPENED_BY_A_MANAGER if is_opened else _SEEN_BY_NOBODY
+            send_mail(notice.person, title, mailbox, reverse("mailbox", args=[mailbox.pk]))
+        if is_told:
+            push_to(notice.person.push_subscriptions.all())
+        notice.told_at = timezone.now()
+        notice.save(update_fields=["told_at"])
+    return int(is_told)
+
+
 def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
     """Notify the person that one of them is meant for, unless another worker is doing it."""
     with transaction.atomic():
@@ -219,10 +261,12 @@ def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
             return 0
         if isinstance(row, Mention):
             mailbox, only = row.note.conversation.mailbox, row.person_id
+            concerned = readers_of(row.note.conversation)
         else:
             mailbox, only = row.to_mailbox or row.conversation.mailbox, row.to_person_id
+            concerned = members_of(mailbox) if row.to_mailbox else readers_of(row.conversation)
         chosen = NoticeChoice.objects.filter(mailbox=mailbox, by_mail=True).values("person")
-        with_address = members_of(mailbox).filter(pk__in=chosen).exclude(mail_address="")
+        with_address = concerned.filter(pk__in=chosen).exclude(mail_address="")
         people = list(with_address.filter(pk=only) if only else with_address)
         for person in people:
             send_mail(person, gettext_noop("Någon vill dig något i %(name)s"), mailbox, reverse("start"))

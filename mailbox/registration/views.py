@@ -46,7 +46,7 @@ def register(request: PersonRequest, conversation_id: int) -> HttpResponse:
 
     Where it was asked for by "done", the conversation is done afterwards.
     """
-    rows = access.conversations_of(request.user).select_related("mailbox")
+    rows = access.conversations_to_work_on(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
     place_form = RegistrationPlaceForm(request.POST if request.method == "POST" else request.GET)
     place_form.full_clean()
@@ -156,7 +156,9 @@ def mailbox_registration(request: PersonRequest, mailbox_id: int) -> HttpRespons
 
 
 def _registration(request: PersonRequest, registration_id: int) -> Registration:
-    rows = access.registrations_of(request.user).select_related("conversation__mailbox", "by", "ended_by")
+    rows = access.registrations_to_work_on(request.user).select_related(
+        "conversation__mailbox", "by", "ended_by"
+    )
     return get_object_or_404(rows, pk=registration_id)
 
 

@@ -12,7 +12,16 @@ from django.db.models import Exists, F, IntegerField, OrderBy, OuterRef, Prefetc
 from transport.row_keys import row_key
 from transport.storage.encryption.keys import search_key
 
-from ..access import Viewer, drafts_of, mailboxes_of, messages_of, notes_of
+from ..access import (
+    Viewer,
+    drafts_hidden_from,
+    drafts_of,
+    hidden_from,
+    mailboxes_of,
+    messages_hidden_from,
+    messages_of,
+    notes_of,
+)
 from ..models import (
     Draft,
     DraftAttachment,
@@ -142,7 +151,7 @@ def find(
     for participant, mailbox_ids in sorted(mailbox_ids_by_participant.items()):
         key = search_key(participant)
         alternatives = _alternatives_of(key, terms)
-        found += _positions(_entries(mailbox_ids, filters), key, terms, alternatives, after)
+        found += _positions(_entries(person, mailbox_ids, filters), key, terms, alternatives, after)
         matching.update(number for numbers in alternatives.forms for number in numbers)
         matching.update(number for numbers in alternatives.similar for number in numbers)
     found.sort(key=lambda position: position.order)
@@ -215,8 +224,12 @@ def _newest_first(terms: list[Term]) -> OrderBy:
     return OrderBy(F("at") + timedelta() if is_rare else F("at"), descending=True)
 
 
-def _entries(mailbox_ids: list[int], filters: Filters) -> list[QuerySet[Any]]:
-    """The index entries of messages, notes and drafts that the filters leave."""
+def _entries(person: Viewer, mailbox_ids: list[int], filters: Filters) -> list[QuerySet[Any]]:
+    """The index entries of messages, notes and drafts that the filters leave.
+
+    What is hidden from the person is left out here already: neither the number of hits on a page nor whether
+    there is another page tells of it.
+    """
     chosen = mailbox_ids if filters.mailbox_id is None else [filters.mailbox_id]
     conditions: dict[str, Any] = {"mailbox__in": set(chosen) & set(mailbox_ids)}
     if filters.since is not None:
@@ -226,11 +239,16 @@ def _entries(mailbox_ids: list[int], filters: Filters) -> list[QuerySet[Any]]:
     entries: list[QuerySet[Any]] = []
     is_any_kind = not (filters.are_notes or filters.are_drafts)
     if is_any_kind:
-        entries.append(SearchEntry.objects.filter(**conditions, **_message_conditions(filters)))
+        messages = SearchEntry.objects.filter(**conditions, **_message_conditions(filters))
+        entries.append(messages.exclude(message__in=messages_hidden_from(person)))
     if filters.are_notes or (is_any_kind and filters.is_outgoing is None and not filters.has_attachments):
-        entries.append(NoteEntry.objects.filter(**conditions, **_note_conditions(filters)))
+        notes = NoteEntry.objects.filter(**conditions, **_note_conditions(filters))
+        hidden = Note.objects.filter(conversation__in=hidden_from(person)).values("pk")
+        entries.append(notes.exclude(note__in=hidden))
     if filters.are_drafts or (is_any_kind and filters.is_outgoing is None and filters.label_id is None):
-        entries.append(_draft_entries(DraftEntry.objects.filter(**conditions), filters))
+        hidden_drafts = Draft.objects.filter(drafts_hidden_from(person)).values("pk")
+        drafts = DraftEntry.objects.filter(**conditions).exclude(draft__in=hidden_drafts)
+        entries.append(_draft_entries(drafts, filters))
     return entries
 
 

@@ -68,10 +68,10 @@ def drafts_in_conversation(context: Context) -> Composer:
 
 @register.simple_tag(takes_context=True)
 def can_write(context: Context) -> bool:
-    """Whether the reader is a member of any mailbox; asked once for a page."""
+    """Whether the person works in any mailbox; asked once for a page."""
     request: Any = context.get("request")
     if request is None:
         return False
     if not hasattr(request, "can_write"):
-        request.can_write = access.mailboxes_of(request.user).exists()
+        request.can_write = access.mailboxes_to_work_in(request.user).exists()
     return bool(request.can_write)

@@ -138,18 +138,18 @@ def mailboxes_with_counts(person: Person) -> list[FunctionMailbox]:
 
 
 def _mailboxes_with_counts(person: Person) -> QuerySet[FunctionMailbox]:
-    of_mailbox = Conversation.objects.filter(_OPEN, mailbox=OuterRef("pk"), last_arrived_at__isnull=False)
-    unread = counted(of_mailbox.exclude(Exists(_seen_by(person))))
-    inbox = counted(Conversation.objects.filter(_in_view(View.INBOX, person), mailbox=OuterRef("pk")))
-    unassigned = counted(
-        Conversation.objects.filter(_in_view(View.UNASSIGNED, person), mailbox=OuterRef("pk"))
-    )
+    of_mailbox = _visible(person).filter(mailbox=OuterRef("pk"))
+    arrived = of_mailbox.filter(_OPEN, last_arrived_at__isnull=False)
+    unread = counted(arrived.exclude(Exists(_seen_by(person))))
+    inbox = counted(of_mailbox.filter(_in_view(View.INBOX, person)))
+    unassigned = counted(of_mailbox.filter(_in_view(View.UNASSIGNED, person)))
     return (
         mailboxes_of(person)
         .annotate(
             unread_count=unread,
             inbox_count=inbox,
             unassigned_count=unassigned,
+            is_worked_in=Q(pk__in=access.mailboxes_to_work_in(person).values("pk")),
             is_managed=Q(pk__in=access.mailboxes_with_rules_of(person).values("pk")),
             has_case_systems=Exists(CaseSystemMailbox.objects.filter(mailbox=OuterRef("pk"))),
         )
@@ -167,12 +167,10 @@ def counts(mailbox: FunctionMailbox, person: Person) -> dict[View, int]:
 
 
 def _counts(person: Person, mailbox_id: int) -> QuerySet[FunctionMailbox, Any]:
-    of_mailbox = Conversation.objects.filter(mailbox=OuterRef("pk"))
+    of_mailbox = _visible(person).filter(mailbox=OuterRef("pk"))
     columns = {
         view.name: counted(
-            written_drafts(Draft.objects.filter(mailbox=OuterRef("pk")))
-            if view is View.DRAFTS
-            else of_mailbox.filter(_in_view(view, person))
+            _drafts_of_each(person) if view is View.DRAFTS else of_mailbox.filter(_in_view(view, person))
         )
         for view in View
     }
@@ -184,7 +182,7 @@ _COUNTS: Final = PreparedQuery(_counts)
 
 def count_in(mailbox: FunctionMailbox, person: Viewer, view: View) -> int:
     """The number of conversations in one view, `capped_count.MOST` + 1 at most."""
-    rows = Conversation.objects.filter(_in_view(view, person), mailbox=mailbox).order_by()
+    rows = _visible(person).filter(_in_view(view, person), mailbox=mailbox).order_by()
     return len(rows.values_list("pk", flat=True)[: MOST + 1])
 
 
@@ -193,7 +191,7 @@ def keys_in(
 ) -> list[int]:
     """The keys of the conversations in a view, the latest first, `most` of them."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _narrowed(_with_unread(rows, person), _scope_of(mailbox), filters)
+    rows = _narrowed(_with_unread(rows, person), _scope_of(mailbox, person), filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
@@ -208,7 +206,7 @@ def page_of(
 ) -> Page[Conversation]:
     """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox), filters or Filters())
+    rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox, person), filters or Filters())
     return page_in(rows, order if order in orders_of(view) else orders_of(view)[0], after)
 
 
@@ -236,7 +234,7 @@ def page_across(
         selective.append(_Selective(of_status, of_status, _OFTEN))
     # What few conversations meet is found by its own index, and sorted.
     is_rare = any(_is_rare(scope, condition) for condition in selective)
-    rows = scope.known if is_rare else Conversation.objects.all()
+    rows = scope.known if is_rare else _visible(person)
     rows = _with_unread(rows.filter(_in_view(view, person)), person)
     rows = _narrowed(rows, scope, filters, walks=not is_rare)
     if not is_rare:
@@ -343,8 +341,18 @@ def _for_rows(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversa
     )
 
 
-def _scope_of(mailbox: FunctionMailbox) -> _Scope:
-    known = Conversation.objects.filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
+def _visible(person: Viewer) -> QuerySet[Conversation]:
+    """Conversations of any mailbox that are not hidden from the person; the caller narrows them to theirs."""
+    return Conversation.objects.exclude(pk__in=access.hidden_from(person))
+
+
+def _drafts_of_each(person: Viewer) -> QuerySet[Draft]:
+    rows = Draft.objects.filter(mailbox=OuterRef("pk")).exclude(access.drafts_hidden_from(person))
+    return written_drafts(rows)
+
+
+def _scope_of(mailbox: FunctionMailbox, person: Viewer) -> _Scope:
+    known = _visible(person).filter(mailbox=mailbox).order_by("-last_activity_at", "-pk")
     return _Scope(known, Conversation.objects.filter(pk__in=known.values("pk")[:_SAMPLE]))
 
 
@@ -353,9 +361,9 @@ def _across(person: Viewer, mailbox_ids: Collection[int]) -> tuple[QuerySet[Func
     boxes = mailboxes_of(person)
     if mailbox_ids:
         boxes = boxes.filter(pk__in=mailbox_ids)
-    latest = Conversation.objects.filter(mailbox=OuterRef("pk")).order_by("-last_activity_at", "-pk")
+    latest = _visible(person).filter(mailbox=OuterRef("pk")).order_by("-last_activity_at", "-pk")
     keys = boxes.annotate(key=EachKey(latest.values("pk")[:_SAMPLE_OF_EACH])).values("key")
-    known = Conversation.objects.filter(mailbox__in=boxes)
+    known = _visible(person).filter(mailbox__in=boxes)
     return boxes, _Scope(known, Conversation.objects.filter(pk__in=keys), is_across=True)
 
 

@@ -16,6 +16,7 @@ from mailbox.conversations import thread, undo
 from mailbox.conversations.addresses import conversation_url, list_url, with_query
 from mailbox.conversations.views import notes_and_labels
 from mailbox.models import Conversation, ConversationEvent, Message, Person, ReadMark
+from mailbox.protection.shown import names_in
 from mailbox.registration.shown import registrations_in
 from mailbox.requests import PersonRequest
 from mailbox.staffed_hours import time_limits
@@ -68,7 +69,8 @@ def reading_context(
     page_of_list: Page[Conversation] | None = None,
     count: int | None = None,
 ) -> dict[str, Any]:
-    """The context of the reading pane. `page_of_list` and `count` are those of the list beside it."""
+    """The context of the reading pane. `page_of_list` and `count` are those of the list beside it; the
+    conversation is annotated with `may_work`, whether the person does more than read it."""
     person, asked = request.user, asked_of(request)
     from_list = list_asked(asked["list"])
     seen_at = _seen_at(conversation, person)
@@ -113,6 +115,11 @@ def reading_context(
         "assignee_initials": initials_of(conversation.assignee.name) if conversation.assignee else "",
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
+        "may_work": vars(conversation)["may_work"],
+        "protected_for": names_in(conversation),
+        "protection_url": with_query(
+            reverse("protection", args=[conversation.pk]), urlencode({"list": from_list.address})
+        ),
         "registrations": registrations,
         "case_deliveries": deliveries_in(conversation),
         "register_url": _url_with_place("register", conversation, from_list.address, place),

@@ -54,6 +54,7 @@ class SidebarMailbox:
     views: Sequence[SidebarLink]
     has_rules: bool = False
     has_case_systems: bool = False
+    is_worked_in: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ def sidebar_of(
     """The sidebar beside a mailbox's list, with the views' `counts`, beside the list across mailboxes with
     the address `shown_across`, or beside the start page. A fixed number of queries."""
     boxes = inbox.mailboxes_with_counts(person)
-    writable = mailbox or (boxes[0] if len(boxes) == 1 else None)
+    shown = {mailbox.pk} if mailbox is not None else {box.pk for box in boxes[:2]}
+    writable = [box for box in boxes if box.pk in shown and vars(box)["is_worked_in"]]
     saved = saved_views.views_of(person)
     found = _counts(person) if boxes else {}
     in_saved = saved_views.counts(person, saved) if boxes else {}
     return Sidebar(
-        reverse("write", args=[writable.pk]) if writable is not None else "",
+        reverse("write", args=[writable[0].pk]) if len(writable) == 1 == len(shown) else "",
         _waiting(found) if boxes else [],
         [
             SidebarLink(
@@ -114,6 +116,7 @@ def _mailbox(box: FunctionMailbox, counts: dict[View, int] | None, current: View
         unread=_("%(n)s nya") % {"n": in_figures(unread)} if unread else "",
         has_rules=annotations["is_managed"],
         has_case_systems=annotations["has_case_systems"],
+        is_worked_in=annotations["is_worked_in"],
         views=[
             SidebarLink(NAMES[view], f"{url}?view={view}", count, counts is not None and view is current)
             for view, count in shown.items()
@@ -130,12 +133,8 @@ def _counts(person: Person) -> dict[str, int]:
 
 
 def _counts_of(person: Person) -> QuerySet[Person, Any]:
-    mine = Conversation.objects.filter(
-        mailbox__in=access.mailboxes_of(person), assignee_id=person.pk, state=Conversation.State.OPEN
-    )
-    mentions = Mention.objects.filter(
-        person_id=person.pk, seen_at=None, note__conversation__mailbox__in=access.mailboxes_of(person)
-    )
+    mine = access.conversations_of(person).filter(assignee_id=person.pk, state=Conversation.State.OPEN)
+    mentions = Mention.objects.filter(person_id=person.pk, seen_at=None, note__in=access.notes_of(person))
     counts = {
         "mine": counted(mine),
         "mentioned": counted(mentions),

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,6 +20,7 @@ from mailbox.conversations.addresses import ACROSS, ACROSS_ON, list_url
 from mailbox.drafts import send_order
 from mailbox.forms import first_errors
 from mailbox.models import Conversation, FunctionMailbox, Person
+from mailbox.protection.shown import locked_rows
 from mailbox.requests import PersonRequest
 from transport.row_keys import row_key
 
@@ -33,6 +35,11 @@ _SCRIPTS_COOKIE: Final = "sdkportal-scripts"
 # The parts of the page that htmx asks for by themselves.
 _READING_PANE: Final = "reading"
 _MOST_NAMES: Final = 200
+_STATES_OF_LOCKED_ROWS: Final = {
+    inbox.View.INBOX: Conversation.State.OPEN,
+    inbox.View.DONE: Conversation.State.DONE,
+    inbox.View.TRASH: Conversation.State.TRASH,
+}
 _NAME_TAKEN: Final = lazy("Du har redan en vy med det namnet.")
 
 
@@ -138,11 +145,13 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     htmx gets the reading pane alone; a page has the list beside it from which the conversation was opened.
     """
     rows = access.conversations_of(request.user).select_related("mailbox", "assignee", "retention_hold__by")
-    row = get_object_or_404(rows, pk=conversation_id)
+    may_work = Q(mailbox__in=access.mailboxes_to_work_in(request.user))
+    row = get_object_or_404(rows.annotate(may_work=may_work), pk=conversation_id)
     is_background = "X-Background" in request.headers
     is_part = bool(request.htmx)
     if not is_background:
-        assignment.note_opened(row, request.user)
+        if vars(row)["may_work"]:
+            assignment.note_opened(row, request.user)
         presence.mark_page_fetched(request.user, presence.Activity(row.pk, is_writing=False))
     context = _notices(request)
     if is_part:
@@ -234,20 +243,25 @@ def _mailbox_context(
     if asked.view is inbox.View.DRAFTS:
         drafts = inbox.drafts_of(box, person, asked.after, order=asked.order)
     counts = inbox.counts(box, person)
+    sidebar = sidebar_of(person, mailbox=box, view=asked.view, counts=counts)
+    # Beside the first page of these views there are rows of what is hidden from the person.
+    state = _STATES_OF_LOCKED_ROWS.get(asked.view) if asked.page == 1 and not asked.filters else None
     return {
         "mailbox": box,
         "list_mailbox": box,
         "list_title": box.name,
         "list_path": list_url(box.pk),
         "bulk_url": reverse("act-on-many", args=[box.pk]),
-        "sidebar": sidebar_of(person, mailbox=box, view=asked.view, counts=counts),
+        "sidebar": sidebar,
         "counts": counts,
         "list_page": found,
         "page": drafts or rows_of(found, person, asked.address),
         "all_labels": box.labels.all(),
         "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
         "offers": access.offers_to(person).filter(to_mailbox=box).count(),
-        "outbox": send_order.outbox(box),
+        "may_work": any(each.is_current and each.is_worked_in for each in sidebar.mailboxes),
+        "outbox": send_order.outbox(box, person),
+        "locked_rows": locked_rows(box, person, state) if state else None,
     }
 
 
@@ -256,6 +270,7 @@ def _across_context(request: PersonRequest, asked: list_query.ListQuery) -> dict
     found = position.page_across(person, asked)
     names = access.labels_of(person).order_by("name").values_list("name", flat=True).distinct()
     return {
+        "may_work": True,
         "list_title": _("Alla brevlådor"),
         "list_path": reverse("all-mailboxes"),
         "bulk_url": reverse("act-on-many-across"),

@@ -114,7 +114,7 @@ def _offers(person: Person) -> QuerySet[Reassignment]:
 def _offered(person: Person) -> QuerySet[Reassignment]:
     """Offers by the person that nobody has answered yet."""
     rows = Reassignment.objects.filter(
-        made_by_id=person.pk, settled_at=None, conversation__mailbox__in=access.mailboxes_of(person)
+        made_by_id=person.pk, settled_at=None, conversation__in=access.conversations_of(person)
     )
     return rows.order_by("made_at", "pk")
 
@@ -129,7 +129,7 @@ def _reminders(person: Person) -> QuerySet[ConversationEvent]:
         what=ConversationEvent.What.BROUGHT_UP,
         at__gt=Now() - _REMINDS_FOR,
         conversation__state=Conversation.State.OPEN,
-        conversation__mailbox__in=access.mailboxes_of(person),
+        conversation__in=access.conversations_of(person),
     )
     return rows.exclude(Exists(looked)).order_by("-at", "-pk")
 
@@ -148,7 +148,7 @@ def _drafts(person: Person) -> QuerySet[Draft]:
 
 def _unassigned(person: Person) -> QuerySet[FunctionMailbox, Any]:
     """Keys of the oldest unassigned conversations of each mailbox, by mailbox."""
-    rows = Conversation.objects.filter(
+    rows = access.conversations_of(person).filter(
         mailbox=OuterRef("pk"), state=Conversation.State.OPEN, is_waiting=False, assignee=None
     )
     oldest = rows.order_by("last_activity_at", "pk").values("pk")[:_OLDEST]

@@ -122,7 +122,7 @@ def protocol_file(request: PersonRequest) -> StreamingHttpResponse:
 @require_POST
 def hold(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """A member exempts a conversation from the retention rules, or ends that."""
-    rows = access.conversations_of(request.user).select_related("mailbox")
+    rows = access.conversations_to_work_on(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
     if SwitchForm(request.POST).is_on("held"):
         retention.hold(request.user, conversation)

@@ -42,7 +42,7 @@ _MORNING: Final = time(7)
 @require_POST
 def act(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """Do what the button says."""
-    conversation = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
+    conversation = get_object_or_404(access.conversations_to_work_on(request.user), pk=conversation_id)
     form = ActionForm(request.POST)
     form.full_clean()
     action = form.given("action") or ""

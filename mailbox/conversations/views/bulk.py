@@ -43,7 +43,7 @@ def act_on_many(
     """Change the chosen conversations of a mailbox, or of all mailboxes (None), and redirect to the list."""
     mailbox = None
     if mailbox_id is not None:
-        mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+        mailbox = get_object_or_404(access.mailboxes_to_work_in(request.user), pk=mailbox_id)
     form = ManyForm(request.POST)
     form.full_clean()
     list_address = form.given("list") or ""
@@ -51,7 +51,7 @@ def act_on_many(
         chosen = set(keys_of_view(mailbox, request.user, list_address))
     else:
         chosen = form.given("chosen") or set()
-    known = access.conversations_of(request.user).filter(pk__in=chosen)
+    known = access.conversations_to_work_on(request.user).filter(pk__in=chosen)
     if mailbox is not None:
         known = known.filter(mailbox=mailbox)
     change = _change_of(form)

@@ -70,7 +70,7 @@ def sidebar_context(
         "label_choices": choices,
         "label_length": mailbox_labels.LONGEST,
         "notes": conversation_notes.notes_of(conversation),
-        "members": access.members_of(conversation.mailbox).exclude(pk=person.pk),
+        "members": access.readers_of(conversation).exclude(pk=person.pk),
         "note_length": conversation_notes.LONGEST,
         "today": timezone.localdate(),
         "others": conversation_presence.others_in(conversation, person),
@@ -96,7 +96,7 @@ def presence(request: PersonRequest, conversation_id: int) -> HttpResponse:
 def note(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """POST adds a note; the page shows the form again where it could not be saved."""
     conversation = get_object_or_404(
-        access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
+        access.conversations_to_work_on(request.user).select_related("mailbox"), pk=conversation_id
     )
     person = request.user
     form = NoteForm(request.POST if request.method == "POST" else None)
@@ -110,7 +110,7 @@ def note(request: PersonRequest, conversation_id: int) -> HttpResponse:
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
-        "members": access.members_of(conversation.mailbox).exclude(pk=person.pk),
+        "members": access.readers_of(conversation).exclude(pk=person.pk),
         "note_length": conversation_notes.LONGEST,
         "text": form.data.get("note", ""),
         "chosen": form.cleaned_data.get("mentioned", set()) if form.is_bound else set(),
@@ -134,7 +134,7 @@ def remove_note(request: PersonRequest, note_id: int) -> HttpResponse:
 @require_POST
 def label(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """Give the conversation the labels that were chosen, a new one among them, and no others."""
-    rows = access.conversations_of(request.user).select_related("mailbox")
+    rows = access.conversations_to_work_on(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
     form = LabelsForm(request.POST)
     if form.is_valid():
@@ -173,7 +173,7 @@ def label(request: PersonRequest, conversation_id: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def labels(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """The labels of a mailbox; POST creates one."""
-    box = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+    box = get_object_or_404(access.mailboxes_to_work_in(request.user), pk=mailbox_id)
     form = LabelForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -188,7 +188,7 @@ def labels(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     errors = first_errors(form)
     context = {
         "mailbox": box,
-        "labels": mailbox_labels.labels_of(box),
+        "labels": mailbox_labels.labels_of(box, request.user),
         "colours": COLOURS.items(),
         "longest": mailbox_labels.LONGEST,
         "may_remove": access.managed_by(request.user).filter(pk=box.pk).exists(),
@@ -202,7 +202,7 @@ def labels(request: PersonRequest, mailbox_id: int) -> HttpResponse:
 @require_POST
 def change_label(request: PersonRequest, label_id: int) -> HttpResponse:
     """Change a label's name or colour."""
-    row = get_object_or_404(access.labels_of(request.user), pk=label_id)
+    row = get_object_or_404(access.labels_to_work_on(request.user), pk=label_id)
     form = LabelForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Fel: %(what)s") % {"what": first_errors(form)["name"]})
@@ -219,7 +219,7 @@ def change_label(request: PersonRequest, label_id: int) -> HttpResponse:
 @require_POST
 def remove_label(request: PersonRequest, label_id: int) -> HttpResponse:
     """Delete a label; only managers of the mailbox may."""
-    rows = access.labels_of(request.user).filter(mailbox__in=access.managed_by(request.user))
+    rows = access.labels_to_work_on(request.user).filter(mailbox__in=access.managed_by(request.user))
     row = get_object_or_404(rows, pk=label_id)
     mailbox_id = row.mailbox_id
     mailbox_labels.remove(row)

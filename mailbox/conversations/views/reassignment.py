@@ -25,7 +25,7 @@ from .assignment import tell_moved_day, url_of_next
 def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """The form; POST makes the offer, and the next conversation of the list follows."""
     conversation = get_object_or_404(
-        access.conversations_of(request.user).select_related("mailbox"), pk=conversation_id
+        access.conversations_to_work_on(request.user).select_related("mailbox"), pk=conversation_id
     )
     form = ReassignForm(request.POST if request.method == "POST" else None)
     came_from = PlaceInListForm(request.POST if form.is_bound else request.GET)
@@ -44,8 +44,8 @@ def reassign(request: PersonRequest, conversation_id: int) -> HttpResponse:
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
-        "colleagues": access.members_of(conversation.mailbox).exclude(pk=request.user.pk),
-        "functions": access.reassignable_mailboxes(conversation.mailbox),
+        "colleagues": access.possible_assignees(conversation).exclude(pk=request.user.pk),
+        "functions": access.mailboxes_to_offer_to(conversation),
         "given": form.data,
         "place": place,
         "list_url": list_url(conversation.mailbox_id, list_address),
@@ -131,7 +131,7 @@ def _receiver(conversation: Conversation, chosen: str) -> Person | FunctionMailb
     except ValidationError:
         return None
     if kind == "person":
-        return access.members_of(conversation.mailbox).filter(pk=key).first()
+        return access.possible_assignees(conversation).filter(pk=key).first()
     if kind == "funktion":
-        return access.reassignable_mailboxes(conversation.mailbox).filter(pk=key).first()
+        return access.mailboxes_to_offer_to(conversation).filter(pk=key).first()
     return None

@@ -23,7 +23,7 @@ from mailbox.requests import PersonRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 def writing(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """Signature, canned texts and lists of a mailbox; POST changes or adds one."""
-    mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+    mailbox = get_object_or_404(access.mailboxes_to_work_in(request.user), pk=mailbox_id)
     form: forms.Form | None = None
     if request.method == "POST":
         form = _form_of(request, mailbox)

@@ -62,7 +62,8 @@ def form(
 
     `unsaved` is what was typed and not saved since the draft had been changed meanwhile.
     """
-    if not draft_lock.may_write(row, request.user):
+    is_reader = not access.drafts_to_work_on(request.user).filter(pk=row.pk).exists()
+    if is_reader or not draft_lock.may_write(row, request.user):
         return read_only(request, row, unsaved=unsaved, status=status)
     context = form_context(request, row, errors=errors, unsaved=unsaved, question=question)
     in_thread = request.htmx and row.answers_id is not None
@@ -179,6 +180,7 @@ def read_only(
         "rendered": rendered,
         "is_text_cut": is_text_cut,
         "versions": versions_of(row),
+        "may_work": access.drafts_to_work_on(request.user).filter(pk=row.pk).exists(),
         "writing": others.writing,
         "unsaved": unsaved.values if unsaved else None,
         "has_changed": has_changed,
@@ -243,4 +245,4 @@ def mailboxes_to_write_from(row: Draft, person: Person) -> list[FunctionMailbox]
         return []
     if row.attachments.exists() or row.further_recipients.exists() or not row.recipient_address:
         return []
-    return list(access.mailboxes_of(person).exclude(pk=row.mailbox_id).order_by("name", "pk"))
+    return list(access.mailboxes_to_work_in(person).exclude(pk=row.mailbox_id).order_by("name", "pk"))

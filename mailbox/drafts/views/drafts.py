@@ -49,7 +49,7 @@ def _too_many_files(request: PersonRequest) -> HttpResponse:
 @require_POST
 def write(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """Begin a draft."""
-    mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+    mailbox = get_object_or_404(access.mailboxes_to_work_in(request.user), pk=mailbox_id)
     return redirect("draft", composer.begin(mailbox, request.user).pk)
 
 
@@ -73,7 +73,7 @@ def write_to(request: PersonRequest, function_id: int) -> HttpResponse:
 
 
 def _mailbox_to_write_from(request: PersonRequest) -> FunctionMailbox:
-    mailboxes = access.mailboxes_of(request.user)
+    mailboxes = access.mailboxes_to_work_in(request.user)
     chosen = key_in(request.POST.get("mailbox", ""))
     if chosen:
         return get_object_or_404(mailboxes, pk=chosen)
@@ -89,7 +89,7 @@ def _mailbox_to_write_from(request: PersonRequest) -> FunctionMailbox:
 @require_POST
 def answer(request: PersonRequest, message_id: int) -> HttpResponse:
     """Begin an answer to a message, or go on with the one that was begun; a colleague's is shown first."""
-    rows = access.messages_of(request.user).select_related("conversation__mailbox")
+    rows = access.messages_to_work_on(request.user).select_related("conversation__mailbox")
     message = get_object_or_404(rows, pk=message_id)
     asked = AnswerForm(request.POST).understood()
     begun = composer.begin_answer(message, request.user, seen=asked["seen"], is_own=bool(asked["own"]))
@@ -106,7 +106,7 @@ def answer(request: PersonRequest, message_id: int) -> HttpResponse:
 @require_POST
 def forward(request: PersonRequest, message_id: int) -> HttpResponse:
     """Begin a draft that forwards a message."""
-    rows = access.messages_of(request.user).select_related("conversation__mailbox")
+    rows = access.messages_to_work_on(request.user).select_related("conversation__mailbox")
     message = get_object_or_404(rows, pk=message_id)
     return redirect("draft", forwarding.begin(message, request.user).pk)
 
@@ -129,6 +129,8 @@ def draft(request: PersonRequest, draft_id: int) -> HttpResponse:
     row = _drafts_of(request.user).filter(pk=draft_id).first()
     if row is None:
         return redirect_missing_draft(request, draft_id)
+    if request.method == "POST":
+        get_object_or_404(access.drafts_to_work_on(request.user), pk=draft_id)
     if row.send_at is not None:
         return on_its_way(request, row)
     activity = presence.activity_of_draft(row)
@@ -212,7 +214,7 @@ def _act(request: PersonRequest, row: Draft, action: str, argument: str, typed: 
 
 def _written_from(request: PersonRequest, row: Draft, mailbox_id: int, version: int) -> HttpResponse:
     """A draft to the same recipient from another mailbox, in place of one in which nothing is written yet."""
-    mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
+    mailbox = get_object_or_404(access.mailboxes_to_work_in(request.user), pk=mailbox_id)
     function = function_address(row.recipient_participant, row.recipient_address)
     if function is None or mailbox not in mailboxes_to_write_from(row, request.user):
         return redirect("draft", row.pk)
@@ -308,7 +310,7 @@ def _insert(saved: Draft, typed: DraftForm, person: Person) -> None:
 @limited("upload", refusal=_too_many_files)
 def upload(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Files that the page's script sends, one by one: the new list of attachments."""
-    row = get_object_or_404(access.drafts_of(request.user), pk=draft_id)
+    row = get_object_or_404(access.drafts_to_work_on(request.user), pk=draft_id)
     try:
         refused = _attach_all(request, row)
     except DraftChanged:
@@ -325,7 +327,7 @@ def upload(request: PersonRequest, draft_id: int) -> HttpResponse:
 @require_POST
 def preview(request: PersonRequest, draft_id: int) -> HttpResponse:
     """The text as the recipient will see it."""
-    get_object_or_404(access.drafts_of(request.user), pk=draft_id)
+    get_object_or_404(access.drafts_to_work_on(request.user), pk=draft_id)
     rendered, is_text_cut = rendered_beginning(request.POST.get("text", ""))
     return render(request, "drafts/_preview.html", {"rendered": rendered, "is_text_cut": is_text_cut})
 

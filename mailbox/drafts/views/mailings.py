@@ -19,7 +19,7 @@ def mailings(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     mailbox = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
     # It was called `fore` in addresses of earlier releases.
     asked = PageForm(renamed(request.GET, {"fore": "before"})).understood()
-    found, before = drafts_mailings.page_of(mailbox, asked["before"])
+    found, before = drafts_mailings.page_of(mailbox, request.user, asked["before"])
     context = {"mailbox": mailbox, "mailings": found, "before": before}
     return render(request, "drafts/mailings.html", context)
 
@@ -30,7 +30,7 @@ def mailing(request: PersonRequest, mailing_id: int) -> HttpResponse:
     """A mailing: which recipients have received and answered it."""
     rows = access.mailings_of(request.user)
     row = get_object_or_404(rows.select_related("mailbox", "written_by"), pk=mailing_id)
-    deliveries = drafts_mailings.deliveries_of(row)
+    deliveries = drafts_mailings.deliveries_of(row, request.user)
     if not deliveries:
         raise Http404
     context = {
@@ -41,6 +41,6 @@ def mailing(request: PersonRequest, mailing_id: int) -> HttpResponse:
         "received": sum(delivery.is_received for delivery in deliveries),
         "answered": sum(delivery.is_answered for delivery in deliveries),
         "failed": sum(delivery.has_failed for delivery in deliveries),
-        "draft": row.mailbox.drafts.filter(mailing=row).first(),
+        "draft": access.drafts_of(request.user).filter(mailing=row).first(),
     }
     return render(request, "drafts/_mailing.html" if request.htmx else "drafts/mailing.html", context)

@@ -24,7 +24,7 @@ from .review import redirect_missing_draft
 @require_POST
 def take_over(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Make oneself the draft's owner, as one has read it."""
-    row = get_object_or_404(_drafts(request), pk=draft_id)
+    row = get_object_or_404(_drafts_to_work_on(request), pk=draft_id)
     try:
         ownership.take_over(row.pk, DraftForm(request.POST).seen_version, request.user)
     except DraftChanged:
@@ -46,7 +46,7 @@ def take_over(request: PersonRequest, draft_id: int) -> HttpResponse:
 @require_POST
 def restore(request: PersonRequest, draft_id: int, version_id: int) -> HttpResponse:
     """Let the draft say again what it said in an earlier version."""
-    row = get_object_or_404(_drafts(request), pk=draft_id)
+    row = get_object_or_404(_drafts_to_work_on(request), pk=draft_id)
     try:
         ownership.restore(row.pk, DraftForm(request.POST).seen_version, version_id, request.user)
     except ownership.NoSuchVersion:
@@ -67,11 +67,11 @@ def restore(request: PersonRequest, draft_id: int, version_id: int) -> HttpRespo
 @require_POST
 def write_own(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Begin a draft of one's own beside a colleague's, with what one had typed."""
-    row = get_object_or_404(_drafts(request), pk=draft_id)
+    row = get_object_or_404(_drafts_to_work_on(request), pk=draft_id)
     typed = DraftForm(request.POST)
     own = composer.begin_own(row, typed.content(), request.user)
     if request.htmx:
-        own = get_object_or_404(_drafts(request), pk=own.pk)
+        own = get_object_or_404(_drafts_to_work_on(request), pk=own.pk)
         presence.mark_page_fetched(request.user, presence.activity_of_draft(own))
         return form(request, own)
     return redirect("draft", own.pk)
@@ -108,13 +108,17 @@ def in_conversation(request: PersonRequest, conversation_id: int) -> HttpRespons
 @require_POST
 def leave(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Close a draft that was only looked at: nothing of it stays. One that is written in stays as it is."""
-    row = get_object_or_404(_drafts(request), pk=draft_id)
+    row = get_object_or_404(_drafts_to_work_on(request), pk=draft_id)
     presence.stop_writing(request.user, presence.activity_of_draft(row))
     conversation = row.answers.conversation_id if row.answers is not None else None
     composer.leave_untouched(row.pk, request.user)
     if request.htmx:
         return HttpResponse(status=204)
     return redirect("conversation", conversation) if conversation else redirect("mailbox", row.mailbox_id)
+
+
+def _drafts_to_work_on(request: PersonRequest) -> QuerySet[Draft]:
+    return _drafts(request).filter(mailbox__in=access.mailboxes_to_work_in(request.user))
 
 
 def _drafts(request: PersonRequest) -> QuerySet[Draft]:

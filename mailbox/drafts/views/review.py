@@ -27,7 +27,8 @@ from .draft_form import assignee_context, form, heading_context, unseen_messages
 @require_http_methods(["GET", "HEAD", "POST"])
 def check(request: PersonRequest, draft_id: int) -> HttpResponse:
     """The whole message as it would be sent; POST sends it."""
-    rows = access.drafts_of(request.user).select_related("mailbox", "owner", "answers__conversation__mailbox")
+    rows = access.drafts_to_work_on(request.user)
+    rows = rows.select_related("mailbox", "owner", "answers__conversation__mailbox")
     row = rows.filter(pk=draft_id).first()
     if row is None:
         return redirect_missing_draft(request, draft_id)
@@ -115,7 +116,7 @@ def _seconds_left(row: Draft) -> int:
 @require_POST
 def undo(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Take back what is about to be sent."""
-    get_object_or_404(access.drafts_of(request.user), pk=draft_id)
+    get_object_or_404(access.drafts_to_work_on(request.user), pk=draft_id)
     try:
         send_order.undo(draft_id)
     except send_order.TooLateToUndo:

@@ -78,7 +78,7 @@ def test_it_stands_among_the_drafts_and_in_its_conversation_and_in_no_notice(mai
     drafts = client.get(reverse("mailbox", args=[mailbox.pk]), {"view": "utkast"}).content.decode()
     assert said in in_one_line(drafts)
     assert "Skickas strax" not in drafts
-    assert not send_order.outbox(mailbox).exists()
+    assert not send_order.outbox(mailbox, ahmed).exists()
 
 
 def test_it_is_undone_until_its_time_and_is_written_in_again(mailbox, function, client):
@@ -103,7 +103,7 @@ def test_it_comes_back_when_somebody_has_written_meanwhile(mailbox):
     send_order.send_if_due(draft.pk)
     draft.refresh_from_db()
     assert (draft.send_at, draft.trouble) == (None, send_order.ANSWERED_MEANWHILE)
-    assert list(send_order.outbox(mailbox)) == [draft]
+    assert list(send_order.outbox(mailbox, person)) == [draft]
 
 
 @pytest.mark.parametrize("how", ["removed", "locked"])

@@ -145,7 +145,7 @@ def test_the_overview_tells_who_has_received_and_answered(mailbox, functions, cl
     Message.objects.filter(pk=third.pk).update(delivery_state="MESSAGE_EXCHANGE_ERROR")
     arrives(mailbox, conversation=str(first.conversation.conversation_id))
     mailing = Mailing.objects.get()
-    lines = mailings.deliveries_of(mailing)
+    lines = mailings.deliveries_of(mailing, person)
     assert [line.is_received for line in lines] == [True, True, False]
     assert [line.is_answered for line in lines] == [True, False, False]
     assert [line.has_failed for line in lines] == [False, False, True]

@@ -1,0 +1,52 @@
+"""What pages show of a protected conversation: to those named who else is, to everybody else a locked row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import F
+
+from mailbox import access
+from mailbox.models import Conversation, FunctionMailbox, Person
+
+_MOST_ROWS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRow:
+    """A conversation that is hidden from the person who sees this row; `key` is 0 unless they may open it."""
+
+    arrived_at: datetime | None
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRows:
+    """The latest locked rows of a mailbox, and whether there are more."""
+
+    rows: Sequence[LockedRow]
+    has_more: bool
+
+
+def locked_rows(mailbox: FunctionMailbox, person: Person, state: str) -> LockedRows:
+    """What a member who is not named sees of a mailbox's protected conversations in a state; in
+    one query, and another where there are some.
+
+    Nothing but these two values is read.
+    """
+    found = access.locked_in(mailbox, person, state).order_by(
+        F("last_arrived_at").desc(nulls_last=True), "-pk"
+    )
+    may_open = access.mailboxes_with_rules_of(person).filter(pk=mailbox.pk)
+    values = list(found.values_list("last_arrived_at", "pk")[: _MOST_ROWS + 1])
+    is_manager = bool(values) and may_open.exists()
+    rows = [LockedRow(at, key if is_manager else 0) for at, key in values[:_MOST_ROWS]]
+    return LockedRows(rows, len(values) > _MOST_ROWS)
+
+
+def names_in(conversation: Conversation) -> list[str]:
+    """The names of those who see a protected conversation now; empty where it is not protected."""
+    if not conversation.is_protected:
+        return []
+    return list(access.readers_of(conversation).values_list("name", flat=True))
