@@ -108,7 +108,7 @@ def test_a_job_without_end_ends_at_its_limits(what, is_wrapped):
     needs_time = what in {"computing", "waiting"}
     limits = replace(LIMITS, seconds=2) if needs_time else LIMITS
     # What takes memory or disk ends long before its time is up.
-    with pytest.raises(rendering.RenderingFailed, match="" if needs_time else "the process failed"):
+    with pytest.raises(rendering.RenderingFailed, match=None if needs_time else "the process failed"):
         rendering.render(replace(ENDLESS, limits=limits), what.encode(), used)
 
 
