@@ -19,16 +19,16 @@
 - A conversation and its messages are registered by those who see them, who also correct and withdraw what
   was registered, each under their own name. Whether a mailbox demands it, and the form of its case numbers,
   is said by those who manage it.
-- A conversation is handed over to a case system by order of those who see it, who also see what became of it,
-  try it again and withdraw it. That a mailbox's conversations are handed over by themselves is said by its
-  managers, who are members of it. Which case systems there are and which mailboxes may use them is said by
-  administrators, two together; they see counts and why something failed, and no conversation.
+- A conversation is handed over to a case system by order of those who see it and work in its mailbox; they
+  see what became of it, try it again and withdraw it. That a mailbox's conversations are handed over by
+  themselves is said by its managers, who are members of it; protected ones are not. Which case systems
+  there are and which mailboxes may use them is said by administrators, two together; they see counts and
+  why something failed, and no conversation.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
 - Its canned texts, signature and distribution lists are seen and changed by those who work in it, its
-  mailings seen by its members; how long
-  what is sent can be undone is said by those who manage it.
+  mailings seen by its members; how long what is sent can be undone is said by those who manage it.
 - When a mailbox is staffed, its time limits and who is on duty are set by those who manage it; the hours
   that an organisation's mailboxes have by default by its administrators.
 - A manager of a mailbox is a member who also says who else is one, and who else manages it.
@@ -259,7 +259,13 @@ def registrations_of(person: Viewer) -> QuerySet[Registration]:
 
 def case_deliveries_of(person: Viewer) -> QuerySet[CaseDelivery]:
     """Deliveries to case systems of the conversations that the person sees."""
-    return CaseDelivery.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    rows = CaseDelivery.objects.filter(conversation__mailbox__in=mailboxes_of(person))
+    return rows.exclude(conversation__in=hidden_from(person))
+
+
+def case_deliveries_to_work_on(person: Viewer) -> QuerySet[CaseDelivery]:
+    """Deliveries that the person tries again or withdraws."""
+    return case_deliveries_of(person).filter(conversation__mailbox__in=mailboxes_to_work_in(person))
 
 
 def case_systems_of(person: Viewer) -> QuerySet[CaseSystem]:

@@ -208,6 +208,8 @@ def _why_not(delivery: CaseDelivery, conversation: Conversation) -> Cause | None
         is_done = conversation.state == Conversation.State.DONE
         if delivery.trigger == CaseDelivery.Trigger.DONE and not is_done:
             return Cause.REOPENED
+        if conversation.is_protected and delivery.trigger != CaseDelivery.Trigger.ORDER:
+            return Cause.PROTECTED
     usable = case_deliveries.usable_by(conversation.mailbox)
     return None if usable.filter(pk=delivery.case_system_id).exists() else Cause.NOT_ALLOWED
 

@@ -27,6 +27,7 @@ CAUSES: Final[Mapping[str, str | Promise]] = {
     Cause.NOT_ALLOWED: lazy("Brevlådan får inte längre överlämna till det ärendesystemet."),
     Cause.NOT_REGISTERED: lazy("Konversationen är inte längre registrerad."),
     Cause.REOPENED: lazy("Konversationen öppnades på nytt."),
+    Cause.PROTECTED: lazy("Konversationen har skyddats. Den som ser den kan beställa överlämningen."),
     Cause.PACKAGE: lazy("Paketet kunde inte göras."),
     Cause.DIRECTORY: lazy("Det gick inte att skriva i ärendesystemets katalog."),
     Cause.ADDRESS: lazy("Adressen är inte tillåten."),

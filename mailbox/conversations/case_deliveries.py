@@ -66,8 +66,8 @@ def order(conversation_id: int, person: Person, case_system_id: int) -> CaseDeli
 
 def order_by_itself(row: Conversation, trigger: CaseDelivery.Trigger) -> None:
     """Order what the mailbox has handed over at registration, or when a conversation is done; the caller has
-    locked the conversation and saved its state."""
-    if row.registration_state != Conversation.RegistrationState.REGISTERED:
+    locked the conversation and saved its state. A protected one is handed over by order alone."""
+    if row.is_protected or row.registration_state != Conversation.RegistrationState.REGISTERED:
         return
     if trigger == CaseDelivery.Trigger.DONE and row.state != Conversation.State.DONE:
         return

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('ordered_at', models.DateTimeField()),
                 ('trigger', models.CharField(choices=[('order', 'Order'), ('registered', 'Registration'), ('done', 'Done')], max_length=10)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('delivered', 'Delivered'), ('acknowledged', 'Acknowledged'), ('failed', 'Failed'), ('withdrawn', 'Withdrawn')], default='waiting', max_length=12)),
-                ('cause', models.CharField(blank=True, choices=[('paused', 'Paused'), ('not-allowed', 'Not Allowed'), ('not-registered', 'Not Registered'), ('reopened', 'Reopened'), ('package', 'Package'), ('directory', 'Directory'), ('address', 'Address'), ('no-answer', 'No Answer'), ('refused-notice', 'Refused Notice'), ('refused', 'Refused'), ('unexpected', 'Unexpected')], max_length=16)),
+                ('cause', models.CharField(blank=True, choices=[('paused', 'Paused'), ('not-allowed', 'Not Allowed'), ('not-registered', 'Not Registered'), ('reopened', 'Reopened'), ('protected', 'Protected'), ('package', 'Package'), ('directory', 'Directory'), ('address', 'Address'), ('no-answer', 'No Answer'), ('refused-notice', 'Refused Notice'), ('refused', 'Refused'), ('unexpected', 'Unexpected')], max_length=16)),
                 ('newest_message', models.BigIntegerField(help_text='the key of the newest message in the package; empty until it is made', null=True)),
                 ('package_name', models.CharField(blank=True, help_text='file in the default storage', max_length=300)),
                 ('package_size', models.PositiveBigIntegerField(default=0, help_text='in bytes')),

@@ -19,12 +19,16 @@ from mailbox.arrival_rules import dry_run
 from mailbox.arrival_rules.decision import Actions, Conditions
 from mailbox.arrival_rules.descriptions import Choices
 from mailbox.arrival_rules.rule_list import Content
-from mailbox.conversations import labels, notes, presence
+from mailbox.case_systems import deliveries
+from mailbox.conversations import case_deliveries, labels, notes, presence
 from mailbox.delivery.inbound import deliver
 from mailbox.drafts import composer, forwarding
 from mailbox.live import open_pages
 from mailbox.models import (
     Attachment,
+    CaseDelivery,
+    CaseSystem,
+    CaseSystemMailbox,
     Conversation,
     ConversationEvent,
     FunctionMailbox,
@@ -37,7 +41,15 @@ from mailbox.search import index
 from mailbox.search.query import Filters, find
 from mailbox.workplace import inbox
 from tests.mailbox.build import a_member
-from tests.safety.test_reach import ELSEWHERE_TESTED, KNOWN_BY_TOKEN, TABLE, World, is_login, patterns
+from tests.safety.test_reach import (
+    ELSEWHERE_TESTED,
+    KNOWN_BY_TOKEN,
+    TABLE,
+    World,
+    a_failed_delivery,
+    is_login,
+    patterns,
+)
 from tests.safety.test_reach import world as world_of_reach
 from tests.transport.protocol.build import a_message
 from transport.message_service.client_port import Delivered
@@ -59,6 +71,7 @@ OF_IT = frozenset(
         "note_id",
         "registration_id",
         "mailing_id",
+        "delivery_id",
     }
 )
 
@@ -87,6 +100,9 @@ def hidden(world) -> World:
     mailing = mailbox.mailings.create(at=timezone.now(), written_by=member)
     Message.objects.filter(pk=message.pk).update(mailing=mailing)
     index.index_missing(everything=True)
+    system = CaseSystem.objects.get(pk=world.arguments["case_system_id"])
+    CaseSystem.objects.filter(pk=system.pk).update(is_enabled=True)
+    delivery = a_failed_delivery(conversation, system)
     acts.set_readers(conversation.pk, member, [])
     return replace(
         world,
@@ -101,6 +117,7 @@ def hidden(world) -> World:
             "version_id": version.pk,
             "forwarding_id": forwarded.pk,
             "mailing_id": mailing.pk,
+            "delivery_id": delivery.pk,
             "protected_id": conversation.pk,
             "label_of_it": label.pk,
         },
@@ -211,19 +228,42 @@ def test_hits_that_are_hidden_leave_no_empty_page(hidden):
     assert (list(hits.hits), hits.next_after) == ([], None)
 
 
+def test_it_is_handed_over_to_a_case_system_by_order_alone(hidden):
+    conversation = Conversation.objects.get(pk=hidden.arguments["conversation_id"])
+    conversation.case_deliveries.all().delete()
+    CaseSystemMailbox.objects.update(delivers_at=CaseDelivery.Trigger.REGISTRATION)
+    case_deliveries.order_by_itself(conversation, CaseDelivery.Trigger.REGISTRATION)
+    assert not conversation.case_deliveries.exists()
+    member, system = hidden.people["member"], hidden.arguments["case_system_id"]
+    ordered = case_deliveries.order(conversation.pk, member, system)
+    assert ordered.state == CaseDelivery.State.WAITING
+    ordered.delete()
+    # Ordered by itself before it was protected, and not yet handed over.
+    Conversation.objects.filter(pk=conversation.pk).update(is_protected=False)
+    conversation.refresh_from_db()
+    case_deliveries.order_by_itself(conversation, CaseDelivery.Trigger.REGISTRATION)
+    Conversation.objects.filter(pk=conversation.pk).update(is_protected=True)
+    before = conversation.case_deliveries.get()
+    deliveries.work_on(before.pk)
+    before.refresh_from_db()
+    assert (before.state, before.cause) == (CaseDelivery.State.WITHDRAWN, CaseDelivery.Cause.PROTECTED)
+    assert before.newest_message is None
+
+
 @pytest.mark.parametrize("role", UNNAMED)
 def test_no_counter_counts_it(hidden, role):
     person = hidden.people[role]
     mailbox = FunctionMailbox.objects.get(pk=hidden.arguments["mailbox_id"])
 
     def counted():
-        boxes = inbox.mailboxes_with_counts(person).values(
-            "unread_count", "inbox_count", "unassigned_count", "mine_count", "draft_count"
-        )
+        boxes = [
+            (vars(box)["unread_count"], vars(box)["inbox_count"], vars(box)["unassigned_count"])
+            for box in inbox.mailboxes_with_counts(person)
+        ]
         in_views = [inbox.count_in(mailbox, person, view) for view in inbox.View]
         of_labels = list(labels.labels_of(mailbox, person).values_list("used", flat=True))
         keys = inbox.keys_across(person, inbox.View.INBOX, inbox.Filters(), most=50)
-        return list(boxes), inbox.counts(mailbox, person), in_views, of_labels, len(keys)
+        return boxes, inbox.counts(mailbox, person), in_views, of_labels, len(keys)
 
     before = counted()
     key = hidden.arguments["conversation_id"]

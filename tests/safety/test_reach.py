@@ -128,7 +128,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "registration-withdraw": ("get post", MEMBER),
     "registration-mailbox": ("get post", MANAGERS),
     "case-delivery-order": ("get post", MEMBER),
-    "case-deliveries": ("get", MEMBER),
+    "case-deliveries": ("get", READERS),
     "case-delivery-retry": ("post", MEMBER),
     "case-delivery-withdraw": ("post", MEMBER),
     # What leaves by itself is said by those who read it.

@@ -22,7 +22,7 @@ from mailbox.requests import PersonRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 def order(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """What handing a conversation over leads to; POST orders it."""
-    rows = access.conversations_of(request.user).select_related("mailbox")
+    rows = access.conversations_to_work_on(request.user).select_related("mailbox")
     conversation = get_object_or_404(rows, pk=conversation_id)
     form = OrderForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -41,6 +41,7 @@ def order(request: PersonRequest, conversation_id: int) -> HttpResponse:
         "systems": case_deliveries.usable_by(conversation.mailbox),
         "is_registered": (conversation.registration_state == Conversation.RegistrationState.REGISTERED),
         "deliveries": shown.deliveries_in(conversation).deliveries,
+        "may_work": True,
         "errors": first_errors(form),
     }
     return render(request, "case_systems/order.html", context, status=422 if form.is_bound else 200)
@@ -51,7 +52,11 @@ def order(request: PersonRequest, conversation_id: int) -> HttpResponse:
 def mailbox_deliveries(request: PersonRequest, mailbox_id: int) -> HttpResponse:
     """What of a mailbox waits, failed and was acknowledged."""
     box = get_object_or_404(access.mailboxes_of(request.user), pk=mailbox_id)
-    context = {"mailbox": box, "groups": shown.groups_of(box, request.user)}
+    context = {
+        "mailbox": box,
+        "groups": shown.groups_of(box, request.user),
+        "may_work": access.mailboxes_to_work_in(request.user).filter(pk=box.pk).exists(),
+    }
     return render(request, "case_systems/deliveries.html", context)
 
 
@@ -88,5 +93,5 @@ def withdraw(request: PersonRequest, delivery_id: UUID) -> HttpResponse:
 
 
 def _delivery(request: PersonRequest, delivery_id: UUID) -> CaseDelivery:
-    rows = access.case_deliveries_of(request.user).select_related("conversation")
+    rows = access.case_deliveries_to_work_on(request.user).select_related("conversation")
     return get_object_or_404(rows, pk=delivery_id)

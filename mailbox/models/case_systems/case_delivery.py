@@ -40,6 +40,7 @@ class CaseDelivery(LeasedJob):
         NOT_ALLOWED = "not-allowed"
         NOT_REGISTERED = "not-registered"
         REOPENED = "reopened"
+        PROTECTED = "protected"
         PACKAGE = "package"
         DIRECTORY = "directory"
         ADDRESS = "address"
