@@ -329,6 +329,15 @@ def test_a_reminder_is_set_by_one_press_in_a_conversation_and_for_several(at_wor
     page.locator(".chosen-actions").get_by_role("button", name="På måndag").click()
     expect(page.locator("#notices")).to_contain_text("2 konversationer")
     assert Conversation.objects.exclude(remind_at=None).count() == 3
+    # Enter in the day's field is the button beside it, and not the form's first one.
+    assigned = Conversation.objects.exclude(assignee=None).count()
+    page.locator(".conversations input[name=chosen]").nth(6).check()
+    page.locator(".chosen-actions").evaluate("menu => (menu.open = true)")
+    page.locator("#many-day").fill((timezone.localdate() + timedelta(days=3)).isoformat())
+    page.keyboard.press("Enter")
+    expect(page.locator("#notices")).to_contain_text("3 konversationer")
+    assert Conversation.objects.exclude(remind_at=None).count() == 4
+    assert Conversation.objects.exclude(assignee=None).count() == assigned
 
 
 def test_a_label_is_created_where_it_is_used(at_work, mailbox):
