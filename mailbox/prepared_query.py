@@ -1,17 +1,21 @@
 """Queries whose SQL is written once in a process, and then sent with the values of each call.
 
-To build a query of a dozen subqueries takes Django longer than it takes PostgreSQL to answer it. What can be
-prepared asks nothing while it is built, and holds no moment but midnights: those of the day for which it was
-built, after which it is built anew. "Now" is the database's (`Now()`).
+To build a query of a dozen subqueries takes Django longer than it takes PostgreSQL to answer it, and so does
+planning it PostgreSQL, which does it once for a connection. What can be prepared asks nothing while it is
+built, and holds no moment but midnights: those of the day for which it was built, after which it is built
+anew. "Now" is the database's (`Now()`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model, QuerySet
+from django.db.models.query import RawQuerySet
+from django.db.models.sql.query import RawQuery
 from django.utils import timezone
 
 from .models import Person
@@ -42,7 +46,7 @@ class PreparedQuery:
         """The first row's columns, as the database has them."""
         if not person.is_active:
             return None
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(*self._statement(person, keys))
             found: tuple[Any, ...] | None = cursor.fetchone()
         return found
@@ -51,7 +55,10 @@ class PreparedQuery:
         """The rows as instances of `model`, with the query's annotations as attributes."""
         if not person.is_active:
             return []
-        return list(model._default_manager.raw(*self._statement(person, keys)))
+        sql, parameters = self._statement(person, keys)
+        query = _PlannedQuery(sql, using=DEFAULT_DB_ALIAS, params=tuple(parameters))
+        found: Iterable[ModelT] = RawQuerySet(sql, model=model, query=query)  # type: ignore[arg-type]
+        return list(found)
 
     def _statement(self, person: Person, keys: tuple[int, ...]) -> tuple[str, list[Any]]:
         today = timezone.localdate()
@@ -76,6 +83,24 @@ class PreparedQuery:
             if isinstance(each, list | tuple) and set(each) & set(marks):
                 raise NotPreparable("a value is in a list")
         return sql, parameters
+
+
+class _PlansOnce(Protocol):
+    """What `sdkportal.postgresql.base` adds to a connection."""
+
+    def planned_cursor(self) -> CursorWrapper: ...
+
+
+class _PlannedQuery(RawQuery):
+    """SQL whose rows become instances."""
+
+    def _execute_query(self) -> None:
+        self.cursor = _cursor()
+        self.cursor.execute(self.sql, self.params)
+
+
+def _cursor() -> CursorWrapper:
+    return cast(_PlansOnce, connection).planned_cursor()
 
 
 @contextmanager

@@ -139,3 +139,18 @@ def test_a_connection_that_the_server_has_closed_is_made_anew_by_a_worker(worker
     end(first)
     worker_s.close_if_unusable_or_obsolete()
     assert server_process(worker_s) != first
+
+
+def test_what_is_planned_once_is_planned_by_its_first_use_and_answers_for_each_value(worker_s, settings):
+    statement = (
+        "SELECT count(*) FROM mailbox_functionmailbox WHERE id IN (SELECT id FROM mailbox_person) OR id = %s"
+    )
+    for number in (1, 2, 2**40):
+        with worker_s.planned_cursor() as cursor:
+            cursor.execute(statement, [number])
+            assert cursor.fetchone() == (0,)
+    assert [each for each in prepared(worker_s) if "mailbox_person" in each]
+    settings.SDK_DATABASE_PREPARES = False
+    with worker_s.planned_cursor() as cursor:
+        cursor.execute(f"{statement} AND true", [1])
+    assert not [each for each in prepared(worker_s) if "AND true" in each]

@@ -5,7 +5,9 @@ import select
 from collections.abc import Sequence
 from typing import Any, Self
 
+from django.conf import settings
 from django.db.backends.postgresql import base, operations
+from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor, Connection, Cursor, OperationalError
 from psycopg.types.numeric import Int8
 from psycopg_pool import ConnectionPool
@@ -42,6 +44,14 @@ class ServerBindingCursor(base.CursorMixin, Cursor[Any]):
         if not isinstance(query, str) or any(word in query for word in _PLANNED_EACH_TIME):
             options.setdefault("prepare", False)
         super().execute(query, params, **options)
+        return self
+
+
+class PlannedCursor(base.CursorMixin, Cursor[Any]):
+    """Has its statements planned once for a connection, by the first use of each."""
+
+    def execute(self, query: Any, params: Sequence[Any] | None = None, **options: Any) -> Self:  # type: ignore[override]
+        super().execute(query, params, prepare=True, **options)
         return self
 
 
@@ -82,6 +92,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if found is not None:
             found._check = check
         return found
+
+    def planned_cursor(self) -> CursorWrapper:
+        """A cursor for statements of many subqueries, which the server plans once for this connection.
+
+        To plan a dozen subqueries takes the server longer than to run them. With SDK_DATABASE_PREPARES off it
+        is an ordinary cursor.
+        """
+        if not settings.SDK_DATABASE_PREPARES:
+            return self.cursor()
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor: Any = PlannedCursor(self.connection)
+        return self.make_debug_cursor(cursor) if self.queries_logged else self.make_cursor(cursor)
 
     def is_usable(self) -> bool:
         if self.connection is not None and not _has_news(self.connection):
