@@ -396,6 +396,7 @@ _ADMINISTRATION = {
     "functions": "/administration/funktioner/",
     "differences from the address book": "/administration/funktioner/skillnad",
     "retention": "/administration/gallring/",
+    "case systems": "/administration/arendesystem",
     "a retention rule": "/administration/gallring/1/done",
     "routing": "/administration/vagval",
     "certificates": "/administration/certifikat/",

@@ -107,13 +107,14 @@ class SystemView:
 
 
 def deliveries_in(conversation: Conversation) -> ConversationDeliveries:
-    """What the page of the conversation shows, in two queries."""
+    """What the page of the conversation shows, in two queries at most."""
+    is_registered = conversation.registration_state == Conversation.RegistrationState.REGISTERED
     rows = conversation.case_deliveries.exclude(state=State.WITHDRAWN).select_related(
         "case_system", "ordered_by"
     )
     return ConversationDeliveries(
         [_view_of(row, conversation.pk, "") for row in rows[:_IN_CONVERSATION]],
-        case_deliveries.usable_by(conversation.mailbox).exists(),
+        is_registered and case_deliveries.usable_by(conversation.mailbox).exists(),
     )
 
 

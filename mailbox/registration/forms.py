@@ -79,7 +79,9 @@ class EntryForm(forms.Form):
     def __init__(self, data: Any = None, *, mailbox: FunctionMailbox) -> None:
         super().__init__(data)
         self.mailbox = mailbox
-        rules = RetentionRule.objects.filter(mailbox=mailbox).order_by("state")
+        # What a case system has is not of minor importance.
+        rules = RetentionRule.objects.filter(mailbox=mailbox).exclude(state=RetentionRule.State.HANDED_OVER)
+        rules = rules.order_by("state")
         self.rules = [(row.state, rule_in_words(row.state, row.days)) for row in rules]
 
     def clean(self) -> dict[str, Any]:

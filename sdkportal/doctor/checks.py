@@ -25,6 +25,7 @@ CHECKS: Final = (
     Check("dead-letters", services.dead_letters),
     Check("storage", machine.storage, 15.0),
     Check("work-directory", machine.work_directory),
+    Check("case-system-directory", machine.case_system_directory),
     Check("disks", machine.disks),
     Check("scanner", machine.scanner, _SCANNER),
     Check("static-files", machine.static_files),

@@ -99,6 +99,27 @@ def work_directory() -> Iterator[Finding]:
         yield ok(str(directory))
 
 
+def case_system_directory() -> Iterator[Finding]:
+    """Where there is one: files can be written, and no other user of the machine reads them."""
+    if not settings.SDK_CASE_SYSTEM_DIRECTORY:
+        yield ok()
+        return
+    directory = Path(settings.SDK_CASE_SYSTEM_DIRECTORY)
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(b"doctor")
+            file.flush()
+            os.fsync(file.fileno())
+        mode = directory.stat().st_mode & 0o777
+    except OSError as error:
+        yield failure("case-system-directory", f"{directory}: {error.strerror}")
+        return
+    if mode & 0o007:
+        yield warning("case-system-directory-open", f"{directory}: mode {mode:o}")
+    else:
+        yield ok(str(directory))
+
+
 def disks() -> Iterator[Finding]:
     """Room and free inodes where payloads and files on their way are."""
     seen = set()

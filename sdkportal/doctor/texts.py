@@ -20,6 +20,7 @@ NAMES: Final[dict[str, Promise]] = {
     "dead-letters": lazy("Lagda åt sidan"),
     "storage": lazy("Lagring"),
     "work-directory": lazy("Arbetskatalog"),
+    "case-system-directory": lazy("Ärendesystemens katalog"),
     "disks": lazy("Diskutrymme"),
     "scanner": lazy("Kontroll av skadlig kod (ClamAV)"),
     "static-files": lazy("Sidornas stilmallar och skript"),
@@ -77,6 +78,11 @@ ADVICE: Final[dict[str, Promise]] = {
     ),
     "work-directory": lazy("Se efter att SDK_WORK_DIR finns och kan skrivas av tjänstens användare."),
     "work-directory-open": lazy("Stäng katalogen för andra användare: chmod 0700."),
+    "case-system-directory": lazy(
+        "Se efter att SDK_CASE_SYSTEM_DIRECTORY finns, kan skrivas av tjänstens användare och står bland "
+        "ReadWritePaths i enheterna."
+    ),
+    "case-system-directory-open": lazy("Paketen där är i klartext. Stäng katalogen för andra användare."),
     "disk-full": lazy("Frigör eller utöka diskutrymmet."),
     "scanner-blind": lazy("ClamAV hittar inte sin provfil. Kör freshclam och starta om clamav-daemon."),
     "scanner-stream-limit": lazy("Höj StreamMaxLength i clamd.conf: den största bilagan släpps inte igenom."),

@@ -15,6 +15,9 @@ from addressbook.search import refresh_search_columns
 from mailbox.conversations import assignment
 from mailbox.models import (
     Attachment,
+    CaseDelivery,
+    CaseSystem,
+    CaseSystemMailbox,
     Conversation,
     Document,
     Draft,
@@ -86,6 +89,31 @@ def a_message(talk: Conversation, number: int, person) -> None:
         Event.objects.create(outgoing=delivery, name="ACCEPTED")
 
 
+def a_case_delivery(talk: Conversation, number: int, person) -> None:
+    """One in each state, to a case system of its own."""
+    system = CaseSystem.objects.create(
+        participant_id=HERE,
+        name=f"Diariet {number}",
+        kind="directory",
+        folder=f"d{number}",
+        is_confirmed=True,
+        changed_by=person,
+        changed_at=timezone.now(),
+    )
+    CaseSystemMailbox.objects.create(case_system=system, mailbox=talk.mailbox)
+    for state in ("waiting", "delivered", "acknowledged", "failed"):
+        CaseDelivery.objects.create(
+            conversation=talk,
+            case_system=system,
+            ordered_by=person,
+            ordered_at=timezone.now(),
+            trigger="order",
+            state=state,
+            case_number="ARK 1",
+            newest_message=number,
+        )
+
+
 def more_of_everything(mailbox, person, start: int, count: int) -> None:
     """Rows of all that lists show, in every state."""
     for number in range(start, start + count):
@@ -104,6 +132,7 @@ def more_of_everything(mailbox, person, start: int, count: int) -> None:
             a_message(talk, number + 1, person)
             minor = entries.Entry("minor", reason="Reklam", retention_basis="Beslut")
             entries.register(talk.pk, person, minor)
+            a_case_delivery(talk, number, person)
         elif number % 5 == 2:
             Conversation.objects.filter(pk=talk.pk).update(registration_state="pending")
         Draft.objects.create(
@@ -152,6 +181,8 @@ PAGES = {
     "functions": "/administration/funktioner/",
     "difference": "/administration/funktioner/skillnad",
     "retention": "/administration/gallring/",
+    "case deliveries": "/brevlada/{mailbox}/overlamningar",
+    "case systems": "/administration/arendesystem",
     "statistics": "/administration/statistik",
     "operations check": "/administration/drift/",
     "administration log": "/administration/logg",

@@ -75,6 +75,18 @@ def test_a_work_directory_that_is_missing_or_open_is_told(settings, tmp_path):
     assert found(machine.work_directory) == [("FAILURE", "work-directory")]
 
 
+def test_a_directory_of_case_systems_that_is_missing_or_open_is_told(settings, tmp_path):
+    settings.SDK_CASE_SYSTEM_DIRECTORY = ""
+    assert found(machine.case_system_directory) == [("OK", "")]
+    directory = tmp_path / "case-systems"
+    settings.SDK_CASE_SYSTEM_DIRECTORY = str(directory)
+    assert found(machine.case_system_directory) == [("FAILURE", "case-system-directory")]
+    directory.mkdir(mode=0o770)
+    assert found(machine.case_system_directory) == [("OK", "")]
+    directory.chmod(0o755)
+    assert found(machine.case_system_directory) == [("WARNING", "case-system-directory-open")]
+
+
 @pytest.mark.parametrize(
     ("free", "whole", "inodes", "expected"),
     [

@@ -108,6 +108,7 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
             "JOIN mailbox_functionmailbox b ON b.id = c.mailbox_id WHERE b.address = %s ORDER BY r.id DESC",
             RECEPTION,
         ),
+        "case_system_id": one(habo, "SELECT id FROM mailbox_casesystem ORDER BY id DESC"),
         "state": "done",
         "kind": "envelope",
     }
@@ -147,6 +148,13 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         page.get_by_label("Stanna här").check()
         page.get_by_role("button", name="Spara regeln").click()
         page.wait_for_url("**/regler")
+    if name == "Eva Holm":
+        # A case system, which nobody has confirmed.
+        page.goto(f"{person.url}/administration/arendesystem")
+        page.get_by_label("Namn", exact=True).fill("E-arkivet")
+        page.get_by_label(re.compile("^Katalogens namn")).fill("e-arkivet")
+        page.get_by_role("button", name="Lägg upp").click()
+        expect(page.get_by_role("heading", level=1, name="E-arkivet")).to_be_visible()
     wrong: dict[str, object] = {}
     seen = set()
     for route, path in addresses(ROLES.get(name, name), arguments_of(habo, letter)):
@@ -184,14 +192,19 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
             "register",
             "registration-correct",
             "registration-withdraw",
+            "case-delivery-order",
+            "case-deliveries",
         },
         "Ahmed Lindqvist": {
             "mailbox",
             "administration-mailbox",
             "administration-statistics",
             "registration-mailbox",
+            "case-systems-mailbox",
         },
         "Eva Holm": {
+            "administration-case-systems",
+            "administration-case-system",
             "administration-people",
             "administration-person",
             "administration-functions",

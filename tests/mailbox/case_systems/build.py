@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
+from django.db import transaction
 from django.utils import timezone
 
 from mailbox.case_systems import deliveries, polling
@@ -31,7 +32,8 @@ def a_case_system(mailbox: FunctionMailbox, **changes) -> CaseSystem:
 
 
 def a_registered(mailbox: FunctionMailbox, person) -> Conversation:
-    message = arrives(mailbox, conversation=str(uuid.uuid4()), message_id=str(uuid.uuid4()))
+    with transaction.atomic():
+        message = arrives(mailbox, conversation=str(uuid.uuid4()), message_id=str(uuid.uuid4()))
     register(message.conversation_id, person, CASE)
     return Conversation.objects.get(pk=message.conversation_id)
 
