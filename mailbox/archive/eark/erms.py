@@ -18,7 +18,7 @@ from ..export import Export
 from ..xml_writing import XSI, Writer, as_bytes
 
 ERMS: Final = "https://DILCIS.eu/XML/ERMS"
-_SCHEMA_LOCATION: Final = f"{ERMS} https://earkerms.dilcis.eu/schema/ERMS.xsd"
+_SCHEMA_LOCATION: Final = f"{ERMS} https://citserms.dilcis.eu/schema/ERMS.xsd"
 _WRITER: Final = Writer(ERMS)
 _PARTICIPANT: Final = "SDK participant identifier"
 
