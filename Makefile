@@ -21,7 +21,7 @@ run: $(VENV)/.installed fonts bubblewrap clamav
 run-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.development --reset
 
-test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4
+test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4 eark
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=20 $(ARGS)
 
 # What needs no browser, no Java and no node beside the test's own process (tests/conftest.py marks the others `whole`).
@@ -102,8 +102,8 @@ messages: $(VENV)/.installed gettext
 	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
 	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
 
-.PHONY: chromium fonts bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4
-chromium fonts bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4:
+.PHONY: chromium fonts bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4 eark
+chromium fonts bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4 eark:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

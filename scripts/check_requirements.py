@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 _PRODUCTION = ("sdkportal", "mailbox", "addressbook", "transport")
 _OTHER = ("testbed", "tests", "benchmarks", "scripts")
 # Programs that run in an environment of their own, with pins of their own.
-_APART = ("tests/interop/as4_peer",)
+_APART = ("tests/interop/as4_peer", "tests/mailbox/archive/eark_validator")
 _PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[^]]*\])?==(?P<version>[^ \\;]+)")
 # There for type checkers alone.
 _NOWHERE = {"_typeshed"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
+from . import __version__
 from . import environment as env
 from .browser_policies import content_security_policy, permissions_policy
 from .scheduling.schedule import Interval, beat_schedule
@@ -19,6 +20,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # In a checkout, templates, styles and translations stand beside the packages; a wheel has them in sdkportal/.
 IS_INSTALLED = not (BASE_DIR / "manage.py").is_file()
 FILES_DIR = BASE_DIR / "sdkportal" if IS_INSTALLED else BASE_DIR
+# What packages for archives say that they were made with.
+VERSION = __version__
 
 DEMO = env.flag("SDK_DEMO")
 DEBUG = env.flag("SDK_DEBUG")

@@ -263,6 +263,14 @@ def record_bundle_made(actor: Person, conversation: Conversation) -> None:
     )
 
 
+def eark_package_made(actor: Person, conversation: Conversation) -> None:
+    """Record that a conversation was exported as an E-ARK package."""
+    mailbox = conversation.mailbox
+    access_log.record(
+        actor, "eark-package-made", mailbox.participant_id, mailbox=mailbox, conversation=conversation
+    )
+
+
 def appoint(participant_id: str, person: Person, role: str) -> None:
     """Give a person a role while a node is set up, on nobody's order; nothing changes if they have it."""
     _, given = OrganisationRole.objects.get_or_create(person=person, participant_id=participant_id, role=role)

@@ -1,6 +1,5 @@
 """The metadata of a conversation as plain values, for the JSON and XML of a bundle."""
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,8 +11,9 @@ from lxml import etree
 from mailbox.models import Attachment, Conversation, Document, Message, Registration
 from transport.message_service.api import Delivery, deliveries_of
 
+from .xml_writing import xml_text
+
 FORMAT: Final = "urn:sdkportal:record-bundle:1"
-_NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Record = dict[str, Any]
 
@@ -178,9 +178,4 @@ def _add(parent: Any, value: Any) -> None:
     elif isinstance(value, bool):
         parent.text = "true" if value else "false"
     else:
-        parent.text = _without_controls(str(value))
-
-
-def _without_controls(text: str) -> str:
-    """The text with U+FFFD for each character that XML 1.0 does not allow."""
-    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+        parent.text = xml_text(str(value))

@@ -1,15 +1,14 @@
-"""Verifying a record bundle: complete, unchanged, with valid evidence. Needs nothing but the file."""
+"""Verifying a record bundle or an E-ARK package: complete, unchanged, with valid evidence.
+
+Needs nothing but the file.
+"""
 
 import hashlib
 import json
-import lzma
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
@@ -17,32 +16,15 @@ from transport.message_service.api import EvidenceKind as Kind
 from transport.message_service.api import ProtocolError, read_receipt, verify_envelope
 from transport.message_service.api import parse_xml as parse
 
-from .bundle import EVIDENCE_NAMES, MANIFEST, METADATA_JSON, METADATA_XML, PAGE
+from .bundle import MANIFEST, METADATA_JSON, METADATA_XML, PAGE
+from .contents import EVIDENCE_NAMES
 from .conversation_record import FORMAT
+from .eark.listing import Listing, listed_in_package, package_folder
+from .faults import UNREADABLE, Fault
 
 _CHUNK: Final = 64 * 1024
 _MAX_LISTING_BYTES: Final = 64 * 1024 * 1024
-# What is raised by an archive that is broken, encrypted, or compressed in a way that is unknown here.
-_UNREADABLE: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    OSError,
-)
 _REQUIRED: Final = (METADATA_JSON, METADATA_XML, PAGE)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something wrong with a bundle: its path in it, and a code (`unsafe-path`, `changed`, `signature`
-    ...)."""
-
-    path: str
-    code: str
 
 
 def check_bundle(source: BinaryIO) -> list[Fault]:
@@ -50,7 +32,7 @@ def check_bundle(source: BinaryIO) -> list[Fault]:
     try:
         with zipfile.ZipFile(source) as archive:
             return list(_faults(archive))
-    except _UNREADABLE:
+    except UNREADABLE:
         return [Fault("", "no-zip-file")]
 
 
@@ -58,39 +40,52 @@ def _faults(archive: zipfile.ZipFile) -> Iterator[Fault]:
     names = [entry.filename for entry in archive.infolist()]
     yield from (Fault(name, "twice") for name, count in sorted(Counter(names).items()) if count > 1)
     yield from (Fault(name, "unsafe-path") for name in names if _is_unsafe(name))
-    listing = _json(archive, MANIFEST)
-    files = listing.get("files") if isinstance(listing, dict) else None
-    if not isinstance(listing, dict) or listing.get("format") != FORMAT or not _is_listing(files):
-        yield Fault(MANIFEST, "unreadable" if MANIFEST in names else "missing")
+    package = package_folder(names)
+    listing = _manifest(archive, names) if package is None else listed_in_package(archive, package)
+    if isinstance(listing, Fault):
+        yield listing
         return
-    listed: dict[str, dict[str, Any]] = {entry["path"]: entry for entry in cast(list[dict[str, Any]], files)}
-    yield from (Fault(name, "not-listed") for name in names if name not in listed and name != MANIFEST)
-    yield from (Fault(name, "not-listed") for name in _REQUIRED if name not in listed)
-    for path, entry in listed.items():
+    unlisted = [name for name in names if name not in listing.files and name != listing.path]
+    yield from (Fault(name, "not-listed") for name in unlisted)
+    required = [f"{listing.folder}{name}" for name in _REQUIRED]
+    yield from (Fault(name, "not-listed") for name in required if name not in listing.files)
+    for path, (size, sha256) in listing.files.items():
         if path not in names:
             yield Fault(path, "missing")
-        elif _size_and_hash(archive, path, entry["size"]) != (entry["size"], entry["sha256"]):
+        elif _size_and_hash(archive, path, size) != (size, sha256):
             yield Fault(path, "changed")
-    yield from _faults_of_evidence(archive, set(listed) & set(names))
+    yield from _faults_of_evidence(archive, listing.folder, set(listing.files) & set(names))
 
 
-def _faults_of_evidence(archive: zipfile.ZipFile, present: set[str]) -> Iterator[Fault]:
-    record = _json(archive, METADATA_JSON) if METADATA_JSON in present else None
+def _manifest(archive: zipfile.ZipFile, names: Sequence[str]) -> Listing | Fault:
+    """What the manifest of a record bundle lists."""
+    manifest = _json(archive, MANIFEST)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not _is_listing(files):
+        return Fault(MANIFEST, "unreadable" if MANIFEST in names else "missing")
+    entries = cast(list[dict[str, Any]], files)
+    return Listing(MANIFEST, "", {entry["path"]: (entry["size"], entry["sha256"]) for entry in entries})
+
+
+def _faults_of_evidence(archive: zipfile.ZipFile, base: str, present: set[str]) -> Iterator[Fault]:
+    """`base` is the path that the files of the record begin with, empty or with a slash at its end."""
+    metadata = f"{base}{METADATA_JSON}"
+    record = _json(archive, metadata) if metadata in present else None
     messages = record.get("messages") if isinstance(record, dict) else None
     if not isinstance(messages, list):
-        yield Fault(METADATA_JSON, "unreadable")
+        yield Fault(metadata, "unreadable")
         return
     for message in messages:
         folder, message_id = (
             (message.get("folder"), message.get("message_id")) if isinstance(message, dict) else (None, None)
         )
         if not isinstance(folder, str) or not isinstance(message_id, str):
-            yield Fault(METADATA_JSON, "unreadable")
+            yield Fault(metadata, "unreadable")
             continue
-        envelope = f"{folder}/{EVIDENCE_NAMES[Kind.ENVELOPE]}"
+        envelope = f"{base}{folder}/{EVIDENCE_NAMES[Kind.ENVELOPE]}"
         if envelope in present:
             yield from _faults_of_envelope(archive, envelope, message_id)
-        receipt = f"{folder}/{EVIDENCE_NAMES[Kind.MESSAGE_RECEIPT]}"
+        receipt = f"{base}{folder}/{EVIDENCE_NAMES[Kind.MESSAGE_RECEIPT]}"
         if receipt in present:
             yield from _faults_of_receipt(archive, receipt, message_id)
 
@@ -136,7 +131,7 @@ def _size_and_hash(archive: zipfile.ZipFile, path: str, most: int) -> tuple[int,
             while (piece := source.read(_CHUNK)) and size <= most:
                 digest.update(piece)
                 size += len(piece)
-    except _UNREADABLE:
+    except UNREADABLE:
         return -1, ""
     return size, digest.hexdigest()
 
@@ -146,7 +141,7 @@ def _json(archive: zipfile.ZipFile, path: str) -> object:
         with archive.open(path) as source:
             text = source.read(_MAX_LISTING_BYTES + 1)
         return json.loads(text) if len(text) <= _MAX_LISTING_BYTES else None
-    except (KeyError, RecursionError, *_UNREADABLE):
+    except (KeyError, RecursionError, *UNREADABLE):
         return None
 
 

@@ -145,6 +145,12 @@ def test_a_conversation_is_left_for_later_kept_and_taken_out_as_a_bundle(two_nod
         names = bundle.namelist()
     assert any(name.endswith(".pdf") for name in names)
     assert any(name.endswith("bilaga.pdf") for name in names)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Hämta som E-ARK-paket").click()
+    with zipfile.ZipFile(download.value.path()) as package:
+        names = package.namelist()
+    assert any(name.endswith("/data/conversation.pdf") for name in names)
+    assert f"{names[0].partition('/')[0]}/METS.xml" in names
     page.get_by_role("button", name="Häv undantaget från gallring").click()
     more.click()
     expect(page.get_by_role("button", name="Undanta från gallring")).to_be_visible()

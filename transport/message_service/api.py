@@ -61,6 +61,7 @@ from transport.protocol.sdk_message.message import (
 from transport.protocol.sdk_message.message import Document as MessageDocument
 from transport.protocol.sdk_message.message import Reference as MessageReference
 from transport.protocol.xhe.opening import verify_envelope
+from transport.protocol.xml.safe_xml import Limits as XmlLimits
 from transport.protocol.xml.safe_xml import parse as parse_xml
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "RejectionCause",
     "ScannerAlarm",
     "SubOrganization",
+    "XmlLimits",
     "can_be_written",
     "certificate_requests",
     "dead_letters",
