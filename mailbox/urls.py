@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("mailbox.attachments.urls")),
     path("", include("mailbox.archive.urls")),
     path("", include("mailbox.registration.urls")),
+    path("", include("mailbox.provisioning.urls")),
     path("", include("mailbox.search.urls")),
     path("", include("mailbox.notifications.urls")),
     path("", include("mailbox.help.urls")),
