@@ -200,7 +200,8 @@ def _overview(
 ) -> HttpResponse:
     names = {row.participant_id: row.name for row in organisations}
     own = DirectoryToken.objects.filter(participant_id__in=names).select_related("made_by", "confirmed_by")
-    paginator = Paginator(_groups_of(request).annotate(user_count=Count("members")), _GROUPS_ON_A_PAGE)
+    counted = _groups_of(request).annotate(user_count=Count("members")).order_by("pk")
+    paginator = Paginator(counted, _GROUPS_ON_A_PAGE)
     groups = paginator.get_page(PageForm(request.GET).understood()["page"])
     failures = DirectoryFailure.objects.filter(
         participant_id__in=names, last_at__gte=tokens.failures_since()

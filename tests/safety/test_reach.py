@@ -38,6 +38,7 @@ from mailbox.models import (
     Redirection,
 )
 from mailbox.registration import entries
+from tests.mailbox.provisioning.build import a_directory
 from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
 from transport.message_service.client_port import Delivered
@@ -155,6 +156,10 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-mailbox": ("get post", MANAGERS),
     "administration-members-from-file": ("get post", MANAGERS),
     "administration-open": ("get post", ADMINISTRATOR),
+    "administration-directory": ("get post", ADMINISTRATORS),
+    "administration-directory-token": ("post", ADMINISTRATOR),
+    "administration-directory-group": ("get post", ADMINISTRATOR),
+    "administration-directory-mapping": ("post", ADMINISTRATOR),
     "administration-limit": ("post", MANAGERS),
     "administration-staffed-hours": ("get", ADMINISTRATORS | MANAGERS),
     "administration-mailbox-hours": ("get post", MANAGERS),
@@ -211,12 +216,26 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "message-api-messages": ("get post", frozenset()),
     "message-api-message": ("get delete", frozenset()),
     "message-api-token": ("post", frozenset()),
+    "scim": ("get", frozenset()),
+    "scim-users": ("get post", frozenset()),
+    "scim-user": ("get put patch delete", frozenset()),
+    "scim-groups": ("get post", frozenset()),
+    "scim-group": ("get put patch delete", frozenset()),
+    "scim-configuration": ("get", frozenset()),
+    "scim-resource-types": ("get", frozenset()),
+    "scim-resource-type": ("get", frozenset()),
+    "scim-schemas": ("get", frozenset()),
+    "scim-schema": ("get", frozenset()),
+    "scim-nothing": ("get post put patch delete", frozenset()),
     "message-api-openapi": ("get", EVERYBODY),
     "message-api-reading": ("get", EVERYBODY),
 }
-# Message clients are known by tokens (tests/message_api): a person's session is nothing there, so that nobody
-# reaches them above, and another site's form has nothing to use.
-KNOWN_BY_TOKEN = {"message-api-messages", "message-api-message", "message-api-token"}
+# Message clients and directory services are known by tokens: a
+# person's session is nothing there, so that nobody reaches them above, and another site's form has nothing to
+# use.
+KNOWN_BY_TOKEN = {"message-api-messages", "message-api-message", "message-api-token"} | {
+    name for name in TABLE if name == "scim" or name.startswith("scim-")
+}
 # Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
 ELSEWHERE_TESTED = {
     "login-begin",
@@ -307,6 +326,7 @@ def world(settings, tmp_path) -> World:
             "registration_id": entries.register(
                 row.conversation_id, people["member"], entries.Entry("case", case_number="KS 2026/1")
             ).pk,
+            **a_directory(mailbox, people["manager"]),
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from mailbox.models import DirectoryToken
-from mailbox.provisioning import tokens
+from mailbox.models import DirectoryGroup, DirectoryToken, FunctionMailbox, Person
+from mailbox.provisioning import memberships, tokens
 from tests.mailbox.administration.build import HERE, with_role
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -64,3 +64,21 @@ class DirectoryService:
 
     def patch(self, path: str, *operations: dict[str, Any], **headers: str) -> Any:
         return self.ask("PATCH", path, {"schemas": [PATCH], "Operations": list(operations)}, **headers)
+
+
+def a_directory(mailbox: FunctionMailbox, maker: Person, word: str = "Gruppen") -> dict[str, object]:
+    """What a directory service has told of a mailbox's organisation: keys for addresses, by their names."""
+    participant_id, now = mailbox.participant_id, timezone.now()
+    token, _ = tokens.make(maker, participant_id, f"{word}nyckeln", now + timedelta(days=90))
+    group = DirectoryGroup.objects.create(
+        participant_id=participant_id, attributes={"displayName": word}, made_at=now, changed_at=now
+    )
+    mapping = memberships.make_mapping(maker, group, mailbox, "member")
+    return {
+        "token_id": token.pk,
+        "group_id": group.pk,
+        "mapping_id": mapping.pk,
+        "resource_id": str(group.key),
+        "name": "User",
+        "path": "v2/Me",
+    }

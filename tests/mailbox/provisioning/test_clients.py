@@ -67,7 +67,10 @@ def test_entra_id_adds_changes_disables_and_removes_a_user(service):
         {"op": "Replace", "path": f"{ENTERPRISE}:employeeNumber", "value": "8"},
     )
     assert changed.status_code == 200
-    assert (changed.json()["name"]["familyName"], changed.json()[ENTERPRISE]["employeeNumber"]) == ("Lund", "8")
+    assert (changed.json()["name"]["familyName"], changed.json()[ENTERPRISE]["employeeNumber"]) == (
+        "Lund",
+        "8",
+    )
     disable = {"op": "Replace", "path": "active", "value": "False"}
     assert service.patch(f"Users/{user['id']}", disable).json()["active"] is False
     assert is_locked()
@@ -87,7 +90,9 @@ def test_entra_id_adds_changes_disables_and_removes_a_user(service):
 def test_entra_id_keeps_a_group(service, mailbox):
     users = [service.user(f"19900101238{n}") for n in range(3)]
     group = service.group("Mottagningen", externalId="8aa1a0c0-c4c3-4bc0-b4a5-2ef676900159")
-    found = service.ask("GET", 'Groups?excludedAttributes=members&filter=displayName eq "Mottagningen"').json()
+    found = service.ask(
+        "GET", 'Groups?excludedAttributes=members&filter=displayName eq "Mottagningen"'
+    ).json()
     assert "members" not in found["Resources"][0]
     map_group(group, mailbox)
     for user in users[:2] * 2:
@@ -100,14 +105,18 @@ def test_entra_id_keeps_a_group(service, mailbox):
     members = service.ask("GET", f"Groups/{group}").json()["members"]
     assert [row["value"] for row in members] == [users[1]]
     rename = {"op": "Replace", "path": "displayName", "value": "Nya namnet"}
-    assert service.patch(f"Groups/{group}?attributes=displayName", rename).json()["displayName"] == "Nya namnet"
+    assert (
+        service.patch(f"Groups/{group}?attributes=displayName", rename).json()["displayName"] == "Nya namnet"
+    )
     assert service.ask("DELETE", f"Groups/{group}").status_code == 204
     assert not Membership.objects.filter(mailbox=mailbox).exists()
 
 
 def test_okta_adds_replaces_and_deactivates_a_user(service):
     assert service.ask("GET", "Users?startIndex=1&count=2").json()["itemsPerPage"] == 0
-    assert service.ask("GET", f'Users?filter=userName eq "{SUBJECT}"&startIndex=1&count=100').status_code == 200
+    assert (
+        service.ask("GET", f'Users?filter=userName eq "{SUBJECT}"&startIndex=1&count=100').status_code == 200
+    )
     body = {
         "schemas": [USER],
         "userName": SUBJECT,
@@ -146,7 +155,9 @@ def test_okta_pushes_a_group(service, mailbox):
     left = Membership.objects.get(mailbox=mailbox)
     assert (left.person, left.role) == (Person.objects.by_subject("199001012382"), "manager")
     members = [{"value": users[0], "display": "x"}]
-    put = service.ask("PUT", f"Groups/{group}", {"schemas": [GROUP], "displayName": "Laget", "members": members})
+    put = service.ask(
+        "PUT", f"Groups/{group}", {"schemas": [GROUP], "displayName": "Laget", "members": members}
+    )
     assert [row["value"] for row in put.json()["members"]] == [users[0]]
     assert service.patch(f"Groups/{group}", {"op": "remove", "path": "members"}).status_code == 204
     assert "members" in service.ask("GET", f"Groups/{group}").json()
