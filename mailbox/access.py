@@ -46,6 +46,9 @@
 - Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
   the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names
   themselves, nor by a rule that they have made alone.
+- A directory service adds, groups and locks out people of the organisation whose two administrators let it
+  in, and of no other; a group gives a mailbox once an administrator has mapped it, and the mapping's maker
+  nothing until a second one has confirmed it.
 - An organisation locks people out of what is its own; whoever is locked out everywhere, or logged out, sees
   nothing.
 

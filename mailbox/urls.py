@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("mailbox.registration.urls")),
     path("", include("mailbox.case_systems.urls")),
     path("", include("mailbox.protection.urls")),
+    path("", include("mailbox.provisioning.urls")),
     path("", include("mailbox.search.urls")),
     path("", include("mailbox.notifications.urls")),
     path("", include("mailbox.help.urls")),

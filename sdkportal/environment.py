@@ -76,6 +76,14 @@ def text(name: str, default: str | None = None) -> str:
     return default
 
 
+def choice(name: str, default: str, *others: str) -> str:
+    """One of these values, which are written exactly so."""
+    value = text(name, default)
+    if value not in {default, *others}:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join((default, *others))}.")
+    return value
+
+
 def flag(name: str, default: bool = False) -> bool:
     value = _value(name).lower()
     if not value:

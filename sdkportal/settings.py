@@ -288,6 +288,9 @@ SDK_OIDC_ACCEPTED_ACR = env.words(
     "http://id.elegnamnden.se/loa/1.0/loa3,http://id.elegnamnden.se/loa/1.0/loa4,http://id.sambi.se/loa/loa3",
 )
 
+# Directory services (SCIM): the attribute of a user that holds what that claim says.
+SDK_SCIM_IDENTITY = env.choice("SDK_SCIM_IDENTITY", "userName", "externalId", "employeeNumber")
+
 SESSION_ENGINE = "mailbox.accounts.session_store"
 # Notices may name a conversation: they are in the sealed session, not in a cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -332,6 +335,7 @@ SDK_RATE_LIMITS = {
     "logout": env.text("SDK_RATE_LIMIT_LOGOUT", "600/m"),
     "search": env.text("SDK_RATE_LIMIT_SEARCH", "60/m"),
     "upload": env.text("SDK_RATE_LIMIT_UPLOAD", "120/m"),
+    "scim": env.text("SDK_RATE_LIMIT_SCIM", "1800/m"),
 }
 # Header in which the proxy passes the address of who calls: `X-Real-IP` in deploy/nginx.
 SDK_CLIENT_ADDRESS_HEADER = env.text("SDK_CLIENT_ADDRESS_HEADER", "")

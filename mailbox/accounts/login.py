@@ -20,6 +20,7 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mailbox.administration import membership_rules
 from mailbox.models import Person
 from mailbox.models.person import subject_key
+from mailbox.provisioning import memberships as directory_memberships
 from transport.names import as_one_line
 
 from . import provider_keys
@@ -70,6 +71,7 @@ class EidBackend(OIDCAuthenticationBackend):
         if not person.is_active:
             return self._refused("locked")
         membership_rules.apply(person, claims)
+        directory_memberships.apply_at_login(person)
         if self.request is not None:
             self.request.META[PROVIDER_LOGIN] = ProviderLogin(
                 str(payload.get("sid", "")), subject_key(str(payload["sub"])), moment_of(payload["iat"])

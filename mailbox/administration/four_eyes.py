@@ -10,7 +10,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from mailbox import access_log
-from mailbox.models import AccessLogEntry, FunctionMailbox, MembershipRule, Person, Redirection
+from mailbox.models import (
+    AccessLogEntry,
+    DirectoryGroupMapping,
+    FunctionMailbox,
+    MembershipRule,
+    Person,
+    Redirection,
+)
 
 
 def needs_second(actor: Person | None, target: FunctionMailbox | None) -> bool:
@@ -26,6 +33,10 @@ def needs_second(actor: Person | None, target: FunctionMailbox | None) -> bool:
     named = AccessLogEntry.objects.filter(participant_id=target.participant_id, mailbox=target, actor=actor)
     if named.filter(
         what__in=["member-added", "member-changed"], person__in=members.values("person")
+    ).exists():
+        return True
+    if DirectoryGroupMapping.objects.filter(
+        Q(made_by=actor) | Q(confirmed_by=actor), mailbox=target
     ).exists():
         return True
     own_rules = Q(made_by=actor)

@@ -4,6 +4,7 @@ Every change is an entry in the access log. Whoever calls has let `mailbox.acces
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -132,7 +133,9 @@ def add_known_member(
         raise RoleNotGrantable
     with transaction.atomic():
         membership, joined = Membership.objects.update_or_create(
-            person=person, mailbox=mailbox, defaults={"role": role, "ends_at": ends_at, "rule": None}
+            person=person,
+            mailbox=mailbox,
+            defaults={"role": role, "ends_at": ends_at, "rule": None, "directory_mapping": None},
         )
         access_log.record(
             actor,
@@ -145,7 +148,7 @@ def add_known_member(
         )
         if membership.role == Membership.Role.READER and not joined:
             assignment.unassign_all(person, mailbox)
-        _update_login_lock(person)
+        update_login_lock(person)
         events.announce(mailbox.pk)
 
 
@@ -180,14 +183,14 @@ def remove_person(actor: Person, person: Person) -> None:
         events.announce_to(person.pk)
 
 
-def remove_member(actor: Person | None, membership: Membership) -> None:
+def remove_member(actor: Person | None, membership: Membership, **details: Any) -> None:
     """End a membership: what the person sees of the mailbox ends with it. Without an actor its time is up."""
     with transaction.atomic():
         mailbox, person = membership.mailbox, membership.person
         membership.delete()
         assignment.unassign_all(person, mailbox)
         what = "member-removed" if actor else "membership-ended"
-        access_log.record(actor, what, mailbox.participant_id, mailbox=mailbox, person=person)
+        access_log.record(actor, what, mailbox.participant_id, mailbox=mailbox, person=person, **details)
         events.announce(mailbox.pk)
 
 
@@ -203,18 +206,63 @@ def set_locked(actor: Person, person: Person, *, is_locked: bool) -> None:
     """Lock a person out of the organisations that the actor administers, at once and in open pages too; or
     let them in again. What other organisations have given, or locked, stays as it is."""
     with transaction.atomic():
-        what = "person-locked" if is_locked else "person-unlocked"
         for participant_id in sorted(set(administered_by(actor)) & _organisations_of(person)):
             if is_locked:
-                OrganisationLock.objects.get_or_create(person=person, participant_id=participant_id)
-                for mailbox in FunctionMailbox.objects.filter(
-                    participant_id=participant_id, memberships__person=person
-                ):
-                    assignment.unassign_all(person, mailbox)
+                lock_out(actor, person, participant_id)
             else:
-                OrganisationLock.objects.filter(person=person, participant_id=participant_id).delete()
-            access_log.record(actor, what, participant_id, person=person)
-        _update_login_lock(person)
+                let_in(actor, person, participant_id)
+
+
+def lock_out(
+    actor: Person | None,
+    person: Person,
+    participant_id: str,
+    *,
+    is_by_directory: bool = False,
+    **details: Any,
+) -> None:
+    """Lock a person out of one organisation, at once and in open pages too.
+
+    A directory service leaves an administrator's lock as it is; an administrator's takes over the other's.
+    `details` are for the administrative log.
+    """
+    with transaction.atomic():
+        lock, is_new = OrganisationLock.objects.get_or_create(
+            person=person, participant_id=participant_id, defaults={"is_by_directory": is_by_directory}
+        )
+        if lock.is_by_directory and not is_by_directory:
+            lock.is_by_directory = False
+            lock.save(update_fields=["is_by_directory"])
+        if not is_new and is_by_directory:
+            return
+        for mailbox in FunctionMailbox.objects.filter(
+            participant_id=participant_id, memberships__person=person
+        ):
+            assignment.unassign_all(person, mailbox)
+        access_log.record(actor, "person-locked", participant_id, person=person, **details)
+        update_login_lock(person)
+        events.announce_to(person.pk)
+
+
+def let_in(
+    actor: Person | None,
+    person: Person,
+    participant_id: str,
+    *,
+    is_by_directory: bool = False,
+    **details: Any,
+) -> None:
+    """Let a person in to one organisation again. A directory service lifts the lock that it made, and no
+    other; an administrator lifts any."""
+    with transaction.atomic():
+        locks = OrganisationLock.objects.filter(person=person, participant_id=participant_id)
+        if is_by_directory:
+            locks = locks.filter(is_by_directory=True)
+        is_lifted = bool(locks.delete()[0])
+        if is_by_directory and not is_lifted:
+            return
+        access_log.record(actor, "person-unlocked", participant_id, person=person, **details)
+        update_login_lock(person)
         events.announce_to(person.pk)
 
 
@@ -224,8 +272,10 @@ def _organisations_of(person: Person) -> set[str]:
     return {*members, *person.organisation_roles.values_list("participant_id", flat=True)}
 
 
-def _update_login_lock(person: Person) -> None:
+def update_login_lock(person: Person) -> None:
     """Whoever is locked out everywhere cannot log in."""
+    # Two organisations may lock the same person at once: the second one counts the first one's lock.
+    Person.objects.select_for_update(no_key=True).get(pk=person.pk)
     locked = set(person.locks.values_list("participant_id", flat=True))
     person.is_active = not locked or bool(_organisations_of(person) - locked)
     person.save(update_fields=["is_active"])
@@ -241,7 +291,7 @@ def give_role(actor: Person, person: Person, role: str, participant_id: str) -> 
         )
         if given:
             access_log.record(actor, "role-given", participant_id, person=person, role=role)
-            _update_login_lock(person)
+            update_login_lock(person)
 
 
 def revoke_role(actor: Person, given_role: OrganisationRole) -> None:

@@ -19,6 +19,15 @@ from .identity import OrganisationIdentity
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
 from .person import LoginSession, Person, UsedLogoutToken
+from .provisioning import (
+    Directory,
+    DirectoryFailure,
+    DirectoryGroup,
+    DirectoryGroupMapping,
+    DirectoryGroupMember,
+    DirectoryToken,
+    DirectoryUser,
+)
 from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
@@ -54,6 +63,13 @@ __all__ = [
     "CaseSystemMailbox",
     "Conversation",
     "ConversationEvent",
+    "Directory",
+    "DirectoryFailure",
+    "DirectoryGroup",
+    "DirectoryGroupMapping",
+    "DirectoryGroupMember",
+    "DirectoryToken",
+    "DirectoryUser",
     "DistributionList",
     "Document",
     "Draft",

@@ -58,6 +58,14 @@ class Membership(models.Model):
         related_name="memberships",
         help_text="what gave it; nothing where a person did",
     )
+    directory_mapping = models.ForeignKey(
+        "mailbox.DirectoryGroupMapping",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+        help_text="the group of a directory service that gave it, through its mapping",
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 
@@ -92,6 +100,9 @@ class OrganisationLock(models.Model):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="locks")
     participant_id = models.CharField(max_length=260)
     locked_at = models.DateTimeField(auto_now_add=True)
+    is_by_directory = models.BooleanField(
+        default=False, db_default=False, help_text="a directory service locked them out, and may let them in"
+    )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()
 

@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, parse_cookie
 
 from mailbox.live.batches import Batches
 from mailbox.live.open_pages import Page, PageCheck, PageStatus, check_pages
+from mailbox.provisioning import tokens as directory_tokens
 from transport.message_api.clients import tokens
 
 _MEGABYTE: Final = 1024 * 1024
@@ -31,6 +32,7 @@ _FORM_OVERHEAD: Final = _MEGABYTE
 _WITH_FILES: Final = re.compile(r"/utkast/\d+/(bilagor|granska)?\Z")
 _API_MESSAGES: Final = "/v1/sdk/messages"
 _API: Final = "/v1/"
+_SCIM: Final = "/scim/"
 _REGISTER_IMPORT: Final = re.compile(r"/administration/funktioner/las-in\Z")
 # More digits than any length has; Python refuses to read thousands of them.
 _MOST_DIGITS: Final = 18
@@ -58,7 +60,8 @@ def announced_length(content_length: str) -> int | None:
 
 
 class BodyLimitMiddleware:
-    """Answers 413 when Content-Length is too large; any session cookie counts as a login."""
+    """Answers 413 when Content-Length is too large; any session cookie counts as a login, and so does
+    a request of a directory service."""
 
     sync_capable = True
     async_capable = True
@@ -84,7 +87,8 @@ def _is_too_long(request: HttpRequest) -> bool:
         # The access point and the API read bodies as streams, with limits of their own.
         return False
     announced = announced_length(request.headers.get("Content-Length") or "0")
-    is_authenticated = settings.SESSION_COOKIE_NAME in request.COOKIES
+    # A directory service's token is looked up by the view.
+    is_authenticated = settings.SESSION_COOKIE_NAME in request.COOKIES or request.path.startswith(_SCIM)
     return announced is None or announced > limit_of(request.path, is_authenticated=is_authenticated)
 
 
@@ -180,6 +184,8 @@ def _are_valid_tokens(values: Sequence[str]) -> list[bool]:
 
 
 def _is_valid_token(token: str) -> bool:
+    if token.startswith(directory_tokens.PREFIX):
+        return directory_tokens.is_valid(token)
     try:
         tokens.caller_of(token)
     except tokens.TokenRefused:
@@ -197,6 +203,9 @@ async def _refuse(path: str, receive: Any, send: Any) -> None:
         kind = b"application/json"
         status = HTTPStatus.BAD_REQUEST
         body = b'{"type":"urn:problem-type:sdk:badRequest","title":"Payload Too Large","status":400}'
+    elif path.startswith(_SCIM):
+        kind = b"application/scim+json"
+        body = b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"413"}'
     headers = [
         (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),

@@ -166,8 +166,9 @@ def test_what_is_fetched_as_a_file_is_a_download(world, client):
         kind = response.headers.get("Content-Type", "").partition(";")[0]
         if kind in ("text/html", "text/plain", "text/javascript", "application/javascript", ""):
             continue
-        if kind == "application/json" and "Content-Disposition" not in response.headers:
-            # Read by the application's own script.
+        is_json = kind in ("application/json", "application/scim+json")
+        if is_json and "Content-Disposition" not in response.headers:
+            # Read by the application's own script, or by a directory service.
             continue
         if name == "organisation-logo":
             # A picture of the page's head, whose type was decided here when it was chosen.

@@ -44,6 +44,7 @@ from mailbox.registration import entries
 from mailbox.staffed_hours import calendars, duty_lists
 from mailbox.staffed_hours.calendar import Calendar
 from tests.mailbox.arrival_rules.build import a_rule
+from tests.mailbox.provisioning.build import a_directory
 from tests.safety.test_reach import (
     ELSEWHERE_TESTED,
     KNOWN_BY_TOKEN,
@@ -119,6 +120,7 @@ def a_side(word: str) -> Side:
         logo_digest="x",
     )
     side.arguments |= {
+        **a_directory(mailbox, side.people["administrator"], f"{word}gruppen"),
         "identity_id": identity.pk,
         "mailbox_id": mailbox.pk,
         "conversation_id": side.message.conversation_id,
@@ -417,6 +419,7 @@ def test_one_organisation_s_forms_name_no_other(sides):
             ("administration-certificate-begin", {"purpose": "signing"}),
             ("administration-counterparts", {"participant": "0203:af.se"}),
             ("administration-clients", {"client_id": "x"}),
+            ("administration-directory", {"name": "x", "until": "2100-01-01"}),
             ("administration-client-routes", {"function": "x", "to": "external"}),
         ):
             response = client.post(reverse(name), {**form, "organisation": theirs.participant})

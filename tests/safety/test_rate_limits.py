@@ -35,6 +35,7 @@ def an_address() -> str:
         ("get", "/oidc/authenticate/"),
         ("post", "/oidc/utloggad"),
         ("post", "/v1/token"),
+        ("get", "/scim/v2/Users"),
     ],
 )
 def test_an_address_that_calls_too_often_waits_and_another_does_not(client, method, path):

@@ -43,6 +43,7 @@ from mailbox.models import (
 )
 from mailbox.protection import acts
 from mailbox.registration import entries
+from tests.mailbox.provisioning.build import a_directory
 from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
 from transport.message_service.client_port import Delivered
@@ -176,6 +177,10 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-mailbox": ("get post", MANAGERS),
     "administration-members-from-file": ("get post", MANAGERS),
     "administration-open": ("get post", ADMINISTRATOR),
+    "administration-directory": ("get post", ADMINISTRATORS),
+    "administration-directory-token": ("post", ADMINISTRATOR),
+    "administration-directory-group": ("get post", ADMINISTRATOR),
+    "administration-directory-mapping": ("post", ADMINISTRATOR),
     "administration-limit": ("post", MANAGERS),
     "administration-staffed-hours": ("get", ADMINISTRATORS | MANAGERS),
     "administration-mailbox-hours": ("get post", MANAGERS),
@@ -236,13 +241,24 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "case-delivery-api-description": ("get", frozenset()),
     "case-delivery-api-package": ("get", frozenset()),
     "case-delivery-api-receipt": ("post", frozenset()),
+    "scim": ("get", frozenset()),
+    "scim-users": ("get post", frozenset()),
+    "scim-user": ("get put patch delete", frozenset()),
+    "scim-groups": ("get post", frozenset()),
+    "scim-group": ("get put patch delete", frozenset()),
+    "scim-configuration": ("get", frozenset()),
+    "scim-resource-types": ("get", frozenset()),
+    "scim-resource-type": ("get", frozenset()),
+    "scim-schemas": ("get", frozenset()),
+    "scim-schema": ("get", frozenset()),
+    "scim-nothing": ("get post put patch delete", frozenset()),
     "message-api-openapi": ("get", EVERYBODY),
     "message-api-reading": ("get", EVERYBODY),
 }
 # Who reaches it by GET, where that is not who may POST.
 BY_GET = {"draft": READERS}
-# Message clients and case systems are known by tokens: a person's session is nothing there, so that nobody
-# reaches them above, and another site's form has nothing to use.
+# Message clients, case systems and directory services are known by tokens: a person's session is nothing there,
+# so that nobody reaches them above, and another site's form has nothing to use.
 KNOWN_BY_TOKEN = {
     "message-api-messages",
     "message-api-message",
@@ -251,6 +267,7 @@ KNOWN_BY_TOKEN = {
     "case-delivery-api-description",
     "case-delivery-api-package",
     "case-delivery-api-receipt",
+    *(name for name in TABLE if name == "scim" or name.startswith("scim-")),
 }
 # Judged elsewhere: by the e-ID's flow (tests/people), and by a stream that does not end (tests/mailbox).
 ELSEWHERE_TESTED = {
@@ -346,6 +363,7 @@ def world(settings, tmp_path) -> World:
             "case_system_id": (system := a_case_system(mailbox)).pk,
             "delivery_id": a_failed_delivery(row.conversation, system).pk,
             "protected_id": a_protected_conversation(mailbox, people["member"]),
+            **a_directory(mailbox, people["manager"]),
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )

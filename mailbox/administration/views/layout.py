@@ -94,6 +94,7 @@ def _menu(request: PersonRequest) -> list[MenuGroup]:
             [
                 ("administration", _("Brevlådor"), is_manager),
                 ("administration-people", _("Personer och roller"), is_administrator),
+                ("administration-directory", _("Katalogtjänst"), is_administrator),
                 ("administration-staffed-hours", _("Bemanning"), is_manager),
                 ("administration-retention", _("Gallring"), is_administrator),
                 ("administration-statistics", _("Statistik"), is_manager),
