@@ -9,14 +9,14 @@
   assigned or offered to them.
 - A protected conversation is seen by those members of its mailbox alone who are named in it, while their
   memberships last, with everything in it: messages, attachments, drafts, notes, labels, registrations.
-  Whoever sees a conversation may protect it, themselves among those named; whoever is named says who else
-  is, and ends the protection. Others see that something protected has arrived, and when. A manager who is
-  not named opens it with a reason, which is logged and which those named are told; an administrator does
-  not open it. It is offered to nobody who is not named, and to no other mailbox.
+  Whoever works on a conversation may protect it, themselves among those named; who is named and works in the
+  mailbox says who else is, and ends the protection. Others see that something protected has arrived, and
+  when. A manager who is not named opens it with a reason, which is logged and which those named are told; an
+  administrator does not open it. It is offered to nobody who is not named, and to no other mailbox.
 - A conversation is reassigned within its organisation: to a member of its mailbox, or to another mailbox
   that is open. Whoever it is offered to sees what was written to them about it, and who the other side is;
   the conversation itself they see as members of its mailbox, or once they have accepted it.
-- A conversation and its messages are registered by those who see them, who also correct and withdraw what
+- A conversation and its messages are registered by those who work on them, who also correct and withdraw what
   was registered, each under their own name. Whether a mailbox demands it, and the form of its case numbers,
   is said by those who manage it.
 - A conversation is handed over to a case system by order of those who see it and work in its mailbox; they

@@ -257,8 +257,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
 }
 # Who reaches it by GET, where that is not who may POST.
 BY_GET = {"draft": READERS}
-# Message clients, case systems and directory services are known by tokens: a person's session is nothing there,
-# so that nobody reaches them above, and another site's form has nothing to use.
+# Message clients, case systems and directory services are known by tokens: a person's session is nothing
+# there, so that nobody reaches them above, and another site's form has nothing to use.
 KNOWN_BY_TOKEN = {
     "message-api-messages",
     "message-api-message",
