@@ -19,4 +19,6 @@ class Migration(migrations.Migration):
                 name="conversation_unregistered",
             ),
         ),
+        # Of a new column the server knows nothing until it has looked.
+        migrations.RunSQL("ANALYZE mailbox_conversation (registration_state)", migrations.RunSQL.noop),
     ]

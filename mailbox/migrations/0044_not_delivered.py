@@ -46,6 +46,8 @@ class Migration(migrations.Migration):
                 name="conversation_not_delivered",
             ),
         ),
+        # Of a new column the server knows nothing until it has looked.
+        migrations.RunSQL("ANALYZE mailbox_conversation (is_not_delivered)", migrations.RunSQL.noop),
         # Nothing else asked for failed messages.
         RemoveIndexConcurrently(model_name="message", name="message_failed"),
     ]

@@ -16,4 +16,6 @@ class Migration(migrations.Migration):
             model_name='conversation',
             index=models.Index(condition=models.Q(('limit_at__isnull', False), ('state', 'open')), fields=['mailbox', 'limit_at', '-last_activity_at', '-id'], name='conversation_limit'),
         ),
+        # Of a new column the server knows nothing until it has looked.
+        migrations.RunSQL("ANALYZE mailbox_conversation (limit_at)", migrations.RunSQL.noop),
     ]

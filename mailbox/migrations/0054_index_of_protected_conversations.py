@@ -18,4 +18,6 @@ class Migration(migrations.Migration):
                 name="conversation_protected",
             ),
         ),
+        # Until the server knows that they are few, lists across mailboxes sort whole tables.
+        migrations.RunSQL("ANALYZE mailbox_conversation (is_protected)", migrations.RunSQL.noop),
     ]
