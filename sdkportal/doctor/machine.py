@@ -85,11 +85,7 @@ def work_directory() -> Iterator[Finding]:
     """Files on their way can be written, and no other user of the machine reads them."""
     directory = Path(settings.SDK_WORK_DIR)
     try:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.write(b"doctor")
-            file.flush()
-            os.fsync(file.fileno())
-        mode = directory.stat().st_mode & 0o777
+        mode = _written_in(directory)
     except OSError as error:
         yield failure("work-directory", f"{directory}: {error.strerror}")
         return
@@ -106,11 +102,7 @@ def case_system_directory() -> Iterator[Finding]:
         return
     directory = Path(settings.SDK_CASE_SYSTEM_DIRECTORY)
     try:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.write(b"doctor")
-            file.flush()
-            os.fsync(file.fileno())
-        mode = directory.stat().st_mode & 0o777
+        mode = _written_in(directory)
     except OSError as error:
         yield failure("case-system-directory", f"{directory}: {error.strerror}")
         return
@@ -118,6 +110,15 @@ def case_system_directory() -> Iterator[Finding]:
         yield warning("case-system-directory-open", f"{directory}: mode {mode:o}")
     else:
         yield ok(str(directory))
+
+
+def _written_in(directory: Path) -> int:
+    """Write a file into the directory, and tell the directory's mode. Raises `OSError`."""
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(b"doctor")
+        file.flush()
+        os.fsync(file.fileno())
+    return directory.stat().st_mode & 0o777
 
 
 def disks() -> Iterator[Finding]:
