@@ -136,6 +136,7 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         start_message(page)
         page.get_by_label("Ämne", exact=True).fill("Utkast")
         page.get_by_role("button", name="Spara utkast").click()
+        expect(page.get_by_text("Utkastet är sparat.")).to_be_visible()
         page.goto(f"{person.url}/konversation/{arguments_of(habo, letter)['conversation_id']}/registrera")
         page.locator("#case_number").fill("SN 2026/1")
         page.get_by_role("button", name="Registrera").click()
