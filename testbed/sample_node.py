@@ -51,7 +51,7 @@ def configure_node(
     """A node whose access point is the organisation's in the federation; nothing is in its database."""
     directory.mkdir(parents=True, exist_ok=True)
     case_systems = directory / "case-systems"
-    case_systems.mkdir(exist_ok=True)
+    case_systems.mkdir(mode=0o700, exist_ok=True)
     access_point = federation.add_access_point(
         organisation.access_point, f"https://localhost:{ports.access_point}/as4"
     )

@@ -126,8 +126,9 @@ class Postgres:
             try:
                 self._server.ensure_postgres_running()
                 return
-            except subprocess.SubprocessError:
-                # A process of the old server may still hold its shared memory.
+            except (subprocess.SubprocessError, AssertionError):
+                # A process of the old server may still hold its shared memory, or the machine be so busy that
+                # it recovers slowly, which the library takes for an error in its own state.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)

@@ -133,7 +133,8 @@
     try {
       show(await ask(address, data));
     } catch (error) {
-      if (error.message !== "page") tell(composer().dataset.failed);
+      // Whoever has left the conversation meanwhile is told nothing of it.
+      if (error.message !== "page" && composer()) tell(composer().dataset.failed);
     } finally {
       isBusy = false;
     }
