@@ -150,7 +150,7 @@ def locked_in(mailbox: FunctionMailbox, person: Viewer, state: str) -> QuerySet[
 
 def protected_to_open(person: Viewer) -> QuerySet[Conversation]:
     """Protected conversations that the person may open with a reason: those hidden from a manager."""
-    return hidden_from(person).filter(mailbox__in=mailboxes_with_rules_of(person))
+    return hidden_from(person).filter(mailbox__in=mailboxes_managed_as_member(person))
 
 
 def messages_of(person: Viewer) -> QuerySet[Message]:

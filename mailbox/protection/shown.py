@@ -38,7 +38,7 @@ def locked_rows(mailbox: FunctionMailbox, person: Person, state: str) -> LockedR
     found = access.locked_in(mailbox, person, state).order_by(
         F("last_arrived_at").desc(nulls_last=True), "-pk"
     )
-    may_open = access.mailboxes_with_rules_of(person).filter(pk=mailbox.pk)
+    may_open = access.mailboxes_managed_as_member(person).filter(pk=mailbox.pk)
     values = list(found.values_list("last_arrived_at", "pk")[: _MOST_ROWS + 1])
     is_manager = bool(values) and may_open.exists()
     rows = [LockedRow(at, key if is_manager else 0) for at, key in values[:_MOST_ROWS]]

@@ -55,7 +55,7 @@ class PlannedCursor(base.CursorMixin, Cursor[Any]):
         return self
 
 
-def check(connection: Connection[Any]) -> None:
+def raise_if_closed(connection: Connection[Any]) -> None:
     """Raise `psycopg.OperationalError` if the server has closed an idle connection."""
     if connection.closed or _has_news(connection):
         ConnectionPool.check_connection(connection)
@@ -90,7 +90,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """The pool of this process, as Django makes it, but for how it checks a connection."""
         found = super().pool
         if found is not None:
-            found._check = check
+            found._check = raise_if_closed
         return found
 
     def planned_cursor(self) -> CursorWrapper:
