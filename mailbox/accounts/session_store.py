@@ -36,6 +36,11 @@ class SessionStore(SessionBase):
 
     _session_cache: dict[str, Any]
 
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        # The values as they were stored when they were read, to tell what this request has changed.
+        self._as_read: dict[str, bytes] = {}
+
     @classmethod
     def load_many(cls, session_keys: Iterable[str]) -> "dict[str, SessionStore]":
         """The sessions with these keys that exist, by key, in one query."""
@@ -47,6 +52,7 @@ class SessionStore(SessionBase):
             content = session._content_of(row)
             if content is not None:
                 session._session_cache = content
+                session._as_read = session._stored_values(content)
                 loaded[by_stored[row.session_key]] = session
         return loaded
 
@@ -58,6 +64,7 @@ class SessionStore(SessionBase):
         if content is None:
             self._session_key = None
             return {}
+        self._as_read = self._stored_values(content)
         return content
 
     def _content_of(self, row: Session) -> dict[str, Any] | None:
@@ -74,6 +81,7 @@ class SessionStore(SessionBase):
     def create(self) -> None:
         while True:
             self._session_key = get_random_string(_KEY_LENGTH, VALID_KEY_CHARS)
+            self._as_read = {}
             try:
                 self.save(must_create=True)
             except CreateError:
@@ -82,20 +90,23 @@ class SessionStore(SessionBase):
             return
 
     def save(self, must_create: bool = False) -> None:
-        """Store the session. Raises `CreateError` where a new one has a key that is taken, `UpdateError`
-        where an old one has been deleted meanwhile."""
+        """Store what this request has changed. Raises `CreateError` where a new session has a key that is
+        taken, `UpdateError` where an old one has been deleted meanwhile.
+
+        What other requests of the same browser have changed since this one read the session stays: a page
+        that records when somebody was last active undoes no notice that another page has left.
+        """
         if self.session_key is None:
             self.create()
             return
         content: dict[str, Any] = getattr(self, "_get_session")(no_load=must_create)  # noqa: B009
         stored = stored_key(self.session_key)
-        sealed = texts.seal_text(
-            self.serializer().dumps(content).decode("latin-1"), KEY_OWNER, _place(stored)
-        )
-        row = Session(session_key=stored, session_data=sealed, expire_date=self.get_expiry_date())
         try:
             with transaction.atomic():
-                row.save(force_insert=must_create, force_update=not must_create)
+                if not must_create:
+                    content = self._changed_in(stored, content)
+                    self._session_cache = content
+                self._row_of(stored, content).save(force_insert=must_create, force_update=not must_create)
         except IntegrityError:
             if must_create:
                 raise CreateError from None
@@ -104,6 +115,27 @@ class SessionStore(SessionBase):
             if not must_create:
                 raise UpdateError from None
             raise
+        self._as_read = self._stored_values(content)
+
+    def _changed_in(self, stored: str, content: dict[str, Any]) -> dict[str, Any]:
+        """The session as it is stored now, locked, with what this request has changed in it."""
+        row = Session.objects.select_for_update().filter(session_key=stored).first()
+        current = self._content_of(row) if row is not None else None
+        if current is None:
+            raise UpdateError
+        values = self._stored_values(content)
+        for name in self._as_read.keys() - values.keys():
+            current.pop(name, None)
+        changed = {name for name, value in values.items() if self._as_read.get(name) != value}
+        return current | {name: content[name] for name in changed}
+
+    def _row_of(self, stored: str, content: dict[str, Any]) -> Session:
+        plain = self.serializer().dumps(content).decode("latin-1")
+        sealed = texts.seal_text(plain, KEY_OWNER, _place(stored))
+        return Session(session_key=stored, session_data=sealed, expire_date=self.get_expiry_date())
+
+    def _stored_values(self, content: dict[str, Any]) -> dict[str, bytes]:
+        return {name: self.serializer().dumps(value) for name, value in content.items()}
 
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
