@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 
 from billiard import util as billiard_util
 from celery import Celery, signals
@@ -32,7 +33,9 @@ def prepare_worker(**_: object) -> None:
     deny_reading_of_memory()
     prepare_statements()
     # Where the pool's processes share their counters. It holds nothing of anybody's, lasts as long as the
-    # worker, and would be left in SDK_WORK_DIR by one that is killed.
+    # worker, and would be left in SDK_WORK_DIR by one that is killed. Named here, because Python looks for
+    # it by writing a file, which a full disk refuses.
+    tempfile.tempdir = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - a directory of its own is made in it
     with contextlib.suppress(OSError):
         billiard_util.get_temp_dir()
     work_files.keep_temporary_files()

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, SessionBase, UpdateError
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
@@ -110,10 +110,6 @@ class SessionStore(SessionBase):
         except IntegrityError:
             if must_create:
                 raise CreateError from None
-            raise
-        except DatabaseError:
-            if not must_create:
-                raise UpdateError from None
             raise
         self._as_read = self._stored_values(content)
 

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from transport.jobs import log_unexpected
+
 from ..federation.errors import LookupUnavailable
 from ..protocol.as4.signals import CONTENT_TYPE
 from ..protocol.certificates import RevocationUnknown, fingerprint
@@ -32,7 +34,7 @@ def as4(request: HttpRequest) -> HttpResponse:
 
     403 where the proxy has to pass a client certificate and did not, 408 for a message that does not come to
     an end, 413 for one that announces to be too large, 415 for what is no AS4 message, 503 where this access
-    point cannot check it now: the sender is to try again.
+    point cannot check or store it now: the sender is to try again.
     """
     if not _has_client_certificate(request):
         transfer_log.refused_unknown(own_keys().party_id, "no TLS client certificate")
@@ -64,8 +66,18 @@ def _receive(content_type: str, body: Body) -> HttpResponse:
         signal = inbound.receive(content_type, cast(BinaryIO, body))
     except (RevocationUnknown, LookupUnavailable) as error:
         logger.warning("as4_deferred", extra={"fields": {"reason": error}})
-        return HttpResponse(status=503, headers={"Retry-After": "60"})
+        return _try_again()
+    except UnreadablePostError:
+        raise
+    except OSError as error:
+        # A full disk, or storage that does not answer.
+        log_unexpected(error)
+        return _try_again()
     return HttpResponse(signal, content_type=CONTENT_TYPE)
+
+
+def _try_again() -> HttpResponse:
+    return HttpResponse(status=503, headers={"Retry-After": "60"})
 
 
 def _has_client_certificate(request: HttpRequest) -> bool:

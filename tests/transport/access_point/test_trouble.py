@@ -75,7 +75,8 @@ def test_a_disk_that_is_full_takes_nothing_and_leaves_nothing(peer: Peer, world,
         headers = {"Content-Type": packed.content_type}
         with serving(world, settings, federation, limit=limit) as url:
             answer = requests.post(url, data=body, headers=headers, timeout=30)
-        assert answer.status_code == 500
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "60"
         assert b"Receipt" not in answer.content
         assert not InboundTransfer.objects.exists()
         assert work_is_clean(settings.SDK_WORK_DIR)
