@@ -77,11 +77,11 @@ from .models import (
     Mailing,
     Membership,
     Message,
+    NamedMember,
     Note,
     OrganisationLock,
     OrganisationRole,
     Person,
-    ProtectedReader,
     Reassignment,
     Registration,
     SavedView,
@@ -126,20 +126,29 @@ def labels_to_work_on(person: Viewer) -> QuerySet[Label]:
     return Label.objects.filter(mailbox__in=mailboxes_to_work_in(person))
 
 
+def is_shown_to(person: Viewer, conversation: str = "") -> Q:
+    """Whether a conversation of the person's mailboxes is not protected, or they are named in it.
+
+    `conversation` is the path to it from the rows that are filtered. Where little is protected this costs a
+    look at the row itself, and who is named is not asked.
+    """
+    path = f"{conversation}__" if conversation else ""
+    named = NamedMember.objects.filter(membership__in=_memberships_of(person)).values("conversation")
+    return Q(**{f"{path}is_protected": False}) | Q(**{f"{path}pk__in": named})
+
+
 def hidden_from(person: Viewer) -> QuerySet[Conversation]:
     """Protected conversations of the person's mailboxes in which they are not named.
 
-    They are few, and found by an index of their own: querysets exclude them by their keys.
+    They are few, and found by an index of their own.
     """
-    named = ProtectedReader.objects.filter(membership__in=_memberships_of(person))
     rows = Conversation.objects.filter(is_protected=True, mailbox__in=mailboxes_of(person))
-    return rows.exclude(pk__in=named.values("conversation"))
+    return rows.exclude(is_shown_to(person))
 
 
 def conversations_of(person: Viewer) -> QuerySet[Conversation]:
     """Conversations of the mailboxes that the person sees, but for protected ones of others."""
-    rows = Conversation.objects.filter(mailbox__in=mailboxes_of(person))
-    return rows.exclude(pk__in=hidden_from(person))
+    return Conversation.objects.filter(is_shown_to(person), mailbox__in=mailboxes_of(person))
 
 
 def locked_in(mailbox: FunctionMailbox, person: Viewer, state: str) -> QuerySet[Conversation]:
@@ -155,15 +164,18 @@ def protected_to_open(person: Viewer) -> QuerySet[Conversation]:
 
 def messages_of(person: Viewer) -> QuerySet[Message]:
     """Messages of those conversations."""
-    rows = Message.objects.filter(conversation__mailbox__in=mailboxes_of(person))
-    return rows.exclude(conversation__in=hidden_from(person))
+    return Message.objects.filter(
+        is_shown_to(person, "conversation"), conversation__mailbox__in=mailboxes_of(person)
+    )
 
 
 def attachments_of(person: Viewer) -> QuerySet[Attachment]:
     """Attachments of those messages, but for those in which malicious code was found: nobody opens them."""
     return Attachment.objects.filter(
-        is_blocked=False, document__message__conversation__mailbox__in=mailboxes_of(person)
-    ).exclude(document__message__conversation__in=hidden_from(person))
+        is_shown_to(person, "document__message__conversation"),
+        is_blocked=False,
+        document__message__conversation__mailbox__in=mailboxes_of(person),
+    )
 
 
 def drafts_of(person: Viewer) -> QuerySet[Draft]:
@@ -201,24 +213,24 @@ def workers_of(mailbox: FunctionMailbox) -> QuerySet[Person]:
 def possible_assignees(conversation: Conversation) -> QuerySet[Person]:
     """Those of them who see the conversation."""
     workers = workers_of(conversation.mailbox).values("pk")
-    return readers_of(conversation).filter(pk__in=workers)
+    return members_who_see(conversation).filter(pk__in=workers)
 
 
-def readers_of(conversation: Conversation) -> QuerySet[Person]:
+def members_who_see(conversation: Conversation) -> QuerySet[Person]:
     """People who see the conversation now: members of its mailbox, or those of them who are named in it."""
     members = members_of(conversation.mailbox)
     if not conversation.is_protected:
         return members
-    named = ProtectedReader.objects.filter(conversation=conversation).values("membership__person")
+    named = NamedMember.objects.filter(conversation=conversation).values("membership__person")
     return members.filter(pk__in=named)
 
 
-def readers_named_in(conversation_ids: Iterable[int]) -> dict[int, frozenset[int]]:
+def people_named_in(conversation_ids: Iterable[int]) -> dict[int, frozenset[int]]:
     """The keys of the people who are named in each of these protected conversations, in one query. Whether
     they still are members is not asked."""
     found: dict[int, set[int]] = {key: set() for key in conversation_ids}
     if found:
-        rows = ProtectedReader.objects.filter(conversation__in=found)
+        rows = NamedMember.objects.filter(conversation__in=found)
         for key, person_id in rows.values_list("conversation_id", "membership__person"):
             found[key].add(person_id)
     return {key: frozenset(people) for key, people in found.items()}

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from mailbox import access_log, events
-from mailbox.access import readers_named_in
+from mailbox.access import people_named_in
 from mailbox.conversations import assignment
 from mailbox.models import (
     AccessLogEntry,
@@ -231,7 +231,7 @@ class _Changes:
         if kinds & {Kind.DUE, Kind.ASSIGN_IN_TURN}:
             boxes = {arrival.mailbox.pk: arrival.mailbox for arrival in arrivals}
             self.calendars = calendars.calendars_of(boxes.values())
-        self.named = readers_named_in(row.pk for row in self.conversations.values() if row.is_protected)
+        self.named = people_named_in(row.pk for row in self.conversations.values() if row.is_protected)
         self._find_people(arrivals)
         self._find_labels(arrivals)
         for arrival in arrivals:

@@ -16,7 +16,7 @@ from mailbox import access_log, events
 from mailbox.access import (
     conversations_to_work_on,
     current_memberships,
-    readers_of,
+    members_who_see,
     working_memberships,
 )
 from mailbox.models import (
@@ -162,7 +162,7 @@ def set_assignee(row: Conversation, person: Person | None) -> None:
 def may_be_assigned(row: Conversation, person: Person) -> bool:
     """Whether the person, whose membership is locked by this, works on a locked conversation."""
     is_member = lock_membership(person.pk, row.mailbox_id)
-    return is_member and (not row.is_protected or readers_of(row).filter(pk=person.pk).exists())
+    return is_member and (not row.is_protected or members_who_see(row).filter(pk=person.pk).exists())
 
 
 def end_offer(row: Conversation, outcome: Reassignment.Outcome) -> None:

@@ -57,7 +57,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.CASE_FAILED: lazy("Överlämningen till %(to)s lyckades inte, och görs inte om av sig själv"),
     What.CASE_WITHDRAWN: lazy("%(who)s återtog överlämningen till %(to)s"),
     What.PROTECTED: lazy("Skyddad av %(who)s: ses av %(to)s"),
-    What.READERS_CHANGED: lazy("%(who)s ändrade vilka som ser den: %(to)s"),
+    What.NAMED_MEMBERS_CHANGED: lazy("%(who)s ändrade vilka som ser den: %(to)s"),
     What.PROTECTION_REMOVED: lazy("%(who)s tog bort skyddet"),
     What.OPENED_BY_MANAGER: lazy("%(who)s öppnade den som ansvarig för brevlådan. Skäl: %(to)s"),
 }

@@ -33,7 +33,7 @@ def write(
     """
     with transaction.atomic():
         row = assignment.locked_for(conversation_id, person)
-        members = list(access.readers_of(row))
+        members = list(access.members_who_see(row))
         named, unknown = named_in(text, members)
         note = Note.objects.create(conversation=row, text=text, written_by=person, at=timezone.now())
         chosen = {*(member.pk for member in named), *mentioned} & {member.pk for member in members}

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from mailbox import events
-from mailbox.access import Viewer, readers_of
+from mailbox.access import Viewer, members_who_see
 from mailbox.models import Conversation, Draft, Person, Presence
 
 # Three heartbeats of a stream: a late heartbeat does not mean that the person has left.
@@ -135,7 +135,7 @@ def others_in(conversation: Conversation, person: Viewer) -> Others:
     """Who else has the conversation open, if they still see it."""
     since = timezone.now() - EXPIRES
     rows = Presence.objects.filter(
-        conversation=conversation, seen_at__gt=since, person__in=readers_of(conversation)
+        conversation=conversation, seen_at__gt=since, person__in=members_who_see(conversation)
     )
     rows = rows.exclude(person_id=person.pk or 0).select_related("person").order_by("person__name", "pk")
     return Others(

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
-from mailbox.access import mailbox_ids_of, readers_named_in
+from mailbox.access import mailbox_ids_of, people_named_in
 from mailbox.accounts import sessions
 from mailbox.accounts.session_store import SessionStore
 from mailbox.conversations import presence
@@ -125,7 +125,7 @@ def _access_of(pages: Sequence[Page]) -> list[PageAccess | None]:
         for key, mailbox_id, answered_id, is_protected in rows:
             drafts[key] = (mailbox_id, answered_id)
             protected |= {answered_id} if is_protected else set()
-    named = readers_named_in(protected)
+    named = people_named_in(protected)
 
     def access_of(page: Page) -> PageAccess | None:
         person_id = people.get(page.session_key)

@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="ProtectedReader",
+            name="NamedMember",
             fields=[
                 (
                     "id",
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
             field=models.BooleanField(
                 db_default=False,
                 default=False,
-                help_text="only those of the mailbox's members see it who are named (`ProtectedReader`)",
+                help_text="only those of the mailbox's members see it who are named (`NamedMember`)",
             ),
         ),
         migrations.AlterField(
@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                     ("case-failed", "Case Failed"),
                     ("case-undone", "Case Withdrawn"),
                     ("protected", "Protected"),
-                    ("readers", "Readers Changed"),
+                    ("named", "Named Members Changed"),
                     ("unprotected", "Protection Removed"),
                     ("mgr-opened", "Opened By Manager"),
                 ],
@@ -161,25 +161,25 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="protectedreader",
+            model_name="namedmember",
             name="conversation",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.CASCADE,
-                related_name="protected_readers",
+                related_name="named_members",
                 to="mailbox.conversation",
             ),
         ),
         migrations.AddField(
-            model_name="protectedreader",
+            model_name="namedmember",
             name="membership",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.CASCADE,
-                related_name="protected_readers",
+                related_name="named_members",
                 to="mailbox.membership",
             ),
         ),
         migrations.AddField(
-            model_name="protectedreader",
+            model_name="namedmember",
             name="named_by",
             field=models.ForeignKey(
                 null=True,
@@ -203,9 +203,9 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
-            model_name="protectedreader",
+            model_name="namedmember",
             constraint=models.UniqueConstraint(
-                fields=("conversation", "membership"), name="protected_reader_once"
+                fields=("conversation", "membership"), name="named_member_once"
             ),
         ),
         migrations.AddIndex(

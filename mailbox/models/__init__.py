@@ -31,7 +31,7 @@ from .provisioning import (
 from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
-from .rights import ProtectedOpening, ProtectedReader, ProtectionNotice
+from .rights import NamedMember, ProtectedOpening, ProtectionNotice
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .staffed_hours import (
     DutyAlert,
@@ -91,6 +91,7 @@ __all__ = [
     "MembershipRule",
     "Mention",
     "Message",
+    "NamedMember",
     "Note",
     "NoteEntry",
     "NoticeChoice",
@@ -100,7 +101,6 @@ __all__ = [
     "Person",
     "Presence",
     "ProtectedOpening",
-    "ProtectedReader",
     "ProtectionNotice",
     "PushSubscription",
     "ReadMark",

@@ -127,7 +127,7 @@ class Conversation(models.Model):
     is_protected = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="only those of the mailbox's members see it who are named (`ProtectedReader`)",
+        help_text="only those of the mailbox's members see it who are named (`NamedMember`)",
     )
 
     objects: ClassVar[models.Manager[Self]] = models.Manager()

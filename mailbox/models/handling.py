@@ -75,7 +75,7 @@ class ConversationEvent(models.Model):
         CASE_FAILED = "case-failed"
         CASE_WITHDRAWN = "case-undone"
         PROTECTED = "protected"
-        READERS_CHANGED = "readers"
+        NAMED_MEMBERS_CHANGED = "named"
         PROTECTION_REMOVED = "unprotected"
         OPENED_BY_MANAGER = "mgr-opened"
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from mailbox import fault_isolation
-from mailbox.access import members_of, readers_named_in
+from mailbox.access import members_of, people_named_in
 from mailbox.models import Conversation, DutyAlert, DutyList, DutyNotice, Person, PushSubscription, ReadMark
 from mailbox.staffed_hours import calendars
 
@@ -86,7 +86,7 @@ def _is_unseen() -> Q:
 def _due_people(duty_list: DutyList, alerts: list[DutyAlert], now: datetime) -> list[Person]:
     """Whom the alerts concern that are due; each once, however many alerts there are. Moves the alerts on."""
     reachable = _reachable_people(duty_list)
-    named = readers_named_in(alert.conversation_id for alert in alerts if alert.conversation.is_protected)
+    named = people_named_in(alert.conversation_id for alert in alerts if alert.conversation.is_protected)
     told: dict[int, Person] = {}
     for alert in alerts:
         of_conversation = named.get(alert.conversation_id)

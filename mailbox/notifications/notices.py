@@ -26,7 +26,14 @@ from py_vapid import Vapid02
 from pywebpush import WebPushException, webpush
 
 from mailbox import fault_isolation
-from mailbox.access import Viewer, conversations_of, current_memberships, mailboxes_of, members_of, readers_of
+from mailbox.access import (
+    Viewer,
+    conversations_of,
+    current_memberships,
+    mailboxes_of,
+    members_of,
+    members_who_see,
+)
 from mailbox.models import (
     ArrivalNotice,
     Conversation,
@@ -34,9 +41,9 @@ from mailbox.models import (
     FunctionMailbox,
     Membership,
     Mention,
+    NamedMember,
     NoticeChoice,
     Person,
-    ProtectedReader,
     ProtectionNotice,
     PushSubscription,
     Reassignment,
@@ -95,7 +102,7 @@ def unsubscribe(person: Person) -> None:
 
 def send_notices() -> int:
     """Notify everybody of what has arrived since their last notification, and of what is meant for them."""
-    named = ProtectedReader.objects.filter(
+    named = NamedMember.objects.filter(
         conversation=OuterRef("pk"), membership__person=OuterRef(OuterRef("person"))
     )
     new = Conversation.objects.filter(
@@ -241,7 +248,7 @@ def _send_notice_of_protection(key: int) -> int:
             return 0
         mailbox = notice.conversation.mailbox
         is_opened = notice.kind == ProtectionNotice.Kind.OPENED
-        concerned = readers_of(notice.conversation) if is_opened else members_of(mailbox)
+        concerned = members_who_see(notice.conversation) if is_opened else members_of(mailbox)
         is_told = concerned.filter(pk=notice.person_id).exists()
         if is_told and notice.person.mail_address:
             title = _OPENED_BY_A_MANAGER if is_opened else _SEEN_BY_NOBODY
@@ -261,10 +268,10 @@ def _send_personal(rows: QuerySet[_Personal], key: int) -> int:
             return 0
         if isinstance(row, Mention):
             mailbox, only = row.note.conversation.mailbox, row.person_id
-            concerned = readers_of(row.note.conversation)
+            concerned = members_who_see(row.note.conversation)
         else:
             mailbox, only = row.to_mailbox or row.conversation.mailbox, row.to_person_id
-            concerned = members_of(mailbox) if row.to_mailbox else readers_of(row.conversation)
+            concerned = members_of(mailbox) if row.to_mailbox else members_who_see(row.conversation)
         chosen = NoticeChoice.objects.filter(mailbox=mailbox, by_mail=True).values("person")
         with_address = concerned.filter(pk__in=chosen).exclude(mail_address="")
         people = list(with_address.filter(pk=only) if only else with_address)

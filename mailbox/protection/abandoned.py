@@ -4,7 +4,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from mailbox.access import current_memberships
-from mailbox.models import Conversation, Membership, ProtectedReader, ProtectionNotice
+from mailbox.models import Conversation, Membership, NamedMember, ProtectionNotice
 
 
 def notice_abandoned() -> int:
@@ -12,11 +12,11 @@ def notice_abandoned() -> int:
     a member now; returns how many. Once for each conversation, until somebody sees it again.
     """
     current = Membership.objects.filter(current_memberships(), person__is_active=True)
-    readers = ProtectedReader.objects.filter(conversation=OuterRef("pk"), membership__in=current)
+    named = NamedMember.objects.filter(conversation=OuterRef("pk"), membership__in=current)
     noticed = ProtectionNotice.objects.filter(
         conversation=OuterRef("pk"), kind=ProtectionNotice.Kind.ABANDONED
     )
-    rows = Conversation.objects.filter(~Exists(readers), ~Exists(noticed), is_protected=True)
+    rows = Conversation.objects.filter(~Exists(named), ~Exists(noticed), is_protected=True)
     abandoned = dict(rows.values_list("pk", "mailbox"))
     managers = current.filter(mailbox__in=set(abandoned.values()), role=Membership.Role.MANAGER)
     people: dict[int, list[int]] = {}

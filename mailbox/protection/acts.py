@@ -14,9 +14,9 @@ from mailbox.models import (
     ConversationEvent,
     Draft,
     Membership,
+    NamedMember,
     Person,
     ProtectedOpening,
-    ProtectedReader,
     ProtectionNotice,
     Reassignment,
 )
@@ -36,7 +36,7 @@ class NotProtected(Exception):
     """The conversation is not protected any more."""
 
 
-def set_readers(conversation_id: int, person: Person, named: Collection[int]) -> bool:
+def set_named_members(conversation_id: int, person: Person, named: Collection[int]) -> bool:
     """Protect a conversation that the person sees, or change who is named in it; whether anything changed.
 
     `named` are keys of people; the person is always one of them. Whoever is not named sees it no more: their
@@ -52,7 +52,7 @@ def set_readers(conversation_id: int, person: Person, named: Collection[int]) ->
         )
         if {key for key, _ in pairs} != wanted:
             raise NotMembers
-        before = access.readers_named_in([row.pk])[row.pk]
+        before = access.people_named_in([row.pk])[row.pk]
         if row.is_protected and before == wanted:
             return False
         # What they have ordered could not be sent, and nobody who is named would learn of it.
@@ -60,11 +60,11 @@ def set_readers(conversation_id: int, person: Person, named: Collection[int]) ->
         if ordered.exclude(send_by__in=wanted).exists():
             raise BeingSent
         memberships = Membership.objects.filter(mailbox=row.mailbox_id, person__in=wanted)
-        row.protected_readers.exclude(membership__in=memberships).delete()
+        row.named_members.exclude(membership__in=memberships).delete()
         now = timezone.now()
-        ProtectedReader.objects.bulk_create(
+        NamedMember.objects.bulk_create(
             [
-                ProtectedReader(conversation=row, membership=each, named_by=person, named_at=now)
+                NamedMember(conversation=row, membership=each, named_by=person, named_at=now)
                 for each in memberships.exclude(person__in=before).order_by("pk")
             ]
         )
@@ -72,10 +72,12 @@ def set_readers(conversation_id: int, person: Person, named: Collection[int]) ->
         row.is_protected = True
         row.save(update_fields=["is_protected"])
         _end_what_others_have(row, wanted)
-        names = ", ".join(access.readers_of(row).values_list("name", flat=True))
-        assignment.record_event(row, What.PROTECTED if is_new else What.READERS_CHANGED, person, to=names)
-        what = "conversation-protected" if is_new else "protected-readers-set"
-        _log(person, what, row, readers=sorted(wanted))
+        names = ", ".join(access.members_who_see(row).values_list("name", flat=True))
+        assignment.record_event(
+            row, What.PROTECTED if is_new else What.NAMED_MEMBERS_CHANGED, person, to=names
+        )
+        what = "conversation-protected" if is_new else "protected-members-set"
+        _log(person, what, row, named=sorted(wanted))
     return True
 
 
@@ -85,13 +87,13 @@ def protect_as(row: Conversation, original: Conversation, person: Person) -> Non
     if not original.is_protected or row.is_protected:
         return
     now = timezone.now()
-    members = [reader.membership_id for reader in original.protected_readers.order_by("pk")]
-    ProtectedReader.objects.bulk_create(
-        ProtectedReader(conversation=row, membership_id=key, named_by=person, named_at=now) for key in members
+    members = [named.membership_id for named in original.named_members.order_by("pk")]
+    NamedMember.objects.bulk_create(
+        NamedMember(conversation=row, membership_id=key, named_by=person, named_at=now) for key in members
     )
     row.is_protected = True
     row.save(update_fields=["is_protected"])
-    names = ", ".join(access.readers_of(row).values_list("name", flat=True))
+    names = ", ".join(access.members_who_see(row).values_list("name", flat=True))
     assignment.record_event(row, What.PROTECTED, person, to=names)
     _log(person, "conversation-protected", row, original=str(original.conversation_id))
 
@@ -105,7 +107,7 @@ def end_protection(conversation_id: int, person: Person) -> None:
         row = assignment.locked_for(conversation_id, person)
         if not row.is_protected:
             raise NotProtected
-        row.protected_readers.all().delete()
+        row.named_members.all().delete()
         row.is_protected = False
         row.save(update_fields=["is_protected"])
         assignment.record_event(row, What.PROTECTION_REMOVED, person)
@@ -126,8 +128,8 @@ def open_as_manager(
         if not pairs or not access.protected_to_open(person).filter(pk=row.pk).exists():
             raise assignment.NotAMember
         now, key = timezone.now(), uuid.uuid4()
-        told = list(access.readers_of(row))
-        ProtectedReader.objects.create(
+        told = list(access.members_who_see(row))
+        NamedMember.objects.create(
             conversation=row,
             membership=Membership.objects.get(mailbox=row.mailbox_id, person=person),
             named_by=person,

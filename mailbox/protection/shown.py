@@ -49,4 +49,4 @@ def names_in(conversation: Conversation) -> list[str]:
     """The names of those who see a protected conversation now; empty where it is not protected."""
     if not conversation.is_protected:
         return []
-    return list(access.readers_of(conversation).values_list("name", flat=True))
+    return list(access.members_who_see(conversation).values_list("name", flat=True))

@@ -32,7 +32,7 @@ def protection(request: PersonRequest, conversation_id: int) -> HttpResponse:
     own_url = conversation_url(conversation.pk, list_address)
     if request.method == "POST" and _is_done(request, conversation, form):
         return redirect(own_url)
-    named = set(access.readers_named_in([conversation.pk])[conversation.pk])
+    named = set(access.people_named_in([conversation.pk])[conversation.pk])
     given = form.cleaned_data.get("named", set()) if request.method == "POST" else named
     context = {
         "conversation": conversation,
@@ -87,7 +87,7 @@ def _is_done(request: PersonRequest, conversation: Conversation, form: Protectio
             messages.success(request, _("Skyddet är borta: alla medlemmar i brevlådan ser konversationen."))
         return True
     try:
-        is_changed = acts.set_readers(conversation.pk, request.user, form.cleaned_data["named"])
+        is_changed = acts.set_named_members(conversation.pk, request.user, form.cleaned_data["named"])
     except acts.NotMembers:
         form.add_error("named", _("Någon av dem är inte medlem i brevlådan längre. Välj på nytt."))
         return False

@@ -234,7 +234,7 @@ def page_across(
         selective.append(_Selective(of_status, of_status, _OFTEN))
     # What few conversations meet is found by its own index, and sorted.
     is_rare = any(_is_rare(scope, condition) for condition in selective)
-    rows = scope.known if is_rare else _visible(person)
+    rows = scope.known if is_rare else Conversation.objects.filter(access.is_shown_to(person))
     rows = _with_unread(rows.filter(_in_view(view, person)), person)
     rows = _narrowed(rows, scope, filters, walks=not is_rare)
     if not is_rare:
@@ -342,7 +342,10 @@ def _for_rows(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversa
 
 
 def _visible(person: Viewer) -> QuerySet[Conversation]:
-    """Conversations of any mailbox that are not hidden from the person; the caller narrows them to theirs."""
+    """Conversations of any mailbox that are not hidden from the person; the caller narrows them to theirs.
+
+    What is hidden is left out by its keys: to count the others the server reads their indexes alone.
+    """
     return Conversation.objects.exclude(pk__in=access.hidden_from(person))
 
 

@@ -103,7 +103,7 @@ def hidden(world) -> World:
     system = CaseSystem.objects.get(pk=world.arguments["case_system_id"])
     CaseSystem.objects.filter(pk=system.pk).update(is_enabled=True)
     delivery = a_failed_delivery(conversation, system)
-    acts.set_readers(conversation.pk, member, [])
+    acts.set_named_members(conversation.pk, member, [])
     return replace(
         world,
         arguments=world.arguments

@@ -56,7 +56,7 @@ _ACCESS_CODES = {
     "conversation-printed": _("Skrev ut konversation"),
     "conversation-moved": _("Tog över konversation från annan funktion"),
     "conversation-protected": _("Skyddade konversation"),
-    "protected-readers-set": _("Ändrade vilka som ser en skyddad konversation"),
+    "protected-members-set": _("Ändrade vilka som ser en skyddad konversation"),
     "conversation-unprotected": _("Tog bort skydd från konversation"),
     "protected-opened": _("Öppnade skyddad konversation som ansvarig"),
     "shown-in-search": _("Såg i sökresultat"),

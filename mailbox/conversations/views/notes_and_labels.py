@@ -70,7 +70,7 @@ def sidebar_context(
         "label_choices": choices,
         "label_length": mailbox_labels.LONGEST,
         "notes": conversation_notes.notes_of(conversation),
-        "members": access.readers_of(conversation).exclude(pk=person.pk),
+        "members": access.members_who_see(conversation).exclude(pk=person.pk),
         "note_length": conversation_notes.LONGEST,
         "today": timezone.localdate(),
         "others": conversation_presence.others_in(conversation, person),
@@ -110,7 +110,7 @@ def note(request: PersonRequest, conversation_id: int) -> HttpResponse:
     context = {
         "conversation": conversation,
         "mailbox": conversation.mailbox,
-        "members": access.readers_of(conversation).exclude(pk=person.pk),
+        "members": access.members_who_see(conversation).exclude(pk=person.pk),
         "note_length": conversation_notes.LONGEST,
         "text": form.data.get("note", ""),
         "chosen": form.cleaned_data.get("mentioned", set()) if form.is_bound else set(),

@@ -1,5 +1,5 @@
 """Rights that go beyond membership: who of a mailbox's members sees a protected conversation."""
 
-from .protection import ProtectedOpening, ProtectedReader, ProtectionNotice
+from .protection import NamedMember, ProtectedOpening, ProtectionNotice
 
-__all__ = ["ProtectedOpening", "ProtectedReader", "ProtectionNotice"]
+__all__ = ["NamedMember", "ProtectedOpening", "ProtectionNotice"]

@@ -11,11 +11,11 @@ from mailbox.models.membership import Membership
 from transport.storage.encryption.fields import EncryptedTextField
 
 
-class ProtectedReader(models.Model):
+class NamedMember(models.Model):
     """A member of the mailbox who sees a protected conversation. It ends with the membership."""
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="protected_readers")
-    membership = models.ForeignKey(Membership, models.CASCADE, related_name="protected_readers")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="named_members")
+    membership = models.ForeignKey(Membership, models.CASCADE, related_name="named_members")
     named_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     named_at = models.DateTimeField()
 
@@ -23,7 +23,7 @@ class ProtectedReader(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["conversation", "membership"], name="protected_reader_once")
+            models.UniqueConstraint(fields=["conversation", "membership"], name="named_member_once")
         ]
 
 

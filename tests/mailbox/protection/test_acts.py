@@ -60,19 +60,19 @@ def sees(person, conversation) -> bool:
 def test_it_is_seen_by_those_named_and_by_who_protected_it(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    assert acts.set_readers(row.pk, karin, [ahmed.pk])
+    assert acts.set_named_members(row.pk, karin, [ahmed.pk])
     assert [sees(person, row) for person in people] == [True, True, False]
-    assert not acts.set_readers(row.pk, ahmed, [karin.pk]), "nothing has changed"
-    acts.set_readers(row.pk, ahmed, [eva.pk])
+    assert not acts.set_named_members(row.pk, ahmed, [karin.pk]), "nothing has changed"
+    acts.set_named_members(row.pk, ahmed, [eva.pk])
     assert [sees(person, row) for person in people] == [False, True, True]
     acts.end_protection(row.pk, eva)
     assert [sees(person, row) for person in people] == [True, True, True]
     said = list(row.events.order_by("pk").values_list("what", "to"))
-    assert said == [("protected", "Ahmed, Karin"), ("readers", "Ahmed, Eva"), ("unprotected", "")]
+    assert said == [("protected", "Ahmed, Karin"), ("named", "Ahmed, Eva"), ("unprotected", "")]
     logged = AccessLogEntry.objects.filter(conversation_id=row.conversation_id).order_by("number")
-    assert [(entry.what, entry.details.get("readers")) for entry in logged] == [
+    assert [(entry.what, entry.details.get("named")) for entry in logged] == [
         ("conversation-protected", sorted([karin.pk, ahmed.pk])),
-        ("protected-readers-set", sorted([ahmed.pk, eva.pk])),
+        ("protected-members-set", sorted([ahmed.pk, eva.pk])),
         ("conversation-unprotected", None),
     ]
 
@@ -80,7 +80,7 @@ def test_it_is_seen_by_those_named_and_by_who_protected_it(mailbox, people):
 def test_new_messages_in_it_stay_protected(mailbox, people):
     karin, ahmed, _eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     arrived(mailbox, row)
     assert access.messages_of(karin).count() == 2
     assert not access.messages_of(ahmed).exists()
@@ -89,10 +89,10 @@ def test_new_messages_in_it_stay_protected(mailbox, people):
 def test_nobody_who_does_not_see_it_changes_its_protection(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     for person in (ahmed, eva, a_member("Någon annan")):
         with pytest.raises(assignment.NotAMember):
-            acts.set_readers(row.pk, person, [karin.pk])
+            acts.set_named_members(row.pk, person, [karin.pk])
         with pytest.raises(assignment.NotAMember):
             acts.end_protection(row.pk, person)
     assert [sees(person, row) for person in people] == [True, False, False]
@@ -103,10 +103,10 @@ def test_only_members_are_named(mailbox, people):
     beside = FunctionMailbox.objects.create(participant_id=mailbox.participant_id, address="x", name="X")
     for outsider in (a_member("Utanför").pk, a_member("Bredvid", beside).pk, 2**62):
         with pytest.raises(acts.NotMembers):
-            acts.set_readers(row.pk, people[0], [outsider])
+            acts.set_named_members(row.pk, people[0], [outsider])
     Membership.objects.filter(person=people[1]).update(ends_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(acts.NotMembers):
-        acts.set_readers(row.pk, people[0], [people[1].pk])
+        acts.set_named_members(row.pk, people[0], [people[1].pk])
     assert not Conversation.objects.get().is_protected
 
 
@@ -115,7 +115,7 @@ def test_what_others_have_in_it_ends(mailbox, people):
     row = arrived(mailbox)
     assignment.assign(row.pk, ahmed)
     reassignment.offer(row.pk, ahmed, to=eva, done="Ringt", remains="Svara")
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     row.refresh_from_db()
     assert row.assignee is None
     assert not access.offers_to(eva).exists()
@@ -136,7 +136,7 @@ def test_undoing_does_not_give_it_back_to_who_does_not_see_it(mailbox, people):
     row = arrived(mailbox)
     assignment.assign(row.pk, ahmed)
     taken = assignment.assign(row.pk, karin, instead_of=ahmed.pk)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     with pytest.raises(undo.TooLateToUndo):
         undo.undo(taken.pk, karin)
 
@@ -144,7 +144,7 @@ def test_undoing_does_not_give_it_back_to_who_does_not_see_it(mailbox, people):
 def test_a_mention_reaches_only_who_is_named(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [ahmed.pk])
+    acts.set_named_members(row.pk, karin, [ahmed.pk])
     note, unknown = notes.write(row.pk, karin, "@Eva och @Ahmed", mentioned=[eva.pk])
     assert unknown == ["Eva"]
     assert [mention.person for mention in note.mentions.all()] == [ahmed]
@@ -153,7 +153,7 @@ def test_a_mention_reaches_only_who_is_named(mailbox, people):
 def test_it_ends_with_the_membership_and_does_not_come_back_with_another(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [ahmed.pk])
+    acts.set_named_members(row.pk, karin, [ahmed.pk])
     Membership.objects.filter(person=ahmed).update(ends_at=timezone.now() - timedelta(seconds=1))
     assert not sees(ahmed, row)
     mailboxes.end_memberships()
@@ -166,7 +166,7 @@ def test_it_ends_with_the_membership_and_does_not_come_back_with_another(mailbox
 def test_managers_are_told_once_when_nobody_is_left(mailbox, people):
     karin, _ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     assert notice_abandoned() == 0
     mailboxes.remove_member(eva, Membership.objects.get(person=karin))
     assert [notice_abandoned(), notice_abandoned()] == [1, 0]
@@ -183,7 +183,7 @@ def test_managers_are_told_once_when_nobody_is_left(mailbox, people):
 def test_a_manager_opens_it_with_a_reason_that_is_logged_and_told(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     acts.open_as_manager(row.pk, eva, Reason.URGENT, "Karin är sjuk")
     assert [sees(person, row) for person in people] == [True, False, True]
     entry = AccessLogEntry.objects.get(what="protected-opened")
@@ -206,7 +206,7 @@ def test_a_manager_opens_it_with_a_reason_that_is_logged_and_told(mailbox, peopl
 def test_nobody_but_a_manager_of_the_mailbox_opens_it(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     Membership.objects.filter(person=eva).update(ends_at=timezone.now() - timedelta(seconds=1))
     beside = FunctionMailbox.objects.create(participant_id=mailbox.participant_id, address="x", name="X")
     elsewhere = a_member("Ansvarig bredvid", beside)
@@ -228,7 +228,7 @@ def test_what_is_not_protected_is_not_opened(mailbox, people):
 def test_a_locked_row_tells_when_and_managers_alone_where(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     row.refresh_from_db()
     of_ahmed, of_eva = (locked_rows(mailbox, person, row.state) for person in (ahmed, eva))
     assert [(line.arrived_at, line.key) for line in of_ahmed.rows] == [(row.last_arrived_at, 0)]
@@ -240,7 +240,7 @@ def test_a_locked_row_tells_when_and_managers_alone_where(mailbox, people):
 def test_a_forwarded_message_begins_a_conversation_that_the_same_people_see(mailbox, people, function):
     karin, ahmed, _eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [ahmed.pk])
+    acts.set_named_members(row.pk, karin, [ahmed.pk])
     draft = forwarding.begin(row.messages.get(), karin)
     values = {
         "recipient_participant": "0203:af.se",
@@ -268,8 +268,8 @@ def test_an_answer_of_who_is_not_named_any_more_is_not_sent(mailbox, people):
     later = timezone.now() + timedelta(days=2)
     send_order.order(draft.pk, reviewed(draft, is_confirmed=True), ahmed, at=later)
     with pytest.raises(acts.BeingSent):
-        acts.set_readers(row.pk, karin, [])
-    acts.set_readers(row.pk, karin, [ahmed.pk])
+        acts.set_named_members(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [ahmed.pk])
     mailboxes.remove_member(karin, Membership.objects.get(person=ahmed))
     type(draft).objects.update(send_at=timezone.now())
     send_order.send_if_due(draft.pk)
@@ -280,7 +280,7 @@ def test_an_answer_of_who_is_not_named_any_more_is_not_sent(mailbox, people):
 def test_chosen_notices_and_duty_notices_reach_only_who_is_named(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     for person in (karin, ahmed):
         notices.choose(person, mailbox, by_mail=True, by_push=False)
     NoticeChoice.objects.update(told_until=timezone.now() - timedelta(hours=1))
@@ -297,7 +297,7 @@ def test_chosen_notices_and_duty_notices_reach_only_who_is_named(mailbox, people
 def test_rules_on_arrival_assign_and_tell_only_who_is_named(mailbox, people):
     karin, ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     a_rule(mailbox, "Till Ahmed", assign_to=ahmed.pk, notify=(ahmed.pk, karin.pk))
     arrived(mailbox, row)
     row.refresh_from_db()
@@ -312,7 +312,7 @@ def test_two_who_end_and_change_it_at_once_leave_one_of_both(mailbox, people):
     karin, ahmed, eva = people
     with transaction.atomic():
         row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [ahmed.pk])
+    acts.set_named_members(row.pk, karin, [ahmed.pk])
     barrier, failed = threading.Barrier(2, timeout=30), []
 
     def act(what):
@@ -325,7 +325,7 @@ def test_two_who_end_and_change_it_at_once_leave_one_of_both(mailbox, people):
             connection.close()
 
     threads = [
-        threading.Thread(target=act, args=(lambda: acts.set_readers(row.pk, karin, []),)),
+        threading.Thread(target=act, args=(lambda: acts.set_named_members(row.pk, karin, []),)),
         threading.Thread(target=act, args=(lambda: acts.end_protection(row.pk, ahmed),)),
     ]
     for thread in threads:
@@ -333,7 +333,7 @@ def test_two_who_end_and_change_it_at_once_leave_one_of_both(mailbox, people):
     for thread in threads:
         thread.join(60)
     row.refresh_from_db()
-    named = access.readers_named_in([row.pk])[row.pk]
+    named = access.people_named_in([row.pk])[row.pk]
     assert named == ({karin.pk} if row.is_protected else frozenset())
     assert sees(karin, row)
     assert sees(eva, row) is not row.is_protected
@@ -342,7 +342,7 @@ def test_two_who_end_and_change_it_at_once_leave_one_of_both(mailbox, people):
 def test_notices_of_an_opening_that_is_over_reach_nobody(mailbox, people):
     karin, _ahmed, eva = people
     row = arrived(mailbox)
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     acts.open_as_manager(row.pk, eva, Reason.SUPERVISION, "Granskning")
     mailboxes.remove_member(eva, Membership.objects.get(person=karin))
     notices.send_notices()

@@ -52,7 +52,7 @@ def test_protecting_shows_a_badge_to_who_sees_it_and_a_locked_row_to_others(mail
 
 def test_a_manager_opens_it_with_a_reason_and_an_explanation(mailbox, karin, eva, client):
     row = arrives(mailbox).conversation
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     log_in(client, eva)
     url = reverse("protected-open", args=[row.pk])
     assert "Kallelse" not in client.get(url).content.decode()
@@ -96,7 +96,7 @@ def test_who_is_no_member_any_more_cannot_be_chosen(mailbox, karin, eva, client)
 
 def test_the_protection_is_taken_away_and_the_history_keeps_it(mailbox, karin, client):
     row = arrives(mailbox).conversation
-    acts.set_readers(row.pk, karin, [])
+    acts.set_named_members(row.pk, karin, [])
     log_in(client, karin)
     url = reverse("protection", args=[row.pk])
     assert client.post(url, {"action": "end"}).status_code == 302
@@ -106,7 +106,7 @@ def test_the_protection_is_taken_away_and_the_history_keeps_it(mailbox, karin, c
     assert "Karin tog bort skyddet" in shown
 
 
-def test_what_is_hidden_is_found_once_for_a_query_by_its_own_index(mailbox, karin):
+def test_who_is_named_is_found_once_for_a_query_and_what_is_hidden_by_its_own_index(mailbox, karin):
     """Not once for each row: a list of a million costs what it did before."""
     rows = inbox.page_of(mailbox, karin).rows
     assert list(rows) == []
@@ -117,4 +117,5 @@ def test_what_is_hidden_is_found_once_for_a_query_by_its_own_index(mailbox, kari
     for query in (listed[:50], access.messages_of(karin).order_by("-pk")[:50]):
         plan = query.explain()
         assert "hashed SubPlan" in plan
-        assert "conversation_protected" in plan
+        assert "mailbox_namedmember" in plan
+    assert "conversation_protected" in access.hidden_from(karin).explain()

@@ -59,7 +59,7 @@ def test_a_reader_changes_nothing_by_any_act(mailbox, karin, reader):
         lambda: composer.begin_answer(message, reader),
         lambda: forwarding.begin(message, reader),
         lambda: retention.hold(reader, message.conversation),
-        lambda: acts.set_readers(key, reader, []),
+        lambda: acts.set_named_members(key, reader, []),
     ):
         with pytest.raises(assignment.NotAMember):
             act()
@@ -89,7 +89,7 @@ def test_nothing_is_assigned_or_offered_to_a_reader(mailbox, karin, reader):
 
 def test_a_reader_may_be_named_in_a_protected_conversation(mailbox, karin, reader):
     key = arrives(mailbox).conversation_id
-    acts.set_readers(key, karin, [reader.pk])
+    acts.set_named_members(key, karin, [reader.pk])
     assert access.conversations_of(reader).filter(pk=key).exists()
 
 
