@@ -1,5 +1,7 @@
 """Looking up functions and names in the copy of the address book."""
 
+from collections.abc import Collection
+
 from .models import FunctionAddress, Organisation
 
 
@@ -29,3 +31,9 @@ def names_of(participant: str, identifier: str) -> tuple[str, str]:
         return function.organisation.name, function.name
     organisation = Organisation.objects.filter(participant_id=participant).first()
     return (organisation.name if organisation else participant), identifier
+
+
+def organisation_names(participants: Collection[str]) -> dict[str, str]:
+    """The names of organisations that the address book has or had, by participant."""
+    rows = Organisation.objects.filter(participant_id__in=participants)
+    return dict(rows.values_list("participant_id", "name"))

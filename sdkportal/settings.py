@@ -367,6 +367,8 @@ SDK_HTTP_TIMEOUT_SECONDS = env.number("SDK_HTTP_TIMEOUT_SECONDS", 10)
 # seconds uses an answer that much past its nextUpdate.
 SDK_REVOCATION_GRACE_SECONDS = env.number("SDK_REVOCATION_GRACE_SECONDS", 0)
 SDK_ADDRESS_BOOK_URL = env.text("SDK_ADDRESS_BOOK_URL", "")
+# The federation's status feed (RSS or Atom), shown to administrators; empty: none is read.
+SDK_STATUS_FEED_URL = env.text("SDK_STATUS_FEED_URL", "")
 
 # --- Access point ----------------------------------------------------------------------------
 

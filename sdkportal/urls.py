@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("transport.message_api.urls")),
     path("sprak", set_language, name="set_language"),
     path("administration/drift/", include("sdkportal.doctor.urls")),
+    path("administration/driftlage/", include("sdkportal.service_status.urls")),
     path("", include("mailbox.urls")),
     path("", include("addressbook.urls")),
 ]

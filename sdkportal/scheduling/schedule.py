@@ -106,6 +106,12 @@ _ENTRIES: Final = (
         1,
     ),
     _Entry("address book: synchronise", "addressbook.tasks.synchronise", Interval.ADDRESS_BOOK, 1),
+    _Entry(
+        "federation: read the status feed",
+        "transport.federation.tasks.refresh_status_feed",
+        Interval.WATCH,
+        1,
+    ),
 )
 _DIRECTORY_DROP_ENTRIES: Final = (
     _Entry(

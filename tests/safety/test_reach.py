@@ -216,6 +216,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-certificate-begin": ("post", ADMINISTRATORS),
     "administration-certificate-import": ("post", ADMINISTRATORS),
     "administration-certificate-request": ("get", ADMINISTRATOR),
+    "administration-service-status": ("get", ADMINISTRATORS),
     "administration-doctor": ("get", ADMINISTRATORS),
     "administration-doctor-begin": ("post", ADMINISTRATORS),
     "administration-quarantine": ("get", ADMINISTRATORS),
@@ -405,7 +406,7 @@ def a_protected_conversation(mailbox: FunctionMailbox, person: Person) -> int:
     message = a_message(recipient=ParticipantId(mailbox.participant_id))
     deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
     key = Message.objects.get(message_id=message.header.message_id).conversation_id
-    acts.set_readers(key, person, [])
+    acts.set_named_members(key, person, [])
     return key
 
 

@@ -114,6 +114,7 @@ def _menu(request: PersonRequest) -> list[MenuGroup]:
         (
             _("Drift och loggar"),
             [
+                ("administration-service-status", _("Driftläge"), is_administrator),
                 ("administration-doctor", _("Driftkontroll"), is_administrator),
                 ("administration-quarantine", _("Karantän"), is_administrator),
                 ("administration-counterparts", _("Motparter"), is_administrator),
