@@ -1,5 +1,13 @@
-"""Rights that go beyond membership: who of a mailbox's members sees a protected conversation."""
+"""Rights that go beyond membership: who sees a protected conversation, and who approves before sending."""
 
+from .approval import ApprovalNotice, ApprovalRequest, ApprovalRule
 from .protection import ProtectedOpening, ProtectedReader, ProtectionNotice
 
-__all__ = ["ProtectedOpening", "ProtectedReader", "ProtectionNotice"]
+__all__ = [
+    "ApprovalNotice",
+    "ApprovalRequest",
+    "ApprovalRule",
+    "ProtectedOpening",
+    "ProtectedReader",
+    "ProtectionNotice",
+]
