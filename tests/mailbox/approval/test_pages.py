@@ -8,6 +8,7 @@ from django.utils import timezone
 from mailbox import access
 from mailbox.administration import mailboxes
 from mailbox.approval import mailbox_settings
+from mailbox.conversations import assignment
 from mailbox.drafts import composer
 from mailbox.drafts.approval_requests import acts
 from mailbox.models import (
@@ -52,9 +53,9 @@ def page(client: Client, name: str, *arguments: object, status: int = 200) -> st
     return response.content.decode()
 
 
-def answer_form(request: ApprovalRequest, **said: object) -> dict[str, object]:
-    keys = DraftAttachment.objects.filter(draft=request.draft_id).values_list("pk", flat=True)
-    return {"request": request.pk, "attachments": ",".join(map(str, keys)), "seen": "", **said}
+def answer_form(asked_for: ApprovalRequest, **said: object) -> dict[str, object]:
+    keys = DraftAttachment.objects.filter(draft=asked_for.draft_id).values_list("pk", flat=True)
+    return {"request": asked_for.pk, "attachments": ",".join(map(str, keys)), "seen": "", **said}
 
 
 def test_two_people_ask_look_and_approve_in_their_pages(mailbox, function, karin, ahmed):
@@ -158,8 +159,8 @@ def test_another_drafts_request_is_not_approved_by_a_drafts_page(mailbox, functi
 
 def test_a_writer_works_as_others_do(mailbox, karin, ahmed):
     conversation = arrives(mailbox).conversation
+    assignment.assign(conversation.pk, karin)
     client = as_(karin)
-    client.post(reverse("act", args=[conversation.pk, "take"]))
     for name in ("register", "note", "reassign", "protection"):
         page(client, name, conversation.pk)
     assert mailbox in access.mailboxes_to_work_in(karin)
@@ -268,8 +269,7 @@ def test_observing_ends_as_memberships_do(mailbox, end):
 def test_who_becomes_an_observer_loses_what_they_had(mailbox, ahmed):
     conversation = arrives(mailbox).conversation
     manager = with_role(a_member("Maria", mailbox), mailbox, Membership.Role.MANAGER)
-    client = as_(ahmed)
-    client.post(reverse("act", args=[conversation.pk, "take"]))
+    assignment.assign(conversation.pk, ahmed)
     set_readers(conversation.pk, ahmed, [manager.pk])
     mailboxes.add_known_member(manager, mailbox, ahmed, role="observer")
     conversation.refresh_from_db()
