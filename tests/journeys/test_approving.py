@@ -78,7 +78,7 @@ def test_a_writer_s_answer_is_given_back_changed_and_approved(two_nodes, casewor
 
     # Karin reads why, changes it and asks again; Ahmed is shown what was changed.
     writing.goto(f"{karin.url}/utkast/{draft.group(1)}/")
-    expect(writing.get_by_role("alert")).to_contain_text("Det blir på måndag.")
+    expect(writing.get_by_role("alert").first).to_contain_text("Det blir på måndag.")
     karin.check_accessibility()
     writing.get_by_label("Meddelande", exact=True).fill("Ni får besked på måndag.")
     ask(karin)
