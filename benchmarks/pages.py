@@ -304,6 +304,7 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         PAGE,
         lambda number: few.get(f"/konversation/{long[number % len(long)]}/"),
     )
+    yield "to approve", PAGE, lambda number: few.get("/godkanna/")
     yield "rules on arrival", PAGE, lambda number: few.get(f"/brevlada/{boxes[0].pk}/regler")
     trying = {"version": "0", "name": "Regel", "words": "orosanmäl*", "is_priority": "on", "action": "try"}
     yield (

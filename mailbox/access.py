@@ -7,6 +7,14 @@
 - A member works in the mailbox: writes, sends, assigns, registers, and all else that changes something. A
   reader is a member who sees what others see, fetches it and searches it, and changes nothing; nothing is
   assigned or offered to them.
+- A writer is a member who works as others do, but sends nothing alone: what they write, a colleague who sends
+  approves. A mailbox may demand the same of everybody, for all messages or for confidential ones
+  (`needs_approval`); it is set by those who manage it, and what demands less by two of them.
+- A message is approved by a member who sends, sees it and has not written in it, exactly as it is sent; when
+  it leaves, both they and whoever asked still have their rights. A message that failed is sent again by those
+  who send, and where approval is demanded not by who wrote it. Other message clients are other systems.
+- An observer sees a mailbox's counts and sums, and in no other way is a member: no message, no conversation,
+  no name of a person or counterpart, no notice, no search.
 - A protected conversation is seen by those members of its mailbox alone who are named in it, while their
   memberships last, with everything in it: messages, attachments, drafts, notes, labels, registrations.
   Whoever works on a conversation may protect it, themselves among those named; who is named and works in the
@@ -58,12 +66,14 @@ Views, events, search and exports begin with these querysets; what is not in the
 from collections.abc import Iterable
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from transport.message_api.api import ApiClient, FunctionRoute
 
 from .models import (
+    ApprovalRequest,
+    ApprovalRule,
     ArrivalRule,
     Attachment,
     CannedText,
@@ -88,6 +98,8 @@ from .models import (
 )
 
 Viewer = Person | AnonymousUser
+# Roles of a membership by which nothing is changed.
+WITHOUT_WORK = (Membership.Role.OBSERVER, Membership.Role.READER)
 
 
 def mailboxes_of(person: Viewer) -> QuerySet[FunctionMailbox]:
@@ -107,7 +119,7 @@ def conversations_to_work_on(person: Viewer) -> QuerySet[Conversation]:
 
 
 def messages_to_work_on(person: Viewer) -> QuerySet[Message]:
-    """Messages that the person answers, forwards, sends again or cancels."""
+    """Messages that the person answers, forwards or cancels."""
     return messages_of(person).filter(conversation__mailbox__in=mailboxes_to_work_in(person))
 
 
@@ -336,6 +348,11 @@ def mailings_of(person: Viewer) -> QuerySet[Mailing]:
 
 
 def current_memberships() -> Q:
+    """Memberships by which a mailbox is seen now: those of observers are not among them."""
+    return ~Q(role=Membership.Role.OBSERVER) & _lasting_memberships()
+
+
+def _lasting_memberships() -> Q:
     """Memberships that have not ended, of people whom the organisation has not locked out."""
     locks = OrganisationLock.objects.filter(
         person=OuterRef("person"), participant_id=OuterRef("mailbox__participant_id")
@@ -345,7 +362,90 @@ def current_memberships() -> Q:
 
 def working_memberships() -> Q:
     """Memberships of more than readers."""
-    return ~Q(role=Membership.Role.READER)
+    return ~Q(role__in=WITHOUT_WORK)
+
+
+def sending_memberships() -> Q:
+    """Memberships of those who send without asking, where the mailbox does not demand approval."""
+    return Q(role__in=(Membership.Role.MEMBER, Membership.Role.MANAGER))
+
+
+def observed_by(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes of which the person sees counts alone."""
+    if not isinstance(person, Person) or not person.is_active:
+        return FunctionMailbox.objects.none()
+    rows = Membership.objects.filter(
+        _lasting_memberships(), person=person, role=Membership.Role.OBSERVER
+    ).values("mailbox")
+    return FunctionMailbox.objects.filter(pk__in=rows)
+
+
+def mailboxes_to_send_from(person: Viewer) -> QuerySet[FunctionMailbox]:
+    """Mailboxes from which the person sends, and whose messages they approve."""
+    sending = _memberships_of(person).filter(sending_memberships())
+    return FunctionMailbox.objects.filter(pk__in=sending.values("mailbox"))
+
+
+def messages_to_send_again(person: Viewer) -> QuerySet[Message]:
+    """Messages of those mailboxes, which the person sends again when they have failed."""
+    return messages_of(person).filter(conversation__mailbox__in=mailboxes_to_send_from(person))
+
+
+def is_approval_demanded(mailbox: FunctionMailbox, *, is_confidential: bool) -> bool:
+    """Whether the mailbox demands, of everybody, that such a message is approved."""
+    rows = ApprovalRule.objects.filter(mailbox=mailbox).values_list("demand", flat=True)
+    demand = rows.first() or ApprovalRule.Demand.NONE
+    return demand == ApprovalRule.Demand.ALL or (
+        demand == ApprovalRule.Demand.CONFIDENTIAL and is_confidential
+    )
+
+
+def needs_approval(draft: Draft, person: Viewer) -> bool:
+    """Whether somebody else has to approve the draft before it is sent in the person's name."""
+    if is_approval_demanded(draft.mailbox, is_confidential=draft.is_confidential):
+        return True
+    return not mailboxes_to_send_from(person).filter(pk=draft.mailbox_id).exists()
+
+
+def approval_requests_of(person: Viewer) -> QuerySet[ApprovalRequest]:
+    """Requests for approval of the drafts that the person works on."""
+    return ApprovalRequest.objects.filter(draft__in=drafts_to_work_on(person))
+
+
+def approval_requests_to_answer(person: Viewer) -> QuerySet[ApprovalRequest]:
+    """Open requests that the person approves or gives back: of drafts in which they have not written."""
+    asker = Membership.objects.filter(
+        current_memberships(),
+        working_memberships(),
+        person=OuterRef("asked_by"),
+        mailbox=OuterRef("draft__mailbox"),
+        person__is_active=True,
+    )
+    rows = ApprovalRequest.objects.filter(
+        Exists(asker),
+        state=ApprovalRequest.State.OPEN,
+        draft__in=drafts_of(person),
+        draft__mailbox__in=mailboxes_to_send_from(person),
+    )
+    return rows.exclude(_IsAmong(Value(person.pk or 0, output_field=BigIntegerField()), F("writer_ids")))
+
+
+def possible_approvers(draft: Draft, writers: Iterable[int]) -> QuerySet[Person]:
+    """People who send from the draft's mailbox and see the draft, but for those who have written in it."""
+    sending = Membership.objects.filter(current_memberships(), sending_memberships(), mailbox=draft.mailbox)
+    rows = members_of(draft.mailbox).filter(pk__in=sending.values("person"))
+    message = draft.answers or draft.forwards
+    if message is not None and message.conversation.mailbox_id == draft.mailbox_id:
+        rows = rows.filter(pk__in=members_who_see(message.conversation).values("pk"))
+    return rows.exclude(pk__in=list(writers))
+
+
+class _IsAmong(Func):
+    """Whether a value is in an array."""
+
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY("
+    output_field = BooleanField()
 
 
 def current_roles() -> Q:

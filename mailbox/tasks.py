@@ -9,7 +9,7 @@ from .attachments import uploads
 from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
 from .drafts import composer, send_order
-from .notifications import duty, notices
+from .notifications import approvals, duty, notices
 from .protection import abandoned
 from .search import index
 from .staffed_hours import time_limits
@@ -80,6 +80,7 @@ def send_notices() -> None:
     conversations."""
     abandoned.notice_abandoned()
     notices.send_notices()
+    approvals.send_approval_notices()
     duty.send_duty_notices()
 
 

@@ -22,6 +22,7 @@ from addressbook.models import FunctionAddress, OwnFunction
 from addressbook.models import Organisation as BookOrganisation
 from addressbook.search import refresh_search_columns
 from mailbox import access_log
+from mailbox.approval.content import content_of
 from mailbox.models import (
     FAILED,
     AccessLogEntry,
@@ -513,12 +514,12 @@ class _Node:
             }
 
     def _drafts(self) -> None:
-        """Drafts of each mailbox, saved one by one, since they are few."""
+        """Drafts of each mailbox, saved one by one, since they are few; of the first, approval is asked."""
         for at, box in enumerate(self.boxes):
             person = self.people[at * _MEMBERS]
             for number in range(min(_DRAFTS, len(self.plans) // len(self.boxes))):
                 letter = self._letter(at + number)
-                Draft.objects.create(
+                draft = Draft.objects.create(
                     mailbox_id=box,
                     created_by_id=person,
                     changed_by_id=person,
@@ -526,6 +527,13 @@ class _Node:
                     subject=letter.subject,
                     text=letter.text,
                 )
+                if number == 0:
+                    draft.approval_requests.create(
+                        content=content_of(draft, Person.objects.get(pk=person)),
+                        writer_ids=[person],
+                        asked_by_id=person,
+                        asked_at=self.now,
+                    )
 
     def _access_log(self) -> Iterator[dict[str, Any]]:
         """A chain of entries, one for every other message; most say that a conversation was opened."""

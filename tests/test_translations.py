@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]")
 # What is the same in every language, or a name.
 _NAMES = {"sdkportal", "English", "Svenska", "SDK", "CSV", "JSON", "ZIP", "PDF", "SHA", "Enter"}
 # Letters, and what stands in texts that are kept: it is read as it was written.
-_CODES = {"åäö", "ärende", "ämne", "A-Za-z_À-ÖØ-öø-ıĴ-ľ", "år", "åå", "bokstäver", "läsare"}
+_CODES = {"åäö", "ärende", "ämne", "A-Za-z_À-ÖØ-öø-ıĴ-ľ", "år", "åå", "bokstäver", "läsare", "observatör"}
 _SWEDISH = re.compile(r"[åäöÅÄÖ]")
 
 

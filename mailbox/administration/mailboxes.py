@@ -146,8 +146,8 @@ def add_known_member(
             role=membership.role,
             until=ends_at.isoformat() if ends_at else None,
         )
-        if membership.role == Membership.Role.READER and not joined:
-            assignment.unassign_all(person, mailbox)
+        if not joined:
+            assignment.adapt_to_role(membership)
         update_login_lock(person)
         events.announce(mailbox.pk)
 

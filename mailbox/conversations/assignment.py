@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from mailbox import access_log, events
 from mailbox.access import (
+    WITHOUT_WORK,
     conversations_to_work_on,
     current_memberships,
     members_who_see,
     working_memberships,
 )
+from mailbox.approval import ending
 from mailbox.models import (
     Assignment,
     Conversation,
@@ -120,6 +122,15 @@ def unassign_all(person: Person, mailbox: FunctionMailbox) -> None:
             if row.reassignments.filter(to_person=person, settled_at=None).exists():
                 end_offer(row, Reassignment.Outcome.DECLINED)
                 record_event(row, What.LEFT, person)
+    ending.end_of_asker(person, mailbox)
+
+
+def adapt_to_role(membership: Membership) -> None:
+    """End what somebody does not have any more whose role in a mailbox was changed, in that transaction."""
+    if membership.role in WITHOUT_WORK:
+        unassign_all(membership.person, membership.mailbox)
+    if membership.role == Membership.Role.OBSERVER:
+        membership.named_members.all().delete()
 
 
 def locked(conversation_id: int) -> Conversation:
@@ -188,6 +199,7 @@ def move(row: Conversation, mailbox: FunctionMailbox, person: Person) -> None:
     if not row.registration_state:
         row.expect_registration()
     row.save(update_fields=["mailbox", "registration_state"])
+    ending.end_in_conversation(row, person)
     drafts.update(mailbox=mailbox)
     index.move(row, mailbox)
     time_limits.recompute([row], mailbox)

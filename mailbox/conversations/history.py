@@ -60,6 +60,11 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.NAMED_MEMBERS_CHANGED: lazy("%(who)s ändrade vilka som ser den: %(to)s"),
     What.PROTECTION_REMOVED: lazy("%(who)s tog bort skyddet"),
     What.OPENED_BY_MANAGER: lazy("%(who)s öppnade den som ansvarig för brevlådan. Skäl: %(to)s"),
+    What.APPROVAL_ASKED: lazy("%(who)s bad om godkännande av ett meddelande"),
+    What.APPROVED: lazy("Meddelandet godkänt av %(who)s"),
+    What.APPROVAL_RETURNED: lazy("%(who)s gav tillbaka ett meddelande utan att godkänna det"),
+    What.APPROVAL_WITHDRAWN: lazy("%(who)s tog tillbaka sin begäran om godkännande"),
+    What.APPROVAL_ENDED: lazy("Begäran om godkännande av ett meddelande upphörde"),
 }
 # Why managers open protected conversations.
 OPENING_REASONS: Final[dict[str, str | Promise]] = {

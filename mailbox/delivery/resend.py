@@ -5,18 +5,24 @@ The message service records both in the message's history; here they are recorde
 
 from django.db import transaction
 
+from mailbox import access
+from mailbox.approval.rule import check_may_send_again
 from mailbox.conversations import assignment, state_changes
 from mailbox.models import ConversationEvent, Message, Person
 from transport.message_service.api import resend
 
 
 def send_again(message: Message, person: Person) -> None:
-    """Send a failed message again. Raises `CannotBeSentAgain`."""
+    """Send a failed message again. Raises `CannotBeSentAgain`, `NotByWriter`, and `assignment.NotAMember`
+    where the person does not send from the mailbox."""
     if message.direction != Message.Direction.OUT:
         raise resend.CannotBeSentAgain
     participant = message.conversation.mailbox.participant_id
     with transaction.atomic():
-        assignment.locked_for(message.conversation_id, person)
+        message.conversation = assignment.locked_for(message.conversation_id, person)
+        if not access.messages_to_send_again(person).filter(pk=message.pk).exists():
+            raise assignment.NotAMember
+        check_may_send_again(message, person)
         resend.send_again(participant, message.message_id, actor=person.name)
         assignment.record_event(message.conversation, ConversationEvent.What.SENT_AGAIN, person)
 

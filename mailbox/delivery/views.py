@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from mailbox import access
+from mailbox.approval.rule import NotByWriter
 from mailbox.models import Message
 from mailbox.requests import PersonRequest
 from transport.message_service.api import resend
@@ -19,9 +20,16 @@ from . import resend as delivery_resend
 @require_POST
 def send_again(request: PersonRequest, message_id: int) -> HttpResponse:
     """Send a failed message again, and redirect to its conversation."""
-    message, person = _message(request, message_id), request.user
+    person = request.user
+    rows = access.messages_to_send_again(person).select_related("conversation__mailbox")
+    message = get_object_or_404(rows, pk=message_id)
     try:
         delivery_resend.send_again(message, person)
+    except NotByWriter:
+        messages.error(
+            request,
+            _("Brevlådan kräver godkännande av en kollega: någon annan än du behöver skicka det igen."),
+        )
     except resend.CannotBeSentAgain:
         messages.error(
             request, _("Meddelandet kan inte skickas igen: läget har ändrats. Se leveransen nedan.")

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from mailbox import events
+from mailbox.approval import ending
 from mailbox.conversations import assignment
 from mailbox.models import Conversation, Draft, DraftAttachment, FunctionMailbox, Message, Person
 from transport.storage import blobs
@@ -192,8 +193,8 @@ def keep(draft: Draft) -> None:
     Draft.objects.filter(pk=draft.pk, is_untouched=True).update(is_untouched=False)
 
 
-def discard(draft: Draft, version: int) -> None:
-    """Delete a draft and its files, if it has the version that was seen.
+def discard(draft: Draft, version: int, person: Person | None = None) -> None:
+    """Delete a draft and its files, if it has the version that was seen; its request for approval ends.
 
     Raises `DraftChanged`, `DraftGone`, `DraftOnItsWay`.
     """
@@ -201,6 +202,7 @@ def discard(draft: Draft, version: int) -> None:
         row = locked_for_reader(draft.pk, version)
         if row.mailbox_id != draft.mailbox_id:
             raise DraftGone
+        ending.end_of_draft(row, person)
         _delete(row)
         events.announce(draft.mailbox_id)
 

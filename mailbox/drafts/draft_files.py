@@ -11,7 +11,7 @@ from mailbox.models import Draft, DraftAttachment, Person
 from transport.message_service.api import quarantine
 from transport.storage import blobs
 
-from .draft_lock import DraftGone, DraftOnItsWay, DraftTakenOver, locked_at_any_version
+from .draft_lock import DraftGone, DraftOnItsWay, DraftTakenOver, files_changed, locked_at_any_version
 
 
 def attach(draft: Draft, upload: "UploadedFile[Any]", person: Person | None = None) -> DraftAttachment:
@@ -57,6 +57,7 @@ def keep_file(
             # Other files may have been added while this one was being stored.
             if room is not None and _size_of_files(draft) + stored.size > room:
                 raise uploads.FileRefused("size")
+            files_changed(row, person)
             return DraftAttachment.objects.create(
                 draft=draft,
                 name=stored.name,
@@ -81,8 +82,10 @@ def detach(attachment: DraftAttachment, person: Person | None = None) -> None:
     Raises `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`.
     """
     with transaction.atomic():
-        if locked_at_any_version(attachment.draft_id, person).mailbox_id != attachment.draft.mailbox_id:
+        row = locked_at_any_version(attachment.draft_id, person)
+        if row.mailbox_id != attachment.draft.mailbox_id:
             raise DraftGone
+        files_changed(row, person)
         name = attachment.file_name
         attachment.delete()
         blobs.remove_on_commit(name)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from mailbox import access
+from mailbox.approval import ending
 from mailbox.models import Draft, Person
 
 # The fields of a draft that a person writes.
@@ -89,13 +90,23 @@ def may_write(draft: Draft, person: Person) -> bool:
 
 
 def save_changed(draft: Draft, person: Person) -> None:
-    """Save a locked draft that the person has changed, as its next version."""
+    """Save a locked draft that the person has changed, as its next version; it has to be approved anew."""
     draft.version += 1
+    draft.writer_ids = sorted({*draft.writer_ids, person.pk})
     draft.changed_by = person
     draft.owner = draft.owner or person
     draft.is_untouched = False
     draft.trouble = ""
     draft.save()
+    ending.end_of_draft(draft, person)
+
+
+def files_changed(draft: Draft, person: Person | None) -> None:
+    """Note that the files of a locked draft have been changed: it has to be approved anew."""
+    if person is not None and person.pk not in draft.writer_ids:
+        draft.writer_ids = sorted({*draft.writer_ids, person.pk})
+        draft.save(update_fields=["writer_ids"])
+    ending.end_of_draft(draft, person)
 
 
 def _unsent(draft_id: int) -> Draft:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mailbox import events
+from mailbox.approval import ending
 from mailbox.models import Draft, DraftVersion, Person
 
 from .draft_lock import EDITABLE, locked, locked_for_reader, save_changed
@@ -39,6 +40,7 @@ def take_over(draft_id: int, version: int, person: Person) -> Draft:
         draft.version += 1
         # `changed_at` and `changed_by` are left: they tell who wrote its content.
         draft.save(update_fields=["owner", "taken_over_at", "version"])
+        ending.end_of_draft(draft, person)
         events.announce(draft.mailbox_id)
         return draft
 

@@ -18,6 +18,8 @@ from django.utils import timezone
 
 from mailbox import access, events
 from mailbox.access import Viewer
+from mailbox.approval import ending
+from mailbox.approval.rule import ApprovalNeeded
 from mailbox.conversations import assignment
 from mailbox.models import Conversation, Draft, FunctionMailbox, Mailing, Message, WritingChoices
 from mailbox.models import Person as Writer
@@ -34,6 +36,8 @@ ANSWERED_MEANWHILE: Final = "stale"
 FAILED: Final = "failed"
 # Whoever ordered it is no member of the mailbox any more.
 NOT_A_MEMBER: Final = "no-member"
+# It has to be approved, or what was approved does not hold any more.
+NOT_APPROVED: Final = "approval"
 # It is still ordered: what this node needs for it, its storage for one, does not work now.
 WAITING: Final = "waiting"
 # So long it is tried for then, with longer and longer pauses.
@@ -130,39 +134,70 @@ def order(
     Without `seconds` the mailbox's own choice applies. With 0 seconds and one recipient no worker is woken:
     the caller sends the draft (`send_if_due`). `at` is a later time at which it is sent instead.
 
-    Raises `DraftChanged` if it differs from what was reviewed, `DraftTakenOver`, `DraftGone`,
-    `DraftOnItsWay`, `DraftIncomplete`, `AnsweredMeanwhile`, `NotConfirmed`, `NotLater`; the draft is then
-    unchanged.
+    Raises `ApprovalNeeded` where somebody else has to approve it, `DraftChanged` if it differs from what was
+    reviewed, `DraftTakenOver`, `DraftGone`, `DraftOnItsWay`, `DraftIncomplete`, `AnsweredMeanwhile`,
+    `NotConfirmed`, `NotLater`; the draft is then unchanged.
     """
+    check_time(at)
+    with transaction.atomic():
+        draft = locked_as_reviewed(draft_id, reviewed, person)
+        if access.needs_approval(draft, person):
+            raise ApprovalNeeded
+        # Asked for, and not needed any more.
+        ending.end_of_draft(draft, person)
+        return schedule(draft, person, seconds=seconds, at=at)
+
+
+def check_time(at: datetime | None) -> None:
+    """Check a later time at which something is to be sent. Raises `NotLater`."""
     if at is not None and not SHORTEST_DELAY <= at - timezone.now() <= LONGEST_DELAY:
         raise NotLater
-    with transaction.atomic():
-        _lock_conversation(draft_id)
-        draft = locked(draft_id, reviewed.version, person)
-        if frozenset(draft.attachments.values_list("pk", flat=True)) != reviewed.attachments:
-            raise DraftChanged
-        message_check.check(draft)
-        if draft.answers is not None and reviewed.seen is not None:
-            draft.seen_message = max(draft.seen_message or 0, reviewed.seen)
-        if unseen_messages(draft).exists():
-            raise AnsweredMeanwhile
-        if not reviewed.is_confirmed and recipients_to_confirm(draft):
-            raise NotConfirmed
-        seconds = undo_seconds(draft.mailbox) if seconds is None else seconds
-        draft.send_at = at or timezone.now() + timedelta(seconds=seconds)
-        draft.send_by = person
-        draft.trouble = ""
-        draft.version += 1
-        draft.save()
-        events.announce(draft.mailbox_id)
-        # What is sent later is found by the sweeper: no worker holds it until then.
-        if at is None and (seconds or draft.further_recipients.exists()):
-            jobs.wake(jobs.task_named(_SEND_DRAFT, countdown=seconds), draft.pk)
+
+
+def locked_as_reviewed(draft_id: int, reviewed: Reviewed, person: Writer) -> Draft:
+    """The draft of its owner, locked until this transaction ends, if it can be sent as it was reviewed.
+
+    Raises what `order` raises of the draft.
+    """
+    lock_conversation(draft_id)
+    draft = locked(draft_id, reviewed.version, person)
+    check_reviewed(draft, reviewed)
     return draft
 
 
-def undo(draft_id: int) -> Draft:
-    """Undo the order to send; messages that were sent to some of the recipients already stay sent.
+def check_reviewed(draft: Draft, reviewed: Reviewed) -> None:
+    """Check that a locked draft can be sent as it was reviewed. Raises what `order` raises of the draft."""
+    if frozenset(draft.attachments.values_list("pk", flat=True)) != reviewed.attachments:
+        raise DraftChanged
+    message_check.check(draft)
+    if draft.answers is not None and reviewed.seen is not None:
+        draft.seen_message = max(draft.seen_message or 0, reviewed.seen)
+    if unseen_messages(draft).exists():
+        raise AnsweredMeanwhile
+    if not reviewed.is_confirmed and recipients_to_confirm(draft):
+        raise NotConfirmed
+
+
+def schedule(
+    draft: Draft, person: Writer, *, seconds: int | None = None, at: datetime | None = None
+) -> Draft:
+    """Order a locked and checked draft to be sent in the person's name, as `order` does."""
+    seconds = undo_seconds(draft.mailbox) if seconds is None else seconds
+    draft.send_at = at or timezone.now() + timedelta(seconds=seconds)
+    draft.send_by = person
+    draft.trouble = ""
+    draft.version += 1
+    draft.save()
+    events.announce(draft.mailbox_id)
+    # What is sent later is found by the sweeper: no worker holds it until then.
+    if at is None and (seconds or draft.further_recipients.exists()):
+        jobs.wake(jobs.task_named(_SEND_DRAFT, countdown=seconds), draft.pk)
+    return draft
+
+
+def undo(draft_id: int, person: Writer | None = None) -> Draft:
+    """Undo the order to send; messages that were sent to some of the recipients already stay sent. What was
+    approved has to be approved again.
 
     Raises `TooLateToUndo`.
     """
@@ -171,7 +206,7 @@ def undo(draft_id: int) -> Draft:
         draft = Draft.objects.select_for_update().filter(pk=draft_id, send_at__isnull=False).first()
         if draft is None:
             raise TooLateToUndo
-        _return_to_writer(draft, "")
+        _return_to_writer(draft, "", person)
         return draft
 
 
@@ -211,7 +246,7 @@ def _due() -> QuerySet[Draft]:
 def _send_to_next(draft_id: int) -> bool:
     """Send to the next recipient; returns whether there is another."""
     with transaction.atomic():
-        _lock_conversation(draft_id)
+        lock_conversation(draft_id)
         # Whoever has it locked may only be looking: who came for it waits, and finds it gone if it was sent.
         draft = _due().select_for_update(of=("self",)).filter(pk=draft_id).first()
         if draft is None:
@@ -234,6 +269,8 @@ def _send_to_next(draft_id: int) -> bool:
             send_error = ANSWERED_MEANWHILE
         except assignment.NotAMember:
             send_error = NOT_A_MEMBER
+        except ApprovalNeeded:
+            send_error = NOT_APPROVED
         except DraftIncomplete as error:
             send_error = error.send_error
         except DatabaseError:
@@ -271,15 +308,17 @@ def _postpone(draft_id: int) -> bool:
     return True
 
 
-def _return_to_writer(draft: Draft, send_error: str) -> None:
+def _return_to_writer(draft: Draft, send_error: str, person: Writer | None = None) -> None:
     draft.send_at = draft.send_by = None
     draft.trouble = send_error
     draft.version += 1
     draft.save()
+    # What was approved is not sent as it was approved: whoever wants it sent asks again.
+    ending.end_of_draft(draft, person)
     events.announce(draft.mailbox_id)
 
 
-def _lock_conversation(draft_id: int) -> None:
+def lock_conversation(draft_id: int) -> None:
     """Lock the conversation of the draft until this transaction ends, so that no message is added to it.
 
     It is locked before the draft, as when a conversation is moved, so that the two cannot deadlock.

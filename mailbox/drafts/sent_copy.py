@@ -6,12 +6,14 @@ from contextlib import suppress
 from django.utils.translation import gettext as _
 
 from addressbook import personal
+from mailbox.approval.rule import approval_of
 from mailbox.attachments import uploads
 from mailbox.conversations import assignment
 from mailbox.delivery.inbound import add_to_conversation, references_of
 from mailbox.models import (
     Attachment,
     Conversation,
+    ConversationEvent,
     Document,
     Draft,
     DraftAttachment,
@@ -29,10 +31,12 @@ from .recipients import promote_next
 
 
 def send_to_first(draft: Draft, person: Person) -> MessageRow:
-    """Send a locked draft to its first recipient, in the caller's transaction. Raises `DraftIncomplete`.
+    """Send a locked draft to its first recipient, in the caller's transaction: the one way by which what
+    somebody has written leaves a mailbox. Raises `ApprovalNeeded`, `DraftIncomplete`.
 
     With further recipients the next becomes the first, and the files are copied; with none the draft ends.
     """
+    approval = approval_of(draft, person)
     is_last = not draft.further_recipients.exists()
     message = message_of(draft, person)
     try:
@@ -42,6 +46,8 @@ def send_to_first(draft: Draft, person: Person) -> MessageRow:
     except CharacterNotAllowed:
         raise DraftIncomplete({"text": _("Texten innehåller ett tecken som inte kan skickas.")}) from None
     row = _store(draft, message, person, is_last=is_last)
+    if approval is not None:
+        assignment.record_event(row.conversation, ConversationEvent.What.APPROVED, approval.decided_by)
     personal.record_use(person.pk, draft.recipient_participant, draft.recipient_address)
     if is_last:
         DraftAttachment.objects.filter(draft=draft).delete()

@@ -31,7 +31,14 @@ from .provisioning import (
 from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
-from .rights import NamedMember, ProtectedOpening, ProtectionNotice
+from .rights import (
+    ApprovalNotice,
+    ApprovalRequest,
+    ApprovalRule,
+    NamedMember,
+    ProtectedOpening,
+    ProtectionNotice,
+)
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .staffed_hours import (
     DutyAlert,
@@ -51,6 +58,9 @@ __all__ = [
     "NOT_DELIVERED",
     "AccessLogEntry",
     "AccessLogHead",
+    "ApprovalNotice",
+    "ApprovalRequest",
+    "ApprovalRule",
     "ArrivalNotice",
     "ArrivalRule",
     "ArrivalRuleList",

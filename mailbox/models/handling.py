@@ -78,6 +78,11 @@ class ConversationEvent(models.Model):
         NAMED_MEMBERS_CHANGED = "named"
         PROTECTION_REMOVED = "unprotected"
         OPENED_BY_MANAGER = "mgr-opened"
+        APPROVAL_ASKED = "appr-asked"
+        APPROVED = "approved"
+        APPROVAL_RETURNED = "appr-back"
+        APPROVAL_WITHDRAWN = "appr-undone"
+        APPROVAL_ENDED = "appr-ended"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

@@ -37,11 +37,14 @@ class MembershipRule(models.Model):
 
 
 class Membership(models.Model):
-    """A person is a member of a mailbox, until `ends_at` if it is set. A reader changes nothing in it; a
-    manager adds and removes others."""
+    """A person is a member of a mailbox, until `ends_at` if it is set. An observer sees its counts and
+    nothing else; a reader changes nothing in it; a writer sends nothing alone; a manager adds and removes
+    others."""
 
     class Role(models.TextChoices):
+        OBSERVER = "observer"
         READER = "reader"
+        WRITER = "writer"
         MEMBER = "member"
         MANAGER = "manager"
 

@@ -9,7 +9,8 @@ import logging
 import time
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -35,6 +36,7 @@ from mailbox.access import (
     members_who_see,
 )
 from mailbox.models import (
+    ApprovalNotice,
     ArrivalNotice,
     Conversation,
     DutyNotice,
@@ -127,9 +129,10 @@ def recently_notified_mailboxes(person: Viewer) -> list[str]:
     on_duty = DutyNotice.objects.filter(person_id=person.pk or 0, at__gt=since)
     by_rule = ArrivalNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
     of_protection = ProtectionNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
-    recent = [Q(pk__in=rows.values("mailbox")) for rows in (choices, on_duty, by_rule)]
+    of_approval = ApprovalNotice.objects.filter(person_id=person.pk or 0, told_at__gt=since)
+    recent = [Q(pk__in=rows.values("mailbox")) for rows in (choices, on_duty, by_rule, of_approval)]
     recent.append(Q(pk__in=of_protection.values("conversation__mailbox")))
-    boxes = mailboxes_of(person).filter(recent[0] | recent[1] | recent[2] | recent[3])
+    boxes = mailboxes_of(person).filter(reduce(or_, recent))
     return list(boxes.order_by("name").values_list("name", flat=True))
 
 

@@ -23,7 +23,7 @@ from mailbox.models import (
 )
 
 # From the fewest to the most.
-_RIGHTS: Final = (Membership.Role.READER, Membership.Role.MEMBER, Membership.Role.MANAGER)
+_RIGHTS: Final = tuple(Membership.Role)
 
 
 class AlreadyMapped(Exception):
@@ -129,8 +129,7 @@ def _update(membership: Membership, mapping: DirectoryGroupMapping, details: dic
     membership.role, membership.directory_mapping = mapping.role, mapping
     membership.save(update_fields=["role", "directory_mapping"])
     if not is_same_role:
-        if membership.role == Membership.Role.READER:
-            assignment.unassign_all(membership.person, membership.mailbox)
+        assignment.adapt_to_role(membership)
         _record_member("member-changed", membership, details)
 
 

@@ -70,7 +70,7 @@ def reading_context(
     count: int | None = None,
 ) -> dict[str, Any]:
     """The context of the reading pane. `page_of_list` and `count` are those of the list beside it; the
-    conversation is annotated with `may_work`, whether the person does more than read it."""
+    conversation is annotated with `may_work` and `may_send`: whether the person does more than read it."""
     person, asked = request.user, asked_of(request)
     from_list = list_asked(asked["list"])
     seen_at = _seen_at(conversation, person)
@@ -116,6 +116,7 @@ def reading_context(
         "is_colleagues": conversation.assignee is not None and conversation.assignee != person,
         "references": _references(shown),
         "may_work": vars(conversation)["may_work"],
+        "may_send": vars(conversation)["may_send"],
         "protected_for": names_in(conversation),
         "protection_url": with_query(
             reverse("protection", args=[conversation.pk]), urlencode({"list": from_list.address})

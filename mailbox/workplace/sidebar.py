@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from mailbox import access
 from mailbox.conversations.addresses import with_query
+from mailbox.drafts.approval_requests import shown
 from mailbox.models import Conversation, FunctionMailbox, Mention, Person
 from mailbox.prepared_query import PreparedQuery
 
@@ -66,6 +67,7 @@ class Sidebar:
     waiting: Sequence[SidebarLink]
     saved: Sequence[SidebarLink]
     mailboxes: Sequence[SidebarMailbox]
+    observes: bool = False
 
 
 def sidebar_of(
@@ -82,7 +84,7 @@ def sidebar_of(
     shown = {mailbox.pk} if mailbox is not None else {box.pk for box in boxes[:2]}
     writable = [box for box in boxes if box.pk in shown and vars(box)["is_worked_in"]]
     saved = saved_views.views_of(person)
-    found = _counts(person) if boxes else {}
+    found = _counts(person)
     in_saved = saved_views.counts(person, saved) if boxes else {}
     return Sidebar(
         reverse("write", args=[writable[0].pk]) if len(writable) == 1 == len(shown) else "",
@@ -97,6 +99,7 @@ def sidebar_of(
             for view in saved
         ],
         [_mailbox(box, counts if mailbox and box.pk == mailbox.pk else None, view) for box in boxes],
+        observes=bool(found["observed"]),
     )
 
 
@@ -141,19 +144,34 @@ def _counts_of(person: Person) -> QuerySet[Person, Any]:
         "due": counted(mine.filter(due_on__lte=timezone.localdate())),
         "failed": counted(inbox.not_delivered(person)),
         "urgent": counted(worklist.urgent(person)),
+        "to_approve": counted(access.approval_requests_to_answer(person)),
+        "returned": counted(shown.returned_to(person)),
+        "observed": counted(access.observed_by(person)),
     }
     return Person.objects.filter(pk=person.pk).annotate(**counts).values_list(*_COUNTED)
 
 
-_COUNTED: Final = ("mine", "mentioned", "due", "failed", "urgent")
+_COUNTED: Final = (
+    "mine",
+    "mentioned",
+    "due",
+    "failed",
+    "urgent",
+    "to_approve",
+    "returned",
+    "observed",
+)
 _COUNTS: Final = PreparedQuery(_counts_of)
 
 
 def _waiting(found: dict[str, int]) -> list[SidebarLink]:
     start, urgent = reverse("start"), found["urgent"]
+    approvals, returned = found["to_approve"], found["returned"]
     return [
         SidebarLink(_("Kom inte fram"), f"{start}#kom-inte-fram", found["failed"], is_urgent=True),
         *([SidebarLink(_("Bråttom"), f"{start}#brattom", urgent, is_urgent=True)] if urgent else []),
+        *([SidebarLink(_("Att godkänna"), reverse("approvals"), approvals)] if approvals else []),
+        *([SidebarLink(_("Givna tillbaka"), reverse("approvals"), returned)] if returned else []),
         SidebarLink(_("Mina"), f"{start}#mina", found["mine"]),
         SidebarLink(_("Nämnd"), f"{start}#namnd", found["mentioned"]),
         SidebarLink(_("Att göra i dag"), f"{start}#mina", found["due"]),

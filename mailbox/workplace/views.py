@@ -146,7 +146,8 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
     """
     rows = access.conversations_of(request.user).select_related("mailbox", "assignee", "retention_hold__by")
     may_work = Q(mailbox__in=access.mailboxes_to_work_in(request.user))
-    row = get_object_or_404(rows.annotate(may_work=may_work), pk=conversation_id)
+    may_send = Q(mailbox__in=access.mailboxes_to_send_from(request.user))
+    row = get_object_or_404(rows.annotate(may_work=may_work, may_send=may_send), pk=conversation_id)
     is_background = "X-Background" in request.headers
     is_part = bool(request.htmx)
     if not is_background:

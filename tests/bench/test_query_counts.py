@@ -138,6 +138,16 @@ def more_of_everything(mailbox, person, start: int, count: int) -> None:
         Draft.objects.create(
             mailbox=mailbox, created_by=person, changed_by=person, subject=f"Utkast {number}"
         )
+        asker = a_member(f"Skribent {number}", mailbox)
+        for state, by in (("open", asker), ("returned", person)):
+            draft = Draft.objects.create(mailbox=mailbox, created_by=by, changed_by=by, owner=by)
+            draft.approval_requests.create(
+                asked_by=by, asked_at=timezone.now(), state=state, writer_ids=[by.pk], reason="Nej"
+            )
+        observed = FunctionMailbox.objects.create(
+            participant_id=HERE, address=f"y{number}", name="Observerad"
+        )
+        observed.memberships.create(person=person, role="observer")
         box = FunctionMailbox.objects.create(
             participant_id=HERE, address=f"x{number}", name=f"Brevlåda {number}"
         )
@@ -175,6 +185,8 @@ PAGES = {
     "address book search": "/adressbok/sok?q=mottagning",
     "address book category": "/adressbok/kategori/{category}/",
     "address book organisation": "/adressbok/organisation/{organisation}/",
+    "approvals": "/godkanna/",
+    "observed figures": "/siffror",
     "notices": "/aviseringar",
     "administration": "/administration/",
     "people": "/administration/personer",

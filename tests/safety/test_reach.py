@@ -8,6 +8,7 @@ nothing changes.
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 
 import pytest
 from django.db import transaction
@@ -17,9 +18,11 @@ from django.utils import timezone
 
 from addressbook.models import Category, FunctionAddress, OwnFunction
 from addressbook.models import Organisation as BookOrganisation
+from mailbox.attachments import uploads
 from mailbox.conversations import notes, reassignment
 from mailbox.delivery.inbound import deliver
-from mailbox.drafts import composer
+from mailbox.drafts import composer, draft_files, recipients
+from mailbox.drafts.approval_requests import acts
 from mailbox.models import (
     ArrivalRule,
     Attachment,
@@ -41,8 +44,9 @@ from mailbox.models import (
     Person,
     Redirection,
 )
-from mailbox.protection import acts
+from mailbox.protection.acts import set_named_members
 from mailbox.registration import entries
+from tests.mailbox.build import reviewed
 from tests.mailbox.provisioning.build import a_directory
 from tests.transport.protocol.build import a_message
 from transport.message_api.models import ApiClient
@@ -62,8 +66,10 @@ HABO, ELSEWHERE = "0203:habo.se", "0203:nagon-annan.se"
 
 NOBODY = frozenset({"nobody"})
 MEMBER = frozenset({"member", "manager"})
+# Who writes works as members do, and sends nothing alone.
+WORKERS = MEMBER | {"writer"}
 # Who only reads sees what members see, and changes nothing.
-READERS = MEMBER | {"reader"}
+READERS = WORKERS | {"reader"}
 ADMINISTRATOR = frozenset({"administrator"})
 # An administrator of another organisation has the pages, and finds only their own organisation there.
 ADMINISTRATORS = frozenset({"administrator", "administrator elsewhere"})
@@ -74,7 +80,17 @@ LOGGED_IN = (
     ADMINISTRATORS
     | MANAGERS
     | AUDITORS
-    | frozenset({"reader", "member", "member of another mailbox", "member elsewhere", "member of nothing"})
+    | frozenset(
+        {
+            "observer",
+            "reader",
+            "writer",
+            "member",
+            "member of another mailbox",
+            "member elsewhere",
+            "member of nothing",
+        }
+    )
 )
 EVERYBODY = LOGGED_IN | NOBODY
 ROLES = sorted(EVERYBODY)
@@ -91,23 +107,23 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "start": ("get", LOGGED_IN),
     "mailbox": ("get post", READERS),
     "conversation": ("get", READERS),
-    "act": ("post", MEMBER),
-    "act-on-many": ("post", MEMBER),
+    "act": ("post", WORKERS),
+    "act-on-many": ("post", WORKERS),
     # Everybody has a list across their own mailboxes, which may be none.
     "all-mailboxes": ("get post", LOGGED_IN),
     "act-on-many-across": ("post", LOGGED_IN),
     "saved-view-save": ("post", LOGGED_IN),
     "saved-view": ("post", frozenset({"member"})),
     "seen": ("post", READERS),
-    "undo": ("post", MEMBER),
-    "reassign": ("get post", MEMBER),
+    "undo": ("post", WORKERS),
+    "reassign": ("get post", WORKERS),
     # What is offered to a mailbox its members answer, and nobody who sees the conversation.
     "reassignment-answer": ("post", frozenset({"member of another mailbox"})),
-    "note": ("get post", MEMBER),
+    "note": ("get post", WORKERS),
     "note-remove": ("post", frozenset({"member"})),
-    "label": ("post", MEMBER),
-    "labels": ("get post", MEMBER),
-    "label-change": ("post", MEMBER),
+    "label": ("post", WORKERS),
+    "labels": ("get post", WORKERS),
+    "label-change": ("post", WORKERS),
     "label-remove": ("post", frozenset({"manager"})),
     "presence": ("get", READERS),
     # Those who manage the mailbox as its members: rules look at messages.
@@ -121,17 +137,17 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "evidence": ("get", READERS),
     "evidence-piece": ("get", READERS),
     "record-bundle": ("post", READERS),
-    "protection": ("get post", MEMBER),
+    "protection": ("get post", WORKERS),
     # A manager who is not named in it; whoever is finds nothing there to open.
     "protected-open": ("get post", frozenset({"manager"})),
-    "register": ("get post", MEMBER),
-    "registration-correct": ("get post", MEMBER),
-    "registration-withdraw": ("get post", MEMBER),
+    "register": ("get post", WORKERS),
+    "registration-correct": ("get post", WORKERS),
+    "registration-withdraw": ("get post", WORKERS),
     "registration-mailbox": ("get post", MANAGERS),
-    "case-delivery-order": ("get post", MEMBER),
+    "case-delivery-order": ("get post", WORKERS),
     "case-deliveries": ("get", READERS),
-    "case-delivery-retry": ("post", MEMBER),
-    "case-delivery-withdraw": ("post", MEMBER),
+    "case-delivery-retry": ("post", WORKERS),
+    "case-delivery-withdraw": ("post", WORKERS),
     # What leaves by itself is said by those who read it.
     "case-systems-mailbox": ("get post", frozenset({"manager"})),
     "administration-case-systems": ("get post", ADMINISTRATORS),
@@ -139,29 +155,38 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-case-system-secrets": ("post", ADMINISTRATOR),
     "administration-case-system-confirm": ("post", ADMINISTRATOR),
     "administration-case-system-enabled": ("post", ADMINISTRATOR),
-    "write": ("post", MEMBER),
+    "write": ("post", WORKERS),
     # To a function of the address book, from a mailbox of their own.
-    "write-to": ("post", MEMBER | {"member of another mailbox", "member elsewhere"}),
-    "take-over-draft": ("post", MEMBER),
-    "write-own": ("post", MEMBER),
-    "leave-draft": ("post", MEMBER),
+    "write-to": ("post", WORKERS | {"member of another mailbox", "member elsewhere"}),
+    "take-over-draft": ("post", WORKERS),
+    "write-own": ("post", WORKERS),
+    "leave-draft": ("post", WORKERS),
     "conversation-drafts": ("get", READERS),
     "draft-state": ("get", READERS),
-    "restore-draft": ("post", MEMBER),
-    "answer": ("post", MEMBER),
+    "restore-draft": ("post", WORKERS),
+    "answer": ("post", WORKERS),
     "send-again": ("post", MEMBER),
-    "cancel": ("post", MEMBER),
-    "forward": ("post", MEMBER),
-    "draft": ("get post", MEMBER),
-    "check": ("get post", MEMBER),
-    "undo-sending": ("post", MEMBER),
-    "writing": ("get post", MEMBER),
+    "cancel": ("post", WORKERS),
+    "forward": ("post", WORKERS),
+    "draft": ("get post", WORKERS),
+    "check": ("get post", WORKERS),
+    "undo-sending": ("post", WORKERS),
+    "writing": ("get post", WORKERS),
     "mailings": ("get", READERS),
     "mailing": ("get", READERS),
-    "canned-text": ("get post", MEMBER),
-    "distribution-list": ("get post", MEMBER),
-    "upload": ("post", MEMBER),
-    "preview": ("post", MEMBER),
+    "canned-text": ("get post", WORKERS),
+    "distribution-list": ("get post", WORKERS),
+    "upload": ("post", WORKERS),
+    "preview": ("post", WORKERS),
+    "approvals": ("get", LOGGED_IN),
+    "approval-ask": ("post", WORKERS),
+    # Of what a writer has asked for: those who send, and have not written in it.
+    "approval": ("get post", WORKERS),
+    "approval-return": ("post", WORKERS),
+    "approval-withdraw": ("post", frozenset({"writer"})),
+    "approval-mailbox": ("get post", MANAGERS),
+    "draft-file": ("get", WORKERS),
+    "observed-figures": ("get", frozenset({"observer"})),
     "notices": ("get post", LOGGED_IN),
     "notices-now": ("get", LOGGED_IN),
     "notices-subscribe": ("post", LOGGED_IN),
@@ -209,7 +234,7 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-retention-file": ("get", ADMINISTRATORS),
     "administration-retention-rule": ("get post", ADMINISTRATOR),
     "printed": ("post", READERS),
-    "retention-hold": ("post", MEMBER),
+    "retention-hold": ("post", WORKERS),
     "administration-statistics": ("get", ADMINISTRATORS | MANAGERS),
     "administration-statistics-file": ("get", ADMINISTRATORS | MANAGERS),
     "administration-certificates": ("get", ADMINISTRATORS),
@@ -301,7 +326,8 @@ def world(settings, tmp_path) -> World:
     elsewhere = FunctionMailbox.objects.create(participant_id=ELSEWHERE, address="a", name="Deras")
     people = {role: Person.add(uuid.uuid4().hex, role)[0] for role in ROLES if role != "nobody"}
     membership = Membership.objects.create(person=people["member"], mailbox=mailbox)
-    Membership.objects.create(person=people["reader"], mailbox=mailbox, role=Membership.Role.READER)
+    for role in ("observer", "reader", "writer"):
+        Membership.objects.create(person=people[role], mailbox=mailbox, role=role)
     Membership.objects.create(person=people["member of another mailbox"], mailbox=beside)
     Membership.objects.create(person=people["member elsewhere"], mailbox=elsewhere)
     OrganisationRole.objects.create(person=people["administrator"], participant_id=HABO)
@@ -336,6 +362,8 @@ def world(settings, tmp_path) -> World:
             "label_id": Label.objects.create(mailbox=mailbox, name="Brådskande").pk,
             "attachment_id": Attachment.objects.get().pk,
             "draft_id": (draft := a_draft(mailbox, people["member"])).pk,
+            "asked_draft_id": (asked := a_draft_to_approve(mailbox, people["writer"])).pk,
+            "draft_file_id": asked.attachments.get().pk,
             "version_id": draft.versions.create(
                 content={"text": "Hej"}, written_by=people["member"], written_at=timezone.now()
             ).pk,
@@ -401,12 +429,27 @@ def a_draft(mailbox: FunctionMailbox, person: Person) -> Draft:
     return draft
 
 
+def a_draft_to_approve(mailbox: FunctionMailbox, writer: Person) -> Draft:
+    """A draft with a file, which its writer has asked others to approve."""
+    draft = a_draft(mailbox, writer)
+    beside = FunctionMailbox.objects.exclude(pk=mailbox.pk).get(participant_id=mailbox.participant_id)
+    recipients.choose_own_mailbox(draft.pk, draft.version, beside, writer)
+    draft.refresh_from_db()
+    draft = composer.save(
+        draft.pk, draft.version, composer.Content({"subject": "Svar", "text": "Hej"}), writer
+    )
+    stored = uploads.store(BytesIO(b"Hej"), "a.txt", "text/plain", "drafts", mailbox.participant_id)
+    draft_files.keep_file(draft, stored, writer)
+    acts.ask(draft.pk, reviewed(draft), writer)
+    return draft
+
+
 def a_protected_conversation(mailbox: FunctionMailbox, person: Person) -> int:
     """The key of a conversation that the person alone sees."""
     message = a_message(recipient=ParticipantId(mailbox.participant_id))
     deliver([Delivered(mailbox.participant_id, message, "0203:af.se", timezone.now())])
     key = Message.objects.get(message_id=message.header.message_id).conversation_id
-    acts.set_named_members(key, person, [])
+    set_named_members(key, person, [])
     return key
 
 

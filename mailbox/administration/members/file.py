@@ -37,7 +37,14 @@ _COLUMNS: Final = {
     "till": "until",
     "until": "until",
 }
-_ROLES: Final = {"": "", "läsare": "reader", "medlem": "member", "ansvarig": "manager"}
+_ROLES: Final = {
+    "": "",
+    "observatör": "observer",
+    "läsare": "reader",
+    "skribent": "writer",
+    "medlem": "member",
+    "ansvarig": "manager",
+}
 FILE_ERRORS: Final = {
     "missing": lazy("Välj en fil."),
     "too-large": lazy("Filen är för stor: högst 200 kB."),

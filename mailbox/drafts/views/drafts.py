@@ -220,7 +220,7 @@ def _written_from(request: PersonRequest, row: Draft, mailbox_id: int, version: 
         return redirect("draft", row.pk)
     other = composer.begin(mailbox, request.user)
     draft_recipients.choose_recipient(other.pk, other.version, function, request.user)
-    composer.discard(row, version)
+    composer.discard(row, version, request.user)
     return redirect("draft", other.pk)
 
 
@@ -263,7 +263,7 @@ def _ask_to_discard(request: PersonRequest, row: Draft, *, has_changed: bool = F
 
 def _discarded(request: PersonRequest, row: Draft, version: int) -> HttpResponse:
     try:
-        composer.discard(row, version)
+        composer.discard(row, version, request.user)
     except DraftChanged:
         row.refresh_from_db()
         return _ask_to_discard(request, row, has_changed=True)

@@ -1,6 +1,7 @@
 """Reviewing a draft before it is sent, the seconds in which that can be undone, and where it went."""
 
 from datetime import timedelta
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -12,15 +13,28 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from mailbox import access, access_log
+from mailbox.approval.rule import ApprovalNeeded
 from mailbox.conversations import presence
 from mailbox.drafts import canned_texts, draft_lock, message_builder, message_check, recipients, send_order
 from mailbox.drafts.composer import DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay, DraftTakenOver
 from mailbox.drafts.forms import ReviewForm
-from mailbox.models import Draft
+from mailbox.models import Draft, Person
 from mailbox.requests import PersonRequest
 from mailbox.texts.message_text import rendered_beginning
 
 from .draft_form import assignee_context, form, heading_context, unseen_messages
+
+# Why a draft that was reviewed is not sent, or not asked approval for.
+REFUSALS: Final = (
+    ApprovalNeeded,
+    DraftChanged,
+    DraftGone,
+    DraftIncomplete,
+    DraftOnItsWay,
+    send_order.AnsweredMeanwhile,
+    send_order.NotConfirmed,
+    send_order.NotLater,
+)
 
 
 @login_required
@@ -46,27 +60,9 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         return review_page(request, row)
     try:
         at = ReviewForm(request.POST).time_to_send()
-        send_order.order(row.pk, _reviewed(request), request.user, at=at)
-    except send_order.NotLater:
-        error = _("Välj en tid minst en kvart och högst 60 dagar fram.")
-        return review_page(request, row, errors={"later": error}, status=422)
-    except DraftIncomplete as incomplete:
-        return form(request, row, errors=incomplete.errors, status=422)
-    except DraftTakenOver:
-        row.refresh_from_db()
-        return form(request, row, status=409)
-    except DraftChanged:
-        row.refresh_from_db()
-        return review_page(request, row, has_changed=True, status=409)
-    except send_order.AnsweredMeanwhile:
-        return review_page(request, row, status=409)
-    except send_order.NotConfirmed:
-        error = _("Bekräfta att uppgifterna ska till mottagaren.")
-        return review_page(request, row, errors={"confirmed": error}, status=422)
-    except DraftOnItsWay:
-        return redirect("draft", row.pk)
-    except DraftGone:
-        return redirect_missing_draft(request, draft_id)
+        send_order.order(row.pk, reviewed_in(request), request.user, at=at)
+    except REFUSALS as refusal:
+        return refused(request, row, refusal)
     presence.stop_writing(request.user, presence.activity_of_draft(row))
     if request.htmx and row.answers is not None:
         return _sent_in_thread(request, row)
@@ -77,6 +73,39 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
         if send_order.sent_from(row.pk).exists():
             messages.success(request, _("Meddelandet skickas."))
     return redirect("draft", row.pk)
+
+
+def refused(request: PersonRequest, row: Draft, refusal: Exception) -> HttpResponse:
+    """The page that says why a reviewed draft is not sent: one of `REFUSALS`."""
+    match refusal:
+        case send_order.NotLater():
+            return review_page(request, row, errors={"later": wrong_time()}, status=422)
+        case DraftIncomplete():
+            return form(request, row, errors=refusal.errors, status=422)
+        case DraftTakenOver():
+            row.refresh_from_db()
+            return form(request, row, status=409)
+        case DraftChanged():
+            row.refresh_from_db()
+            return review_page(request, row, has_changed=True, status=409)
+        case send_order.NotConfirmed():
+            return review_page(request, row, errors={"confirmed": not_confirmed()}, status=422)
+        case DraftOnItsWay():
+            return redirect("draft", row.pk)
+        case DraftGone():
+            return redirect_missing_draft(request, row.pk)
+    # Somebody has answered meanwhile, or approval is demanded now: the page shows which.
+    return review_page(request, row, status=409)
+
+
+def wrong_time() -> str:
+    """That the later time is no time at which something can be sent."""
+    return _("Välj en tid minst en kvart och högst 60 dagar fram.")
+
+
+def not_confirmed() -> str:
+    """That new recipients of a confidential message have not been confirmed."""
+    return _("Bekräfta att uppgifterna ska till mottagaren.")
 
 
 def _sent_in_thread(request: PersonRequest, row: Draft) -> HttpResponse:
@@ -118,7 +147,7 @@ def undo(request: PersonRequest, draft_id: int) -> HttpResponse:
     """Take back what is about to be sent."""
     get_object_or_404(access.drafts_to_work_on(request.user), pk=draft_id)
     try:
-        send_order.undo(draft_id)
+        send_order.undo(draft_id, request.user)
     except send_order.TooLateToUndo:
         messages.error(request, _("Det gick inte att ångra: meddelandet hann skickas."))
     else:
@@ -168,7 +197,8 @@ def redirect_missing_draft(request: PersonRequest, draft_id: int) -> HttpRespons
     return redirect(url)
 
 
-def _reviewed(request: PersonRequest) -> send_order.Reviewed:
+def reviewed_in(request: PersonRequest) -> send_order.Reviewed:
+    """What the page from which a draft is sent has shown."""
     form = ReviewForm(request.POST)
     form.full_clean()
     shown = form.cleaned_data
@@ -200,12 +230,24 @@ def review_page(
     has_changed: bool = False,
     status: int = 200,
 ) -> HttpResponse:
-    person = request.user
+    """The whole message as it would be sent in the person's name, and the buttons."""
+    context = review_context(request, row, sender=request.user) | {
+        "needs_approval": access.needs_approval(row, request.user),
+        "errors": errors or {},
+        "has_changed": has_changed,
+    }
+    in_thread = request.htmx and row.answers_id is not None
+    template = "drafts/_composer_review.html" if in_thread else "drafts/check.html"
+    return render(request, template, context, status=status)
+
+
+def review_context(request: PersonRequest, row: Draft, *, sender: Person) -> dict[str, Any]:
+    """The whole message as it would be sent in the sender's name. The access log notes who is shown it."""
     unseen = unseen_messages(request, row)
     attachments = list(row.attachments.all())
     access_log.record_draft_opened(request.user, row)
     rendered, is_text_cut = rendered_beginning(row.text)
-    context = {
+    return {
         "draft": row,
         "mailbox": row.mailbox,
         "organisation": recipients.organisation_name(row.mailbox),
@@ -224,12 +266,7 @@ def review_page(
         "newest": unseen[-1].pk if unseen else "",
         "seconds": send_order.undo_seconds(row.mailbox),
         "later": _later(request),
-        "errors": errors or {},
-        "has_changed": has_changed,
-        "person": person,
+        "person": sender,
         **heading_context(row),
-        **assignee_context(row, person),
+        **assignee_context(row, request.user),
     }
-    in_thread = request.htmx and row.answers_id is not None
-    template = "drafts/_composer_review.html" if in_thread else "drafts/check.html"
-    return render(request, template, context, status=status)

@@ -1,0 +1,1 @@
+"""Asking for approval of a draft, and answering: the pages and what they do."""
