@@ -67,6 +67,11 @@ class Sidebar:
     saved: Sequence[SidebarLink]
     mailboxes: Sequence[SidebarMailbox]
 
+    @property
+    def has_work(self) -> bool:
+        """Whether the person does more than read in any mailbox."""
+        return any(box.is_worked_in for box in self.mailboxes)
+
 
 def sidebar_of(
     person: Person,
@@ -139,7 +144,7 @@ def _counts_of(person: Person) -> QuerySet[Person, Any]:
         "mine": counted(mine),
         "mentioned": counted(mentions),
         "due": counted(mine.filter(due_on__lte=timezone.localdate())),
-        "failed": counted(inbox.not_delivered(person)),
+        "failed": counted(worklist.not_delivered(person)),
         "urgent": counted(worklist.urgent(person)),
     }
     return Person.objects.filter(pk=person.pk).annotate(**counts).values_list(*_COUNTED)
