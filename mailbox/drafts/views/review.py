@@ -15,7 +15,7 @@ from mailbox import access, access_log
 from mailbox.conversations import presence
 from mailbox.drafts import canned_texts, draft_lock, message_builder, message_check, recipients, send_order
 from mailbox.drafts.composer import DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay, DraftTakenOver
-from mailbox.drafts.forms import ReviewForm
+from mailbox.drafts.forms import NotChosen, ReviewForm
 from mailbox.models import Draft
 from mailbox.requests import PersonRequest
 from mailbox.texts.message_text import rendered_beginning
@@ -47,6 +47,9 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
     try:
         at = ReviewForm(request.POST).time_to_send()
         send_order.order(row.pk, _reviewed(request), request.user, at=at)
+    except NotChosen:
+        error = _("Inget är skickat. Välj Skicka eller Skicka då.")
+        return review_page(request, row, errors={"later": error}, status=422)
     except send_order.NotLater:
         error = _("Välj en tid minst en kvart och högst 60 dagar fram.")
         return review_page(request, row, errors={"later": error}, status=422)
