@@ -287,6 +287,22 @@ def test_a_list_that_is_scrolled_is_not_moved(at_work, mailbox, people):
     expect(page.locator(f"#row-{new.pk}")).to_be_visible()
 
 
+def test_what_waits_on_the_start_page_is_not_moved_under_a_hand(at_work, mailbox, people):
+    page = at_work.page
+    page.goto(f"{at_work.url}/")
+    link = page.locator(".waiting a").first
+    before = link.bounding_box()
+    new = fill_one(mailbox, "Kom inte fram till Region Uppsala")
+    Conversation.objects.filter(pk=new.pk).update(is_not_delivered=True)
+    link.hover()
+    with page.expect_response(f"{at_work.url}/"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('mailbox-changed'))")
+    assert link.bounding_box() == before
+    # The hand rests: what is urgent comes, above it.
+    expect(page.get_by_role("link", name=new.subject).first).to_be_visible()
+    assert link.inner_text() == new.subject
+
+
 def fill_one(mailbox, subject: str) -> Conversation:
     at = timezone.now()
     row = Conversation.objects.create(

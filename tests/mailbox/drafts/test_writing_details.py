@@ -53,9 +53,7 @@ def test_the_mailbox_s_signature_keeps_its_lines_in_the_message(mailbox, karin):
     assert sent.documents.get().texts == [f"Hej\n\n{markdown.with_hard_breaks(SIGNATURE)}"]
 
 
-def test_what_a_function_says_of_itself_in_the_address_book_keeps_its_lines(
-    mailbox, function, karin, client
-):
+def test_what_a_function_says_of_itself_in_the_address_book_keeps_its_lines(mailbox, function, karin, client):
     function.description = "Ansökningar\nFrågor"
     function.save()
     log_in(client, karin)
