@@ -92,9 +92,11 @@ def with_notes(rows: QuerySet[Mention]) -> QuerySet[Mention]:
     return rows.select_related("note__conversation__mailbox", "note__written_by")
 
 
-def mark_seen(conversation: Conversation, person: Person) -> None:
-    """Record that the person has seen the conversation's notes."""
+def mark_seen(conversation: Conversation, person: Person, *, newest: int | None = None) -> None:
+    """Record that the person has seen the conversation's notes, or those up to the `newest` of them."""
     rows = Mention.objects.filter(note__conversation=conversation, person=person, seen_at=None)
+    if newest is not None:
+        rows = rows.filter(note__lte=newest)
     if rows.update(seen_at=timezone.now()):
         # Their other pages show how many mentions are unseen.
         events.announce_to(person.pk)

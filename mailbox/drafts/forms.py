@@ -119,6 +119,10 @@ class DraftForm(forms.Form):
         }
 
 
+class NotChosen(Exception):
+    """Enter was pressed in a field, which sends nothing."""
+
+
 class ReviewForm(forms.Form):
     """What the sender of a draft has been shown of it."""
 
@@ -126,13 +130,16 @@ class ReviewForm(forms.Form):
     attachments = TypedField()
     seen = LenientKeyField()
     confirmed = forms.BooleanField(required=False)
-    # `later` sends it at that time, in Sweden's time; everything else at once.
+    # `later` sends it at that time, in Sweden's time; `enter` sends nothing; everything else at once.
     action = forms.CharField(required=False, max_length=20)
     later = forms.DateTimeField(required=False, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
     def time_to_send(self) -> datetime | None:
-        """The later time that was chosen; None for at once. Raises `NotLater` where it is no time."""
+        """The later time that was chosen; None for at once. Raises `NotLater` where it is no time, and
+        `NotChosen`."""
         self.full_clean()
+        if self.cleaned_data.get("action") == "enter":
+            raise NotChosen
         if self.cleaned_data.get("action") != "later":
             return None
         at: datetime | None = self.cleaned_data.get("later")

@@ -159,7 +159,7 @@ class SavedViewActionForm(forms.Form):
 
 
 class SeenForm(AddressForm):
-    """The newest message and the newest note that have been in view."""
+    """The newest message and the newest note, each of them if it has been in view."""
 
     message = KeyField(required=False)
     note = KeyField(required=False)

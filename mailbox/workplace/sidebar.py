@@ -69,6 +69,11 @@ class Sidebar:
     mailboxes: Sequence[SidebarMailbox]
     observes: bool = False
 
+    @property
+    def has_work(self) -> bool:
+        """Whether the person does more than read in any mailbox."""
+        return any(box.is_worked_in for box in self.mailboxes)
+
 
 def sidebar_of(
     person: Person,
@@ -142,7 +147,7 @@ def _counts_of(person: Person) -> QuerySet[Person, Any]:
         "mine": counted(mine),
         "mentioned": counted(mentions),
         "due": counted(mine.filter(due_on__lte=timezone.localdate())),
-        "failed": counted(inbox.not_delivered(person)),
+        "failed": counted(worklist.not_delivered(person)),
         "urgent": counted(worklist.urgent(person)),
         "to_approve": counted(access.approval_requests_to_answer(person)),
         "returned": counted(shown.returned_to(person)),

@@ -164,7 +164,8 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
             request, row, page_of_list=context["list_page"], count=context["counts"].get(asked.view)
         )
     if not is_background and _SCRIPTS_COOKIE not in request.COOKIES:
-        _mark_seen(row, request.user)
+        inbox.mark_seen(row, request.user)
+        notes.mark_seen(row, request.user)
     access_log.record_opened(request.user, row, is_by_itself=is_background)
     template = "workplace/_reading.html" if is_part else "workplace/conversation.html"
     return render(request, template, context)
@@ -173,13 +174,15 @@ def conversation(request: PersonRequest, conversation_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def seen(request: PersonRequest, conversation_id: int) -> HttpResponse:
-    """The page's script tells that the newest message has been in view while the page had focus."""
+    """The page's script tells that the newest message or note has been in view while the page had focus."""
     row = get_object_or_404(access.conversations_of(request.user), pk=conversation_id)
     shown = SeenForm(request.POST).understood()
     newest = row.messages.order_by("-pk").values_list("pk", flat=True).first()
     # What has come since that page was made has not been seen.
     if newest is not None and shown["message"] == newest:
-        _mark_seen(row, request.user)
+        inbox.mark_seen(row, request.user)
+    if shown["note"] is not None:
+        notes.mark_seen(row, request.user, newest=shown["note"])
     return HttpResponse(status=204)
 
 
@@ -320,11 +323,6 @@ def _notices(request: PersonRequest) -> dict[str, Any]:
         "has_notices": bool(request.htmx) and is_asked_for,
         "undo_offer": reading.undo_offer(request.user) if is_asked_for else None,
     }
-
-
-def _mark_seen(row: Conversation, person: Person) -> None:
-    inbox.mark_seen(row, person)
-    notes.mark_seen(row, person)
 
 
 def _is_live(request: PersonRequest) -> bool:

@@ -97,14 +97,25 @@ def waiting_for(person: Person) -> Waiting:
 
 def urgent(person: Person) -> QuerySet[Conversation]:
     """What has a time limit that ends today or has been missed, and is the person's or nobody's."""
-    rows = access.conversations_of(person).filter(inbox.is_urgent())
-    return rows.filter(Q(assignee_id=person.pk) | Q(assignee=None))
+    return access.conversations_of(person).filter(inbox.is_urgent(), _is_for(person))
+
+
+def not_delivered(person: Person) -> QuerySet[Conversation]:
+    """What did not reach its recipient, and is the person's or nobody's."""
+    return inbox.not_delivered(person).filter(_is_for(person))
+
+
+def _is_for(person: Person) -> Q:
+    """Conversations that the person is assigned, or nobody in a mailbox where the person works.
+
+    Those of other assignees are left to them, and readers are told of nothing that they cannot handle.
+    """
+    of_nobody = Q(assignee=None, mailbox__in=access.mailboxes_to_work_in(person))
+    return Q(assignee_id=person.pk) | of_nobody
 
 
 def _not_delivered(person: Person) -> QuerySet[Conversation]:
-    # Conversations of other assignees are left to them.
-    rows = inbox.not_delivered(person).filter(Q(assignee_id=person.pk) | Q(assignee=None))
-    return rows.order_by("-last_activity_at", "-pk")
+    return not_delivered(person).order_by("-last_activity_at", "-pk")
 
 
 def _offers(person: Person) -> QuerySet[Reassignment]:
@@ -147,12 +158,12 @@ def _drafts(person: Person) -> QuerySet[Draft]:
 
 
 def _unassigned(person: Person) -> QuerySet[FunctionMailbox, Any]:
-    """Keys of the oldest unassigned conversations of each mailbox, by mailbox."""
+    """Keys of the oldest unassigned conversations of each mailbox where the person works, by mailbox."""
     rows = access.conversations_of(person).filter(
         mailbox=OuterRef("pk"), state=Conversation.State.OPEN, is_waiting=False, assignee=None
     )
     oldest = rows.order_by("last_activity_at", "pk").values("pk")[:_OLDEST]
-    boxes = access.mailboxes_of(person).order_by("name", "pk")
+    boxes = access.mailboxes_to_work_in(person).order_by("name", "pk")
     return boxes.annotate(oldest=inbox.EachKey(oldest)).values("oldest")
 
 

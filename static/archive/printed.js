@@ -1,14 +1,9 @@
 /* The print button of a conversation, and the access log's entry when it is printed by any means. */
 (() => {
   "use strict";
-  const show = () => {
-    for (const button of document.querySelectorAll("[data-print]")) button.hidden = false;
-  };
   addEventListener("click", (event) => {
     if (event.target.closest?.("[data-print]")) print();
   });
-  addEventListener("DOMContentLoaded", show);
-  addEventListener("htmx:afterSettle", show);
   addEventListener("beforeprint", () => {
     // The conversation that is open now.
     const form = document.querySelector("[data-printed]");
@@ -16,5 +11,4 @@
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value };
     fetch(form.dataset.printed, { method: "POST", headers, credentials: "same-origin", keepalive: true });
   });
-  show();
 })();

@@ -63,6 +63,19 @@
   ["pointerup", "pointercancel", "keyup"].forEach((name) => addEventListener(name, letGo, true));
   addEventListener("blur", letGo);
 
+  // What waits is not moved under a pointer that moves among it: somebody is about to click.
+  const HAND_MS = 3000;
+  let movedAt = 0;
+  let later = null;
+  addEventListener(
+    "pointermove",
+    () => {
+      movedAt = Date.now();
+    },
+    { capture: true, passive: true },
+  );
+  const isUnderHand = (area) => Date.now() - movedAt < HAND_MS && area.querySelector(".waiting:hover");
+
   // A list whose rows are looked at is not moved: rows that are there change in place, others wait until asked for.
   const isHeld = (rows) => {
     const pane = rows.closest(".list-pane");
@@ -91,6 +104,11 @@
     event.detail.shouldSwap = false;
     if (isPressed && isByItself) {
       isHeldBack = true;
+      return;
+    }
+    if (isByItself && isUnderHand(area)) {
+      clearTimeout(later);
+      later = setTimeout(refresh, HAND_MS);
       return;
     }
     const state = memory(area);

@@ -235,8 +235,15 @@
   document.addEventListener("draft-shown", (event) => start(event.detail));
 
   // Ctrl+Enter goes on: from the form to the review, from the review to sending.
+  // In the time at which it is to be sent, Enter is the button beside it.
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.repeat) return;
+    if (event.key !== "Enter" || event.repeat) return;
+    if (event.target.matches("#later")) {
+      event.preventDefault();
+      event.target.form.querySelector('[name=action][value="later"]').click();
+      return;
+    }
+    if (!(event.ctrlKey || event.metaKey)) return;
     const sends = document.querySelector("[data-sends]");
     const form = event.target.closest("form.draft");
     const reviews = (form || document).querySelector("[data-reviews]");

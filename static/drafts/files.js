@@ -85,17 +85,20 @@
   const hasFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
   ["dragenter", "dragover"].forEach((name) =>
     document.addEventListener(name, (event) => {
-      if (!hasFiles(event) || !here()) return;
+      if (!hasFiles(event)) return;
       event.preventDefault();
-      here().area.classList.add("is-over");
+      // Where nothing takes files, a note that is being written is not lost either.
+      if (here()) here().area.classList.add("is-over");
+      else event.dataTransfer.dropEffect = "none";
     }),
   );
   document.addEventListener("dragleave", (event) => {
     if (here() && !event.relatedTarget) here().area.classList.remove("is-over");
   });
   document.addEventListener("drop", (event) => {
-    if (!hasFiles(event) || !here()) return;
+    if (!hasFiles(event)) return;
     event.preventDefault();
+    if (!here()) return;
     const { area, sendAll } = here();
     area.classList.remove("is-over");
     const details = area.closest("details");

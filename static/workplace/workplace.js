@@ -116,34 +116,37 @@
 
   // --- Seen ----------------------------------------------------------------------------------------------------
   let observer = null;
-  let inView = "";
+  // The newest message and the newest note of a conversation, each once it has been in view.
+  let inView = { of: "", message: "", note: "" };
   const told = new Set();
   const tell = () => {
     const conversation = shown();
-    if (!conversation || !inView || document.visibilityState !== "visible" || !document.hasFocus()) return;
-    const mark = `${conversation.dataset.conversation}/${conversation.dataset.newest}/${conversation.dataset.note}`;
-    if (inView !== mark || told.has(mark)) return;
+    if (!conversation || document.visibilityState !== "visible" || !document.hasFocus()) return;
+    const { of, message, note } = inView;
+    const mark = `${of}/${message}/${note}`;
+    if (of !== conversation.dataset.conversation || !(message || note) || told.has(mark)) return;
     told.add(mark);
-    const { newest, note, seen } = conversation.dataset;
     const headers = { "X-CSRFToken": JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"] };
-    fetch(seen, { method: "POST", headers, body: new URLSearchParams({ message: newest, note }) }).then(fetchList);
+    const body = new URLSearchParams({ message, note });
+    fetch(conversation.dataset.seen, { method: "POST", headers, body }).then(fetchList);
   };
   const watchSeen = () => {
     const conversation = shown();
     observer?.disconnect();
-    inView = "";
+    inView = { of: "", message: "", note: "" };
     if (!conversation) return;
-    const newest = document.getElementById(`message-${conversation.dataset.newest}`);
-    const target = newest?.querySelector(".text, summary") || newest;
-    if (!target) return;
-    const { conversation: key, newest: message, note } = conversation.dataset;
+    const { conversation: of, newest, note } = conversation.dataset;
+    const message = document.getElementById(`message-${newest}`);
+    const watched = new Map([
+      [message?.querySelector(".text, summary") || message, { message: newest }],
+      [document.getElementById(`anteckning-${note}`), { note }],
+    ]);
+    watched.delete(null);
     observer = new IntersectionObserver((entries) => {
-      if (entries.some((entry) => entry.isIntersecting)) {
-        inView = `${key}/${message}/${note}`;
-        tell();
-      }
+      for (const entry of entries) if (entry.isIntersecting) inView = { ...inView, of, ...watched.get(entry.target) };
+      tell();
     });
-    observer.observe(target);
+    for (const element of watched.keys()) observer.observe(element);
   };
   addEventListener("focus", tell);
   document.addEventListener("visibilitychange", tell);
@@ -182,8 +185,6 @@
       }
       last = box;
       countChosen();
-    } else if (box.closest?.("[data-print]")) {
-      print();
     } else {
       for (const open of document.querySelectorAll("details.drop-down[open]"))
         if (!open.contains(box)) open.open = false;

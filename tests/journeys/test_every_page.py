@@ -1,15 +1,14 @@
-"""Every page that answers a GET, seen by every role: light and dark, wide and 320 px, by keyboard, in
-English."""
+"""Every page of a node that answers a GET, seen by every role in every look; by keyboard, and in English."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import get_resolver, reverse
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.journeys.browser import Caseworker, start_message
+from tests.journeys.looks import faults_of
 from tests.nodes import NodeUnderTest, eventually
 from tests.safety.test_reach import ELSEWHERE_TESTED, TABLE, patterns
 
@@ -23,16 +22,6 @@ ROLES = {
     "Eva Holm": "administrator",
     "Nils Granberg": "auditor",
 }
-# Targets of 24 px are a rule of WCAG 2.2, which axe leaves off unless it is asked for.
-_WITH_TARGETS = {"rules": {"target-size": {"enabled": True}}, "resultTypes": ["violations"]}
-
-
-def problems_of(page: Page) -> list[tuple[str, list[str]]]:
-    results = Axe().run(page, options=_WITH_TARGETS)
-    return [
-        (violation["id"], [node["html"][:160] for node in violation["nodes"]])
-        for violation in results.response["violations"]
-    ]
 
 
 def with_scripts(route: Route) -> None:
@@ -58,16 +47,6 @@ def arrived(two_nodes, subject: str) -> str:
 def one(habo: NodeUnderTest, statement: str, *parameters: object) -> object:
     rows = habo.query(statement, *parameters)
     return rows[0][0] if rows else None
-
-
-# What of a page stands beyond its right edge, and is not scrolled in a region of its own.
-_BEYOND_THE_EDGE = """
-    [...document.querySelectorAll("body *")]
-        .filter((element) => !element.parentElement.closest(".wide"))
-        .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth)
-        .map((element) => element.outerHTML.slice(0, 100))
-        .slice(0, 5)
-"""
 
 
 def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
@@ -167,19 +146,8 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         seen.add(route)
         if "sandbox" in head.headers.get("content-security-policy", ""):
             page.route(person.url + path, with_scripts)
-        page.emulate_media(color_scheme="light")
-        # So high that no row of a list stands half under the list's foot: axe takes the rest for its size.
-        page.set_viewport_size({"width": 1200, "height": 3000})
         page.goto(person.url + path)
-        if found := problems_of(page):
-            wrong[f"{route}, light"] = found
-        page.emulate_media(color_scheme="dark")
-        page.set_viewport_size({"width": 320, "height": 640})
-        if found := problems_of(page):
-            wrong[f"{route}, dark and small"] = found
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > 320:
-            wrong[f"{route}, small"] = f"{width} px wide: {page.evaluate(_BEYOND_THE_EDGE)}"
+        wrong |= {f"{route}, {look}": what for look, what in faults_of(page).items()}
     assert wrong == {}
     expected = {
         "Karin Svensson": {

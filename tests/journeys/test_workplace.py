@@ -11,8 +11,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
 from addressbook import models as book
-from mailbox.conversations import labels, undo
+from mailbox.conversations import labels, notes, undo
 from mailbox.models import (
+    AccessLogEntry,
     Attachment,
     Conversation,
     Document,
@@ -241,9 +242,34 @@ def test_seen_is_what_a_page_with_focus_has_had_in_view(at_work, mailbox, people
     for headers in ({"HX-Request": "true", "X-Background": "1"}, {"HX-Request": "true"}):
         assert page.request.get(f"{at_work.url}/konversation/{row.pk}/", headers=headers).ok
     assert not ReadMark.objects.exists()
+    icon = page.locator('link[rel="icon"]')
+    expect(page).to_have_title(re.compile(rf"^\({COUNT}\) "))
+    expect(icon).to_have_attribute("href", re.compile("mark-unread"))
     with page.expect_response(re.compile("/sedd$")):
         page.locator(".conversations .subject a").first.click()
     assert ReadMark.objects.filter(conversation=row).count() == 1
+    # A tab in the background tells how many are left, by its title.
+    expect(page).to_have_title(re.compile(rf"^\({COUNT - 1}\) Begäran om"))
+    Conversation.objects.update(state="done")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('mailbox-changed'))")
+    expect(page).to_have_title(re.compile("^Begäran om"))
+    expect(icon).to_have_attribute("href", re.compile(r"mark(\.\w+)?\.svg"))
+
+
+def test_a_note_below_what_is_in_view_is_not_seen_before_it_is_scrolled_to(at_work, mailbox, people):
+    karin, ahmed = people
+    page = at_work.page
+    row = Conversation.objects.order_by("-last_activity_at").first()
+    Document.objects.filter(message__conversation=row).delete()
+    Document.objects.create(message=row.messages.get(), position=1, texts=["Ett stycke.\n\n" * 60])
+    notes.write(row.pk, ahmed, "@Karin Svensson, ring")
+    with page.expect_response(re.compile("/sedd$")):
+        page.locator(".conversations .subject a").first.click()
+    assert ReadMark.objects.filter(conversation=row, person=karin).exists()
+    assert notes.mentions_of(karin).count() == 1
+    with page.expect_response(re.compile("/sedd$")):
+        page.locator(".note").scroll_into_view_if_needed()
+    assert not notes.mentions_of(karin).exists()
 
 
 def test_a_list_that_is_scrolled_is_not_moved(at_work, mailbox, people):
@@ -259,6 +285,22 @@ def test_a_list_that_is_scrolled_is_not_moved(at_work, mailbox, people):
     expect(link).to_be_focused()
     page.locator("#news").click()
     expect(page.locator(f"#row-{new.pk}")).to_be_visible()
+
+
+def test_what_waits_on_the_start_page_is_not_moved_under_a_hand(at_work, mailbox, people):
+    page = at_work.page
+    page.goto(f"{at_work.url}/")
+    link = page.locator(".waiting a").first
+    before = link.bounding_box()
+    new = fill_one(mailbox, "Kom inte fram till Region Uppsala")
+    Conversation.objects.filter(pk=new.pk).update(is_not_delivered=True)
+    link.hover()
+    with page.expect_response(f"{at_work.url}/"):
+        page.evaluate("document.body.dispatchEvent(new CustomEvent('mailbox-changed'))")
+    assert link.bounding_box() == before
+    # The hand rests: what is urgent comes, above it.
+    expect(page.get_by_role("link", name=new.subject).first).to_be_visible()
+    assert link.inner_text() == new.subject
 
 
 def fill_one(mailbox, subject: str) -> Conversation:
@@ -278,11 +320,29 @@ def fill_one(mailbox, subject: str) -> Conversation:
 
 def test_printing_shows_what_was_written_and_nothing_to_press(at_work, mailbox):
     page = at_work.page
+    page.emulate_media(media="print")
+    rows = page.locator(".conversations > li")
+    assert rows.nth(4).is_visible(), "of a list its rows"
+    assert page.locator("button:visible, input:visible, .button:visible").count() == 0
+    page.emulate_media(media="screen")
     page.locator(".conversations .subject a").first.click()
     expect(page.locator(".message .text").first).to_be_visible()
     page.emulate_media(media="print")
     assert page.locator(".message .text").first.is_visible()
-    assert page.locator("button:visible, form:visible, .button:visible").count() == 0
+    assert not rows.first.is_visible()
+    assert page.locator("button:visible, input:visible, .button:visible").count() == 0
+
+
+def test_the_print_button_prints_once_and_is_logged_once(at_work):
+    page = at_work.page
+    page.evaluate("window.prints = 0")
+    page.evaluate("window.print = () => { window.prints += 1; dispatchEvent(new Event('beforeprint')); }")
+    open_first(page)
+    page.locator(".reading-tools").get_by_label("Mer").click()
+    with page.expect_response(re.compile("/utskriven$")):
+        page.get_by_role("button", name="Skriv ut").click()
+    assert page.evaluate("window.prints") == 1
+    assert AccessLogEntry.objects.filter(what="conversation-printed").count() == 1
 
 
 def open_first(page) -> None:
@@ -312,6 +372,30 @@ def test_a_conversation_is_prioritised_by_key_and_by_pointer_and_undone(at_work)
     page.keyboard.press("!")
     expect(sign).to_be_visible()
     at_work.check_accessibility()
+
+
+def test_of_two_who_assign_themselves_one_is_told_that_the_other_was_first(
+    at_work, browser, live_server, people
+):
+    ahmed = Colleague(browser, live_server.url, people[1])
+    page = at_work.page
+    open_first(page)
+    ahmed.page.goto(page.url)
+    # Both pages offer it: neither has heard of the other.
+    expect(ahmed.page.locator("#assign")).to_have_text("Tilldela mig")
+    ahmed.page.keyboard.press("t")
+    expect(ahmed.page.locator(".reading-facts")).to_contain_text("Tilldelad dig")
+    page.keyboard.press("t")
+    notice = page.locator("#notices .toast.error")
+    expect(notice).to_contain_text("Någon annan har hunnit tilldelas konversationen. Ingenting har ändrats.")
+    expect(page.locator(".reading-facts")).to_contain_text("Tilldelad Ahmed Lindqvist")
+    # It is taken over only from whom the page names.
+    page.keyboard.press("t")
+    expect(page.locator(".reading-facts")).to_contain_text("Tilldelad dig")
+    ahmed.page.locator("#assign").click()
+    expect(ahmed.page.locator("#notices .toast.error")).to_contain_text("inte tilldelad dig längre")
+    expect(ahmed.page.locator(".reading-facts")).to_contain_text("Tilldelad Karin Svensson")
+    ahmed.close()
 
 
 def test_a_reminder_is_set_by_one_press_in_a_conversation_and_for_several(at_work):
@@ -416,6 +500,38 @@ def test_names_after_an_at_sign_are_completed_by_keyboard(at_work, mailbox):
     page.keyboard.press("Backspace")
     page.get_by_role("button", name="Spara anteckningen").click()
     expect(page.locator(".note")).to_contain_text("@Ahmed Lindqvist")
+
+
+def test_enter_in_the_time_of_sending_later_sends_it_then_and_not_now(at_work):
+    page = at_work.page
+    open_first(page)
+    page.keyboard.press("r")
+    expect(page.get_by_label("Meddelande", exact=True)).to_be_focused()
+    page.keyboard.type("Ni får svar i morgon.")
+    page.keyboard.press("Control+Enter")
+    review = page.get_by_role("group", name="Granska och skicka")
+    expect(review).to_be_visible()
+    review.get_by_text("Skicka senare").click()
+    page.get_by_label("Skickas", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#composer")).to_contain_text("Meddelandet skickas")
+    assert Draft.objects.get().send_at > timezone.now() + timedelta(hours=1)
+
+
+def test_a_file_that_is_dropped_while_a_note_is_written_takes_nothing_away(at_work):
+    page = at_work.page
+    open_first(page)
+    page.keyboard.press("n")
+    page.keyboard.type("Ring i dag")
+    prevented = page.evaluate("""() => {
+        const data = new DataTransfer();
+        data.items.add(new File(["%PDF-1.7"], "tappad.pdf", {type: "application/pdf"}));
+        const drop = (name) => new DragEvent(name, {dataTransfer: data, bubbles: true, cancelable: true});
+        const heading = document.querySelector("#reading h1");
+        return [heading.dispatchEvent(drop("dragover")), heading.dispatchEvent(drop("drop"))];
+    }""")
+    assert prevented == [False, False], "the browser opens nothing in place of the page"
+    expect(page.get_by_label("Anteckning", exact=True)).to_have_value("Ring i dag")
 
 
 def _overlaps(one, other) -> bool:

@@ -319,6 +319,10 @@ class World:
 @pytest.fixture
 def world(settings, tmp_path) -> World:
     settings.MEDIA_ROOT = tmp_path
+    return a_world()
+
+
+def a_world() -> World:
     Organisation.objects.create(participant_id=HABO, name="Håbo kommun")
     Organisation.objects.create(participant_id=ELSEWHERE, name="Någon annan")
     mailbox = FunctionMailbox.objects.create(participant_id=HABO, address="funktion-b", name="Mottagning")

@@ -17,7 +17,7 @@ from mailbox.approval.rule import ApprovalNeeded
 from mailbox.conversations import presence
 from mailbox.drafts import canned_texts, draft_lock, message_builder, message_check, recipients, send_order
 from mailbox.drafts.composer import DraftChanged, DraftGone, DraftIncomplete, DraftOnItsWay, DraftTakenOver
-from mailbox.drafts.forms import ReviewForm
+from mailbox.drafts.forms import NotChosen, ReviewForm
 from mailbox.models import Draft, Person
 from mailbox.requests import PersonRequest
 from mailbox.texts.message_text import rendered_beginning
@@ -31,6 +31,7 @@ REFUSALS: Final = (
     DraftGone,
     DraftIncomplete,
     DraftOnItsWay,
+    NotChosen,
     send_order.AnsweredMeanwhile,
     send_order.NotConfirmed,
     send_order.NotLater,
@@ -78,6 +79,8 @@ def check(request: PersonRequest, draft_id: int) -> HttpResponse:
 def refused(request: PersonRequest, row: Draft, refusal: Exception) -> HttpResponse:
     """The page that says why a reviewed draft is not sent: one of `REFUSALS`."""
     match refusal:
+        case NotChosen():
+            return review_page(request, row, errors={"later": not_chosen()}, status=422)
         case send_order.NotLater():
             return review_page(request, row, errors={"later": wrong_time()}, status=422)
         case DraftIncomplete():
@@ -101,6 +104,11 @@ def refused(request: PersonRequest, row: Draft, refusal: Exception) -> HttpRespo
 def wrong_time() -> str:
     """That the later time is no time at which something can be sent."""
     return _("Välj en tid minst en kvart och högst 60 dagar fram.")
+
+
+def not_chosen() -> str:
+    """That Enter in a field of the review sends nothing."""
+    return _("Inget är skickat. Välj hur det ska skickas med en av knapparna.")
 
 
 def not_confirmed() -> str:

@@ -8,9 +8,11 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from mailbox.administration import mailboxes
 from mailbox.conversations import assignment, reminders, state_changes, undo
+from mailbox.conversations.addresses import conversation_url, list_url
 from mailbox.models import Assignment, Conversation, ConversationEvent, Membership, OrganisationRole
 from mailbox.workplace import inbox, list_order
 from mailbox.workplace.inbox import View
@@ -202,6 +204,26 @@ def test_buttons_do_what_they_say_and_offer_to_undo_it(mailbox, client):
     page = client.post(act, {"action": "remind", "day": "2020-01-01"}, follow=True)
     assert "välj en dag som kommer" in page.content.decode()
     assert client.post(act, {"action": "anything"}).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["finish", "throw-away"])
+def test_done_and_trash_lead_on_in_the_list_in_which_they_were_pressed(mailbox, client, action):
+    log_in(client, a_member("Karin", mailbox))
+    first, middle, _last = (arrives(mailbox).conversation for _ in range(3))
+    asked = "view=ingens&order=aldst"
+    opened = client.get(conversation_url(first.pk, asked))
+    back = list_url(mailbox.pk, opened.context["list_address"])
+    assert f'<a href="{escape(back)}" data-key="u">' in opened.content.decode()
+    place = opened.context["position"]
+    form = {"action": action, "list": asked, "next": place.next_key, "next_list": place.next_list}
+    following = client.post(reverse("act", args=[first.pk]), form).headers["Location"]
+    assert following == conversation_url(middle.pk, place.next_list)
+    assert client.get(following).context["asked"].view is View.UNASSIGNED
+    # Where nothing follows, the list itself: its view, order and page.
+    form = {"action": action, "list": f"{asked}&page=2"}
+    assert client.post(reverse("act", args=[middle.pk]), form).headers["Location"] == list_url(
+        mailbox.pk, form["list"]
+    )
 
 
 def test_filters_narrow_a_view_and_a_reference_stands_in_no_address(mailbox, client):

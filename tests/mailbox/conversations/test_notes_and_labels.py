@@ -28,6 +28,7 @@ from mailbox.models import (
 )
 from mailbox.notifications import notices
 from mailbox.search import Filters, find
+from mailbox.workplace import inbox
 from tests.mailbox.build import a_member, arrives, log_in, send_now
 from tests.mailbox.conftest import HERE
 from transport.message_service.models import OutgoingMessage
@@ -76,6 +77,37 @@ def test_a_note_is_for_its_mentioned_until_they_have_looked(mailbox, client):
     assert [mention.person for mention in notes.mentions_of(eva)] == [eva], "her own to look at"
     Membership.objects.filter(person=eva).delete()
     assert not notes.mentions_of(eva).exists(), "who sees the mailbox no more is told nothing of it"
+
+
+def test_a_page_with_scripts_tells_which_message_and_which_note_have_been_seen(mailbox, client):
+    karin, ahmed = (a_member(name, mailbox) for name in ("Karin", "Ahmed"))
+    message = arrives(mailbox)
+    conversation = message.conversation
+    first, _ = notes.write(conversation.pk, karin, "@Ahmed, ett")
+    log_in(client, ahmed)
+    client.cookies["sdkportal-scripts"] = "1"
+    client.get(reverse("conversation", args=[conversation.pk]))
+    # Written after his page was made, which tells what it shows.
+    second, _ = notes.write(conversation.pk, karin, "@Ahmed, två")
+    seen = reverse("seen", args=[conversation.pk])
+
+    def unseen() -> set[int]:
+        return {mention.note_id for mention in notes.mentions_of(ahmed)}
+
+    def is_new() -> bool:
+        return inbox.page_of(mailbox, ahmed).rows[0].is_unread
+
+    client.post(seen, {"message": message.pk, "note": ""})
+    assert (is_new(), unseen()) == (False, {first.pk, second.pk}), "the notes have not been in view"
+    client.post(seen, {"message": message.pk, "note": first.pk})
+    assert unseen() == {second.pk}
+    later = arrives(mailbox, conversation=str(conversation.conversation_id))
+    client.post(seen, {"message": message.pk, "note": first.pk})
+    assert (is_new(), unseen()) == (True, {second.pk}), "what came since is not seen"
+    client.post(seen, {"message": "", "note": second.pk})
+    assert (is_new(), unseen()) == (True, set())
+    client.post(seen, {"message": later.pk, "note": "9" * 30})
+    assert not is_new()
 
 
 def test_a_note_is_taken_away_by_who_wrote_it_and_the_history_says_so(mailbox, client):

@@ -29,6 +29,7 @@ from mailbox.search import find, index
 from mailbox.workplace.inbox import View
 from tests.mailbox.build import a_member, arrives, log_in
 from tests.mailbox.conftest import HERE
+from tests.pages import in_one_line
 
 pytestmark = pytest.mark.django_db
 SAID = {"done": "Ringt vårdcentralen", "remains": "Svara före mötet"}
@@ -369,6 +370,18 @@ def test_pages_offer_show_and_answer_a_hand_over(mailbox, school, client):
     assert "Övertagen av Ulla för Elevhälsan" in page
     assert as_now(conversation) == ("Elevhälsan", "Ulla", "open")
     assert client.post(answer, {"answer": "yes"}).status_code == 404
+
+
+def test_an_offer_to_a_colleague_has_its_subject_and_leads_to_its_conversation(mailbox, client):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    conversation = held_by(mailbox, karin)
+    reassignment.offer(conversation.pk, karin, to=ahmed, done="Ringt", remains="Svara")
+    log_in(client, ahmed)
+    page = client.get(reverse("start")).content.decode()
+    offered = page[page.index("Överlämnas till dig") :].partition("</ul>")[0]
+    assert f'<a href="{reverse("conversation", args=[conversation.pk])}">{conversation.subject}</a' in (
+        in_one_line(offered)
+    )
 
 
 def test_after_an_offer_the_next_conversation_of_the_same_list_follows(mailbox, client):

@@ -1,5 +1,6 @@
 """A message that is sent at a time that its sender has chosen: seen until then, undone, and held back."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -60,6 +61,41 @@ def test_a_time_that_is_none_or_out_of_reach_is_told_and_nothing_is_ordered(mail
         assert answer.status_code == 422
         assert "Välj en tid minst en kvart och högst 60 dagar fram." in answer.content.decode()
     assert Draft.objects.get().send_at is None
+
+
+def buttons_of(page: str, form: str) -> list[str]:
+    """The submit buttons of a form as a browser orders them: those outside it that belong to it as well."""
+    begins = page.index(f'<form id="{form}"')
+    ends = page.index("</form>", begins)
+    return [
+        found[0]
+        for found in re.finditer(r"<button[^>]*>", page)
+        if f'form="{form}"' in found[0] or begins < found.start() < ends
+    ]
+
+
+def test_enter_in_a_field_of_the_review_sends_nothing(mailbox, function, client):
+    person = a_member("Karin", mailbox)
+    draft = ready(mailbox, function, person)
+    log_in(client, person)
+    url = reverse("check", args=[draft.pk])
+    assert 'value="enter"' in buttons_of(client.get(url).content.decode(), "send")[0]
+    answer = client.post(url, form_of(draft, action="enter", later=at(days=2), confirmed="on"))
+    assert answer.status_code == 422
+    page = in_one_line(answer.content.decode())
+    assert "Inget är skickat. Välj hur det ska skickas med en av knapparna." in page
+    assert 'class="send-later" open' in page
+    assert Draft.objects.get().send_at is None
+
+
+def test_enter_in_a_field_of_a_draft_is_not_the_button_that_says_what_came_was_read(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    draft = an_answer(arrives(mailbox), karin)
+    arrives(mailbox, conversation=str(draft.answers.conversation.conversation_id))
+    log_in(client, karin)
+    buttons = buttons_of(client.get(reverse("draft", args=[draft.pk])).content.decode(), "draft")
+    assert 'value="enter"' in buttons[0]
+    assert any('value="seen:' in button for button in buttons)
 
 
 def test_it_stands_among_the_drafts_and_in_its_conversation_and_in_no_notice(mailbox, client):

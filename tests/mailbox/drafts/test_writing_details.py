@@ -53,6 +53,14 @@ def test_the_mailbox_s_signature_keeps_its_lines_in_the_message(mailbox, karin):
     assert sent.documents.get().texts == [f"Hej\n\n{markdown.with_hard_breaks(SIGNATURE)}"]
 
 
+def test_what_a_function_says_of_itself_in_the_address_book_keeps_its_lines(mailbox, function, karin, client):
+    function.description = "Ansökningar\nFrågor"
+    function.save()
+    log_in(client, karin)
+    page = reverse("addressbook:organisation", args=[function.organisation_id])
+    assert "Ansökningar<br>Frågor" in client.get(page).content.decode()
+
+
 def answered(mailbox, person, message: Message) -> Conversation:
     draft = composer.begin_answer(message, person, is_own=True)
     content = Content({"subject": "Sv", "text": "Svar"})

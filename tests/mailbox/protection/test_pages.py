@@ -67,12 +67,13 @@ def test_a_manager_opens_it_with_a_reason_and_an_explanation(mailbox, karin, eva
         assert refused.status_code == 422, given
         assert text in refused.content.decode()
     assert not ProtectedOpening.objects.exists()
-    answer = client.post(url, {"reason": "urgent", "explanation": "Karin är sjuk"}, follow=True)
+    explanation = "Karin är sjuk\r\noch barnet väntar"
+    answer = client.post(url, {"reason": "urgent", "explanation": explanation}, follow=True)
     assert "Kallelse" in answer.content.decode()
     assert "Skäl: Den kan inte vänta" in answer.content.decode()
     assert client.get(url).status_code == 404
     log_in(client, karin)
-    assert "Karin är sjuk" in page_of(client, "protection", row.pk)
+    assert "Karin är sjuk<br>och barnet väntar" in page_of(client, "protection", row.pk)
 
 
 @pytest.mark.parametrize("named", ["\0", "²", "-1", "9" * 30, "1.5"])

@@ -1,5 +1,6 @@
 """The start page says what waits for a person; a conversation says who has done what."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mailbox.conversations import assignment, history, notes, reassignment, reminders, state_changes, undo
-from mailbox.models import Conversation, ConversationEvent, Membership, UnattendedAlarm
+from mailbox.drafts import composer, send_order
+from mailbox.models import Conversation, ConversationEvent, Draft, Membership, UnattendedAlarm
 from mailbox.workplace import inbox, list_order, worklist
 from mailbox.workplace.inbox import Filters, Status, View
-from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.build import a_member, arrives, log_in, send_now
+from transport.message_service.models import OutgoingMessage
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +37,68 @@ def test_who_has_nothing_waiting_is_told_what_to_do(mailbox, client):
     assert "Ingenting väntar på dig just nu. Öppna en brevlåda" in page
     log_in(client, a_member("Ulla"))
     assert "Be en administratör" in start(client)
+
+
+def test_who_only_reads_is_not_told_to_take_anything(mailbox, client):
+    reader = a_member("Rut", mailbox)
+    Membership.objects.filter(person=reader).update(role=Membership.Role.READER)
+    not_delivered = arrives(mailbox).conversation
+    Conversation.objects.update(is_not_delivered=True, limit_at=timezone.now())
+    found = worklist.waiting_for(reader)
+    assert (found.not_delivered, found.urgent, found.unassigned) == ([], [], [])
+    log_in(client, reader)
+    page = start(client)
+    assert "Ingenting väntar på dig just nu." in page
+    assert "ta hand om" not in page
+    assert "Väntar längst utan handläggare" not in page
+    log_in(client, a_member("Karin", mailbox))
+    page = start(client)
+    assert [text for text in ("Kom inte fram", "Bråttom", "Väntar längst") if text not in page] == []
+    assert not_delivered.subject in page
+
+
+def test_what_did_not_reach_its_recipient_is_first_on_the_start_page_and_nowhere_called_sent(mailbox, client):
+    karin, ahmed = a_member("Karin", mailbox), a_member("Ahmed", mailbox)
+    draft = composer.begin_answer(arrives(mailbox), karin)
+    conversation = send_now(
+        draft.pk, draft.version, composer.Content({"subject": "Sv", "text": "Hej"}), karin
+    )
+    failed = "MESSAGE_EXCHANGE_ERROR"
+    OutgoingMessage.objects.update(state=failed, cause="unreachable", due_at=None)
+    conversation.messages.filter(direction="out").update(delivery_state=failed)
+    state_changes.update_not_delivered([conversation.pk])
+    # What is overdue comes after it.
+    held_by(mailbox, karin, due_on=timezone.localdate() - timedelta(days=1))
+    log_in(client, karin)
+    page = start(client)
+    assert "Ingenting väntar på dig" not in page
+    assert re.findall(r"<h3[^>]*>([^<]*)<", page)[0] == "Kom inte fram"
+    assert page.index(reverse("conversation", args=[conversation.pk])) < page.index("Tilldelade dig")
+    shown = client.get(reverse("conversation", args=[conversation.pk])).content.decode()
+    heading = shown[shown.index('class="message sent') :].partition("</summary>")[0]
+    assert "Skickat" not in heading
+    assert 'class="bad"' in heading
+    # It is hers: the count beside the link says what the link leads to, for a colleague as well.
+    for person, count in ((karin, 1), (ahmed, 0)):
+        log_in(client, person)
+        response = client.get(reverse("start"))
+        link = response.context["sidebar"].waiting[0]
+        assert (link.name, link.count) == ("Kom inte fram", count)
+        assert len(response.context["waiting"].not_delivered) == count
+
+
+def test_a_draft_that_could_not_be_sent_says_so_on_the_start_page(mailbox, client):
+    karin = a_member("Karin", mailbox)
+    draft = composer.begin_answer(arrives(mailbox), karin)
+    draft = composer.save(draft.pk, draft.version, composer.Content({"text": "Hej"}), karin)
+    log_in(client, karin)
+    assert "Skickades inte" not in start(client)
+    Draft.objects.update(trouble=send_order.NOT_A_MEMBER)
+    assert "Skickades inte" in start(client)
+    Draft.objects.update(trouble=send_order.WAITING, send_at=timezone.now() + timedelta(minutes=1))
+    page = start(client)
+    assert "Skickades inte" not in page
+    assert re.search(r'<span class="badge bad">\s*Väntar', page)
 
 
 def test_what_one_has_in_hand_comes_by_the_day_it_is_due(mailbox, client):
