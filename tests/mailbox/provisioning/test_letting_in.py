@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from mailbox import access, events
 from mailbox.administration import four_eyes, mailboxes
+from mailbox.conversations import assignment
 from mailbox.models import (
     AccessLogEntry,
     DirectoryFailure,
@@ -26,7 +27,7 @@ from mailbox.models import (
     Person,
 )
 from mailbox.provisioning import memberships, tokens
-from tests.mailbox.administration.build import HERE, a_member, with_role
+from tests.mailbox.administration.build import HERE, a_member, a_message_in, with_role
 
 from .build import GROUP, PATCH, SUBJECT, THERE, USER, DirectoryService, a_token
 
@@ -363,3 +364,20 @@ def test_a_lock_leaves_the_conversations_of_somebody_who_left_unassigned(service
     Membership.objects.create(person=by_subject(), mailbox=mailbox)
     service.patch(f"Users/{user}", OFF)
     assert list(access.members_of(mailbox)) == [member]
+
+
+def test_a_group_gives_every_role_and_of_several_the_one_with_most_rights(service, mailbox):
+    user, eva = service.user(), with_role("administrator")
+    groups = {role: service.group(f"Som {role}", user) for role in ("observer", "writer", "reader")}
+    for role, group in groups.items():
+        memberships.make_mapping(eva, DirectoryGroup.objects.get(key=group), mailbox, role)
+    assert Membership.objects.get(mailbox=mailbox).role == "writer"
+    conversation = a_message_in(mailbox).conversation
+    assignment.assign(conversation.pk, by_subject())
+    for role in ("writer", "reader"):
+        service.ask("DELETE", f"Groups/{groups[role]}")
+    assert Membership.objects.get(mailbox=mailbox).role == "observer"
+    conversation.refresh_from_db()
+    assert conversation.assignee is None
+    assert not access.mailboxes_of(by_subject()).exists()
+    assert access.observed_by(by_subject()).get() == mailbox
