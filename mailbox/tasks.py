@@ -6,6 +6,8 @@ from . import access_log
 from .accounts import sessions
 from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
+from .automatic_answers import limits as automatic_answer_limits
+from .automatic_answers import sending as automatic_answers
 from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
 from .drafts import composer, send_order
@@ -76,8 +78,9 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    """Send the notifications that people have chosen, and those of people on duty and of protected
-    conversations."""
+    """Send the notifications that people have chosen, those of people on duty and of protected conversations,
+    and the alarm about automatic answers that are stopped."""
+    automatic_answer_limits.send_alarms()
     abandoned.notice_abandoned()
     notices.send_notices()
     duty.send_duty_notices()
@@ -93,6 +96,18 @@ def send_draft(draft_id: str) -> None:
 def send_due_drafts() -> None:
     """Send all drafts that are due, also those whose task was lost."""
     send_order.sweep()
+
+
+@shared_task
+def send_automatic_answers() -> None:
+    """Send the automatic answers that are due."""
+    automatic_answers.send_due()
+
+
+@shared_task
+def resume_automatic_answers() -> None:
+    """Wake a worker for automatic answers whose task was lost."""
+    automatic_answers.sweep()
 
 
 @shared_task

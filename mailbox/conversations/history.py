@@ -60,6 +60,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.READERS_CHANGED: lazy("%(who)s ändrade vilka som ser den: %(to)s"),
     What.PROTECTION_REMOVED: lazy("%(who)s tog bort skyddet"),
     What.OPENED_BY_MANAGER: lazy("%(who)s öppnade den som ansvarig för brevlådan. Skäl: %(to)s"),
+    What.ANSWERED_AUTOMATICALLY: lazy("Ett automatiskt svar skickades"),
 }
 # Why managers open protected conversations.
 OPENING_REASONS: Final[dict[str, str | Promise]] = {

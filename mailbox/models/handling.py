@@ -78,6 +78,7 @@ class ConversationEvent(models.Model):
         READERS_CHANGED = "readers"
         PROTECTION_REMOVED = "unprotected"
         OPENED_BY_MANAGER = "mgr-opened"
+        ANSWERED_AUTOMATICALLY = "auto-answer"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()
