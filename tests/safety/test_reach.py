@@ -185,6 +185,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-staffed-hours": ("get", ADMINISTRATORS | MANAGERS),
     "administration-mailbox-hours": ("get post", MANAGERS),
     "administration-default-hours": ("get post", ADMINISTRATOR),
+    "administration-automatic-answers": ("get post", ADMINISTRATORS),
+    "administration-automatic-answer": ("get post", MANAGERS),
     "administration-make-rule": ("post", ADMINISTRATOR),
     "administration-confirm-rule": ("post", ADMINISTRATOR),
     "administration-remove-rule": ("post", ADMINISTRATOR),

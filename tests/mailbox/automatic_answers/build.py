@@ -27,7 +27,7 @@ def answers_automatically(
     text: str = "Vi är åter på måndag.",
     **values: Any,
 ) -> AutomaticAnswerSetting:
-    """The mailbox answers outside its hours, which are none."""
+    """The mailbox answers outside its hours: nobody is ever there, without others; `[]` sets none."""
     if week is None or week:
         StaffedHours.objects.update_or_create(
             participant_id=mailbox.participant_id,
