@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from mailbox.automatic_answers import sending
@@ -67,7 +68,8 @@ def delivered(
 def arrives(**changes: Any) -> Message:
     """A message that has arrived; its automatic answer is not sent yet."""
     item = delivered(**changes)
-    deliver([item])
+    with transaction.atomic():
+        deliver([item])
     return Message.objects.get(message_id=item.message.header.message_id, direction=Message.Direction.IN)
 
 
