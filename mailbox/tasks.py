@@ -117,6 +117,12 @@ def work_on_case_delivery(delivery_id: str) -> None:
 
 
 @shared_task
+def fetch_sftp_receipts(case_system_id: str) -> None:
+    """Fetch the receipts of one case system from its SFTP server."""
+    polling.fetch_from_server(case_system_id)
+
+
+@shared_task
 def poll_case_systems() -> None:
     """Read the receipts of case systems, and resume due deliveries to them."""
     polling.poll()

@@ -188,6 +188,7 @@ CELERY_TASK_ROUTES = {
     "mailbox.tasks.send_notices": {"queue": "notices"},
     "mailbox.tasks.poll_case_systems": {"queue": "notices"},
     "mailbox.tasks.work_on_case_delivery": {"queue": "notices"},
+    "mailbox.tasks.fetch_sftp_receipts": {"queue": "notices"},
     "addressbook.tasks.synchronise": {"queue": "notices"},
     "transport.message_service.tasks.poll_certpub": {"queue": "notices"},
 }

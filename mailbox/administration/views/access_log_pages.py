@@ -145,6 +145,8 @@ ADMINISTRATIVE_CODES = {
     "case-system-created": _("Ett ärendesystem lades upp"),
     "case-system-changed": _("Ett ärendesystem ändrades"),
     "case-system-secrets-renewed": _("Ett ärendesystem fick ny hemlighet och token"),
+    "case-system-host-key-set": _("Ett ärendesystem fick en värdnyckel"),
+    "case-system-host-key-changed": _("Ett ärendesystems server visade en annan värdnyckel"),
     "case-system-confirmed": _("Inställningarna för ett ärendesystem bekräftades"),
     "case-system-disabled": _("Ett ärendesystem stängdes av"),
     "case-system-enabled": _("Ett ärendesystem slogs på igen"),

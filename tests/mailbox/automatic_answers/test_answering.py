@@ -1,6 +1,5 @@
 """What is answered automatically, what the answer says, and what it leaves as it was."""
 
-import uuid
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -106,7 +105,7 @@ def test_what_arrives_in_staffed_hours_is_not_answered(mailbox):
 
 def test_a_mailbox_without_the_setting_costs_one_query_and_one_with_it_no_query_per_message(mailbox):
     def queries(number: int) -> int:
-        batch = [delivered(sender_function=f"funktion-{uuid.uuid4()}") for _ in range(number)]
+        batch = [delivered() for _ in range(number)]
         with CaptureQueriesContext(connection) as found, unit_of_work.unit_of_work():
             deliver(batch)
         return len(found)
