@@ -6,6 +6,7 @@ agent or known hosts is used.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,9 @@ from transport.outgoing_http import AddressRefused, NoAnswer, tcp
 
 from .connector import CannotHandOver
 
+# What it tells of each session names addresses and users.
+asyncssh.set_log_level(logging.WARNING)
+asyncssh.set_sftp_log_level(logging.WARNING)
 LONGEST_ADDRESS: Final = 500
 _CONNECT_SECONDS: Final = 15.0
 _USUAL_PORT: Final = 22

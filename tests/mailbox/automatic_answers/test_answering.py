@@ -108,7 +108,8 @@ def test_a_mailbox_without_the_setting_costs_one_query_and_one_with_it_no_query_
         batch = [delivered() for _ in range(number)]
         with CaptureQueriesContext(connection) as found, unit_of_work.unit_of_work():
             deliver(batch)
-        return len(found)
+        # A data key that may still be rolled back is fetched each time.
+        return sum("at_rest_datakey" not in query["sql"] for query in found)
 
     queries(1)
     without = queries(1)

@@ -57,7 +57,7 @@ def by_sftp(mailbox, server, eva, settings):
         webhook_url="",
         sftp_address=f"sftp://sdk@127.0.0.1:{server.port}/sdk",
     )
-    server.allowed = made.sftp_public_key
+    server.allowed = sftp_session.fingerprint_of(made.sftp_public_key)
     CaseSystemMailbox.objects.create(case_system=made, mailbox=mailbox)
     systems.set_host_key(eva, made, sftp_session.fetch_host_key(made))
     CaseSystem.objects.update(is_confirmed=True)
@@ -310,7 +310,6 @@ def test_one_administrator_compares_the_host_key_and_another_confirms_it(client,
         "sftp://sdk@server/../x",
         "sftp://sdk@server/a//b",
         "sftp://sdk@server/a b",
-        "sftp://sdk@server/a\n",
         "sftp://sdk@ser ver/",
         "sftp://sdk@" + "x" * 600,
     ],
