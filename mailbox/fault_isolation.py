@@ -1,10 +1,10 @@
-"""Doing the same for several items, so that a failure for one does not stop the others."""
+"""Doing something that may fail, so that a failure does not stop the rest of the work."""
 
 import logging
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 
 logger = logging.getLogger(__name__)
 _Each = TypeVar("_Each")
@@ -25,3 +25,19 @@ def count_each(do: Callable[[_Each], int], items: Iterable[_Each]) -> int:
             if not connection.in_atomic_block and not connection.is_usable():
                 raise
     return count
+
+
+def succeeds(do: Callable[[], None], *, event: str, logger: logging.Logger) -> bool:
+    """Call `do` in a savepoint; returns whether it has succeeded. Without a database this raises.
+
+    A failure is logged as `event` with the error's type alone, since its text may have content.
+    """
+    try:
+        with transaction.atomic():
+            do()
+    except Exception as error:
+        if not connection.is_usable():
+            raise
+        logger.error(event, extra={"fields": {"error": type(error).__name__}})
+        return False
+    return True

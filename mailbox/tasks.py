@@ -6,6 +6,8 @@ from . import access_log
 from .accounts import sessions
 from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
+from .automatic_answers import limits as automatic_answer_limits
+from .automatic_answers import sending as automatic_answers
 from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
 from .drafts import composer, send_order
@@ -76,8 +78,9 @@ def delete_expired() -> None:
 
 @shared_task
 def send_notices() -> None:
-    """Send the notifications that people have chosen, and those of people on duty and of protected
-    conversations."""
+    """Send the notifications that people have chosen, those of people on duty and of protected conversations,
+    and the alarm about automatic answers that are stopped."""
+    automatic_answer_limits.send_alarms()
     abandoned.notice_abandoned()
     notices.send_notices()
     approvals.send_approval_notices()
@@ -97,9 +100,27 @@ def send_due_drafts() -> None:
 
 
 @shared_task
+def send_automatic_answers() -> None:
+    """Send the automatic answers that are due."""
+    automatic_answers.send_due()
+
+
+@shared_task
+def resume_automatic_answers() -> None:
+    """Wake a worker for automatic answers whose task was lost."""
+    automatic_answers.sweep()
+
+
+@shared_task
 def work_on_case_delivery(delivery_id: str) -> None:
     """Hand a conversation over to a case system, or remove the files of a delivery that has ended."""
     deliveries.work_on(delivery_id)
+
+
+@shared_task
+def fetch_sftp_receipts(case_system_id: str) -> None:
+    """Fetch the receipts of one case system from its SFTP server."""
+    polling.fetch_from_server(case_system_id)
 
 
 @shared_task

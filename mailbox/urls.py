@@ -28,5 +28,6 @@ urlpatterns = [
     path("logotyp/<int:identity_id>", identity.logo, name="organisation-logo"),
     path("administration/", include("mailbox.administration.urls")),
     path("administration/", include("mailbox.administration.staffed_hours.urls")),
+    path("administration/", include("mailbox.automatic_answers.urls")),
     path("administration/", include("mailbox.statistics.urls")),
 ]

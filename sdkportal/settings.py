@@ -188,6 +188,7 @@ CELERY_TASK_ROUTES = {
     "mailbox.tasks.send_notices": {"queue": "notices"},
     "mailbox.tasks.poll_case_systems": {"queue": "notices"},
     "mailbox.tasks.work_on_case_delivery": {"queue": "notices"},
+    "mailbox.tasks.fetch_sftp_receipts": {"queue": "notices"},
     "addressbook.tasks.synchronise": {"queue": "notices"},
     "transport.message_service.tasks.poll_certpub": {"queue": "notices"},
 }
@@ -208,6 +209,8 @@ CELERY_TIMEZONE = "UTC"
 SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
 # How long what is sent can be undone, unless a mailbox has chosen otherwise; 0 sends at once.
 SDK_UNDO_SEND_SECONDS = env.number("SDK_UNDO_SEND_SECONDS", 10)
+# So many automatic answers an organisation sends in an hour before all of them are stopped.
+SDK_AUTOMATIC_ANSWERS_PER_HOUR = env.number("SDK_AUTOMATIC_ANSWERS_PER_HOUR", 300)
 SDK_CERTIFICATE_SECONDS = env.number("SDK_CERTIFICATE_SECONDS", 3600)
 SDK_NOTICE_SECONDS = env.number("SDK_NOTICE_SECONDS", 60)
 SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)

@@ -54,7 +54,10 @@ class Unattended:
 def unhandled() -> QuerySet[Conversation]:
     """Open conversations in which the latest message is neither answered nor done."""
     answer = Message.objects.filter(
-        conversation=OuterRef("pk"), direction=Message.Direction.OUT, at__gt=OuterRef("last_arrived_at")
+        conversation=OuterRef("pk"),
+        direction=Message.Direction.OUT,
+        is_automatic=False,
+        at__gt=OuterRef("last_arrived_at"),
     )
     rows = Conversation.objects.filter(last_arrived_at__isnull=False, state=Conversation.State.OPEN)
     return rows.exclude(Exists(answer))

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
-from mailbox import access_log, events
+from mailbox import access_log, events, fault_isolation
 from mailbox.access import people_named_in
 from mailbox.conversations import assignment
 from mailbox.models import (
@@ -143,16 +143,7 @@ def _conversations_there(arrivals: Sequence[Arriving]) -> set[tuple[int, UUID]]:
 
 def _guarded(do: Callable[[], None]) -> bool:
     """Do something that may fail in a savepoint; whether it has succeeded. Without a database this raises."""
-    try:
-        with transaction.atomic():
-            do()
-    except Exception as error:
-        if not connection.is_usable():
-            raise
-        # Its type alone: what it says may have content.
-        logger.error("arrival_rules_failed", extra={"fields": {"error": type(error).__name__}})
-        return False
-    return True
+    return fault_isolation.succeeds(do, event="arrival_rules_failed", logger=logger)
 
 
 def _moves(effect: Effect) -> bool:

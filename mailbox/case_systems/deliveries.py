@@ -28,6 +28,7 @@ from . import packages
 from .connector import CannotHandOver, Connector
 from .directory import DirectoryConnector
 from .receipts import Receipt
+from .sftp import SftpConnector
 from .webhook import WebhookConnector
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ _LONGEST_PAUSE_SECONDS: Final = 6 * 3600
 _WHILE_INACTIVE: Final = timedelta(minutes=10)
 _CONNECTORS: Final[Mapping[str, Connector]] = {
     CaseSystem.Kind.DIRECTORY: DirectoryConnector(),
+    CaseSystem.Kind.SFTP: SftpConnector(),
     CaseSystem.Kind.WEBHOOK: WebhookConnector(),
 }
 _WORK_ON: Final = task_named("mailbox.tasks.work_on_case_delivery")

@@ -16,6 +16,7 @@ from mailbox.models import CaseSystem, CaseSystemMailbox
 from transport.message_api.api import webhooks
 
 from . import directory
+from .sftp_session import LONGEST_ADDRESS, AddressInvalid, parse_address
 
 Kind = CaseSystem.Kind
 _ADDRESS_REASONS: Final[dict[str, str | Promise]] = {
@@ -50,6 +51,26 @@ class _AddressField(LineField):
         return url
 
 
+class _SftpAddressField(LineField):
+    """The address of an SFTP server, to a host that may be connected to; may be empty."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=LONGEST_ADDRESS,
+            error_messages={"max_length": lazy("Adressen är för lång.")},
+        )
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value)).removesuffix("/")
+        if text:
+            try:
+                parse_address(text)
+            except AddressInvalid:
+                raise ValidationError(_("Skriv adressen så här: sftp://användare@server/katalog.")) from None
+        return text
+
+
 class NewCaseSystemForm(forms.Form):
     """A case system that is added; its kind and folder stay."""
 
@@ -71,10 +92,20 @@ class NewCaseSystemForm(forms.Form):
         error_messages={"max_length": lazy("Namnet är för långt.")},
     )
     address = _AddressField()
+    sftp_address = _SftpAddressField()
 
     def clean(self) -> dict[str, Any]:
-        """What the chosen kind needs; of the other kind nothing is kept."""
+        """What the chosen kind needs; of the other kinds nothing is kept."""
         given = super().clean() or self.cleaned_data
+        if given.get("kind") == Kind.SFTP:
+            given["address"] = given["folder"] = ""
+            self.errors.pop("address", None)
+            self.errors.pop("folder", None)
+            if not given.get("sftp_address") and "sftp_address" not in self.errors:
+                self.add_error("sftp_address", _("Skriv serverns adress."))
+            return given
+        given["sftp_address"] = ""
+        self.errors.pop("sftp_address", None)
         if given.get("kind") == Kind.DIRECTORY:
             given["address"] = ""
             self.errors.pop("address", None)
@@ -110,6 +141,12 @@ class ConfirmForm(forms.Form):
             return parse_datetime(self.cleaned_data.get("changed_at", ""))
         except ValueError:
             return None
+
+
+class HostKeyForm(forms.Form):
+    """The key of an SFTP server that an administrator has compared; empty fetches the one that it shows."""
+
+    host_key = LineField(required=False, max_length=4_000)
 
 
 class EnableForm(forms.Form):

@@ -31,6 +31,8 @@ CAUSES: Final[Mapping[str, str | Promise]] = {
     Cause.PACKAGE: lazy("Paketet kunde inte göras."),
     Cause.DIRECTORY: lazy("Det gick inte att skriva i ärendesystemets katalog."),
     Cause.ADDRESS: lazy("Adressen är inte tillåten."),
+    Cause.HOST_KEY: lazy("Serverns värdnyckel är inte den som har godtagits. Inget skickas dit."),
+    Cause.LOGIN: lazy("Servern släpper inte in oss med vår nyckel."),
     Cause.NO_ANSWER: lazy("Ärendesystemet svarar inte."),
     Cause.REFUSED_NOTICE: lazy("Ärendesystemet tog inte emot underrättelsen."),
     Cause.REFUSED: lazy("Ärendesystemet avvisade den."),
@@ -166,6 +168,8 @@ def place_of(system: CaseSystem) -> str:
         if not settings.SDK_CASE_SYSTEM_DIRECTORY:
             return _("ingen katalog är angiven för installationen")
         return str(directory.path_of(system))
+    if system.kind == CaseSystem.Kind.SFTP:
+        return system.sftp_address
     return system.webhook_url or _("hämtar själv")
 
 

@@ -18,6 +18,7 @@ from mailbox.models import CaseSystem, CaseSystemMailbox, FunctionMailbox, Perso
 from transport.message_api.api import webhooks
 
 from . import deliveries
+from .sftp_session import fingerprint_of, new_key_pair
 
 _TOKEN_BYTES = 32
 DeliversAt = CaseSystemMailbox.DeliversAt
@@ -44,9 +45,20 @@ class Secrets:
 
 
 def create(
-    actor: Person, participant_id: str, *, name: str, kind: str, folder: str, webhook_url: str
+    actor: Person,
+    participant_id: str,
+    *,
+    name: str,
+    kind: str,
+    folder: str,
+    webhook_url: str,
+    sftp_address: str = "",
 ) -> CaseSystem:
-    """Add a case system, which no mailbox may use yet. Raises `NameTaken`."""
+    """Add a case system, which no mailbox may use yet; one with an SFTP server gets a key of ours.
+
+    Raises `NameTaken`.
+    """
+    private_key, public_key = new_key_pair() if kind == CaseSystem.Kind.SFTP else ("", "")
     try:
         with transaction.atomic():
             made = CaseSystem.objects.create(
@@ -55,10 +67,14 @@ def create(
                 kind=kind,
                 folder=folder,
                 webhook_url=webhook_url,
+                sftp_address=sftp_address,
+                sftp_private_key=private_key,
+                sftp_public_key=public_key,
                 changed_by=actor,
                 changed_at=timezone.now(),
             )
-            _record(actor, "case-system-created", made, kind=kind, folder=folder, address=webhook_url)
+            address = sftp_address or webhook_url
+            _record(actor, "case-system-created", made, kind=kind, folder=folder, address=address)
     except IntegrityError:
         raise NameTaken from None
     return made
@@ -103,6 +119,18 @@ def renew_secrets(actor: Person, system: CaseSystem) -> Secrets:
         row.save()
         _record(actor, "case-system-secrets-renewed", row)
     return made
+
+
+def set_host_key(actor: Person, system: CaseSystem, host_key: str) -> None:
+    """Set the key of the case system's SFTP server, which the actor has compared; another administrator
+    confirms it. Raises `AddressInvalid` where it is no key."""
+    fingerprint = fingerprint_of(host_key)
+    with transaction.atomic():
+        row = _locked(system)
+        row.sftp_host_key, row.host_key_changed_at = host_key, None
+        _set_unconfirmed(row, actor)
+        row.save()
+        _record(actor, "case-system-host-key-set", row, fingerprint=fingerprint)
 
 
 def confirm(actor: Person, system: CaseSystem, changed_at: datetime | None) -> None:

@@ -26,6 +26,16 @@ urlpatterns = [
         name="administration-case-system-secrets",
     ),
     path(
+        "administration/arendesystem/<int:sftp_system_id>/vardnyckel",
+        administration.set_host_key,
+        name="administration-case-system-host-key",
+    ),
+    path(
+        "administration/arendesystem/<int:sftp_system_id>/prova",
+        administration.try_out,
+        name="administration-case-system-try",
+    ),
+    path(
         "administration/arendesystem/<int:case_system_id>/bekrafta",
         administration.confirm,
         name="administration-case-system-confirm",

@@ -65,6 +65,7 @@ _WORDS: Final[dict[str, str | Promise]] = {
     What.APPROVAL_RETURNED: lazy("%(who)s gav tillbaka ett meddelande utan att godkänna det"),
     What.APPROVAL_WITHDRAWN: lazy("%(who)s tog tillbaka sin begäran om godkännande"),
     What.APPROVAL_ENDED: lazy("Begäran om godkännande av ett meddelande upphörde"),
+    What.ANSWERED_AUTOMATICALLY: lazy("Ett automatiskt svar skickades"),
 }
 # Why managers open protected conversations.
 OPENING_REASONS: Final[dict[str, str | Promise]] = {

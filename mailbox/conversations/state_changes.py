@@ -79,7 +79,9 @@ def update_not_delivered(conversation_ids: Collection[int]) -> None:
     rows = Conversation.objects.filter(pk__in=set(conversation_ids)).order_by("pk")
     # Locked first: the next statement sees what others have committed until then.
     keys = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
-    latest = Message.objects.filter(conversation=OuterRef("pk"), direction=Message.Direction.OUT)
+    latest = Message.objects.filter(
+        conversation=OuterRef("pk"), direction=Message.Direction.OUT, is_automatic=False
+    )
     is_concern = Case(When(NOT_DELIVERED, then=True), default=False)
     latest = latest.order_by("-at", "-pk").annotate(is_concern=is_concern)
     Conversation.objects.filter(pk__in=keys).update(

@@ -11,6 +11,8 @@ from mailbox import events
 from mailbox.arrival_rules import application as arrival_rules
 from mailbox.arrival_rules.decision import ArrivalFacts
 from mailbox.attachments import uploads
+from mailbox.automatic_answers import decision as automatic_answer_decision
+from mailbox.automatic_answers import ordering as automatic_answers
 from mailbox.conversations import assignment, state_changes
 from mailbox.models import (
     Attachment,
@@ -24,7 +26,7 @@ from mailbox.models import (
 from mailbox.search import index
 from mailbox.staffed_hours import time_limits
 from transport import unit_of_work
-from transport.message_service.api import Attention, Delivered, File, MessageDocument, Party
+from transport.message_service.api import Attention, Delivered, File, Header, MessageDocument, Party
 from transport.message_service.api import Message as IncomingContent
 from transport.names import as_one_line, contained, is_name
 
@@ -54,6 +56,7 @@ def deliver(delivered: Sequence[Delivered]) -> None:
             _count_in(arrival.conversation, arrival.message, has_files=arrival.message.pk in with_files)
         arrival_rules.apply(arrivals)
         time_limits.start([(arrival.conversation, arrival.message.at) for arrival in arrivals])
+    automatic_answers.order_all(arrivals)
     index.add_all([arrival.message for arrival in arrivals])
     for arrival in arrivals:
         events.announce(arrival.mailbox.pk)
@@ -73,6 +76,10 @@ class _Arrival:
     @property
     def content(self) -> IncomingContent:
         return self.delivered.message
+
+    @property
+    def header(self) -> Header:
+        return self.content.header
 
     @property
     def conversation_key(self) -> tuple[int, UUID]:
@@ -121,6 +128,7 @@ class _Arrival:
             ref_to_message_id=UUID(header.ref_to_message_id) if header.ref_to_message_id else None,
             subject=shown_name(header.label)[:_LONGEST],
             is_confidential=header.is_confidential,
+            is_automatic=automatic_answer_decision.is_marked(header),
             at=self.delivered.arrived_at,
             for_address=header.recipient.function_address if self.delivered.stands_in else "",
             **self.counterpart,

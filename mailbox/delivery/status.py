@@ -56,8 +56,9 @@ def _update(participant: str, message_ids: Sequence[UUID]) -> None:
 def _act_on(message: Message) -> None:
     """Members have to act on a message that has not arrived, or perhaps not: it does not wait for an
     answer."""
-    if message.delivery_state == CANCELLED:
-        # `resend.cancel` brings the conversation back, in the same transaction.
+    if message.is_automatic or message.delivery_state == CANCELLED:
+        # `resend.cancel` brings the conversation back, in the same transaction; nobody waits for what was
+        # sent automatically.
         return
     if _has_failed(message):
         state_changes.bring_back(message.conversation_id, ConversationEvent.What.UNDELIVERED)

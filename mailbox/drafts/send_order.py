@@ -21,7 +21,15 @@ from mailbox.access import Viewer
 from mailbox.approval import ending
 from mailbox.approval.rule import ApprovalNeeded
 from mailbox.conversations import assignment
-from mailbox.models import Conversation, Draft, FunctionMailbox, Mailing, Message, WritingChoices
+from mailbox.models import (
+    AUTOMATIC_ANSWER,
+    Conversation,
+    Draft,
+    FunctionMailbox,
+    Mailing,
+    Message,
+    WritingChoices,
+)
 from mailbox.models import Person as Writer
 from mailbox.models.draft import LONGEST_UNDO
 from transport import jobs
@@ -93,7 +101,7 @@ def unseen_messages(draft: Draft) -> QuerySet[Message]:
     if draft.answers is None or draft.seen_message is None:
         return Message.objects.none()
     return Message.objects.filter(
-        conversation=draft.answers.conversation_id, pk__gt=draft.seen_message
+        ~AUTOMATIC_ANSWER, conversation=draft.answers.conversation_id, pk__gt=draft.seen_message
     ).order_by("pk")
 
 
@@ -336,6 +344,7 @@ def _has_written_to(draft: Draft, recipient: Recipient) -> bool:
         seen,
         conversation__mailbox=draft.mailbox_id,
         direction=Message.Direction.OUT,
+        is_automatic=False,
         counterpart_participant=recipient.participant,
         counterpart_address=recipient.address,
     ).exists()

@@ -2,8 +2,10 @@
 
 from .access_log import AccessLogEntry, AccessLogHead
 from .arrival_rule import ArrivalNotice, ArrivalRule, ArrivalRuleList, ArrivalTurn
+from .automatic_answers import AutomaticAnswer, AutomaticAnswerGuard, AutomaticAnswerSetting
 from .case_systems import CaseDelivery, CaseSystem, CaseSystemMailbox
 from .conversation import (
+    AUTOMATIC_ANSWER,
     FAILED,
     NOT_DELIVERED,
     Attachment,
@@ -54,6 +56,7 @@ from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
 __all__ = [
+    "AUTOMATIC_ANSWER",
     "FAILED",
     "NOT_DELIVERED",
     "AccessLogEntry",
@@ -67,6 +70,9 @@ __all__ = [
     "ArrivalTurn",
     "Assignment",
     "Attachment",
+    "AutomaticAnswer",
+    "AutomaticAnswerGuard",
+    "AutomaticAnswerSetting",
     "CannedText",
     "CaseDelivery",
     "CaseSystem",

@@ -261,6 +261,11 @@ class Message(models.Model):
         db_default="",
         help_text="the function address that it was for, where another function stood in for it",
     )
+    is_automatic = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="an automatic answer: ours, or what its sender has marked as one",
+    )
     draft_number = models.BigIntegerField(
         null=True, blank=True, help_text="the draft that it was: whoever has that page open is shown this"
     )
@@ -288,6 +293,9 @@ class Message(models.Model):
             ),
         ]
 
+
+# The condition of our own automatic answers, which are no work of anybody's.
+AUTOMATIC_ANSWER: Final = models.Q(direction=Message.Direction.OUT, is_automatic=True)
 
 _OF_DOCUMENT: Final[Any] = {
     "organisation": "message.conversation.mailbox.participant_id",

@@ -83,6 +83,7 @@ class ConversationEvent(models.Model):
         APPROVAL_RETURNED = "appr-back"
         APPROVAL_WITHDRAWN = "appr-undone"
         APPROVAL_ENDED = "appr-ended"
+        ANSWERED_AUTOMATICALLY = "auto-answer"
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="events")
     at = models.DateTimeField()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from mailbox import access_log
 from mailbox.conversations import assignment, case_deliveries
 from mailbox.models import (
+    AUTOMATIC_ANSWER,
     CaseDelivery,
     Conversation,
     ConversationEvent,
@@ -243,6 +244,6 @@ def _state_of(row: Conversation) -> str:
     state = Conversation.RegistrationState
     covered = RegisteredMessage.objects.filter(message__conversation=row, is_current=True)
     kinds = list(covered.values_list("registration__kind", flat=True))
-    if len(kinds) < row.messages.count():
+    if row.messages.exclude(AUTOMATIC_ANSWER).exclude(pk__in=covered.values("message")).exists():
         return state.PENDING if kinds or row.mailbox.registration_mode else state.NONE
     return state.REGISTERED if Kind.CASE in kinds else state.MINOR

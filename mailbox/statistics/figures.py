@@ -10,7 +10,14 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
-from mailbox.models import FunctionMailbox, Message, RegisteredMessage, Registration, TimeLimit
+from mailbox.models import (
+    AUTOMATIC_ANSWER,
+    FunctionMailbox,
+    Message,
+    RegisteredMessage,
+    Registration,
+    TimeLimit,
+)
 from mailbox.staffed_hours import calendars
 from mailbox.staffed_hours.calendar import Calendar, WorkingTime
 
@@ -26,7 +33,7 @@ _ARRIVED: Final = """
     WHERE a.conversation_id = c.id AND (a.ended_at IS NULL OR a.ended_at > m.at)
   ) AS assigned_at, (
     SELECT min(o.at) FROM mailbox_message o
-    WHERE o.conversation_id = c.id AND o.direction = 'out' AND o.at > m.at
+    WHERE o.conversation_id = c.id AND o.direction = 'out' AND NOT o.is_automatic AND o.at > m.at
   ) AS answered_at, (
     SELECT min(e.at) FROM mailbox_conversationevent e
     WHERE e.conversation_id = c.id AND e.what = 'done' AND e.undone_at IS NULL AND e.at > m.at
@@ -123,6 +130,7 @@ def statistics(mailboxes: QuerySet[FunctionMailbox], since: datetime, until: dat
     boxes = list(mailboxes.order_by("name", "pk"))
     keys = [box.pk for box in boxes]
     messages = Message.objects.filter(conversation__mailbox__in=keys, at__gte=since, at__lt=until).order_by()
+    messages = messages.exclude(AUTOMATIC_ANSWER)
     by_mailbox = messages.values("conversation__mailbox").annotate(**_COUNTS)
     counted: dict[int, dict[str, Any]] = {row["conversation__mailbox"]: dict(row) for row in by_mailbox}
     found_calendars = calendars.calendars_of(boxes)
@@ -168,6 +176,7 @@ def _registered(keys: list[int], since: datetime, until: datetime) -> dict[tuple
     """How many messages of the period are registered now, by mailbox and kind."""
     rows = RegisteredMessage.objects.filter(
         is_current=True,
+        message__in=Message.objects.exclude(AUTOMATIC_ANSWER),
         message__conversation__mailbox__in=keys,
         message__at__gte=since,
         message__at__lt=until,

@@ -16,6 +16,7 @@ from mailbox import access
 from mailbox.access import Viewer, conversations_of, mailboxes_of
 from mailbox.drafts.composer import written_drafts
 from mailbox.models import (
+    AUTOMATIC_ANSWER,
     CaseSystemMailbox,
     Conversation,
     Draft,
@@ -299,7 +300,9 @@ def not_delivered(person: Viewer) -> QuerySet[Conversation]:
 
 
 def _latest_message() -> QuerySet[Message]:
-    return Message.objects.filter(conversation=OuterRef("pk")).order_by("-at", "-pk")
+    """The latest message that lists show: no automatic answer of ours."""
+    rows = Message.objects.filter(conversation=OuterRef("pk")).exclude(AUTOMATIC_ANSWER)
+    return rows.order_by("-at", "-pk")
 
 
 def mark_seen(conversation: Conversation, person: Viewer) -> None:

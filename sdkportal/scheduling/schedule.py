@@ -69,6 +69,12 @@ _ENTRIES: Final = (
     ),
     _Entry("message client: end expired memberships", "mailbox.tasks.end_memberships", Interval.SWEEP, 12),
     _Entry("message client: send due drafts", "mailbox.tasks.send_due_drafts", Interval.SWEEP, 1),
+    _Entry(
+        "message client: resume automatic answers",
+        "mailbox.tasks.resume_automatic_answers",
+        Interval.SWEEP,
+        1,
+    ),
     _Entry("message client: send due reminders", "mailbox.tasks.send_due_reminders", Interval.SWEEP, 12),
     _Entry(
         "message client: compute time limits anew after changes of hours",

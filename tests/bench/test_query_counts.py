@@ -194,6 +194,7 @@ PAGES = {
     "difference": "/administration/funktioner/skillnad",
     "retention": "/administration/gallring/",
     "case deliveries": "/brevlada/{mailbox}/overlamningar",
+    "automatic answers": "/administration/bemanning/automatiska-svar/",
     "case systems": "/administration/arendesystem",
     "statistics": "/administration/statistik",
     "operations check": "/administration/drift/",

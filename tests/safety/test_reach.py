@@ -153,6 +153,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-case-systems": ("get post", ADMINISTRATORS),
     "administration-case-system": ("get post", ADMINISTRATOR),
     "administration-case-system-secrets": ("post", ADMINISTRATOR),
+    "administration-case-system-host-key": ("post", ADMINISTRATOR),
+    "administration-case-system-try": ("post", ADMINISTRATOR),
     "administration-case-system-confirm": ("post", ADMINISTRATOR),
     "administration-case-system-enabled": ("post", ADMINISTRATOR),
     "write": ("post", WORKERS),
@@ -210,6 +212,8 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-staffed-hours": ("get", ADMINISTRATORS | MANAGERS),
     "administration-mailbox-hours": ("get post", MANAGERS),
     "administration-default-hours": ("get post", ADMINISTRATOR),
+    "administration-automatic-answers": ("get post", ADMINISTRATORS),
+    "administration-automatic-answer": ("get post", MANAGERS),
     "administration-make-rule": ("post", ADMINISTRATOR),
     "administration-confirm-rule": ("post", ADMINISTRATOR),
     "administration-remove-rule": ("post", ADMINISTRATOR),
@@ -394,6 +398,7 @@ def a_world() -> World:
                 row.conversation_id, people["member"], entries.Entry("case", case_number="KS 2026/1")
             ).pk,
             "case_system_id": (system := a_case_system(mailbox)).pk,
+            "sftp_system_id": an_sftp_system(mailbox).pk,
             "delivery_id": a_failed_delivery(row.conversation, system).pk,
             "protected_id": a_protected_conversation(mailbox, people["member"]),
             **a_directory(mailbox, people["manager"]),
@@ -413,6 +418,17 @@ def a_case_system(mailbox: FunctionMailbox, name: str = "Diariet") -> CaseSystem
     )
     CaseSystemMailbox.objects.create(case_system=system, mailbox=mailbox)
     return system
+
+
+def an_sftp_system(mailbox: FunctionMailbox) -> CaseSystem:
+    """One whose server is not known yet."""
+    return CaseSystem.objects.create(
+        participant_id=mailbox.participant_id,
+        name="Servern",
+        kind=CaseSystem.Kind.SFTP,
+        sftp_address="sftp://sdk@localhost:1/",
+        changed_at=timezone.now(),
+    )
 
 
 def a_failed_delivery(conversation: Conversation, system: CaseSystem) -> CaseDelivery:

@@ -11,11 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from mailbox import access
 from mailbox.administration.views.guards import administrator_required, manager_required
 from mailbox.administration.views.layout import chosen_organisation, organisations_of, page
-from mailbox.case_systems import directory, shown, systems
+from mailbox.case_systems import directory, sftp, sftp_session, shown, systems
+from mailbox.case_systems.connector import CannotHandOver
 from mailbox.case_systems.forms import (
     CaseSystemForm,
     ConfirmForm,
     EnableForm,
+    HostKeyForm,
     MailboxForm,
     NewCaseSystemForm,
 )
@@ -43,6 +45,7 @@ def overview(request: PersonRequest) -> HttpResponse:
                     kind=given["kind"],
                     folder=given["folder"],
                     webhook_url=given["address"],
+                    sftp_address=given["sftp_address"],
                 )
             except systems.NameTaken:
                 form.add_error("name", _("Ett ärendesystem med samma namn eller katalog finns redan."))
@@ -103,6 +106,43 @@ def renew_secrets(request: PersonRequest, case_system_id: int) -> HttpResponse:
 
 @administrator_required
 @require_POST
+def set_host_key(request: PersonRequest, sftp_system_id: int) -> HttpResponse:
+    """Fetch the key that the server shows, for the administrator to compare; or use the one compared."""
+    system = _system(request, sftp_system_id, kind=CaseSystem.Kind.SFTP)
+    form = HostKeyForm(request.POST)
+    host_key = form.cleaned_data["host_key"] if form.is_valid() else ""
+    try:
+        if host_key:
+            systems.set_host_key(request.user, system, host_key)
+        else:
+            return _page(request, system, {}, shown_key=sftp_session.fetch_host_key(system))
+    except sftp_session.AddressInvalid:
+        messages.error(request, _("Det är ingen värdnyckel. Hämta den igen."))
+    except CannotHandOver as error:
+        messages.error(request, str(shown.CAUSES[error.cause]))
+    else:
+        messages.success(
+            request, _("Värdnyckeln är sparad. Den gäller när en annan administratör har bekräftat.")
+        )
+    return redirect("administration-case-system", system.pk)
+
+
+@administrator_required
+@require_POST
+def try_out(request: PersonRequest, sftp_system_id: int) -> HttpResponse:
+    """Log in to the server, and write and remove a file there."""
+    system = _system(request, sftp_system_id, kind=CaseSystem.Kind.SFTP)
+    try:
+        sftp.try_out(system)
+    except CannotHandOver as error:
+        messages.error(request, str(shown.CAUSES[error.cause]))
+    else:
+        messages.success(request, _("Det gick att logga in, skriva och ta bort en fil."))
+    return redirect("administration-case-system", system.pk)
+
+
+@administrator_required
+@require_POST
 def confirm(request: PersonRequest, case_system_id: int) -> HttpResponse:
     """Confirm what another administrator has set, as it was shown."""
     system = _system(request, case_system_id)
@@ -156,6 +196,7 @@ def _page(
     errors: Mapping[str, str],
     *,
     made: systems.Secrets | None = None,
+    shown_key: str = "",
 ) -> HttpResponse:
     boxes = FunctionMailbox.objects.filter(participant_id=system.participant_id)
     allowed = set(system.mailboxes.values_list("mailbox_id", flat=True))
@@ -165,6 +206,9 @@ def _page(
         "boxes": [(box, box.pk in allowed) for box in boxes.order_by("name", "pk")],
         "is_own_change": system.changed_by_id == request.user.pk,
         "made": made,
+        "shown_key": shown_key,
+        "shown_fingerprint": sftp_session.fingerprint_of(shown_key) if shown_key else "",
+        "fingerprint": sftp_session.fingerprint_of(system.sftp_host_key) if system.sftp_host_key else "",
         "given": request.POST if errors else {"name": system.name, "address": system.webhook_url},
         "errors": errors,
     }

@@ -45,6 +45,8 @@ class CaseDelivery(LeasedJob):
         DIRECTORY = "directory"
         ADDRESS = "address"
         NO_ANSWER = "no-answer"
+        HOST_KEY = "host-key"
+        LOGIN = "login"
         REFUSED_NOTICE = "refused-notice"
         REFUSED = "refused"
         UNEXPECTED = "unexpected"

@@ -19,6 +19,7 @@ class CaseSystem(models.Model):
     class Kind(models.TextChoices):
         DIRECTORY = "directory"
         WEBHOOK = "webhook"
+        SFTP = "sftp"
 
     participant_id = models.CharField(max_length=260)
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -34,6 +35,25 @@ class CaseSystem(models.Model):
     token_digest = models.CharField(
         max_length=64, blank=True, help_text="SHA-256 of the token with which it fetches packages"
     )
+    sftp_address = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="sftp://user@host:port/directory"
+    )
+    sftp_host_key = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the server's public key, which an administrator has compared: no other is spoken to",
+    )
+    sftp_public_key = models.TextField(
+        blank=True, default="", db_default="", help_text="ours, which the server lets in"
+    )
+    sftp_private_key = EncryptedTextField(
+        blank=True, default="", db_default="", organisation="participant_id", bound_to=("key",)
+    )
+    host_key_changed_at = models.DateTimeField(
+        null=True, blank=True, help_text="since when the server shows another key than the known one"
+    )
+    polled_at = models.DateTimeField(null=True, blank=True, help_text="when receipts were fetched last")
     is_enabled = models.BooleanField(default=True)
     is_confirmed = models.BooleanField(default=False)
     changed_by = models.ForeignKey(
