@@ -8,11 +8,13 @@ from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
 from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
+from .daily_figures import storage
 from .drafts import composer, send_order
 from .notifications import duty, notices
 from .protection import abandoned
 from .search import index
 from .staffed_hours import time_limits
+from .statistics.departments import monthly_mail
 
 
 @shared_task
@@ -105,3 +107,11 @@ def work_on_case_delivery(delivery_id: str) -> None:
 def poll_case_systems() -> None:
     """Read the receipts of case systems, and resume due deliveries to them."""
     polling.poll()
+
+
+@shared_task
+def count_daily_figures() -> None:
+    """Count the figures of mailboxes that have not been counted since the last night, and send the monthly
+    figures that are due."""
+    storage.recount_due()
+    monthly_mail.send_due()

@@ -43,6 +43,18 @@ from .staffed_hours import (
     StaffedHoursException,
     TimeLimit,
 )
+from .statistics import (
+    CounterpartName,
+    DailyCounterpart,
+    DailyFigures,
+    DailyWait,
+    Department,
+    DepartmentLeader,
+    DepartmentMailbox,
+    FiguresCount,
+    MonthlyFigures,
+    PriceList,
+)
 from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -63,6 +75,13 @@ __all__ = [
     "CaseSystemMailbox",
     "Conversation",
     "ConversationEvent",
+    "CounterpartName",
+    "DailyCounterpart",
+    "DailyFigures",
+    "DailyWait",
+    "Department",
+    "DepartmentLeader",
+    "DepartmentMailbox",
     "Directory",
     "DirectoryFailure",
     "DirectoryGroup",
@@ -81,6 +100,7 @@ __all__ = [
     "DutyList",
     "DutyNotice",
     "DutyPerson",
+    "FiguresCount",
     "FunctionMailbox",
     "Label",
     "Labelling",
@@ -91,6 +111,7 @@ __all__ = [
     "MembershipRule",
     "Mention",
     "Message",
+    "MonthlyFigures",
     "Note",
     "NoteEntry",
     "NoticeChoice",
@@ -99,6 +120,7 @@ __all__ = [
     "OrganisationRole",
     "Person",
     "Presence",
+    "PriceList",
     "ProtectedOpening",
     "ProtectedReader",
     "ProtectionNotice",
