@@ -267,7 +267,7 @@ class History:
     """What ever happened, kept beside the database, and what it counts for."""
 
     def __init__(self, seed: int, boxes: list[FunctionMailbox]) -> None:
-        self.random, self.boxes = random.Random(seed), boxes  # noqa: S311
+        self.random, self.boxes = random.Random(seed), boxes
         self.talks: dict[int, list[Message]] = {}
         self.kinds: dict[int, str] = {}
         self.gone: Counter[tuple[int, str, str]] = Counter()

@@ -113,10 +113,10 @@ def remove(request: PersonRequest, department_id: int) -> HttpResponse:
 
 @administrator_required
 @require_POST
-def restore(request: PersonRequest, department_id: int) -> HttpResponse:
+def restore(request: PersonRequest, removed_department_id: int) -> HttpResponse:
     """Bring a removed department back."""
     rows = access.departments_administered_by(request.user).filter(removed_at__isnull=False)
-    row = get_object_or_404(rows, pk=department_id)
+    row = get_object_or_404(rows, pk=removed_department_id)
     errors: list[str] = []
     if _attempt(lambda: tree.restore(request.user, row), errors.append):
         messages.success(request, _("Avdelningen %(name)s är tillbaka.") % {"name": row.name})
