@@ -8,15 +8,6 @@ from playwright.sync_api import expect
 
 from tests.nodes import eventually
 
-
-def shot(page, name):
-    import os
-    os.makedirs("/tmp/shots-sta", exist_ok=True)
-    for w, h in ((1440, 900), (390, 844)):
-        page.set_viewport_size({"width": w, "height": h})
-        page.screenshot(path=f"/tmp/shots-sta/{name}-{w}.png", full_page=True)
-    page.set_viewport_size({"width": 1440, "height": 900})
-
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("nodes")]
 RECEPTION = "Socialtjänsten, mottagning"
 RECEPTION_ADDRESS = "sdk:socialtjanst-mottagning:0203:habo.se"
@@ -41,7 +32,6 @@ def test_a_leader_reads_the_figures_and_costs_of_a_department_and_no_others(two_
     page.get_by_role("button", name="Lägg till").click()
     expect(page.locator("#notices")).to_contain_text(f"Avdelningen {lower} är tillagd.")
     eva.check_accessibility()
-    shot(eva.page, "1-eva")
     page.get_by_role("link", name=lower).click()
     expect(page.get_by_role("heading", level=1, name=lower)).to_be_visible()
     page.get_by_label(re.compile(f"^{RECEPTION}")).check()
@@ -53,7 +43,6 @@ def test_a_leader_reads_the_figures_and_costs_of_a_department_and_no_others(two_
     page.get_by_role("button", name="Lägg till", exact=True).click()
     expect(page.locator("#notices")).to_contain_text("Karin Svensson ser nu avdelningens siffror.")
     eva.check_accessibility()
-    shot(eva.page, "2-eva")
     page.goto(f"{eva.url}/administration/prislistor")
     page.get_by_label("Från och med").fill("2020-01-01")
     page.get_by_label("Varje brevlåda, per år").fill("1 250,50")
@@ -62,7 +51,6 @@ def test_a_leader_reads_the_figures_and_costs_of_a_department_and_no_others(two_
     expect(page.locator("#notices")).to_contain_text("Prislistan är sparad.")
     expect(page.get_by_role("region", name="Prislistor")).to_contain_text("1\N{NO-BREAK SPACE}250,50")
     eva.check_accessibility()
-    shot(eva.page, "3-eva")
     habo.node.manage("count_figures")
 
     karin = caseworker(habo, "Karin Svensson")
@@ -81,7 +69,6 @@ def test_a_leader_reads_the_figures_and_costs_of_a_department_and_no_others(two_
     expect(table.get_by_role("row").filter(has_text=lower)).to_have_count(1)
     expect(page.get_by_text("Elevhälsan")).to_have_count(0)
     karin.check_accessibility()
-    shot(karin.page, "4-karin")
     with page.expect_download() as download:
         page.get_by_role("link", name="Ta ut som CSV").click()
     lines = download.value.path().read_text("utf-8-sig").splitlines()
@@ -95,12 +82,10 @@ def test_a_leader_reads_the_figures_and_costs_of_a_department_and_no_others(two_
     page.get_by_role("link", name=re.compile("motpart")).click()
     expect(page.get_by_role("heading", level=1, name=re.compile("^Motparter:"))).to_be_visible()
     karin.check_accessibility()
-    shot(karin.page, "5-karin")
     page.get_by_role("link", name="Kostnader").click()
     costs = page.get_by_role("region", name="Kostnader")
     expect(costs.get_by_role("row").filter(has_text=lower)).to_contain_text("1\N{NO-BREAK SPACE}250,50")
     karin.check_accessibility()
-    shot(karin.page, "6-karin")
     with page.expect_download() as download:
         page.get_by_role("link", name="Ta ut som CSV").click()
     assert ";1250,50;" in download.value.path().read_text("utf-8-sig")

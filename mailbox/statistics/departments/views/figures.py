@@ -58,7 +58,6 @@ def overview(request: PersonRequest) -> HttpResponse:
         "chart": chart_of(report.bars),
         "rows": [(row, asked.query(row.unit_key) if row.unit_key else "") for row in report.parts],
         "counterparts": first(counterparts, _ON_THE_PAGE),
-        "counterpart_count": len(counterparts.named),
         "above": [(row, asked.query(str(row.pk))) for row in above if str(row.pk) in seen],
         "is_counted": report.counted_at != NEVER,
         "gets_mail": monthly_mail.is_chosen(request.user, asked.unit),
