@@ -115,11 +115,13 @@ def _fill(messages: int, mark: Path) -> None:
     """Create the node's rows unless they exist; ends the program where an earlier run was interrupted."""
     from django.core.management import call_command
 
+    from mailbox.daily_figures import storage
     from mailbox.models import Message
     from testbed.realistic_node import Size, make
 
     call_command("migrate", verbosity=0)
     if mark.exists():
+        storage.recount_due()
         return
     if Message.objects.exists():
         sys.exit(f"The node in {mark.parent} is incomplete; remove the directory.")
@@ -128,6 +130,7 @@ def _fill(messages: int, mark: Path) -> None:
         Size(messages=messages),
         report=lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
     )
+    storage.recount_due()
     mark.touch()
     print(f"made in {time.monotonic() - begun:.0f} s")
 
@@ -345,6 +348,12 @@ def _kinds() -> Iterator[tuple[str, int, Callable[[int], Any]]]:
         0,
         lambda number: administers.get("/administration/statistik"),
     )
+    for kind, path in (
+        ("figures of departments, a year", "/administration/avdelningsstatistik?period=year"),
+        ("counterparts in figures, a year", "/administration/avdelningsstatistik/motparter?period=year"),
+        ("costs of a year", "/administration/kostnader"),
+    ):
+        yield kind, PAGE, partial(lambda path, number: administers.get(path), path)
     audited: dict[str, Callable[[int], dict[str, object]]] = {
         "access log": lambda number: {},
         "access log, further pages": lambda number: {"before": 400_000 - number * 5_000},

@@ -51,6 +51,10 @@
   closing a function or a mailbox, opening one, the catch-all and taking a function back from another client
   wait for a second administrator then, and those concerned are told (`four_eyes`).
 - An auditor of an organisation reads its access log, and sees no message.
+- A leader of a department sees the figures of its mailboxes, and of the departments below it: sums, without
+  a message, a person's name or a counterpart that is seldom written with; and what they cost. How long
+  messages waited they see where several people work (`statistics.departments.caution`). An organisation's
+  administrators see all its figures, keep its departments and prices, and name leaders, not themselves.
 - Nobody gives what they do not hold: members and managers of a mailbox are named by its managers and by
   the organisation's administrators, administrators by administrators, auditors by auditors. Nobody names
   themselves, nor by a rule that they have made alone.
@@ -64,6 +68,7 @@ Views, events, search and exports begin with these querysets; what is not in the
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import BigIntegerField, BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
@@ -80,6 +85,8 @@ from .models import (
     CaseDelivery,
     CaseSystem,
     Conversation,
+    Department,
+    DepartmentLeader,
     DistributionList,
     Draft,
     FunctionMailbox,
@@ -92,6 +99,7 @@ from .models import (
     OrganisationLock,
     OrganisationRole,
     Person,
+    PriceList,
     Reassignment,
     Registration,
     SavedView,
@@ -100,6 +108,7 @@ from .models import (
 Viewer = Person | AnonymousUser
 # Roles of a membership by which nothing is changed.
 WITHOUT_WORK = (Membership.Role.OBSERVER, Membership.Role.READER)
+LEADER: Final = "leader"
 
 
 def mailboxes_of(person: Viewer) -> QuerySet[FunctionMailbox]:
@@ -491,8 +500,45 @@ def managed_by(person: Viewer) -> QuerySet[FunctionMailbox]:
     )
 
 
+def departments_administered_by(person: Viewer) -> QuerySet[Department]:
+    """Departments that the person keeps, removed ones too."""
+    return Department.objects.filter(participant_id__in=administered_by(person))
+
+
+def departments_of(person: Viewer) -> QuerySet[Department]:
+    """Departments whose figures the person sees: those of organisations that they administer, those that
+    they lead, and all below these."""
+    led = set(_leaderships_of(person).values_list("department", flat=True))
+    organisations = Department.objects.filter(pk__in=led).values("participant_id")
+    rows = Department.objects.filter(participant_id__in=organisations).values_list("pk", "parent")
+    children: dict[int | None, list[int]] = {}
+    for key, parent in rows:
+        children.setdefault(parent, []).append(key)
+    seen, new = set(led), list(led)
+    while new:
+        new = [child for key in new for child in children.get(key, ()) if child not in seen]
+        seen.update(new)
+    return Department.objects.filter(
+        Q(pk__in=seen) | Q(participant_id__in=administered_by(person)), removed_at=None
+    )
+
+
+def price_lists_of(person: Viewer) -> QuerySet[PriceList]:
+    """Price lists that the person keeps."""
+    return PriceList.objects.filter(participant_id__in=administered_by(person))
+
+
+def current_leaders() -> Q:
+    """Leaders of departments that are there, whom the organisation has not locked out."""
+    locks = OrganisationLock.objects.filter(
+        person=OuterRef("person"), participant_id=OuterRef("department__participant_id")
+    )
+    return Q(department__removed_at=None) & Q(~Exists(locks))
+
+
 def duties_of(person: Viewer) -> set[str]:
-    """What the person is besides a member, as role values: manager of a mailbox, administrator, auditor.
+    """What the person is besides a member, as role values: manager of a mailbox, administrator, auditor; and
+    `LEADER`.
 
     One query, as every page's menu asks for it.
     """
@@ -500,7 +546,8 @@ def duties_of(person: Viewer) -> set[str]:
         return set()
     managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
     roles = person.organisation_roles.filter(current_roles())
-    return set(roles.values_list("role", flat=True).union(managing.values_list("role", flat=True)))
+    leading = _leaderships_of(person).values_list(Value(LEADER), flat=True)
+    return set(roles.values_list("role", flat=True).union(managing.values_list("role", flat=True), leading))
 
 
 def may_name(actor: Viewer, person: Person, role: str, participant_id: str) -> bool:
@@ -521,6 +568,12 @@ def _memberships_of(person: Viewer) -> QuerySet[Membership]:
     if not isinstance(person, Person) or not person.is_active:
         return Membership.objects.none()
     return Membership.objects.filter(current_memberships(), person=person)
+
+
+def _leaderships_of(person: Viewer) -> QuerySet[DepartmentLeader]:
+    if not isinstance(person, Person) or not person.is_active:
+        return DepartmentLeader.objects.none()
+    return DepartmentLeader.objects.filter(current_leaders(), person=person)
 
 
 def _organisations(person: Viewer, role: str) -> list[str]:

@@ -10,11 +10,13 @@ from .automatic_answers import limits as automatic_answer_limits
 from .automatic_answers import sending as automatic_answers
 from .case_systems import deliveries, packages, polling
 from .conversations import presence, reminders
+from .daily_figures import storage
 from .drafts import composer, send_order
 from .notifications import approvals, duty, notices
 from .protection import abandoned
 from .search import index
 from .staffed_hours import time_limits
+from .statistics.departments import monthly_mail
 
 
 @shared_task
@@ -127,3 +129,11 @@ def fetch_sftp_receipts(case_system_id: str) -> None:
 def poll_case_systems() -> None:
     """Read the receipts of case systems, and resume due deliveries to them."""
     polling.poll()
+
+
+@shared_task
+def count_daily_figures() -> None:
+    """Count the figures of mailboxes that have not been counted since the last night, and send the monthly
+    figures that are due."""
+    storage.recount_due()
+    monthly_mail.send_due()

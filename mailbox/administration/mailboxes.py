@@ -40,11 +40,12 @@ def mailboxes_administered_by(person: Viewer) -> QuerySet[FunctionMailbox]:
 
 
 def people_administered_by(person: Viewer) -> QuerySet[Person]:
-    """People with a membership or a role in those organisations."""
+    """People with a membership or a role in those organisations, and leaders of their departments."""
     organisations = administered_by(person)
+    leaders = Person.objects.filter(led_departments__department__participant_id__in=organisations)
     members = Person.objects.filter(memberships__mailbox__participant_id__in=organisations)
     holders = Person.objects.filter(organisation_roles__participant_id__in=organisations)
-    return (members | holders).distinct().order_by("name", "pk")
+    return (members | holders | leaders).distinct().order_by("name", "pk")
 
 
 def open_mailbox(actor: Person, participant_id: str, address: str, name: str) -> FunctionMailbox:
@@ -178,6 +179,7 @@ def remove_person(actor: Person, person: Person) -> None:
         memberships = person.memberships.filter(mailbox__participant_id__in=organisations)
         for membership in memberships.select_related("mailbox", "person"):
             remove_member(actor, membership)
+        person.led_departments.filter(department__participant_id__in=organisations).delete()
         for participant_id in organisations:
             access_log.record(actor, "person-removed", participant_id, person=person)
         events.announce_to(person.pk)
@@ -267,9 +269,10 @@ def let_in(
 
 
 def _organisations_of(person: Person) -> set[str]:
-    """Those in which the person has a membership or a role."""
+    """Those in which the person has a membership or a role, or leads a department."""
     members = person.memberships.values_list("mailbox__participant_id", flat=True)
-    return {*members, *person.organisation_roles.values_list("participant_id", flat=True)}
+    led = person.led_departments.values_list("department__participant_id", flat=True)
+    return {*members, *led, *person.organisation_roles.values_list("participant_id", flat=True)}
 
 
 def update_login_lock(person: Person) -> None:

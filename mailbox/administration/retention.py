@@ -1,8 +1,9 @@
 """Erasure of conversations by retention rules, one for each mailbox and state, with a protocol.
 
 A conversation is deleted as a whole: messages, attachments, search index, and envelopes in the message
-service. It is not deleted under a retention hold, while it has a draft, while one of its messages is being
-processed, or while it is being handed over to a case system.
+service. What it counts for in statistics is kept, as figures. It is not deleted under a retention hold, while
+it has a draft, while one of its messages is being processed, or while it is being handed over to a case
+system.
 """
 
 import logging
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from mailbox import access_log, events
 from mailbox.conversations import assignment
+from mailbox.daily_figures import storage
 from mailbox.models import (
     Attachment,
     CaseDelivery,
@@ -217,6 +219,7 @@ def _delete_if_due(rule: RetentionRule, key: int) -> bool:
 def _delete(conversation: Conversation, rule: RetentionRule) -> None:
     mailbox = conversation.mailbox
     messages = list(conversation.messages.order_by("pk"))
+    storage.keep_erased(conversation)
     attachments = Attachment.objects.filter(document__message__in=messages)
     names = list(attachments.values_list("file_name", flat=True))
     for message in messages:

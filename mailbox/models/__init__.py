@@ -52,6 +52,18 @@ from .staffed_hours import (
     StaffedHoursException,
     TimeLimit,
 )
+from .statistics import (
+    CounterpartName,
+    DailyCounterpart,
+    DailyFigures,
+    DailyWait,
+    Department,
+    DepartmentLeader,
+    DepartmentMailbox,
+    FiguresCount,
+    MonthlyFigures,
+    PriceList,
+)
 from .working import Label, Labelling, Mention, Note, SavedView
 from .writing import CannedText, DistributionList, ListedRecipient, Mailing, WritingChoices
 
@@ -79,6 +91,13 @@ __all__ = [
     "CaseSystemMailbox",
     "Conversation",
     "ConversationEvent",
+    "CounterpartName",
+    "DailyCounterpart",
+    "DailyFigures",
+    "DailyWait",
+    "Department",
+    "DepartmentLeader",
+    "DepartmentMailbox",
     "Directory",
     "DirectoryFailure",
     "DirectoryGroup",
@@ -97,6 +116,7 @@ __all__ = [
     "DutyList",
     "DutyNotice",
     "DutyPerson",
+    "FiguresCount",
     "FunctionMailbox",
     "Label",
     "Labelling",
@@ -107,6 +127,7 @@ __all__ = [
     "MembershipRule",
     "Mention",
     "Message",
+    "MonthlyFigures",
     "NamedMember",
     "Note",
     "NoteEntry",
@@ -116,6 +137,7 @@ __all__ = [
     "OrganisationRole",
     "Person",
     "Presence",
+    "PriceList",
     "ProtectedOpening",
     "ProtectionNotice",
     "PushSubscription",

@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
+from mailbox.daily_figures.steps import ARRIVED, STEPS
 from mailbox.models import (
     AUTOMATIC_ANSWER,
     FunctionMailbox,
@@ -26,22 +27,7 @@ _DAYS_IN_DAYS: Final = 35
 _DAYS_IN_WEEKS: Final = 200
 _ROWS_AT_A_TIME: Final = 2_000
 
-# For what arrived in the period: when it was assigned (at once, where somebody had it), answered, done.
-_ARRIVED: Final = """
-  SELECT c.mailbox_id, m.at, (
-    SELECT min(greatest(a.began_at, m.at)) FROM mailbox_assignment a
-    WHERE a.conversation_id = c.id AND (a.ended_at IS NULL OR a.ended_at > m.at)
-  ) AS assigned_at, (
-    SELECT min(o.at) FROM mailbox_message o
-    WHERE o.conversation_id = c.id AND o.direction = 'out' AND NOT o.is_automatic AND o.at > m.at
-  ) AS answered_at, (
-    SELECT min(e.at) FROM mailbox_conversationevent e
-    WHERE e.conversation_id = c.id AND e.what = 'done' AND e.undone_at IS NULL AND e.at > m.at
-  ) AS done_at
-  FROM mailbox_message m JOIN mailbox_conversation c ON c.id = m.conversation_id
-  WHERE c.mailbox_id = ANY(%s) AND m.direction = 'in' AND m.at >= %s AND m.at < %s
-"""
-STEPS: Final = ("assigned", "answered", "done")
+_ARRIVED: Final = ARRIVED.format(scope="c.mailbox_id = ANY(%s) AND m.at >= %s AND m.at < %s")
 LIMITS: Final = tuple(TimeLimit.Kind)
 _PERCENTILES: Final = ", ".join(
     f"count({step}_at), percentile_cont(0.5) WITHIN GROUP (ORDER BY {step}_at - at), "
@@ -222,7 +208,7 @@ def _waited_in_working_time(
     with connection.cursor() as cursor:
         cursor.execute(_ARRIVED, [list(working), since, until])
         while rows := cursor.fetchmany(_ROWS_AT_A_TIME):
-            for key, at, *reached in rows:
+            for key, at, _, *reached in rows:
                 for step, reached_at in zip(STEPS, reached, strict=True):
                     if reached_at is not None:
                         waits[key][step].append(working[key].between(at, reached_at))

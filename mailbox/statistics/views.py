@@ -10,12 +10,13 @@ from mailbox import access, access_log
 from mailbox.administration.forms import StatisticsForm, midnight
 from mailbox.administration.views.guards import manager_required
 from mailbox.administration.views.layout import page
+from mailbox.daily_figures.steps import STEPS
 from mailbox.forms import first_errors, renamed
 from mailbox.requests import PersonRequest
 from mailbox.streaming import csv_response
 
 from .charts import chart_of
-from .figures import LIMITS, STEPS, Figures, Statistics, statistics
+from .figures import LIMITS, Figures, Statistics, statistics
 
 _DEFAULT_DAYS = 28
 _MOST_DAYS = 3660

@@ -94,6 +94,12 @@ _ENTRIES: Final = (
         1,
     ),
     _Entry(
+        "message client: count the figures of days and send monthly figures",
+        "mailbox.tasks.count_daily_figures",
+        Interval.WATCH,
+        1,
+    ),
+    _Entry(
         "message client: send alarms about malware and the scanner",
         "mailbox.tasks.send_malware_alarms",
         Interval.NOTICES,

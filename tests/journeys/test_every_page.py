@@ -88,6 +88,7 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
             RECEPTION,
         ),
         "case_system_id": one(habo, "SELECT id FROM mailbox_casesystem ORDER BY id DESC"),
+        "department_id": one(habo, "SELECT id FROM mailbox_department ORDER BY id DESC"),
         "state": "done",
         "kind": "envelope",
     }
@@ -135,6 +136,11 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         page.get_by_label(re.compile("^Katalogens namn")).fill("e-arkivet")
         page.get_by_role("button", name="Lägg upp").click()
         expect(page.get_by_role("heading", level=1, name="E-arkivet")).to_be_visible()
+        # And a department.
+        page.goto(f"{person.url}/administration/avdelningar")
+        page.get_by_label("Namn", exact=True).fill("Socialförvaltningen")
+        page.get_by_role("button", name="Lägg till").click()
+        expect(page.locator("#notices")).to_contain_text("Avdelningen Socialförvaltningen är tillagd.")
     wrong: dict[str, object] = {}
     seen = set()
     for route, path in addresses(ROLES.get(name, name), arguments_of(habo, letter)):
@@ -174,6 +180,12 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         "Eva Holm": {
             "administration-case-systems",
             "administration-case-system",
+            "department",
+            "department-costs",
+            "department-counterparts",
+            "department-figures",
+            "departments",
+            "price-lists",
             "administration-people",
             "administration-person",
             "administration-functions",

@@ -143,6 +143,8 @@ PAGES = {
         "/administration/funktioner/skillnad",
         "/administration/gallring/",
         "/administration/statistik",
+        "/administration/avdelningsstatistik",
+        "/administration/kostnader",
         "/administration/logg",
     ],
     "Nils Granberg": ["/administration/atkomstlogg"],

@@ -50,6 +50,7 @@ from tests.safety.test_reach import (
     KNOWN_BY_TOKEN,
     TABLE,
     a_case_system,
+    a_department_with_a_leader,
     a_failed_delivery,
     a_protected_conversation,
     a_redirection,
@@ -121,6 +122,7 @@ def a_side(word: str) -> Side:
     )
     side.arguments |= {
         **a_directory(mailbox, side.people["administrator"], f"{word}gruppen"),
+        **a_department_with_a_leader(mailbox, side.people["member"]),
         "identity_id": identity.pk,
         "mailbox_id": mailbox.pk,
         "conversation_id": side.message.conversation_id,

@@ -31,6 +31,9 @@ from mailbox.models import (
     CaseSystem,
     CaseSystemMailbox,
     Conversation,
+    Department,
+    DepartmentLeader,
+    DepartmentMailbox,
     DistributionList,
     Draft,
     FunctionMailbox,
@@ -42,6 +45,7 @@ from mailbox.models import (
     OrganisationIdentity,
     OrganisationRole,
     Person,
+    PriceList,
     Redirection,
 )
 from mailbox.protection.acts import set_named_members
@@ -75,6 +79,8 @@ ADMINISTRATOR = frozenset({"administrator"})
 ADMINISTRATORS = frozenset({"administrator", "administrator elsewhere"})
 # A manager is a member as well, and names members as an administrator does.
 MANAGERS = ADMINISTRATOR | {"manager"}
+# Who sees the figures of a department; a leader has those of their own, and no other page.
+FIGURES = ADMINISTRATORS | {"leader"}
 AUDITORS = frozenset({"auditor", "auditor elsewhere"})
 LOGGED_IN = (
     ADMINISTRATORS
@@ -82,6 +88,7 @@ LOGGED_IN = (
     | AUDITORS
     | frozenset(
         {
+            "leader",
             "observer",
             "reader",
             "writer",
@@ -241,6 +248,23 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "retention-hold": ("post", WORKERS),
     "administration-statistics": ("get", ADMINISTRATORS | MANAGERS),
     "administration-statistics-file": ("get", ADMINISTRATORS | MANAGERS),
+    "department-figures": ("get", FIGURES),
+    "department-figures-file": ("get", FIGURES),
+    "department-counterparts": ("get", FIGURES),
+    "department-counterparts-file": ("get", FIGURES),
+    # Without a unit there is nothing to choose; which ones are whose is in tests/mailbox/statistics.
+    "monthly-figures": ("post", frozenset()),
+    "department-costs": ("get", FIGURES),
+    "department-costs-file": ("get", FIGURES),
+    "price-lists": ("get post", ADMINISTRATORS),
+    "price-list": ("post", ADMINISTRATOR),
+    "departments": ("get post", ADMINISTRATORS),
+    "department": ("get post", ADMINISTRATOR),
+    "department-remove": ("post", ADMINISTRATOR),
+    "department-restore": ("post", ADMINISTRATOR),
+    "department-mailboxes": ("post", ADMINISTRATOR),
+    "department-leader-add": ("post", ADMINISTRATOR),
+    "department-leader": ("post", ADMINISTRATOR),
     "administration-certificates": ("get", ADMINISTRATORS),
     "administration-certificate-begin": ("post", ADMINISTRATORS),
     "administration-certificate-import": ("post", ADMINISTRATORS),
@@ -402,6 +426,7 @@ def a_world() -> World:
             "delivery_id": a_failed_delivery(row.conversation, system).pk,
             "protected_id": a_protected_conversation(mailbox, people["member"]),
             **a_directory(mailbox, people["manager"]),
+            **a_department_with_a_leader(mailbox, people["leader"]),
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )
@@ -440,6 +465,23 @@ def a_failed_delivery(conversation: Conversation, system: CaseSystem) -> CaseDel
         state=CaseDelivery.State.FAILED,
         cause=CaseDelivery.Cause.NO_ANSWER,
     )
+
+
+def a_department_with_a_leader(mailbox: FunctionMailbox, leader: Person) -> dict[str, object]:
+    """A department with the mailbox, who sees its figures, a removed one, and a price list."""
+    participant_id = mailbox.participant_id
+    department = Department.objects.create(participant_id=participant_id, name="Socialförvaltningen")
+    DepartmentMailbox.objects.create(department=department, mailbox=mailbox)
+    removed = Department.objects.create(
+        participant_id=participant_id, name="Borttagen", removed_at=timezone.now()
+    )
+    prices = PriceList.objects.create(participant_id=participant_id, begins_on=timezone.localdate())
+    return {
+        "department_id": department.pk,
+        "removed_department_id": removed.pk,
+        "leader_id": DepartmentLeader.objects.create(department=department, person=leader).pk,
+        "price_list_id": prices.pk,
+    }
 
 
 def a_draft(mailbox: FunctionMailbox, person: Person) -> Draft:

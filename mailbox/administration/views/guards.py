@@ -32,4 +32,8 @@ administrator_required = _only_for(access.administered_by)
 auditor_required = _only_for(access.audited_by)
 log_reader_required = _only_for(access.logs_readable_by)
 manager_required = _only_for(lambda person: access.managed_by(person).exists())
-any_duty_required = _only_for(access.duties_of)
+any_duty_required = _only_for(lambda person: access.duties_of(person) - {access.LEADER})
+# Whoever sees figures of departments: administrators and leaders.
+figures_reader_required = _only_for(
+    lambda person: access.administered_by(person) or access.LEADER in access.duties_of(person)
+)

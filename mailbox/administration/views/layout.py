@@ -51,8 +51,10 @@ def _main_menu_link(request: PersonRequest) -> dict[str, Any]:
     duties = access.duties_of(request.user)
     if duties & {Membership.Role.MANAGER, OrganisationRole.Role.ADMINISTRATOR}:
         url, text = reverse("administration"), _("Administration")
-    elif duties:
+    elif OrganisationRole.Role.AUDITOR in duties:
         url, text = reverse("administration-access-log"), _("Åtkomstlogg")
+    elif duties:
+        url, text = reverse("department-figures"), _("Statistik")
     else:
         return {}
     return {"url": url, "text": text, "is_here": request.path.startswith(reverse("administration"))}
@@ -88,6 +90,7 @@ def _menu(request: PersonRequest) -> list[MenuGroup]:
     is_manager = access.managed_by(request.user).exists()
     is_administrator = bool(access.administered_by(request.user))
     is_auditor = bool(access.audited_by(request.user))
+    is_leader = access.LEADER in access.duties_of(request.user)
     groups = [
         (
             _("Brevlådor och personer"),
@@ -97,7 +100,16 @@ def _menu(request: PersonRequest) -> list[MenuGroup]:
                 ("administration-directory", _("Katalogtjänst"), is_administrator),
                 ("administration-staffed-hours", _("Bemanning"), is_manager),
                 ("administration-retention", _("Gallring"), is_administrator),
-                ("administration-statistics", _("Statistik"), is_manager),
+            ],
+        ),
+        (
+            _("Statistik"),
+            [
+                ("administration-statistics", _("Brevlådornas statistik"), is_manager),
+                ("department-figures", _("Avdelningarnas statistik"), is_administrator or is_leader),
+                ("department-costs", _("Kostnader"), is_administrator or is_leader),
+                ("departments", _("Avdelningar"), is_administrator),
+                ("price-lists", _("Prislistor"), is_administrator),
             ],
         ),
         (

@@ -1,0 +1,1 @@
+"""The pages of departments: figures and costs, the tree, and price lists."""
