@@ -32,6 +32,7 @@ from .redirection import Redirection
 from .registration import RegisteredMessage, Registration
 from .retention import RetentionHold, RetentionProtocol, RetentionRule
 from .rights import ProtectedOpening, ProtectedReader, ProtectionNotice
+from .saml import PendingSamlLogin, RememberedAssignment, SamlMetadata, UsedAssertion
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .staffed_hours import (
     DutyAlert,
@@ -97,6 +98,7 @@ __all__ = [
     "OrganisationIdentity",
     "OrganisationLock",
     "OrganisationRole",
+    "PendingSamlLogin",
     "Person",
     "Presence",
     "ProtectedOpening",
@@ -108,9 +110,11 @@ __all__ = [
     "Redirection",
     "RegisteredMessage",
     "Registration",
+    "RememberedAssignment",
     "RetentionHold",
     "RetentionProtocol",
     "RetentionRule",
+    "SamlMetadata",
     "SavedView",
     "SearchEntry",
     "ServiceLevels",
@@ -118,6 +122,7 @@ __all__ = [
     "StaffedHoursException",
     "TimeLimit",
     "UnattendedAlarm",
+    "UsedAssertion",
     "UsedLogoutToken",
     "VocabularyWord",
     "WritingChoices",
