@@ -105,9 +105,8 @@ def _parsed(value: str) -> list[Assignment]:
     except (ValueError, RecursionError):
         content = None
     objects = content if isinstance(content, list) else [content]
-    if content is None or not all(isinstance(each, dict) for each in objects):
-        return [Assignment(value, value, "", {})]
-    return [_of_object(each) for each in objects]
+    found = [_of_object(each) for each in objects if isinstance(each, dict)]
+    return found if len(found) == len(objects) else [Assignment(value, value, "", {})]
 
 
 def _of_object(content: dict[str, Any]) -> Assignment:

@@ -192,7 +192,7 @@ def _verify(root: etree._Element, text: str) -> None:
     sigver = saml2("sigver")
     for certificate in x509.load_pem_x509_certificates(Path(signers).read_bytes()):
         pem = sigver.make_temp(certificate.public_bytes(Encoding.PEM), suffix=".pem", decode=False)
-        name = root.tag.strip("{").replace("}", ":")
+        name = str(root.tag).strip("{").replace("}", ":")
         try:
             if xmlsec().validate_signature(text, pem.name, "pem", name, root.get("ID")):
                 return

@@ -29,6 +29,13 @@ _CIPHERS: Final = {f"{_XENC11}aes{bits}-gcm" for bits in (128, 192, 256)}
 _UNAUTHENTICATED_CIPHERS: Final = {f"{_XENC}aes{bits}-cbc" for bits in (128, 192, 256)}
 _DECLARATION: Final = re.compile(r"\A\ufeff?\s*<\?xml\s[^>]*\?>")
 _IDS: Final = frozenset({"id", "ID", "Id", "{http://www.w3.org/XML/1998/namespace}id"})
+_CHILDREN: Final = {
+    f"{{{ASSERTION}}}Issuer",
+    f"{{{DS}}}Signature",
+    f"{{{PROTOCOL}}}Status",
+    f"{{{ASSERTION}}}Assertion",
+    f"{{{ASSERTION}}}EncryptedAssertion",
+}
 _MOST_ELEMENTS: Final = 20_000
 
 
@@ -95,6 +102,8 @@ def check_response(
     """
     if root.tag != f"{{{PROTOCOL}}}Response":
         raise StructureRejected("no-response")
+    if {str(child.tag) for child in root} - _CHILDREN:
+        raise StructureRejected("misplaced")
     signed = [root] if has_signature(root) else []
     if must_be_signed and not signed:
         raise StructureRejected("response-unsigned")
