@@ -5,6 +5,7 @@ Each process reads it anew when it has changed, and verifies its signature.
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _MOST_ELEMENTS: Final = 2_000_000
 _SECONDS: Final = 30.0
+_FETCHED_EVERY_SECONDS: Final = 60.0
 _MDUI: Final = "urn:oasis:names:tc:SAML:metadata:ui"
 _XML: Final = "http://www.w3.org/XML/1998/namespace"
 
@@ -67,20 +69,39 @@ class Provider:
 
 
 class _Read:
-    """The providers as this process last read them."""
+    """The providers as this process last read them, or why it could not."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stamp: tuple[Any, ...] = ()
         self._providers: dict[str, Provider] = {}
+        self._problem = ""
+        self._fetched_at = -_FETCHED_EVERY_SECONDS
 
     def get(self) -> dict[str, Provider]:
         with self._lock:
             stamp = (settings.SDK_SAML_METADATA, settings.SDK_SAML_METADATA_CERTIFICATE, _changed_at())
             if stamp != self._stamp:
-                self._providers = {each.entity_id: each for each in read(_document())}
+                self._read()
                 self._stamp = stamp
+            if self._problem:
+                raise MetadataRejected(self._problem)
             return self._providers
+
+    def may_fetch(self) -> bool:
+        """Whether this process has not fetched lately."""
+        with self._lock:
+            now = time.monotonic()
+            is_due = now - self._fetched_at >= _FETCHED_EVERY_SECONDS
+            self._fetched_at = now if is_due else self._fetched_at
+            return is_due
+
+    def _read(self) -> None:
+        self._providers, self._problem = {}, ""
+        try:
+            self._providers = {each.entity_id: each for each in read(_document())}
+        except MetadataRejected as rejected:
+            self._problem = rejected.reason
 
 
 _read = _Read()
@@ -116,6 +137,12 @@ def login_choices() -> list[tuple[str, str]]:
         (entity_id, known.get(entity_id) or urlsplit(entity_id).hostname or entity_id)
         for entity_id in settings.SDK_SAML_PROVIDERS
     ]
+
+
+def fetch_first() -> None:
+    """Fetch the metadata in a request, where no worker has yet; seldom, since strangers can cause it."""
+    if _read.may_fetch():
+        refresh()
 
 
 def refresh() -> None:

@@ -146,7 +146,7 @@ def _provider(entity_id: str) -> Provider | None:
         if rejected.reason != "not-fetched-yet":
             raise
     # A new node, whose workers have not fetched it yet.
-    provider_metadata.refresh()
+    provider_metadata.fetch_first()
     return provider_metadata.provider(entity_id)
 
 

@@ -71,13 +71,10 @@ class Browser:
 
     def bring(self, response: str, **fields: str):
         """Post a response as the provider's page does: without this site's cookies."""
-        kept = self.client.cookies.copy()
-        self.client.cookies.clear()
         encoded = base64.b64encode(response.encode()).decode()
-        answer = self.client.post("/saml/svar", {"SAMLResponse": encoded, **fields}, **HOST)
-        fresh = dict(self.client.cookies)
-        self.client.cookies = kept
-        self.client.cookies.update(fresh)
+        answer = type(self.client)().post("/saml/svar", {"SAMLResponse": encoded, **fields}, **HOST)
+        for name, morsel in answer.cookies.items():
+            self.client.cookies[name] = morsel
         return answer
 
     def follow(self, answer):

@@ -1,9 +1,10 @@
 """Logging in by SAML: who gets in, what the others are told, and what another site cannot do."""
 
+import copy
 import json
 import re
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from django.utils import timezone
@@ -88,7 +89,7 @@ def test_an_answer_is_fetched_once(browser, provider):
     Person.add(KARIN, "Karin Svensson")
     asked = browser.begin()
     answered = browser.bring(provider.login(asked, KARIN))
-    before = browser.client.cookies.copy()
+    before = copy.deepcopy(browser.client.cookies)
     assert browser.follow(answered).status_code == 200
     browser.client.post("/logga-ut", **HOST)
     browser.client.cookies = before
@@ -229,8 +230,9 @@ def test_what_is_no_assignment_is_not_chosen(browser, provider, chosen):
     Person.add(KARIN, "Karin Svensson")
     provider.assignments[KARIN] = list(UNITS)
     browser.log_in()
-    sent = {"assignment": chosen.encode("utf-8", "surrogatepass")}
-    assert browser.client.post("/saml/uppdrag", sent, **HOST).status_code == 422
+    sent = f"assignment={quote(chosen, errors='surrogatepass')}"
+    form = {"content_type": "application/x-www-form-urlencoded", **HOST}
+    assert browser.client.post("/saml/uppdrag", sent, **form).status_code == 422
     assert not browser.is_logged_in
 
 
