@@ -86,7 +86,6 @@ def test_a_nurse_logs_in_at_another_site_and_chooses_an_assignment(provider, liv
         come_back()
         expect(page.get_by_role("heading", level=1, name="Välj uppdrag")).to_be_visible()
         karin.check_accessibility()
-        page.screenshot(path="/tmp/shots-sam/assignments.png")
         page.get_by_role("button", name="Fortsätt").press("Enter")
         expect(page.get_by_role("alert")).to_contain_text("Välj ett uppdrag.")
         karin.check_accessibility()

@@ -61,7 +61,6 @@ class Answer:
 
     provider: str
     in_response_to: str
-    level: str
     attributes: dict[str, list[str]]
     authenticated_at: int
     session_ends_at: int
@@ -176,7 +175,6 @@ def _checked(assertion: Any, asked: Provider, request_id: str) -> Answer:
     return Answer(
         provider=asked.entity_id,
         in_response_to=request_id,
-        level=level,
         attributes=_attributes(assertion.attribute_statement),
         authenticated_at=int(_moment(statement.authn_instant).timestamp()),
         session_ends_at=int(_moment(ends_at).timestamp()) if ends_at else 0,

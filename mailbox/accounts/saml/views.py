@@ -8,6 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -83,10 +84,10 @@ def complete(request: HttpRequest) -> HttpResponse:
     received = pending.use_answer(request, response)
     begun = pending.use_begun(request, response, received.in_response_to) if received is not None else None
     if received is None or begun is None or begun.provider != received.provider:
-        return _refused("not-asked-for")
+        return _refused("not-asked-for", response=response)
     if received.authenticated_at < begun.at - CLOCK_SKEW_SECONDS:
         # It was asked for a login, and answers with an earlier one.
-        return _refused("authenticated-before")
+        return _refused("authenticated-before", response=response)
     choices = assignments.assignments_of(received.attributes)
     if len(choices) > 1:
         pending.store_matched(response, received, begun.following)
@@ -160,11 +161,11 @@ def _log_in(
     claims = assignments.claims_of(received.attributes, chosen)
     ends_at = datetime.fromtimestamp(received.session_ends_at, tz=UTC) if received.session_ends_at else None
     if ends_at is not None and ends_at <= timezone.now():
-        return _refused("session-ended")
+        return _refused("session-ended", response=response)
     try:
         person = admit(assignments.subject_of(claims), assignments.name_of(claims), claims)
     except NotAdmitted as refused:
-        return _refused(refused.reason, refused.reason)
+        return _refused(refused.reason, refused.reason, response=response)
     if chosen is not None:
         assignments.remember(person, chosen)
     response.headers["Location"] = begin_session(request, person, following, backend=_BACKEND)
@@ -176,9 +177,12 @@ def _log_in(
     return response
 
 
-def _refused(cause: str, reason: str = "other", *, level: str = "") -> HttpResponse:
-    """To the page that says why; `cause` is for the log."""
+def _refused(
+    cause: str, reason: str = "other", *, level: str = "", response: HttpResponse | None = None
+) -> HttpResponse:
+    """To the page that says why; `cause` is for the log. `response` has cookies that are to be changed."""
     logger.warning("saml_login_refused", extra={"fields": {"reason": cause}})
-    response = redirect("login-refused")
-    login_state.store(response, login_state.REFUSED, {"reason": reason, "level": level})
-    return response
+    refused = redirect("login-refused") if response is None else response
+    refused.headers["Location"] = reverse("login-refused")
+    login_state.store(refused, login_state.REFUSED, {"reason": reason, "level": level})
+    return refused
