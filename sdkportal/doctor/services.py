@@ -140,6 +140,9 @@ def saml() -> Iterator[Finding]:
     if not saml_configuration.is_configured():
         yield ok("not used")
         return
+    if not Path(settings.SDK_SAML_XMLSEC1).is_file():
+        yield failure("saml-program", settings.SDK_SAML_XMLSEC1)
+        return
     try:
         found = provider_metadata.providers()
         ends = min(each.not_valid_after_utc for each in saml_configuration.certificates())
@@ -147,11 +150,8 @@ def saml() -> Iterator[Finding]:
     except provider_metadata.MetadataRejected as error:
         yield failure("saml-unavailable", f"{settings.SDK_SAML_METADATA}: {error.reason}")
         return
-    except (OSError, ValueError, TypeError) as error:
-        yield failure("saml-key", type(error).__name__)
-        return
-    if not Path(settings.SDK_SAML_XMLSEC1).is_file():
-        yield failure("saml-program", settings.SDK_SAML_XMLSEC1)
+    except saml_configuration.OwnKeyUnusable:
+        yield failure("saml-key")
         return
     missing = set(settings.SDK_SAML_PROVIDERS) - {each.entity_id for each in found}
     if missing:

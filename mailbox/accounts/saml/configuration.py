@@ -15,6 +15,10 @@ REDIRECT_BINDING: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 CLOCK_SKEW_SECONDS: Final = 60
 
 
+class OwnKeyUnusable(Exception):
+    """This node's key or a certificate of it is not there, or no PEM file."""
+
+
 def is_configured() -> bool:
     """Whether people can log in by SAML here."""
     return bool(settings.SDK_SAML_METADATA and settings.SDK_SAML_PROVIDERS)
@@ -31,14 +35,20 @@ def answer_url() -> str:
 
 
 def certificates() -> list[x509.Certificate]:
-    """The certificates of this node's keys, the one that signs first."""
+    """The certificates of this node's keys, the one that signs first. Raises `OwnKeyUnusable`."""
     paths = [settings.SDK_SAML_CERTIFICATE, *settings.SDK_SAML_OTHER_KEYS]
-    return [x509.load_pem_x509_certificate(Path(path).read_bytes()) for path in paths]
+    try:
+        return [x509.load_pem_x509_certificate(Path(path).read_bytes()) for path in paths]
+    except (OSError, ValueError):
+        raise OwnKeyUnusable from None
 
 
 def signing_key() -> Any:
-    """The key that signs requests."""
-    return load_pem_private_key(Path(settings.SDK_SAML_KEY).read_bytes(), password=None)
+    """The key that signs requests. Raises `OwnKeyUnusable`."""
+    try:
+        return load_pem_private_key(Path(settings.SDK_SAML_KEY).read_bytes(), password=None)
+    except (OSError, ValueError, TypeError):
+        raise OwnKeyUnusable from None
 
 
 def xmlsec() -> Any:

@@ -217,7 +217,11 @@ def _verify(root: etree._Element, text: str) -> None:
     check_signature(root)
     # Where the signer's key is about to change, the file holds both certificates.
     sigver = saml2("sigver")
-    for certificate in x509.load_pem_x509_certificates(Path(signers).read_bytes()):
+    try:
+        certificates = x509.load_pem_x509_certificates(Path(signers).read_bytes())
+    except (OSError, ValueError):
+        raise MetadataRejected("no-certificate") from None
+    for certificate in certificates:
         pem = sigver.make_temp(certificate.public_bytes(Encoding.PEM), suffix=".pem", decode=False)
         name = str(root.tag).strip("{").replace("}", ":")
         try:
@@ -225,6 +229,8 @@ def _verify(root: etree._Element, text: str) -> None:
                 return
         except sigver.SigverError:
             continue
+        except OSError:
+            raise MetadataRejected("no-xmlsec1") from None
     raise MetadataRejected("signature")
 
 

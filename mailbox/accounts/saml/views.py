@@ -21,7 +21,7 @@ from transport.rate_limits import limited
 from . import answer, assignments, authn_request, configuration, own_metadata, pending, provider_metadata
 from .answer import Answer, AnswerRejected
 from .assignments import Assignment
-from .configuration import CLOCK_SKEW_SECONDS
+from .configuration import CLOCK_SKEW_SECONDS, OwnKeyUnusable
 from .forms import AnswerForm, AssignmentForm, BeginForm
 from .provider_metadata import MetadataRejected, Provider
 
@@ -51,7 +51,10 @@ def begin(request: HttpRequest) -> HttpResponse:
         return _refused(f"metadata-{rejected.reason}")
     if provider is None or not provider.login_url:
         return _refused("unknown-provider")
-    asked = authn_request.make(provider)
+    try:
+        asked = authn_request.make(provider)
+    except OwnKeyUnusable:
+        return _refused("own-key")
     # The address is the metadata's, which is signed: redirect() would take a page's name for one.
     response = HttpResponseRedirect(asked.url)
     begun = pending.BegunLogin(asked.id, provider.entity_id, pending.now(), form.page())
@@ -132,7 +135,12 @@ def choose(request: HttpRequest) -> HttpResponse:
 def metadata(request: HttpRequest) -> HttpResponse:
     """This node's metadata, for the federation or the provider."""
     _check_configured()
-    return HttpResponse(own_metadata.document(), content_type="application/samlmetadata+xml")
+    try:
+        document = own_metadata.document()
+    except OwnKeyUnusable:
+        logger.warning("saml_metadata_not_made", extra={"fields": {"reason": "own-key"}})
+        return HttpResponse(status=503)
+    return HttpResponse(document, content_type="application/samlmetadata+xml")
 
 
 def _check_configured() -> None:

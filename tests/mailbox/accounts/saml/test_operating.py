@@ -8,20 +8,29 @@ from mailbox.administration.members.forms import SubjectField
 from sdkportal.doctor import services
 from sdkportal.startup.checks import check_deployment
 from tests.doctor.build import found
+from tests.mailbox.accounts.saml.conftest import HOST
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_doctor_tells_of_providers_keys_and_the_program(provider, settings, tmp_path):
     assert found(services.saml) == [("OK", "")]
-    settings.SDK_SAML_XMLSEC1 = str(tmp_path / "missing")
+    program, settings.SDK_SAML_XMLSEC1 = settings.SDK_SAML_XMLSEC1, str(tmp_path / "missing")
     assert found(services.saml) == [("FAILURE", "saml-program")]
-    settings.SDK_SAML_KEY = str(tmp_path / "missing")
-    assert found(services.saml) == [("FAILURE", "saml-key")]
+    settings.SDK_SAML_XMLSEC1 = program
     settings.SDK_SAML_KEY = settings.SDK_SAML_CERTIFICATE
     assert found(services.saml) == [("FAILURE", "saml-key")]
     (tmp_path / "metadata.xml").write_text(provider.metadata(valid=timedelta(seconds=-1)))
     assert found(services.saml) == [("FAILURE", "saml-unavailable")]
+
+
+@pytest.mark.parametrize("name", ["KEY", "CERTIFICATE", "METADATA", "METADATA_CERTIFICATE", "XMLSEC1"])
+def test_what_is_missing_is_no_error_of_a_page(client, provider, settings, tmp_path, name):
+    setattr(settings, f"SDK_SAML_{name}", str(tmp_path / "missing"))
+    assert client.get("/logga-in", **HOST).status_code == 200
+    assert client.get("/saml/borja", {"provider": provider.entity_id}, **HOST).status_code == 302
+    assert client.get("/saml/metadata", **HOST).status_code in {200, 503}
+    assert client.post("/saml/svar", {"SAMLResponse": "PGEvPg=="}, **HOST).status_code == 302
 
 
 def test_a_provider_that_the_metadata_lacks_is_told(provider, settings):
