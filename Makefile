@@ -21,15 +21,15 @@ run: $(VENV)/.installed fonts bubblewrap clamav
 run-reset: $(VENV)/.installed
 	@$(RUN)/python -m testbed.development --reset
 
-test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4 eark
+test: $(VENV)/.installed chromium bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus phase4 oxalis as4 eark
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=20 $(ARGS)
 
 # What needs no browser, no Java and no node beside the test's own process (tests/conftest.py marks the others `whole`).
-test-fast: $(VENV)/.installed bubblewrap gettext clamav faketime softhsm fonts
+test-fast: $(VENV)/.installed bubblewrap gettext clamav xmlsec1 faketime softhsm fonts
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not whole and not slow" $(ARGS)
 
 # Every kind of odd value in every parameter of every address, as every role: `make test` tries a part of it.
-test-odd: $(VENV)/.installed bubblewrap gettext clamav
+test-odd: $(VENV)/.installed bubblewrap gettext clamav xmlsec1
 	SDK_TEST_EVERYTHING=1 $(RUN)/python -m pytest -n 2 tests/safety/test_odd_parameters.py $(ARGS)
 
 # Messages with three other access points, both ways; the end of the run tells how many went each way with each.
@@ -102,8 +102,8 @@ messages: $(VENV)/.installed gettext
 	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
 	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
 
-.PHONY: chromium fonts bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4 eark
-chromium fonts bubblewrap gettext java nginx clamav faketime softhsm prometheus phase4 oxalis as4 eark:
+.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus phase4 oxalis as4 eark
+chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus phase4 oxalis as4 eark:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

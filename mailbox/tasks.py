@@ -4,6 +4,7 @@ from celery import shared_task
 
 from . import access_log
 from .accounts import sessions
+from .accounts.saml import pending, provider_metadata
 from .administration import alarms, mailboxes, quarantine, retention
 from .attachments import uploads
 from .automatic_answers import limits as automatic_answer_limits
@@ -24,6 +25,7 @@ def remove_orphaned_files() -> None:
     """Remove orphaned files, ended sessions and expired presence; log the heads of the access log."""
     uploads.remove_forgotten()
     sessions.remove_ended_sessions()
+    pending.remove_expired()
     access_log.log_heads()
     presence.remove_expired()
     composer.remove_untouched()
@@ -40,6 +42,12 @@ def index_missing() -> None:
 def index_all_missing() -> None:
     """Index all rows that are not in the search index."""
     index.index_missing(everything=True)
+
+
+@shared_task
+def refresh_saml_metadata() -> None:
+    """Fetch the metadata of the providers that people log in at by SAML."""
+    provider_metadata.refresh()
 
 
 @shared_task

@@ -34,7 +34,7 @@ target=${1:?usage: ./install DIRECTORY}
 mkdir -p "$target"
 [ -x "$target/.venv/bin/pip" ] || "${PYTHON:-python3}" -m venv "$target/.venv"
 "$target/.venv/bin/pip" install --quiet --disable-pip-version-check --no-index \\
-    --find-links "$here/packages" --require-hashes -r "$here/requirements.txt"
+    --find-links "$here/packages" --no-deps --require-hashes -r "$here/requirements.txt"
 rm -rf "$target/deploy" "$target/docs"
 cp -R "$here/deploy" "$here/docs" "$target/"
 echo "installed $("$target/.venv/bin/sdkportal" --release) in $target; see $target/docs/production.md"
@@ -106,7 +106,8 @@ def fetch_dependencies(directory: Path) -> None:
     What comes as source alone is built here, with pinned tools, so that nothing has to be built where it is
     installed.
     """
-    options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--require-hashes"]
+    options = ["--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps"]
+    options += ["--require-hashes"]
     _run("pip", "wheel", *options, "--wheel-dir", str(directory), "-r", "requirements.txt")
 
 

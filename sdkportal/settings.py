@@ -189,7 +189,10 @@ CELERY_TASK_ROUTES = {
     "mailbox.tasks.poll_case_systems": {"queue": "notices"},
     "mailbox.tasks.work_on_case_delivery": {"queue": "notices"},
     "mailbox.tasks.fetch_sftp_receipts": {"queue": "notices"},
+    "mailbox.tasks.refresh_saml_metadata": {"queue": "notices"},
+    "mailbox.tasks.count_daily_figures": {"queue": "notices"},
     "addressbook.tasks.synchronise": {"queue": "notices"},
+    "transport.federation.tasks.refresh_status_feed": {"queue": "notices"},
     "transport.message_service.tasks.poll_certpub": {"queue": "notices"},
 }
 # At most so many of the workers wait for one counterpart (an access point, a web hook's server) at a time.
@@ -290,6 +293,30 @@ SDK_OIDC_ACCEPTED_ACR = env.words(
     "SDK_OIDC_ACCEPTED_ACR",
     "http://id.elegnamnden.se/loa/1.0/loa3,http://id.elegnamnden.se/loa/1.0/loa4,http://id.sambi.se/loa/loa3",
 )
+
+# SAML 2.0, beside OpenID Connect: metadata (a file, or an address that is fetched hourly), the certificate of
+# who signs it, and the providers in it that people here log in at.
+SDK_SAML_METADATA = env.text("SDK_SAML_METADATA", "")
+SDK_SAML_METADATA_CERTIFICATE = env.text("SDK_SAML_METADATA_CERTIFICATE", "")
+SDK_SAML_PROVIDERS = env.words("SDK_SAML_PROVIDERS")
+SDK_SAML_ENTITY_ID = env.text("SDK_SAML_ENTITY_ID", "")
+SDK_SAML_KEY = env.text("SDK_SAML_KEY", "")
+SDK_SAML_CERTIFICATE = env.text("SDK_SAML_CERTIFICATE", "")
+# PEM files with key and certificate, the next or the last: published and decrypted with, never signed with.
+SDK_SAML_OTHER_KEYS = env.words("SDK_SAML_OTHER_KEYS")
+SDK_SAML_PERSON_ATTRIBUTE = env.text("SDK_SAML_PERSON_ATTRIBUTE", "urn:oid:1.2.752.29.4.13")
+# The attribute whose values are assignments, of which a person chooses one.
+SDK_SAML_ASSIGNMENT_ATTRIBUTE = env.text("SDK_SAML_ASSIGNMENT_ATTRIBUTE", "")
+SDK_SAML_REQUESTED_ATTRIBUTES = env.words("SDK_SAML_REQUESTED_ATTRIBUTES")
+SDK_SAML_ACCEPTED_LEVELS = env.words("SDK_SAML_ACCEPTED_LEVELS", ",".join(SDK_OIDC_ACCEPTED_ACR))
+SDK_SAML_ENTITY_CATEGORIES = env.words(
+    "SDK_SAML_ENTITY_CATEGORIES", "http://id.elegnamnden.se/ec/1.0/loa3-pnr"
+)
+SDK_SAML_SIGNED_RESPONSE = env.flag("SDK_SAML_SIGNED_RESPONSE", True)
+SDK_SAML_ENCRYPTED_ASSERTION = env.flag("SDK_SAML_ENCRYPTED_ASSERTION", True)
+SDK_SAML_DISPLAY_NAME = env.text("SDK_SAML_DISPLAY_NAME", "Säker digital kommunikation")
+SDK_SAML_ORGANISATION = env.text("SDK_SAML_ORGANISATION", "")
+SDK_SAML_XMLSEC1 = env.text("SDK_SAML_XMLSEC1", "/usr/bin/xmlsec1")
 
 # Directory services (SCIM): the attribute of a user that holds what that claim says.
 SDK_SCIM_IDENTITY = env.choice("SDK_SCIM_IDENTITY", "userName", "externalId", "employeeNumber")
@@ -514,6 +541,8 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         # In detail it would say tokens.
         "authlib": {"level": "INFO"},
+        # It logs assertions, with names and numbers, also as errors.
+        "saml2": {"handlers": [], "level": "CRITICAL", "propagate": False},
         "weasyprint": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
     },

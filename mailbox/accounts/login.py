@@ -17,13 +17,11 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from mailbox.administration import membership_rules
 from mailbox.models import Person
 from mailbox.models.person import subject_key
-from mailbox.provisioning import memberships as directory_memberships
-from transport.names import as_one_line
 
 from . import provider_keys
+from .admission import BY_SAML, NotAdmitted, admit
 
 logger = logging.getLogger(__name__)
 # Attributes of the request: why a login was refused, and the provider's identifiers of the login.
@@ -31,7 +29,6 @@ REFUSAL = "mailbox.login_refusal"
 PROVIDER_LOGIN = "mailbox.provider_login"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 60
-_NAMELESS = "-"
 _LATEST = 32_503_680_000
 
 
@@ -61,17 +58,10 @@ class EidBackend(OIDCAuthenticationBackend):
             raise SuspiciousOperation("userinfo of another subject")
         claims = {**userinfo, **payload}
         subject = str(claims.get(settings.SDK_OIDC_PERSON_CLAIM, ""))
-        if not subject:
-            return self._refused("claim")
-        person = Person.objects.by_subject(subject)
-        if person is None and membership_rules.rules_met(claims):
-            person, _ = Person.add(subject, as_one_line(str(claims.get("name", "")))[:256] or _NAMELESS)
-        if person is None:
-            return self._refused("unknown")
-        if not person.is_active:
-            return self._refused("locked")
-        membership_rules.apply(person, claims)
-        directory_memberships.apply_at_login(person)
+        try:
+            person = admit(subject, str(claims.get("name", "")), claims)
+        except NotAdmitted as refused:
+            return self._refused(refused.reason)
         if self.request is not None:
             self.request.META[PROVIDER_LOGIN] = ProviderLogin(
                 str(payload.get("sid", "")), subject_key(str(payload["sub"])), moment_of(payload["iat"])
@@ -148,7 +138,12 @@ def moment_of(seconds: int) -> datetime:
 
 
 def provider_logout_url(request: HttpRequest) -> str:
-    """The address at which a logout at the provider begins; it leads back to our start page."""
+    """The address at which a logout at the provider begins; it leads back to our start page.
+
+    Who came by SAML logs out here alone, and comes to that page at once.
+    """
+    if request.session.get(BY_SAML):
+        return str(settings.LOGOUT_REDIRECT_URL)
     # Without id_token_hint: a token in an address would be in histories and logs.
     query = {
         "client_id": settings.OIDC_RP_CLIENT_ID,

@@ -12,4 +12,5 @@ urlpatterns = [
     path("logga-ut", OIDCLogoutView.as_view(), name="logout"),
     path("oidc/utloggad", views.ended_by_provider, name="login-ended"),
     path("oidc/", include("mozilla_django_oidc.urls")),
+    path("", include("mailbox.accounts.saml.urls")),
 ]

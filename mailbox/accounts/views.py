@@ -7,21 +7,21 @@ from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render, resolve_url
-from django.urls import reverse
+from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
-from mailbox import access
 from transport.rate_limits import limited
 
 from . import login_state, sessions
+from .admission import begin_session
 from .forms import LONGEST_NEXT, CallbackForm, LogoutTokenForm, NextForm
 from .login import REFUSAL, essential_acr
 from .login_state import BegunLogin
 from .oidc_requests import RequestException
+from .saml import provider_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -64,26 +64,11 @@ class Callback(OIDCAuthenticationCallbackView):
                 logger.warning("login_failed", extra={"fields": {"error": type(error).__name__}})
             else:
                 if person is not None:
-                    response.headers["Location"] = self._log_in(request, person, begun.following)
+                    response.headers["Location"] = begin_session(request, person, begun.following)
                     return response
                 refusal = request.META.get(REFUSAL, refusal)
         login_state.store(response, login_state.REFUSED, refusal)
         return response
-
-    @staticmethod
-    def _log_in(request: HttpRequest, person: Any, following: str) -> str:
-        """Begin a session; one that this browser had, of whomever, ends. Where the browser is to go."""
-        if request.user.is_authenticated:
-            auth.logout(request)
-        auth.login(request, person)
-        start = resolve_url(settings.LOGIN_REDIRECT_URL)
-        return following if following not in {"", start} else _first_page(person, start)
-
-
-def _first_page(person: Any, start: str) -> str:
-    """Where somebody begins: in their mailbox where they have one alone, else at the page `start`."""
-    keys = list(access.mailboxes_of(person).values_list("pk", flat=True)[:2])
-    return reverse("mailbox", args=keys) if len(keys) == 1 else start
 
 
 @csrf_exempt
@@ -115,6 +100,8 @@ def welcome(request: HttpRequest) -> HttpResponse:
         "next": NextForm(request.GET).page(),
         "has_ended": has_ended,
         "idle_minutes": settings.SDK_SESSION_IDLE_SECONDS // 60,
+        "saml_providers": provider_metadata.login_choices(),
+        "has_oidc": bool(settings.OIDC_ISSUER),
     }
     response = render(request, "accounts/welcome.html", context)
     if has_ended:

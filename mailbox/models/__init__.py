@@ -41,6 +41,7 @@ from .rights import (
     ProtectedOpening,
     ProtectionNotice,
 )
+from .saml import PendingSamlLogin, RememberedAssignment, SamlMetadata, UsedAssertion
 from .search import DraftEntry, NoteEntry, SearchEntry, VocabularyWord
 from .staffed_hours import (
     DutyAlert,
@@ -135,6 +136,7 @@ __all__ = [
     "OrganisationIdentity",
     "OrganisationLock",
     "OrganisationRole",
+    "PendingSamlLogin",
     "Person",
     "Presence",
     "PriceList",
@@ -146,9 +148,11 @@ __all__ = [
     "Redirection",
     "RegisteredMessage",
     "Registration",
+    "RememberedAssignment",
     "RetentionHold",
     "RetentionProtocol",
     "RetentionRule",
+    "SamlMetadata",
     "SavedView",
     "SearchEntry",
     "ServiceLevels",
@@ -156,6 +160,7 @@ __all__ = [
     "StaffedHoursException",
     "TimeLimit",
     "UnattendedAlarm",
+    "UsedAssertion",
     "UsedLogoutToken",
     "VocabularyWord",
     "WritingChoices",

@@ -39,6 +39,7 @@ CHECKS: Final = (
     Check("round-trip", federation.round_trip, 30.0),
     Check("address-book", federation.address_book, 15.0),
     Check("eid", services.eid),
+    Check("saml", services.saml),
     Check("mail", services.mail, 15.0),
     Check("pages", services.pages),
     Check("backup", machine.backup),

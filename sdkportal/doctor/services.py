@@ -5,6 +5,7 @@ import smtplib
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -12,6 +13,8 @@ from django.core.mail import get_connection
 from django.utils import timezone
 from redis import RedisError
 
+from mailbox.accounts.saml import configuration as saml_configuration
+from mailbox.accounts.saml import provider_metadata
 from mailbox.administration import counterparts
 from sdkportal.celery import app
 from sdkportal.monitoring import beat as beat_marks
@@ -119,6 +122,9 @@ def mail() -> Iterator[Finding]:
 
 def eid() -> Iterator[Finding]:
     """The e-ID provider gives the keys by which logins are verified."""
+    if not settings.OIDC_ISSUER and saml_configuration.is_configured():
+        yield ok("not used")
+        return
     url = settings.OIDC_OP_JWKS_ENDPOINT
     try:
         answer = fetched(url)
@@ -127,6 +133,34 @@ def eid() -> Iterator[Finding]:
         yield failure("eid-unavailable", f"{url}: {type(error).__name__}")
         return
     yield ok(f"{len(keys)} keys") if keys else failure("eid-unavailable", f"{url}: HTTP {answer.status}")
+
+
+def saml() -> Iterator[Finding]:
+    """Each provider of SAML is in valid metadata, and this node's keys and xmlsec1 are there."""
+    if not saml_configuration.is_configured():
+        yield ok("not used")
+        return
+    if not Path(settings.SDK_SAML_XMLSEC1).is_file():
+        yield failure("saml-program", settings.SDK_SAML_XMLSEC1)
+        return
+    try:
+        found = provider_metadata.providers()
+        ends = min(each.not_valid_after_utc for each in saml_configuration.certificates())
+        saml_configuration.signing_key()
+    except provider_metadata.MetadataRejected as error:
+        yield failure("saml-unavailable", f"{settings.SDK_SAML_METADATA}: {error.reason}")
+        return
+    except saml_configuration.OwnKeyUnusable:
+        yield failure("saml-key")
+        return
+    missing = set(settings.SDK_SAML_PROVIDERS) - {each.entity_id for each in found}
+    if missing:
+        yield failure("saml-unavailable", f"not in valid metadata: {', '.join(sorted(missing))}")
+        return
+    detail = f"{len(found)} providers"
+    if found_ends := [each.valid_until for each in found if each.valid_until is not None]:
+        detail += f", valid until {min(found_ends):%Y-%m-%d %H:%M} UTC"
+    yield warning("saml-certificate", f"ends {ends:%Y-%m-%d}") if ends < timezone.now() else ok(detail)
 
 
 def pages() -> Iterator[Finding]:

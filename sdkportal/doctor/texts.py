@@ -34,6 +34,7 @@ NAMES: Final[dict[str, Promise]] = {
     "round-trip": lazy("Provmeddelande ut och in"),
     "address-book": lazy("Adressbok"),
     "eid": lazy("Inloggning med e-legitimation"),
+    "saml": lazy("Inloggning med SAML"),
     "mail": lazy("E-post"),
     "pages": lazy("Sidorna"),
     "backup": lazy("Säkerhetskopia"),
@@ -121,6 +122,17 @@ ADVICE: Final[dict[str, Promise]] = {
         "SDK_MAIL_STARTTLS stämmer."
     ),
     "eid-unavailable": lazy("Se efter att SDK_OIDC_ISSUER stämmer och går att nå: ingen kan logga in."),
+    "saml-unavailable": lazy(
+        "Se efter att SDK_SAML_METADATA, SDK_SAML_METADATA_CERTIFICATE och SDK_SAML_PROVIDERS stämmer, och "
+        "att arbetsprocesserna når adressen: ingen kan logga in med SAML."
+    ),
+    "saml-key": lazy(
+        "Se efter att SDK_SAML_KEY, SDK_SAML_CERTIFICATE och SDK_SAML_OTHER_KEYS anger PEM-filer."
+    ),
+    "saml-program": lazy("Installera xmlsec1, eller ange var det finns i SDK_SAML_XMLSEC1."),
+    "saml-certificate": lazy(
+        "Byt SAML-nyckel: lägg den nya i SDK_SAML_OTHER_KEYS tills tjänsten har läst om den."
+    ),
     "pages-unavailable": lazy("Starta sdkportal-web och nginx, och se efter att SDK_PUBLIC_URL stämmer."),
     "access-point-key": lazy(
         "Se efter att SDK_ACCESS_POINT_KEY och SDK_ACCESS_POINT_CERTIFICATE anger läsbara PEM-filer."

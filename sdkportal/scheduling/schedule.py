@@ -82,6 +82,12 @@ _ENTRIES: Final = (
         Interval.SWEEP,
         2,
     ),
+    _Entry(
+        "message client: fetch the metadata of SAML",
+        "mailbox.tasks.refresh_saml_metadata",
+        Interval.WATCH,
+        12,
+    ),
     _Entry("message client: poll case systems", "mailbox.tasks.poll_case_systems", Interval.SWEEP, 2),
     _Entry("message client: send notifications", "mailbox.tasks.send_notices", Interval.NOTICES, 1),
     _Entry(

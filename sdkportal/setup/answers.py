@@ -70,7 +70,7 @@ _QUESTIONS: Final = (
     _Question("SDK_BROKER_PASSWORD", "The broker's password", is_secret=True),
     _Question("SDK_SML_ZONE", "The federation's SML zone"),
     _Question("SDK_ADDRESS_BOOK_URL", "The federation's address book (ends with /addressbook/api/)"),
-    _Question("SDK_OIDC_ISSUER", "The e-ID provider's issuer (https://...)"),
+    _Question("SDK_OIDC_ISSUER", "The e-ID provider's issuer (https://...); empty for SAML alone"),
     _Question("SDK_OIDC_CLIENT_ID", "This node's client id there", "sdkportal"),
     _Question("SDK_OIDC_CLIENT_SECRET", "Its client secret; empty for private_key_jwt", is_secret=True),
     _Question("SDK_MAIL_HOST", "Mail server; empty for none"),

@@ -24,6 +24,11 @@ def remaining() -> Iterator[str]:
             f"register at the e-ID provider: client id {settings.OIDC_RP_CLIENT_ID}, redirect address "
             f"{public}/oidc/callback/, back-channel logout {public}/oidc/utloggad"
         )
+    if settings.SDK_SAML_METADATA:
+        yield (
+            f"register at the SAML federation or the provider: the metadata at {settings.SDK_PUBLIC_URL}"
+            "/saml/metadata, once SDK_SAML_KEY and SDK_SAML_CERTIFICATE are in place"
+        )
     if settings.SDK_WRAPPING_KEY:
         yield "keep a copy of SDK_WRAPPING_KEY apart from the backups: without it nothing stored opens"
     yield "start the units, then run `sdkportal doctor` until it says that all is well"

@@ -73,10 +73,13 @@ def _missing_settings() -> Iterator[str]:
         yield "SDK_ALLOWED_HOSTS is not set: no host name is answered to."
     if settings.DEMO or settings.DEBUG:
         yield "SDK_DEMO or SDK_DEBUG is set."
-    if urlsplit(settings.OIDC_ISSUER).scheme != "https":
-        yield "SDK_OIDC_ISSUER is no https address: nobody can log in."
-    if not (settings.SDK_OIDC_CLIENT_KEY or settings.OIDC_RP_CLIENT_SECRET):
-        yield "Neither SDK_OIDC_CLIENT_KEY nor SDK_OIDC_CLIENT_SECRET is set."
+    if settings.OIDC_ISSUER or not settings.SDK_SAML_METADATA:
+        if urlsplit(settings.OIDC_ISSUER).scheme != "https":
+            yield "SDK_OIDC_ISSUER is no https address: nobody can log in."
+        if not (settings.SDK_OIDC_CLIENT_KEY or settings.OIDC_RP_CLIENT_SECRET):
+            yield "Neither SDK_OIDC_CLIENT_KEY nor SDK_OIDC_CLIENT_SECRET is set."
+    if settings.SDK_SAML_METADATA:
+        yield from _missing_saml_settings()
     if settings.SDK_SML_ZONE.endswith("example"):
         yield "SDK_SML_ZONE is not set: no recipient can be found."
     if not (settings.SDK_WRAPPING_KEY or settings.SDK_PKCS11_MODULE):
@@ -91,6 +94,21 @@ def _missing_settings() -> Iterator[str]:
             yield f"SDK_TRUST_DIR has no CA certificate in {directory.name}/."
     if settings.SDK_API_ISSUER and not settings.SDK_API_JWKS_URL:
         yield "SDK_API_ISSUER is set without SDK_API_JWKS_URL."
+
+
+def _missing_saml_settings() -> Iterator[str]:
+    for name in ("SDK_SAML_PROVIDERS", "SDK_SAML_KEY", "SDK_SAML_CERTIFICATE"):
+        if not getattr(settings, name):
+            yield f"{name} is not set: nobody can log in by SAML."
+    if "://" in settings.SDK_SAML_METADATA:
+        if urlsplit(settings.SDK_SAML_METADATA).scheme != "https":
+            yield "SDK_SAML_METADATA is no https address and no file."
+        if not settings.SDK_SAML_METADATA_CERTIFICATE:
+            yield "SDK_SAML_METADATA_CERTIFICATE is not set: metadata from an address has to be signed."
+    if urlsplit(settings.SDK_PUBLIC_URL).scheme != "https":
+        yield "SDK_PUBLIC_URL is no https address: providers of SAML cannot answer."
+    if not Path(settings.SDK_SAML_XMLSEC1).is_file():
+        yield "SDK_SAML_XMLSEC1 names no program: install xmlsec1."
 
 
 def _missing_access_point_settings() -> Iterator[str]:
@@ -111,6 +129,8 @@ def _risky_settings() -> Iterator[str]:
         yield "SDK_PUBLIC_URL is no https address: links in mail lead nowhere."
     if not settings.SDK_ADDRESS_BOOK_URL:
         yield "SDK_ADDRESS_BOOK_URL is not set: no recipient can be chosen."
+    if settings.SDK_SAML_METADATA and not settings.SDK_SAML_METADATA_CERTIFICATE:
+        yield "SDK_SAML_METADATA_CERTIFICATE is not set: whoever can write the file decides who logs in."
     if settings.SDK_ACCEPT_PLAIN:
         yield "SDK_ACCEPT_PLAIN is set: run seal_at_rest, and take it away."
     if logging.getLevelName(logging.getLogger().level) in {"DEBUG", "NOTSET"}:

@@ -333,6 +333,12 @@ ELSEWHERE_TESTED = {
     "oidc_authentication_init",
     "oidc_authentication_callback",
     "oidc_logout",
+    # tests/mailbox/accounts/saml
+    "saml-begin",
+    "saml-answer",
+    "saml-complete",
+    "saml-assignment",
+    "saml-metadata",
 }
 
 

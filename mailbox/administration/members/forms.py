@@ -16,13 +16,13 @@ from mailbox.models import Membership
 
 from .personal_number import is_personal_number
 
-# The claim that holds a personal number, by the Swedish OIDC attributes; another claim is any text.
-_PERSONAL_NUMBER_CLAIM: Final = "personalIdentityNumber"
+# The claims that hold a personal number, by the Swedish OIDC and SAML attributes; another is any text.
+_PERSONAL_NUMBER_CLAIMS: Final = ("personalIdentityNumber", "urn:oid:1.2.752.29.4.13")
 
 
 class SubjectField(NameField):
     """What the e-ID says of who a person is: a personal or coordination number, unless another claim is
-    configured (`SDK_OIDC_PERSON_CLAIM`)."""
+    configured (`SDK_OIDC_PERSON_CLAIM`, `SDK_SAML_PERSON_ATTRIBUTE`)."""
 
     default_error_messages = {
         "number": lazy(
@@ -32,7 +32,11 @@ class SubjectField(NameField):
 
     def validate(self, value: Any) -> None:
         super().validate(value)
-        is_number = settings.SDK_OIDC_PERSON_CLAIM.endswith(_PERSONAL_NUMBER_CLAIM)
+        claims = (
+            [settings.SDK_OIDC_PERSON_CLAIM] if settings.OIDC_ISSUER or not settings.SDK_SAML_METADATA else []
+        )
+        claims += [settings.SDK_SAML_PERSON_ATTRIBUTE] if settings.SDK_SAML_METADATA else []
+        is_number = all(claim.endswith(_PERSONAL_NUMBER_CLAIMS) for claim in claims)
         if value and is_number and not is_personal_number(value):
             raise ValidationError(self.error_messages["number"], code="number")
 
