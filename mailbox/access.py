@@ -62,6 +62,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from transport.message_api.api import ApiClient, FunctionRoute
+from transport.remote_message_service.api import RemoteService
 
 from .models import (
     ArrivalRule,
@@ -363,6 +364,12 @@ def api_clients_of(person: Viewer) -> QuerySet[ApiClient]:
     """Other message clients of the organisations that the person administers."""
     rows = ApiClient.objects.filter(organisation__participant_id__in=administered_by(person))
     return rows.select_related("organisation").order_by("organisation__name", "name", "client_id")
+
+
+def remote_services_of(person: Viewer) -> QuerySet[RemoteService]:
+    """Other suppliers' message services that those organisations use."""
+    rows = RemoteService.objects.filter(organisation__participant_id__in=administered_by(person))
+    return rows.select_related("organisation").order_by("organisation__name", "name", "pk")
 
 
 def function_routes_of(person: Viewer) -> QuerySet[FunctionRoute]:

@@ -24,6 +24,7 @@ urlpatterns = [
     path("konversation/<int:conversation_id>/undantag", retention.hold, name="retention-hold"),
     path("logotyp/<int:identity_id>", identity.logo, name="organisation-logo"),
     path("administration/", include("mailbox.administration.urls")),
+    path("administration/", include("mailbox.administration.message_services.urls")),
     path("administration/", include("mailbox.administration.staffed_hours.urls")),
     path("administration/", include("mailbox.statistics.urls")),
 ]

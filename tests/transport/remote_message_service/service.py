@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.close_connection = True
 
-    do_GET = do_POST = do_DELETE = _do  # noqa: N815 - the names that the base class looks for
+    do_GET = do_POST = do_DELETE = _do
 
     def log_message(self, *args: object) -> None:
         """Says nothing."""

@@ -279,9 +279,7 @@ def test_a_message_that_is_not_ours_or_breaks_the_rules_is_set_aside(small, othe
     identity = other.add(small.letter())
     listed = as_json(200, {"data": [other._head(identity)]})
     other.messages[identity]["attributes"] |= changes
-    other.intercept = lambda method, path: (
-        listed if method == "GET" and path.endswith("/messages") else None
-    )
+    other.intercept = lambda method, path: listed if method == "GET" and path.endswith("/messages") else None
     small.poll()
     for _ in range(5):
         small.later()
@@ -328,7 +326,11 @@ def test_a_function_without_an_open_mailbox_gets_nothing_and_loses_nothing(small
 
 def test_what_is_unreadable_in_a_list_does_not_hold_up_the_rest(small, other):
     identity = other.add(small.letter())
-    rest = [None, {"id": "x"}, {"id": str(uuid.uuid4()), "attributes": {"messageStatus": 5, "messageId": "\0"}}]
+    rest = [
+        None,
+        {"id": "x"},
+        {"id": str(uuid.uuid4()), "attributes": {"messageStatus": 5, "messageId": "\0"}},
+    ]
     page = as_json(200, {"data": [*rest, other._head(identity)]})
     other.intercept = lambda method, path: page if path.endswith("/messages") else None
     small.poll()
