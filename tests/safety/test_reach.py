@@ -56,6 +56,8 @@ from transport.message_service.models import (
 )
 from transport.protocol.identifiers import ParticipantId
 from transport.protocol.sdk_message.message import BytesContent, File
+from transport.remote_message_service import registration
+from transport.remote_message_service.models import RemoteArrival
 
 pytestmark = pytest.mark.django_db
 HABO, ELSEWHERE = "0203:habo.se", "0203:nagon-annan.se"
@@ -377,11 +379,11 @@ def world(settings, tmp_path) -> World:
     )
 
 
-def a_remote_service(organisation: Organisation) -> dict[str, object]:
+def a_remote_service(organisation: Organisation, name: str = "Leverantören") -> dict[str, object]:
     """Another message service that the organisation uses, and a message of it that was set aside."""
     service = registration.register(
         organisation,
-        "Leverantören",
+        name,
         address="https://127.0.0.1:9/v1",
         token_address="https://127.0.0.1:9/v1/token",
         client_id="brevlada",

@@ -5,6 +5,7 @@ functions, cannot turn the service on: another administrator does.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
 
@@ -102,9 +103,9 @@ def try_again(actor: Person, arrival: RemoteArrival) -> bool:
     """Have a message that was set aside fetched once more; False where that is under way already."""
     with transaction.atomic():
         is_tried = arrivals.try_again(arrival.pk)
-        _record(actor, "remote-service-retry", arrival.service, message=str(arrival.message_id))
+        _record(actor, "remote-service-retry", arrival.service, message_id=str(arrival.message_id))
     return is_tried
 
 
-def _record(actor: Person, what: str, service: RemoteService, **details: object) -> None:
+def _record(actor: Person, what: str, service: RemoteService, **details: Any) -> None:
     access_log.record(actor, what, service.organisation.participant_id, service=service.name, **details)
