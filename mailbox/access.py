@@ -24,6 +24,9 @@
   themselves is said by its managers, who are members of it; protected ones are not. Which case systems
   there are and which mailboxes may use them is said by administrators, two together; they see counts and
   why something failed, and no conversation.
+- Which functions use another supplier's message service, and where that is, is said by administrators, two
+  together: whoever last changed it does not turn it on. They see counts and what was set aside by its id and
+  the reason, and no message.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.

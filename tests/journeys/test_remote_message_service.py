@@ -69,29 +69,56 @@ def lillaby(two_nodes: TwoNodes) -> sample.NodeSample:
     return small
 
 
-def register_there(two_nodes: TwoNodes, small: sample.NodeSample, public_key: str, directory: Path) -> None:
-    """What the administrators of the message service do: our key, and which function is ours."""
+def set_up(two_nodes: TwoNodes, small: sample.NodeSample, caseworker: Callable, directory: Path) -> None:
+    """Bo registers the service and chooses the function; the supplier registers the key; Ulla turns it on."""
+    api = f"{two_nodes.arbetsformedlingen.node.url}/v1"
+    bo = caseworker(two_nodes.habo, "Bo Alm")
+    page = bo.page
+    page.goto(f"{bo.url}/administration/")
+    page.get_by_role("link", name="Andra meddelandetjänster").click()
+    expect(page.get_by_role("heading", level=1, name="Andra meddelandetjänster")).to_be_visible()
+    bo.check_accessibility()
+    page.get_by_label(re.compile("^Namn")).fill(SERVICE)
+    page.get_by_label(re.compile("^API:ets adress")).fill("ingen adress")
+    page.get_by_label(re.compile("^Behörighetstjänstens adress")).fill(f"{api}/token")
+    page.get_by_label(re.compile("^Vårt namn där")).fill(CLIENT)
+    page.get_by_role("button", name="Registrera").click()
+    expect(page.get_by_role("alert")).to_contain_text("En av adresserna")
+    bo.check_accessibility()
+    page.get_by_label(re.compile("^API:ets adress")).fill(api)
+    page.get_by_role("button", name="Registrera").click()
+    expect(page.get_by_role("heading", level=1, name=SERVICE)).to_be_visible()
+    address = page.url
+    page.get_by_label(re.compile("^Funktionsadresser")).fill(CARE)
+    page.get_by_role("button", name="Spara funktionerna").click()
+    expect(page.get_by_text("Du har ändrat vart meddelanden går")).to_be_visible()
+    expect(page.get_by_role("button", name="Slå på")).to_have_count(0)
+    page.get_by_role("button", name="Prova anslutningen").click()
+    expect(page.get_by_text("Den känner inte igen nyckeln eller namnet.")).to_be_visible()
+
     file = directory / "lillaby.jwk"
-    file.write_text(public_key)
+    file.write_text(page.locator("pre").inner_text())
     two_nodes.arbetsformedlingen.node.manage(
         "add_api_client", small.participant_id, CLIENT, "--function", CARE, "--key", str(file)
     )
+    page.get_by_role("button", name="Prova anslutningen").click()
+    expect(page.get_by_text("Behörighet: fungerar")).to_be_visible()
+    expect(page.get_by_text("Lista över meddelanden: fungerar")).to_be_visible()
+    bo.check_accessibility()
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+    ulla = caseworker(two_nodes.habo, "Ulla Hed")
+    ulla.page.goto(address)
+    ulla.check_accessibility()
+    ulla.page.get_by_role("button", name="Slå på").click()
+    expect(ulla.page.get_by_text("Meddelandetjänsten används från och med nu.")).to_be_visible()
 
 
 def test_a_mailbox_without_a_message_service_of_its_own_writes_and_is_answered(
     two_nodes: TwoNodes, lillaby: sample.NodeSample, caseworker: Callable, tmp_path: Path
 ):
-    api = f"{two_nodes.arbetsformedlingen.node.url}/v1"
-    using = two_nodes.habo.node
-    said = using.manage(
-        "use_message_service",
-        *(lillaby.participant_id, SERVICE, "--address", api, "--client-id", CLIENT, "--function", CARE),
-    )
-    register_there(two_nodes, lillaby, said.partition("public key: ")[2].partition("\n")[0], tmp_path)
-    said = using.manage("use_message_service", lillaby.participant_id, SERVICE, "--try", "--on")
-    assert "token: ok" in said
-    assert "list: ok" in said
-
+    set_up(two_nodes, lillaby, caseworker, tmp_path)
     pdf = tmp_path / "vårdplan.pdf"
     pdf.write_bytes(a_pdf("Vårdplan"))
     lisa = caseworker(two_nodes.habo, "Lisa Ek")
