@@ -55,7 +55,6 @@ def lillaby(two_nodes: TwoNodes) -> sample.NodeSample:
     serving, using = two_nodes.arbetsformedlingen.node, two_nodes.habo.node
     for node in (serving, using):
         node.manage("add_organisation", small.participant_id, small.name)
-        node.manage("sync_address_book")
     for purpose, files in (("signing", keys.signing), ("encryption", keys.encryption)):
         serving.manage(
             "import_key",
