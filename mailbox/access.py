@@ -32,6 +32,9 @@
   themselves is said by its managers, who are members of it; protected ones are not. Which case systems
   there are and which mailboxes may use them is said by administrators, two together; they see counts and
   why something failed, and no conversation.
+- Which functions use another supplier's message service, and where that is, is said by administrators, two
+  together: whoever last changed it does not turn it on. They see counts and what was set aside by its id and
+  the reason, and no message.
 - Notes are seen by those who see the conversation, and taken away by who wrote them. Labels are a mailbox's
   own: its members make and change them, those who manage it take them away.
 - A view across mailboxes is seen by the person who saved it, and shows the mailboxes that they see now.
@@ -75,6 +78,7 @@ from django.db.models import BigIntegerField, BooleanField, Exists, F, Func, Out
 from django.db.models.functions import Now
 
 from transport.message_api.api import ApiClient, FunctionRoute
+from transport.remote_message_service.api import RemoteService
 
 from .models import (
     ApprovalRequest,
@@ -484,6 +488,12 @@ def api_clients_of(person: Viewer) -> QuerySet[ApiClient]:
     """Other message clients of the organisations that the person administers."""
     rows = ApiClient.objects.filter(organisation__participant_id__in=administered_by(person))
     return rows.select_related("organisation").order_by("organisation__name", "name", "client_id")
+
+
+def remote_services_of(person: Viewer) -> QuerySet[RemoteService]:
+    """Other suppliers' message services that those organisations use."""
+    rows = RemoteService.objects.filter(organisation__participant_id__in=administered_by(person))
+    return rows.select_related("organisation").order_by("organisation__name", "name", "pk")
 
 
 def function_routes_of(person: Viewer) -> QuerySet[FunctionRoute]:

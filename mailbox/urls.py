@@ -27,6 +27,7 @@ urlpatterns = [
     path("siffror", observed.page, name="observed-figures"),
     path("logotyp/<int:identity_id>", identity.logo, name="organisation-logo"),
     path("administration/", include("mailbox.administration.urls")),
+    path("administration/", include("mailbox.administration.message_services.urls")),
     path("administration/", include("mailbox.administration.staffed_hours.urls")),
     path("administration/", include("mailbox.automatic_answers.urls")),
     path("administration/", include("mailbox.statistics.urls")),

@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "transport.directory_drop",
     "transport.message_service",
     "transport.message_api",
+    "transport.remote_message_service",
     "addressbook",
     "mailbox",
     "sdkportal.doctor",
@@ -194,6 +195,9 @@ CELERY_TASK_ROUTES = {
     "addressbook.tasks.synchronise": {"queue": "notices"},
     "transport.federation.tasks.refresh_status_feed": {"queue": "notices"},
     "transport.message_service.tasks.poll_certpub": {"queue": "notices"},
+    "transport.remote_message_service.tasks.poll_due": {"queue": "notices"},
+    "transport.remote_message_service.tasks.hand_over_due": {"queue": "notices"},
+    "transport.remote_message_service.tasks.fetch_due": {"queue": "notices"},
 }
 # At most so many of the workers wait for one counterpart (an access point, a web hook's server) at a time.
 SDK_COUNTERPART_SHARE = env.number("SDK_COUNTERPART_SHARE", 2)
@@ -214,6 +218,9 @@ SDK_SWEEP_SECONDS = env.number("SDK_SWEEP_SECONDS", 5)
 SDK_UNDO_SEND_SECONDS = env.number("SDK_UNDO_SEND_SECONDS", 10)
 # So many automatic answers an organisation sends in an hour before all of them are stopped.
 SDK_AUTOMATIC_ANSWERS_PER_HOUR = env.number("SDK_AUTOMATIC_ANSWERS_PER_HOUR", 300)
+# How often another message service that functions of ours use is asked for news (docs/remote-message-
+# service.md).
+SDK_REMOTE_POLL_SECONDS = env.number("SDK_REMOTE_POLL_SECONDS", 20)
 SDK_CERTIFICATE_SECONDS = env.number("SDK_CERTIFICATE_SECONDS", 3600)
 SDK_NOTICE_SECONDS = env.number("SDK_NOTICE_SECONDS", 60)
 SDK_WATCH_SECONDS = env.number("SDK_WATCH_SECONDS", 300)
@@ -427,6 +434,7 @@ SDK_ACCESS_POINT_ADAPTER = env.text(
     "SDK_ACCESS_POINT_ADAPTER", "transport.access_point.adapter.OwnAccessPoint"
 )
 SDK_MESSAGE_SERVICE = env.text("SDK_MESSAGE_SERVICE", "transport.message_service.adapter.OwnMessageService")
+SDK_REMOTE_MESSAGE_SERVICES = "transport.remote_message_service.adapter.OtherMessageServices"
 SDK_MESSAGE_CLIENT = env.text("SDK_MESSAGE_CLIENT", "sdkportal.message_clients.RoutedClients")
 # The message types that are taken, each with its rules; one more of the federation is a name more.
 SDK_MESSAGE_TYPES = (

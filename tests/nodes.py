@@ -28,6 +28,7 @@ IMPATIENT = {
     "SDK_RESEND_WINDOW_SECONDS": "24",
     "SDK_LEASE_SECONDS": "4",
     "SDK_SWEEP_SECONDS": "1",
+    "SDK_REMOTE_POLL_SECONDS": "1",
     # At once, but from mailboxes that have chosen otherwise.
     "SDK_UNDO_SEND_SECONDS": "0",
     "SDK_AS4_TIMEOUT_SECONDS": "30",

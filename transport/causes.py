@@ -23,6 +23,9 @@ class Cause(StrEnum):
     MALWARE_FOUND = "malware-found"
     CANCELLED = "cancelled"
     MESSAGE_INVALID = "message-invalid"
+    # Of messages that go through another message service: it cannot be used now; it does not accept them.
+    MESSAGE_SERVICE_UNAVAILABLE = "message-service-unavailable"
+    MESSAGE_SERVICE_REFUSED = "message-service-refused"
     # The access point's: sending did not succeed.
     ACCESS_POINT_UNTRUSTED = "access-point-untrusted"
     UNREACHABLE = "unreachable"

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from transport.message_service.api import (
+    BY_API,
     BY_HAND,
     LOCAL,
     RECEIPT_MISSING,
@@ -112,6 +113,14 @@ _FAILURES: dict[str, tuple[str | Promise, str | Promise]] = {
         lazy("Meddelandet följer inte federationens regler. Det lämnade aldrig er organisation."),
         lazy("Skriv det på nytt. Går det inte då heller, tala om det för er administratör."),
     ),
+    "message-service-unavailable": (
+        lazy("Meddelandetjänsten som brevlådan använder har inte kunnat nås."),
+        lazy("Meddelandet lämnade aldrig er organisation. Tala om det för er administratör."),
+    ),
+    "message-service-refused": (
+        lazy("Meddelandetjänsten som brevlådan använder tog inte emot meddelandet."),
+        lazy("Meddelandet lämnade aldrig er organisation. Tala om det för er administratör."),
+    ),
     "unreachable": (
         lazy("Mottagarens system svarade inte, trots flera försök."),
         lazy("Skicka igen senare, eller kontakta mottagaren på annat sätt."),
@@ -170,6 +179,10 @@ _WAITING: dict[str, str | Promise] = {
         "Meddelandet väntar: en bilaga är större än vad kontrollen mot skadlig kod tar emot. "
         "Tala om det för er administratör."
     ),
+    "message-service-unavailable": lazy(
+        "Meddelandet väntar: meddelandetjänsten som brevlådan använder kan inte nås just nu. "
+        "Det skickas när den kan nås."
+    ),
 }
 _EVENTS: dict[str, str | Promise] = {
     State.SCHEDULED: lazy("Lagt för sändning"),
@@ -190,6 +203,10 @@ _LOCAL_EVENTS: dict[str, str | Promise] = {
     State.SUBMITTED: lazy("Signerat och lämnat direkt, inom den här installationen"),
     TRANSPORT_RECEIPT: lazy("Framme hos mottagarens organisation"),
     State.ACKNOWLEDGE: lazy("Levererat inom installationen"),
+}
+# The events of a message that another message service sends for us.
+_API_EVENTS: dict[str, str | Promise] = {
+    State.SUBMITTED: lazy("Lämnat till den andra meddelandetjänsten"),
 }
 
 
@@ -225,8 +242,12 @@ def ladder_of(delivery: Delivery) -> Ladder:
             delivery.message_receipt_at,
         ),
     )
-    is_local = any(event.cause == LOCAL for event in delivery.events)
-    words = {**_EVENTS, **_LOCAL_EVENTS} if is_local else _EVENTS
+    causes = {event.cause for event in delivery.events}
+    words = {
+        **_EVENTS,
+        **(_LOCAL_EVENTS if LOCAL in causes else {}),
+        **(_API_EVENTS if BY_API in causes else {}),
+    }
     return Ladder(
         rungs,
         problem,

@@ -23,6 +23,7 @@ CHECKS: Final = (
     Check("beat", services.beat),
     Check("queues", services.queues),
     Check("dead-letters", services.dead_letters),
+    Check("message-services", services.message_services),
     Check("storage", machine.storage, 15.0),
     Check("work-directory", machine.work_directory),
     Check("case-system-directory", machine.case_system_directory),

@@ -21,6 +21,7 @@ from sdkportal.monitoring import beat as beat_marks
 from sdkportal.monitoring.broker import broker as broker_client
 from sdkportal.monitoring.due_jobs import due_jobs
 from transport.outgoing_http import AddressRefused, Answer, Client, NoAnswer, Origin, request
+from transport.remote_message_service import figures
 
 from .database import judged_clock
 from .findings import Finding, duration, failure, ok, warning
@@ -101,6 +102,18 @@ def queues() -> Iterator[Finding]:
 def dead_letters() -> Iterator[Finding]:
     count = counterparts.count_set_aside()
     yield warning("dead-letters", str(count)) if count else ok("none")
+
+
+def message_services() -> Iterator[Finding]:
+    """Other suppliers' message services answer, and nothing that came from them was set aside."""
+    silent = figures.silent_services()
+    for service in silent:
+        yield failure("message-service-silent", f"{service.name}: {service.problem or 'not asked'}")
+    set_aside = next(item.count for item in figures.waiting() if item.state == "set-aside")
+    if set_aside:
+        yield warning("message-service-set-aside", str(set_aside))
+    if not silent and not set_aside:
+        yield ok("")
 
 
 def mail() -> Iterator[Finding]:

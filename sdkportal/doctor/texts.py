@@ -18,6 +18,7 @@ NAMES: Final[dict[str, Promise]] = {
     "beat": lazy("Tidsstyrning (beat)"),
     "queues": lazy("Väntande arbete"),
     "dead-letters": lazy("Lagda åt sidan"),
+    "message-services": lazy("Andra meddelandetjänster"),
     "storage": lazy("Lagring"),
     "work-directory": lazy("Arbetskatalog"),
     "case-system-directory": lazy("Ärendesystemens katalog"),
@@ -116,6 +117,13 @@ ADVICE: Final[dict[str, Promise]] = {
         "inte hinner."
     ),
     "dead-letters": lazy("Inkomna meddelanden väntar på beslut under Administration, Motparter."),
+    "message-service-silent": lazy(
+        "En annan meddelandetjänst svarar inte. Se Administration, Andra meddelandetjänster."
+    ),
+    "message-service-set-aside": lazy(
+        "Meddelanden från en annan meddelandetjänst har inte kunnat levereras. "
+        "Se Administration, Andra meddelandetjänster."
+    ),
     "mail-not-set": lazy("Ange SDK_MAIL_HOST: ingen får varningar eller aviseringar."),
     "mail-unavailable": lazy(
         "Se efter att e-postservern går att nå, och att SDK_MAIL_USER, SDK_MAIL_PASSWORD och "

@@ -18,6 +18,7 @@ from addressbook.synchronisation import latest_copy_age_seconds
 from mailbox.administration import alarms, counterparts, quarantine
 from transport.certificate_watch.watch import held_certificates
 from transport.message_service.tracking.failures import failures_of_last_hour
+from transport.remote_message_service import figures
 
 from .backup import backup_age_seconds
 from .due_jobs import due_jobs
@@ -70,6 +71,7 @@ class _Collector:
         yield ends
         yield from _due_jobs()
         yield _failures()
+        yield from _remote_services()
         yield from _ages()
 
 
@@ -81,6 +83,28 @@ def _due_jobs() -> Iterator[GaugeMetricFamily]:
     for due in due_jobs():
         number.add_metric([due.kind], due.count)
         oldest.add_metric([due.kind], due.oldest_seconds)
+    yield number
+    yield oldest
+
+
+def _remote_services() -> Iterator[GaugeMetricFamily]:
+    """Nothing where no function uses another message service."""
+    silence = figures.longest_silence()
+    if silence is not None:
+        yield GaugeMetricFamily(
+            "sdk_remote_service_silence_seconds",
+            "How long ago the other message service that has been silent for longest answered.",
+            value=silence,
+        )
+    number = GaugeMetricFamily(
+        "sdk_remote_messages", "Messages of functions that use another message service.", labels=["state"]
+    )
+    oldest = GaugeMetricFamily(
+        "sdk_oldest_remote_message_seconds", "How long the oldest of them has been waiting.", labels=["state"]
+    )
+    for waiting in figures.waiting():
+        number.add_metric([waiting.state], waiting.count)
+        oldest.add_metric([waiting.state], waiting.oldest_seconds)
     yield number
     yield oldest
 

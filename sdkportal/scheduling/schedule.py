@@ -65,6 +65,12 @@ _ENTRIES: Final = (
         1,
     ),
     _Entry(
+        "remote message services: poll, and resume due jobs",
+        "transport.remote_message_service.tasks.sweep",
+        Interval.SWEEP,
+        1,
+    ),
+    _Entry(
         "message client: remove orphaned files", "mailbox.tasks.remove_orphaned_files", Interval.CLEAN_UP, 1
     ),
     _Entry("message client: end expired memberships", "mailbox.tasks.end_memberships", Interval.SWEEP, 12),

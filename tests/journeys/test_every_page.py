@@ -89,6 +89,11 @@ def arguments_of(habo: NodeUnderTest, letter: str) -> dict[str, object]:
         ),
         "case_system_id": one(habo, "SELECT id FROM mailbox_casesystem ORDER BY id DESC"),
         "department_id": one(habo, "SELECT id FROM mailbox_department ORDER BY id DESC"),
+        "remote_service_id": one(
+            habo,
+            "SELECT s.id FROM remote_message_service_remoteservice s JOIN message_service_organisation o "
+            "ON o.id = s.organisation_id WHERE o.participant_id = '0203:habo.se' ORDER BY s.created_at",
+        ),
         "state": "done",
         "kind": "envelope",
     }
@@ -141,6 +146,14 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
         page.get_by_label("Namn", exact=True).fill("Socialförvaltningen")
         page.get_by_role("button", name="Lägg till").click()
         expect(page.locator("#notices")).to_contain_text("Avdelningen Socialförvaltningen är tillagd.")
+        # Another message service, which nobody has turned on.
+        page.goto(f"{person.url}/administration/meddelandetjanster/")
+        page.get_by_label(re.compile("^Namn")).fill("Leverantören")
+        page.get_by_label(re.compile("^API:ets adress")).fill("https://127.0.0.1:9/v1")
+        page.get_by_label(re.compile("^Behörighetstjänstens adress")).fill("https://127.0.0.1:9/v1/token")
+        page.get_by_label(re.compile("^Vårt namn där")).fill("brevlada.habo.se")
+        page.get_by_role("button", name="Registrera").click()
+        expect(page.get_by_role("heading", level=1, name="Leverantören")).to_be_visible()
     wrong: dict[str, object] = {}
     seen = set()
     for route, path in addresses(ROLES.get(name, name), arguments_of(habo, letter)):
@@ -186,6 +199,8 @@ def test_axe_finds_nothing_and_everything_fits(two_nodes, browser, caseworker, l
             "department-figures",
             "departments",
             "price-lists",
+            "administration-message-services",
+            "administration-message-service",
             "administration-people",
             "administration-person",
             "administration-functions",

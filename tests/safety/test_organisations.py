@@ -54,6 +54,7 @@ from tests.safety.test_reach import (
     a_failed_delivery,
     a_protected_conversation,
     a_redirection,
+    a_remote_service,
     is_login,
     patterns,
 )
@@ -202,6 +203,7 @@ def what_managers_set(side: Side) -> dict[str, object]:
         "arrival_rule_id": rule.pk,
         "registration_id": registered.pk,
         "case_system_id": system.pk,
+        **a_remote_service(organisation, f"{side.word}tjänsten"),
         "delivery_id": delivery.pk,
         "own_organisation_id": organisation.pk,
     }

@@ -64,6 +64,8 @@ from transport.message_service.models import (
 )
 from transport.protocol.identifiers import ParticipantId
 from transport.protocol.sdk_message.message import BytesContent, File
+from transport.remote_message_service import registration
+from transport.remote_message_service.models import RemoteArrival
 
 pytestmark = pytest.mark.django_db
 HABO, ELSEWHERE = "0203:habo.se", "0203:nagon-annan.se"
@@ -284,6 +286,13 @@ TABLE: dict[str, tuple[str, frozenset[str]]] = {
     "administration-client-proposal": ("post", ADMINISTRATOR),
     "administration-client-active": ("post", ADMINISTRATOR),
     "administration-client-webhook": ("post", ADMINISTRATOR),
+    "administration-message-services": ("get post", ADMINISTRATORS),
+    "administration-message-service": ("get post", ADMINISTRATOR),
+    "administration-message-service-functions": ("post", ADMINISTRATOR),
+    "administration-message-service-active": ("post", ADMINISTRATOR),
+    "administration-message-service-try": ("post", ADMINISTRATOR),
+    "administration-message-service-key": ("post", ADMINISTRATOR),
+    "administration-message-service-retry": ("post", ADMINISTRATOR),
     "administration-log": ("get", ADMINISTRATORS),
     "administration-access-log": ("get", AUDITORS),
     "administration-access-log-file": ("post", AUDITORS),
@@ -427,6 +436,7 @@ def a_world() -> World:
             "registration_id": entries.register(
                 row.conversation_id, people["member"], entries.Entry("case", case_number="KS 2026/1")
             ).pk,
+            **a_remote_service(Organisation.objects.get(participant_id=HABO)),
             "case_system_id": (system := a_case_system(mailbox)).pk,
             "sftp_system_id": an_sftp_system(mailbox).pk,
             "delivery_id": a_failed_delivery(row.conversation, system).pk,
@@ -436,6 +446,25 @@ def a_world() -> World:
             "view_id": people["member"].saved_views.create(name="Vy", address="across=on").pk,
         },
     )
+
+
+def a_remote_service(organisation: Organisation, name: str = "Leverantören") -> dict[str, object]:
+    """Another message service that the organisation uses, and a message of it that was set aside."""
+    service = registration.register(
+        organisation,
+        name,
+        address="https://127.0.0.1:9/v1",
+        token_address="https://127.0.0.1:9/v1/token",
+        client_id="brevlada",
+    )
+    arrival = RemoteArrival.objects.create(
+        service=service,
+        resource_id=uuid.uuid4(),
+        message_id=uuid.uuid4(),
+        state=RemoteArrival.State.SET_ASIDE,
+        problem="content-invalid",
+    )
+    return {"remote_service_id": service.pk, "remote_arrival_id": arrival.pk}
 
 
 def a_case_system(mailbox: FunctionMailbox, name: str = "Diariet") -> CaseSystem:

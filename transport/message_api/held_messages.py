@@ -113,18 +113,18 @@ def _hold(row: HeldMessage, message: Message) -> None:
         header.recipient.function_address,
     )
     row.message_created_at = header.created_at
-    row.head = _head(header)
+    row.head = attributes_of(header)
     with workspace("holding") as directory:
         path = directory / "documents"
         with path.open("xb") as out:
-            row.pieces = _Pieces(out).written(message.documents)
+            row.pieces = DocumentsWriter(out).written(message.documents)
         with path.open("rb") as source:
             name = blobs.dated(FOLDER, f"{row.pk}.json")
             row.payload_name = blobs.store(name, source, row.payload_binding)
     row.save(force_insert=True)
 
 
-def _head(header: Header) -> dict[str, Any]:
+def attributes_of(header: Header) -> dict[str, Any]:
     """The contract's attributes without status, documents and events; missing required ones are empty."""
     system = header.generating_system
     found = {
@@ -167,7 +167,7 @@ def _attention(attention: Attention | None) -> dict[str, Any] | None:
     return found
 
 
-class _Pieces:
+class DocumentsWriter:
     """Writes `digitalDocument`, and records its pieces."""
 
     def __init__(self, out: BinaryIO) -> None:

@@ -43,7 +43,7 @@ def message_of(attributes: dict[str, Any], caller: Caller, directory: Path) -> M
     recipient = _participant(attributes, "recipient", issues)
     if sender is not None and sender.value != caller.participant:
         issues.append(Issue("The client may not act for this organisation", f"{_AT}/sender"))
-    sender_attention = _attention(attributes.get("senderAttention"))
+    sender_attention = attention_of(attributes.get("senderAttention"))
     if sender_attention is None:
         issues.append(Issue("The sending function is needed", f"{_AT}/senderAttention"))
     elif not caller.acts_for(sender_attention.sub_organization.identifier.extension):
@@ -51,7 +51,7 @@ def message_of(attributes: dict[str, Any], caller: Caller, directory: Path) -> M
         issues.append(Issue("The client may not act for this function", pointer))
     message_id = _identity(attributes, "messageId", issues) or str(uuid.uuid4())
     created_at = _created_at(attributes, issues)
-    documents = _documents(attributes, directory, issues)
+    documents = documents_of(attributes, directory, issues)
     if issues or sender is None or recipient is None:
         raise BadRequest(*issues)
     header = Header(
@@ -62,14 +62,14 @@ def message_of(attributes: dict[str, Any], caller: Caller, directory: Path) -> M
         recipient=Party(
             Identifier(PARTICIPANT_SCHEME, recipient.value),
             None,
-            _attention(attributes.get("recipientAttention")),
+            attention_of(attributes.get("recipientAttention")),
         ),
         sender=Party(
             Identifier(PARTICIPANT_SCHEME, sender.value), caller.client.organisation.name, sender_attention
         ),
         is_confidential=attributes["confidentiality"],
         label=attributes["label"],
-        generating_system=_system(attributes.get("generatingSystem")),
+        generating_system=system_of(attributes.get("generatingSystem")),
     )
     if issues:
         raise BadRequest(*issues)
@@ -125,31 +125,39 @@ def _created_at(attributes: dict[str, Any], issues: list[Issue]) -> datetime:
     return moment
 
 
-def _attention(values: dict[str, Any] | None) -> Attention | None:
+def attention_of(values: dict[str, Any] | None) -> Attention | None:
+    """A party's function, persons and references. The contract has no way to leave an identifier or a label
+    out but to leave it empty."""
     if values is None:
         return None
     part = values["subOrganization"]
     return Attention(
         SubOrganization(
             Identifier(part.get("root") or FUNCTION_ADDRESS_ROOT, part.get("extension", "").strip()),
-            part.get("label"),
+            part.get("label") or None,
         ),
         tuple(
-            Person(Identifier(item["root"], item["extension"]), item["label"])
+            Person(
+                Identifier(item["root"], item["extension"]) if item["root"] or item["extension"] else None,
+                item["label"] or None,
+            )
             for item in values.get("attentionPerson", ())
         ),
         tuple(
-            Reference(Identifier(item["root"], item["extension"]), item["label"])
+            Reference(Identifier(item["root"], item["extension"]), item["label"] or None)
             for item in values.get("referenceId", ())
         ),
     )
 
 
-def _system(values: dict[str, Any] | None) -> Identifier | None:
+def system_of(values: dict[str, Any] | None) -> Identifier | None:
+    """The system that made the message."""
     return Identifier(values.get("root", ""), values.get("extension", "")) if values else None
 
 
-def _documents(attributes: dict[str, Any], directory: Path, issues: list[Issue]) -> tuple[Document, ...]:
+def documents_of(attributes: dict[str, Any], directory: Path, issues: list[Issue]) -> tuple[Document, ...]:
+    """The documents, whose files are decoded below the directory; what is wrong with them is added to
+    `issues`."""
     accepted = {item.lower() for item in settings.SDK_ACCEPTED_CONTENT_TYPES}
     documents = []
     for number, values in enumerate(attributes.get("digitalDocument", ())):

@@ -31,6 +31,7 @@ from transport.message_service.tracking.deliveries import (
 from transport.message_service.tracking.evidence import Evidence, evidence_of
 from transport.message_service.tracking.evidence import Kind as EvidenceKind
 from transport.message_service.transitions import (
+    BY_API,
     BY_HAND,
     LOCAL,
     RECEIPT_MISSING,
@@ -65,6 +66,7 @@ from transport.protocol.xml.safe_xml import Limits as XmlLimits
 from transport.protocol.xml.safe_xml import parse as parse_xml
 
 __all__ = [
+    "BY_API",
     "BY_HAND",
     "FUNCTION_ADDRESS_ROOT",
     "LOCAL",

@@ -24,6 +24,7 @@ from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
+from transport.protocol.sdk_message.message import Message
 from transport.queues import finish_together, wake_queue
 from transport.storage.work_files import workspace
 
@@ -163,6 +164,58 @@ def receipt_failed(answered: IncomingMessage, cause: str) -> None:
             answered, IncomingState.MESSAGE_EXCHANGE_ERROR, cause=f"receipt {cause}"
         )
         transitions.notify_of_arrival(answered)
+
+
+class NotDeliverable(Exception):
+    """A message that another message service has received is not delivered; `code` says why."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+def deliver_fetched(organisation: Organisation, message: Message, sender: ParticipantId) -> bool:
+    """Deliver a message that another message service has received and answered, in the caller's transaction.
+
+    False where it has been delivered before: nothing is changed. Raises `NotDeliverable` where the function
+    is not served, and where another message by this id was accepted.
+    """
+    row = IncomingMessage(
+        transfer_id=uuid.uuid4(),
+        organisation=organisation,
+        sender=sender.value,
+        message_id=UUID(message.header.message_id),
+        is_accepted=True,
+        is_by_api=True,
+        arrived_at=timezone.now(),
+    )
+    function = message.header.recipient.function_address
+    receiving = _receiving_function(message_client(), organisation.participant_id, function)
+    if receiving is None:
+        raise NotDeliverable("function-not-served")
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        known = IncomingMessage.objects.filter(
+            organisation=organisation, message_id=row.message_id, is_accepted=True
+        )
+        if known.filter(sender=sender.value).exists():
+            return False
+        raise NotDeliverable("message-id-used") from None
+    stands_in = receiving if receiving != function else ""
+    with unit_of_work.unit_of_work(), unit_of_work.saving([row]):
+        transitions.transition_incoming(
+            row,
+            IncomingState.RETRIEVED,
+            IncomingState.RECEIPT_SENT,
+            IncomingState.NEW,
+            cause=transitions.BY_API,
+        )
+        message_client().deliver(
+            [Delivered(organisation.participant_id, message, sender.value, row.arrived_at, stands_in)]
+        )
+    return True
 
 
 def reopen_dead_letter(row: IncomingMessage, *, actor: str, rejection_ordered_by: str) -> None:

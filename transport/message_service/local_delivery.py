@@ -21,6 +21,7 @@ from transport import access_point_port
 from transport.access_point_port import ArrivedEnvelope
 from transport.protocol.certificates import fingerprint
 from transport.queues import wake_queue
+from transport.remote_service_port import OwnFunction, remote_services
 from transport.storage import blobs
 
 from .message_types import registry
@@ -47,7 +48,22 @@ def local_recipients(rows: Iterable[OutgoingMessage]) -> dict[UUID, Organisation
     here = Organisation.objects.filter(participant_id__in={row.recipient for row in rows})
     by_participant = {organisation.participant_id: organisation for organisation in here}
     found = {row.pk: _local_recipient(row, by_participant.get(row.recipient)) for row in rows}
-    return {key: recipient for key, recipient in found.items() if recipient is not None}
+    local = {key: recipient for key, recipient in found.items() if recipient is not None}
+    return _without_carried(rows, local) if local else {}
+
+
+def _without_carried(
+    rows: Iterable[OutgoingMessage], local: dict[UUID, Organisation]
+) -> dict[UUID, Organisation]:
+    """Without messages to functions that receive through another message service: only that can answer
+    them."""
+    functions = {
+        row.pk: OwnFunction(local[row.pk].pk, row.handling_service_id)
+        for row in rows
+        if row.pk in local and not row.is_receipt
+    }
+    carried = remote_services().carried(functions.values())
+    return {key: recipient for key, recipient in local.items() if functions.get(key) not in carried}
 
 
 def _local_recipient(row: OutgoingMessage, recipient: Organisation | None) -> Organisation | None:

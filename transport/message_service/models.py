@@ -120,6 +120,14 @@ class OutgoingMessage(LeasedJob):
         null=True, blank=True, unique=True, help_text="the transfer's, where it is not the first"
     )
     message_receipt_name = models.CharField(max_length=300, blank=True, help_text="the signed receipt")
+    sender_function = models.TextField(
+        blank=True, default="", db_default="", help_text="where another message service sends it for us"
+    )
+    handed_over_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when it was first about to be handed to another message service: it may be there",
+    )
     answers = models.ForeignKey(
         "IncomingMessage", models.PROTECT, null=True, blank=True, related_name="receipts"
     )
@@ -155,6 +163,11 @@ class OutgoingMessage(LeasedJob):
     @property
     def is_receipt(self) -> bool:
         return self.kind == self.Kind.RECEIPT
+
+    @property
+    def is_by_api(self) -> bool:
+        """Whether another message service sends it, so that nothing here seals or transfers it."""
+        return bool(self.sender_function)
 
     @property
     def transfer(self) -> uuid.UUID:
@@ -234,6 +247,11 @@ class IncomingMessage(LeasedJob):
     )
     failures = models.PositiveIntegerField(
         default=0, db_default=0, help_text="how often validation ended in an unforeseen error"
+    )
+    is_by_api = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="another message service has received, opened and answered it; there is no envelope here",
     )
     rejection_ordered_by = models.CharField(
         max_length=200,

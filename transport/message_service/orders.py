@@ -16,6 +16,7 @@ from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 from transport.protocol.sdk_message.message import Message, write_message
 from transport.protocol.sdk_message.rules import check_message
 from transport.queues import wake_queue
+from transport.remote_service_port import OwnFunction, remote_services
 from transport.storage import blobs
 
 from . import transitions
@@ -64,6 +65,9 @@ def order(message: Message, *, actor: str) -> UUID:
             if recipient.attention
             else "",
         )
+        function = OwnFunction(organisation.pk, message.header.sender.function_address)
+        if remote_services().carried([function]):
+            row.sender_function = function.address
         payload.seek(0)
         _store(row, payload, actor)
     return row.message_id
@@ -90,12 +94,16 @@ def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:
     row.payload_name = blobs.store(
         blobs.dated("outgoing", f"{row.id}.xml"), cast(BinaryIO, payload), row.payload_binding
     )
-    row.due_at = timezone.now()
     if not row.is_receipt:
         row.transport_due_at = deadlines.for_transport_receipt()
+    if not row.is_by_api:
+        row.due_at = timezone.now()
     unit_of_work.insert(row)
     transitions.record_event(row, OutgoingState.SCHEDULED, actor=actor)
-    wake_queue("transport.message_service.tasks.seal_due")
+    if row.is_by_api:
+        remote_services().order(row.pk, OwnFunction(row.organisation_id, row.sender_function))
+    else:
+        wake_queue("transport.message_service.tasks.seal_due")
 
 
 def _scratch() -> tempfile.SpooledTemporaryFile[bytes]:

@@ -6,32 +6,34 @@ point's reports call it.
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from cryptography import x509
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from transport import access_point_port, unit_of_work
 from transport.access_point_port import Outcome, OutgoingTransfer, TransferChange
 from transport.causes import Cause
-from transport.federation import lookup, trust
-from transport.federation.errors import CertificateNotPublished, FederationError
+from transport.federation.errors import FederationError
 from transport.jobs import log_unexpected, pause_after, renewing
+from transport.message_service.organisations import recipient_certificates
 from transport.message_service.organisations.organisation_keys import NoValidKey, signing_pair
-from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown
-from transport.protocol.identifiers import SDK_MESSAGE, ParticipantId
+from transport.protocol.certificates import CertificateUntrusted, RevocationUnknown
+from transport.protocol.identifiers import ParticipantId
 from transport.protocol.sdk_message.document import message_of
 from transport.protocol.sdk_message.rules import read_and_check
 from transport.protocol.xhe.envelope import Envelope
 from transport.protocol.xhe.sealing import seal
 from transport.queues import finish_together, wake_queue
+from transport.remote_service_port import OwnFunction, Report, remote_services
 from transport.storage import blobs, malware
 from transport.storage.work_files import workspace
 
@@ -126,6 +128,95 @@ def _apply_change(row: OutgoingMessage, change: TransferChange, answered: Incomi
                 _fail(row, change.cause, answered)
 
 
+def hand_over(key: UUID) -> bool | None:
+    """Commit that a message is about to be handed to another message service, before its first byte is sent.
+
+    Whether an earlier attempt may have handed it over; None where it is not to be sent any more.
+    """
+    with _locked(key) as row:
+        if row.state != OutgoingState.SCHEDULED:
+            return None
+        was_handed_over = row.handed_over_at is not None
+        row.handed_over_at = row.handed_over_at or timezone.now()
+    return was_handed_over
+
+
+def handed_over(key: UUID) -> None:
+    """Another message service has the message; in the caller's transaction."""
+    with _locked(key) as row:
+        if transitions.can_transition_to(row, OutgoingState.SUBMITTED):
+            transitions.transition_to(row, OutgoingState.SUBMITTED, cause=transitions.BY_API)
+            transitions.notify(row)
+
+
+def not_handed_over(key: UUID, cause: Cause, *, is_final: bool) -> bool:
+    """Record why a message waits to be handed over, or why it will not be; in the caller's transaction.
+
+    Whether it is to be tried again: not when it has been tried for long enough, or is not to be sent any
+    more.
+    """
+    with _locked(key) as row:
+        if row.state != OutgoingState.SCHEDULED:
+            return False
+        (_give_up if is_final else _try_later)(cause)(row)
+        transitions.notify(row)
+        return row.state == OutgoingState.SCHEDULED
+
+
+def stop_malware(key: UUID, quarantined: list[QuarantinedFile]) -> None:
+    """Do not hand over a message in which malicious code was found; in the caller's transaction."""
+    with _locked(key) as row:
+        if row.state == OutgoingState.SCHEDULED:
+            _stop_malware(row, quarantined)
+            transitions.notify(row)
+
+
+def apply_reports(reports: Sequence[Report]) -> None:
+    """Record what another message service says of messages that it has, in the caller's transaction.
+
+    What is known already changes nothing.
+    """
+    by_key = {report.outgoing: report for report in reports}
+    rows = OutgoingMessage.objects.select_related("organisation").filter(pk__in=by_key)
+    found = list(rows.order_by("pk").select_for_update(of=("self",)))
+    with unit_of_work.unit_of_work(), unit_of_work.saving(found):
+        for row in found:
+            _apply_report(row, by_key[row.pk])
+            transitions.notify(row)
+
+
+def _apply_report(row: OutgoingMessage, report: Report) -> None:
+    state = OutgoingState(report.state)
+    if report.lacks_receipt:
+        if row.transport_receipt_at is None:
+            _acknowledge(row, None, cause=transitions.BY_API)
+        if row.receipt_missing_at is None and row.message_receipt_at is None:
+            row.receipt_due_at, row.receipt_missing_at = None, timezone.now()
+            transitions.record_event(row, transitions.RECEIPT_MISSING, cause=transitions.BY_API)
+    elif state in (OutgoingState.ACKNOWLEDGE, OutgoingState.WAITING_FOR_RECEIPT):
+        if row.transport_receipt_at is None:
+            _acknowledge(row, None, cause=transitions.BY_API)
+    elif not transitions.can_transition_to(row, state) or state == row.state:
+        return
+    elif state in (OutgoingState.ACCEPTED, OutgoingState.REJECTED):
+        row.message_receipt_at, row.causes = timezone.now(), report.causes
+        settle(row, state, cause=report.cause or transitions.BY_API)
+    elif state == OutgoingState.MESSAGE_EXCHANGE_ERROR:
+        _fail(row, report.cause, None)
+    elif state == OutgoingState.SCHEDULED_FOR_RESEND:
+        transitions.transition_to(row, state, cause=transitions.BY_API)
+
+
+@contextmanager
+def _locked(key: UUID) -> Generator[OutgoingMessage, None, None]:
+    """The message, locked in a transaction or a part of the caller's; what the body changes is saved."""
+    with transaction.atomic():
+        rows = OutgoingMessage.objects.select_related("organisation")
+        row = rows.select_for_update(of=("self",)).get(pk=key)
+        with unit_of_work.saving([row]):
+            yield row
+
+
 def settle(message: OutgoingMessage, state: OutgoingState, *, cause: str) -> None:
     """Enter ACCEPTED or REJECTED, as a message receipt says, whatever is known of the transfer.
 
@@ -147,13 +238,21 @@ def schedule_again(row: OutgoingMessage, *, actor: str) -> None:
     row.cause = ""
     _delete_envelope(row)
     row.transfer_reference = uuid.uuid4()
-    row.ordered_at = row.due_at = timezone.now()
+    row.ordered_at = timezone.now()
+    function = OwnFunction(row.organisation_id, row.sender_function)
+    if row.is_by_api and not remote_services().carried([function]):
+        # The function has come back to our own message service since.
+        row.sender_function = ""
+    row.due_at = None if row.is_by_api else row.ordered_at
     row.attempts = 0
     row.transport_receipt_at = row.transport_missing_at = None
     row.receipt_due_at = row.receipt_missing_at = None
     row.transport_due_at = deadlines.for_transport_receipt()
     transitions.save_and_notify(row)
-    wake_queue("transport.message_service.tasks.seal_due")
+    if row.is_by_api:
+        remote_services().order(row.pk, function)
+    else:
+        wake_queue("transport.message_service.tasks.seal_due")
 
 
 def cancel(row: OutgoingMessage, *, actor: str) -> None:
@@ -186,7 +285,7 @@ def _seal(row: OutgoingMessage, name: str, recipient: Organisation | None) -> Ap
     this node to which it is delivered locally."""
     transfer_id = uuid.uuid4()
     try:
-        certificate = _encryption_certificate(row, recipient)
+        certificate = recipient_certificates.encryption_certificate(row, recipient)
         signing_key, signing_certificate = signing_pair(row.organisation)
         with workspace("sealing") as directory, (directory / "envelope").open("x+b") as envelope:
             if not row.is_receipt and (stop := _check_content(row, directory)):
@@ -255,38 +354,6 @@ def _stop_malware(row: OutgoingMessage, quarantined: list[QuarantinedFile]) -> N
     _give_up(Cause.MALWARE_FOUND)(row)
 
 
-def _encryption_certificate(
-    row: OutgoingMessage, local_recipient: Organisation | None
-) -> x509.Certificate | None:
-    """The newest published certificate that is trusted; None for what is signed only, as receipts are.
-
-    CertPub is not asked for the certificate of a recipient on this node.
-    """
-    if not registry.of_kind(row.kind).is_encrypted:
-        return None
-    if local_recipient is not None:
-        return local_delivery.encryption_certificate(local_recipient)
-    recipient = ParticipantId(row.recipient)
-    try:
-        return _first_trusted(lookup.encryption_certificates_of(recipient))
-    except CertificateUntrusted:
-        # The cached answer may be from before a renewal.
-        lookup.drop_cached(recipient, SDK_MESSAGE)
-        return _first_trusted(lookup.encryption_certificates_of(recipient))
-
-
-def _first_trusted(certificates: tuple[x509.Certificate, ...]) -> x509.Certificate:
-    problem: Exception = CertificateNotPublished("no certificate in CertPub")
-    for certificate in certificates:
-        try:
-            trust.check_organisation(certificate, Purpose.ENCRYPTION)
-        except CertificateUntrusted as error:
-            problem = error
-            continue
-        return certificate
-    raise problem
-
-
 def _envelope(row: OutgoingMessage, *, is_encrypted: bool) -> Envelope:
     type_ = registry.of_kind(row.kind)
     return Envelope(
@@ -334,10 +401,13 @@ def _deliver_locally(
 
 def _try_later(cause: Cause) -> Apply:
     def apply(row: OutgoingMessage) -> None:
-        if timezone.now() - (row.ordered_at or row.created_at) > _PATIENCE:
+        # What another message service may have already is looked for there, however long that takes.
+        is_over = timezone.now() - (row.ordered_at or row.created_at) > _PATIENCE
+        if is_over and row.handed_over_at is None:
             _give_up(cause)(row)
             return
-        row.due_at = timezone.now() + pause_after(row.attempts)
+        if not row.is_by_api:
+            row.due_at = timezone.now() + pause_after(row.attempts)
         if row.cause != cause:
             row.cause = cause
             transitions.record_event(row, OutgoingState.SCHEDULED, cause=cause)

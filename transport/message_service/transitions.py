@@ -22,6 +22,8 @@ TRANSPORT_RECEIPT_MISSING = "TRANSPORT_RECEIPT_MISSING"
 BY_HAND = "by-hand"
 # The cause where a message was delivered locally.
 LOCAL = "inside"
+# The cause where another message service did it for us.
+BY_API = "by-api"
 # The cause where another function stood in for the recipient.
 STANDS_IN = "stands-in"
 

@@ -73,14 +73,23 @@ class StreamedAnswer:
 
 
 class Client:
-    """Connections to servers, kept while one thread makes several requests. `close` ends them."""
+    """Connections to servers, kept while one thread makes several requests. `close` ends them.
+
+    `authorities` are certificates (PEM) that servers are trusted by besides those of all connections.
+    """
 
     def __init__(
-        self, *, origin: Origin, plain_http: bool = False, certificate: tuple[str, str] | None = None
+        self,
+        *,
+        origin: Origin,
+        plain_http: bool = False,
+        certificate: tuple[str, str] | None = None,
+        authorities: str = "",
     ) -> None:
         self._origin = origin
         self._plain_http = plain_http
         self._certificate = certificate
+        self._authorities = authorities
         self._pools: dict[tuple[str, str, int], tuple[Route, HTTPConnectionPool]] = {}
 
     def close(self) -> None:
@@ -124,7 +133,7 @@ class Client:
         key = (parts.scheme, parts.host, parts.port)
         if key not in self._pools:
             route = Route(parts, origin=self._origin, plain_http=self._plain_http)
-            self._pools[key] = (route, pool_for(route, self._certificate))
+            self._pools[key] = (route, pool_for(route, self._certificate, self._authorities))
         route, pool = self._pools[key]
         route.clock.deadline = Deadline(seconds)
         with _translated_errors():

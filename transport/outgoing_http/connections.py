@@ -79,26 +79,29 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def pool_for(route: Route, certificate: tuple[str, str] | None) -> HTTPConnectionPool:
-    """A pool of one connection. `certificate` and its key, PEM files, are shown to the server."""
+def pool_for(route: Route, certificate: tuple[str, str] | None, authorities: str = "") -> HTTPConnectionPool:
+    """A pool of one connection. `certificate` and its key, PEM files, are shown to the server; `authorities`
+    (PEM) are trusted besides those of the settings."""
     parts = route.parts
     host = f"[{parts.host}]" if ":" in parts.host else parts.host
     if parts.scheme == "http":
         return _Pool(host, parts.port, maxsize=1, route=route)
-    return _TlsPool(host, parts.port, maxsize=1, ssl_context=_context(certificate), route=route)
+    return _TlsPool(host, parts.port, maxsize=1, ssl_context=_context(certificate, authorities), route=route)
 
 
-def _context(certificate: tuple[str, str] | None) -> ssl.SSLContext:
+def _context(certificate: tuple[str, str] | None, more_authorities: str) -> ssl.SSLContext:
     """Built once for each state of the files: a renewed certificate counts without a restart."""
     files = (settings.SDK_TLS_CA_FILE or certifi.where(), *(certificate or ()))
-    return _built(tuple((file, os.stat(file).st_mtime_ns) for file in files))
+    return _built(tuple((file, os.stat(file).st_mtime_ns) for file in files), more_authorities)
 
 
 @lru_cache(maxsize=8)
-def _built(files: tuple[tuple[str, int], ...]) -> ssl.SSLContext:
+def _built(files: tuple[tuple[str, int], ...], more_authorities: str) -> ssl.SSLContext:
     (authorities, _), *certificate = files
     context = create_urllib3_context()
     context.load_verify_locations(authorities)
+    if more_authorities:
+        context.load_verify_locations(cadata=more_authorities)
     context.verify_mode = ssl.CERT_REQUIRED
     context.check_hostname = True
     context.sslsocket_class = BoundedTlsSocket

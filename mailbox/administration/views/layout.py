@@ -118,6 +118,7 @@ def _menu(request: PersonRequest) -> list[MenuGroup]:
                 ("administration-functions", _("Funktionsadresser"), is_administrator),
                 ("administration-routing", _("Vägval"), is_administrator),
                 ("administration-clients", _("Klienter"), is_administrator),
+                ("administration-message-services", _("Andra meddelandetjänster"), is_administrator),
                 ("administration-case-systems", _("Ärendesystem"), is_administrator),
                 ("administration-certificates", _("Certifikat"), is_administrator),
                 ("administration-identity", _("Namn och logotyp"), is_administrator),

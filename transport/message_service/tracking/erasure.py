@@ -6,6 +6,7 @@ from django.db import transaction
 
 from transport.message_service import local_delivery
 from transport.message_service.models import IncomingMessage, OutgoingMessage
+from transport.message_service.states import OutgoingState
 from transport.storage import blobs
 
 _CAUSE = "retention"
@@ -40,7 +41,7 @@ def _erase_outgoing(participant: str, message_id: UUID) -> None:
     )
     if row is None:
         return
-    if row.due_at is not None:
+    if row.due_at is not None or (row.is_by_api and row.state == OutgoingState.SCHEDULED):
         raise StillInProgress
     for name in (row.payload_name, row.envelope_name):
         blobs.remove_on_commit(name)
@@ -55,4 +56,6 @@ def _erase_incoming(participant: str, message_id: UUID) -> None:
     for row in rows:
         if row.due_at is not None:
             raise StillInProgress
+        if row.is_by_api:
+            continue
         local_delivery.discard(row, str(message_id), _CAUSE)

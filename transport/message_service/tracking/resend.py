@@ -17,6 +17,14 @@ from transport.message_service.states import OutgoingState
 
 # A message that failed so would only fail again.
 _FINAL_CAUSES = frozenset({Cause.MALWARE_FOUND, Cause.MESSAGE_INVALID})
+_NOT_HANDED_OVER = frozenset(
+    {
+        Cause.MESSAGE_SERVICE_UNAVAILABLE,
+        Cause.MESSAGE_SERVICE_REFUSED,
+        Cause.SCANNER_UNAVAILABLE,
+        Cause.CANCELLED,
+    }
+)
 _IN_TRANSFER = frozenset({OutgoingState.SUBMITTED, OutgoingState.SCHEDULED_FOR_RESEND})
 
 
@@ -32,6 +40,9 @@ def may_be_sent_again(row: OutgoingMessage) -> bool:
     """Whether the message has failed or lacks a receipt, and is still kept."""
     if row.is_receipt or not row.payload_name:
         return False
+    if row.is_by_api:
+        # What another message service has, it does not accept again by the same id.
+        return row.state == OutgoingState.MESSAGE_EXCHANGE_ERROR and row.cause in _NOT_HANDED_OVER
     match OutgoingState(row.state):
         case OutgoingState.MESSAGE_EXCHANGE_ERROR:
             return row.cause not in _FINAL_CAUSES
@@ -44,7 +55,7 @@ def may_be_sent_again(row: OutgoingMessage) -> bool:
 
 def may_be_cancelled(row: OutgoingMessage, cancellable: Collection[UUID]) -> bool:
     """Whether the message is still here: not submitted, or among the transfers that can be cancelled."""
-    if row.is_receipt:
+    if row.is_receipt or row.handed_over_at is not None:
         return False
     return row.state == OutgoingState.SCHEDULED or (row.state in _IN_TRANSFER and row.transfer in cancellable)
 

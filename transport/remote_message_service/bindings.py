@@ -1,0 +1,33 @@
+"""Which other message service a function uses, if not ours."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from transport.remote_service_port import OwnFunction
+
+from .models import RemoteFunction, RemoteService
+
+
+def services_of(functions: Collection[OwnFunction]) -> dict[OwnFunction, UUID]:
+    """The services of functions that use another than ours, by the functions; in at most two queries.
+
+    A service that is turned off keeps its functions: their messages wait, rather than go another way.
+    """
+    if not functions:
+        return {}
+    organisations = {function.organisation for function in functions}
+    with_all = dict(
+        RemoteService.objects.filter(
+            organisation__in=organisations, has_all_functions=True, in_use_since__isnull=False
+        ).values_list("organisation", "pk")
+    )
+    bound = {
+        OwnFunction(organisation, address): service
+        for organisation, address, service in RemoteFunction.objects.filter(
+            organisation__in=organisations,
+            function_address__in={function.address for function in functions},
+            service__in_use_since__isnull=False,
+        ).values_list("organisation", "function_address", "service")
+    }
+    found = {function: bound.get(function, with_all.get(function.organisation)) for function in functions}
+    return {function: service for function, service in found.items() if service is not None}
