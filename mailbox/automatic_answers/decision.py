@@ -29,7 +29,6 @@ _SUBJECTS: Final = (
     "automatisk svar",
     "automatic reply",
     "automatic answer",
-    "frånvaromeddelande",
     "out of office",
 )
 Mode = AutomaticAnswerSetting.Mode
