@@ -8,7 +8,7 @@ from typing import Final
 from django.conf import settings
 from django.utils import timezone
 
-from .configuration import POST_BINDING, answer_url, entity_id, signing_key
+from .configuration import POST_BINDING, answer_url, display_name, entity_id, signing_key
 from .library import saml2
 from .provider_metadata import Provider
 
@@ -35,7 +35,7 @@ def make(provider: Provider) -> AuthnRequest:
         protocol_binding=POST_BINDING,
         force_authn="true",
         is_passive="false",
-        provider_name=settings.SDK_SAML_DISPLAY_NAME,
+        provider_name=display_name(settings.LANGUAGE_CODE),
         issuer=saml.Issuer(text=entity_id()),
         requested_authn_context=samlp.RequestedAuthnContext(
             comparison="exact",

@@ -7,6 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext
 
 from .library import saml2
 
@@ -32,6 +34,12 @@ def entity_id() -> str:
 def answer_url() -> str:
     """Where providers send their answers (AssertionConsumerService)."""
     return f"{settings.SDK_PUBLIC_URL}{reverse('saml-answer')}"
+
+
+def display_name(language: str) -> str:
+    """What providers call this node to people."""
+    with translation.override(language):
+        return settings.SDK_SAML_DISPLAY_NAME or gettext("Säker digital kommunikation")
 
 
 def certificates() -> list[x509.Certificate]:

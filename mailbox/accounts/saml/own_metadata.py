@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext
 from lxml import etree
 from lxml.builder import ElementMaker
 
 from . import structure
-from .configuration import POST_BINDING, answer_url, certificates, entity_id
+from .configuration import POST_BINDING, answer_url, certificates, display_name, entity_id
 
 _MDUI: Final = "urn:oasis:names:tc:SAML:metadata:ui"
 _MDATTR: Final = "urn:oasis:names:tc:SAML:metadata:attribute"
@@ -24,10 +26,6 @@ _ENCRYPTION: Final = (
     f"{_XENC}rsa-oaep-mgf1p",
 )
 _NAMES: Final = ("urn:oid:2.16.840.1.113730.3.1.241", "urn:oid:2.5.4.42", "urn:oid:2.5.4.4")
-_DESCRIPTIONS: Final = {
-    "sv": "Säkra meddelanden mellan myndigheter, kommuner och regioner.",
-    "en": "Secure messages between public bodies in Sweden.",
-}
 _NAMESPACES: Final = {
     "md": structure.METADATA,
     "mdui": _MDUI,
@@ -74,7 +72,7 @@ def _service_provider() -> Any:
             Binding=POST_BINDING, Location=answer_url(), index="0", isDefault="true"
         ),
         _md.AttributeConsumingService(
-            _in("sv", _md.ServiceName(settings.SDK_SAML_DISPLAY_NAME)),
+            _in("sv", _md.ServiceName(display_name("sv"))),
             *_requested(),
             index="0",
             isDefault="true",
@@ -86,9 +84,13 @@ def _service_provider() -> Any:
 
 
 def _shown_to_people() -> Any:
-    names = [_in(language, _mdui.DisplayName(settings.SDK_SAML_DISPLAY_NAME)) for language in _DESCRIPTIONS]
-    descriptions = [_in(language, _mdui.Description(text)) for language, text in _DESCRIPTIONS.items()]
-    pages = [_in(language, _mdui.InformationURL(settings.SDK_PUBLIC_URL)) for language in _DESCRIPTIONS]
+    names, descriptions, pages = [], [], []
+    for language, _ in settings.LANGUAGES:
+        names.append(_in(language, _mdui.DisplayName(display_name(language))))
+        with translation.override(language):
+            text = gettext("Säkra meddelanden mellan myndigheter, kommuner och regioner.")
+        descriptions.append(_in(language, _mdui.Description(text)))
+        pages.append(_in(language, _mdui.InformationURL(settings.SDK_PUBLIC_URL)))
     return _mdui.UIInfo(*names, *descriptions, *pages)
 
 
