@@ -295,13 +295,17 @@ def test_what_waits_on_the_start_page_is_not_moved_under_a_hand(at_work, mailbox
     new = fill_one(mailbox, "Kom inte fram till Region Uppsala")
     Conversation.objects.filter(pk=new.pk).update(is_not_delivered=True)
     # For as long as the page's clock stands, the pointer has moved just now.
-    page.evaluate("window.passing = Date.now; const now = Date.now(); Date.now = () => now")
+    page.evaluate("""() => {
+        const now = Date.now();
+        window.passing = Date.now;
+        Date.now = () => now;
+    }""")
     link.hover()
     with page.expect_response(f"{at_work.url}/"):
         page.evaluate("document.body.dispatchEvent(new CustomEvent('mailbox-changed'))")
     assert link.bounding_box() == before
     # The hand rests: what is urgent comes, above it.
-    page.evaluate("Date.now = window.passing")
+    page.evaluate("() => { Date.now = window.passing; }")
     expect(page.get_by_role("link", name=new.subject).first).to_be_visible()
     assert link.inner_text() == new.subject
 
@@ -338,8 +342,13 @@ def test_printing_shows_what_was_written_and_nothing_to_press(at_work, mailbox):
 
 def test_the_print_button_prints_once_and_is_logged_once(at_work):
     page = at_work.page
-    page.evaluate("window.prints = 0")
-    page.evaluate("window.print = () => { window.prints += 1; dispatchEvent(new Event('beforeprint')); }")
+    page.evaluate("""() => {
+        window.prints = 0;
+        window.print = () => {
+            window.prints += 1;
+            dispatchEvent(new Event("beforeprint"));
+        };
+    }""")
     open_first(page)
     page.locator(".reading-tools").get_by_label("Mer").click()
     with page.expect_response(re.compile("/utskriven$")):
