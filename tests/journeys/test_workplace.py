@@ -516,7 +516,9 @@ def test_names_after_an_at_sign_are_completed_by_keyboard(at_work, mailbox):
 
 def test_enter_in_the_time_of_sending_later_sends_it_then_and_not_now(at_work):
     page = at_work.page
-    open_first(page)
+    # One that is not confidential: nothing has to be confirmed.
+    page.locator(".conversations .subject a").nth(1).click()
+    expect(page.get_by_role("heading", level=1, name=re.compile("ärende 1$"))).to_be_visible()
     page.keyboard.press("r")
     expect(page.get_by_label("Meddelande", exact=True)).to_be_focused()
     page.keyboard.type("Ni får svar i morgon.")
