@@ -24,6 +24,7 @@ _NO_PAGES = {"health", "ready", "metrics", "message-api-openapi", *ELSEWHERE_TES
 _ROLES = ["nobody", "member", "manager", "administrator", "auditor", "reader", "member of another mailbox"]
 # These say something else to each role.
 _EACHS_OWN = {"start", "mailbox", "conversation", "draft", "administration", "case-deliveries"}
+_PATIENCE_MILLISECONDS = 90_000
 _IN_STATES = (
     (CaseDelivery.State.WAITING, ""),
     (CaseDelivery.State.DELIVERED, ""),
@@ -93,6 +94,7 @@ def pages_of(role: str, world: World) -> Iterator[tuple[str, str]]:
         yield "mailbox, drafts", reverse("mailbox", args=[world.arguments["mailbox_id"]]) + "?view=drafts"
 
 
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("role", _ROLES)
 def test_every_page_is_whole_in_every_look(live_server, browser, sample, role):
     if role == "nobody":
@@ -100,11 +102,12 @@ def test_every_page_is_whole_in_every_look(live_server, browser, sample, role):
     else:
         person = Colleague(browser, live_server.url, sample.people[role])
     page = person.page
+    page.set_default_timeout(_PATIENCE_MILLISECONDS)
     wrong: dict[str, object] = {}
     seen = set()
     for name, path in pages_of(role, sample):
         address = live_server.url + path
-        answer = page.request.fetch(address, max_redirects=0)
+        answer = page.request.fetch(address, max_redirects=0, timeout=_PATIENCE_MILLISECONDS)
         if answer.status != 200 or not answer.text().startswith("<!doctype html>"):
             continue
         seen.add(name)
