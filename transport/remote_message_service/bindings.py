@@ -9,18 +9,22 @@ from .models import RemoteFunction, RemoteService
 
 
 def services_of(functions: Collection[OwnFunction]) -> dict[OwnFunction, UUID]:
-    """The services of functions that use another than ours, by the functions; in at most two queries.
+    """The services of functions that use another than ours, by the functions; in one query where no
+    organisation uses any, in two otherwise.
 
     A service that is turned off keeps its functions: their messages wait, rather than go another way.
     """
     if not functions:
         return {}
     organisations = {function.organisation for function in functions}
-    with_all = dict(
-        RemoteService.objects.filter(
-            organisation__in=organisations, has_all_functions=True, in_use_since__isnull=False
-        ).values_list("organisation", "pk")
+    in_use = list(
+        RemoteService.objects.filter(organisation__in=organisations, in_use_since__isnull=False).values_list(
+            "organisation", "pk", "has_all_functions"
+        )
     )
+    if not in_use:
+        return {}
+    with_all = {organisation: service for organisation, service, has_all in in_use if has_all}
     bound = {
         OwnFunction(organisation, address): service
         for organisation, address, service in RemoteFunction.objects.filter(
