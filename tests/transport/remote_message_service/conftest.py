@@ -113,6 +113,8 @@ def other() -> Iterator[OtherService]:
 
 @pytest.fixture
 def small(transactional_db, settings, tmp_path, other) -> Small:
+    # A machine that is busy answers late.
+    settings.SDK_HTTP_TIMEOUT_SECONDS = 60
     settings.SDK_WORK_DIR = tmp_path / "work"
     settings.MEDIA_ROOT = tmp_path / "payloads"
     organisation = Organisation.objects.create(

@@ -27,6 +27,8 @@ CONTENT = bytes(range(256)) * 400 + b"x"
 
 @pytest.fixture
 def service(transactional_db, live_server, settings, tmp_path):
+    # A machine that is busy answers late.
+    settings.SDK_HTTP_TIMEOUT_SECONDS = 60
     settings.SDK_WORK_DIR = tmp_path / "work"
     settings.MEDIA_ROOT = tmp_path / "payloads"
     organisation = Organisation.objects.create(participant_id="0203:liten.se", name="Liten")
