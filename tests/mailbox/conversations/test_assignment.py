@@ -216,10 +216,11 @@ def test_done_and_trash_lead_on_in_the_list_in_which_they_were_pressed(mailbox, 
     assert f'<a href="{escape(back)}" data-key="u">' in opened.content.decode()
     place = opened.context["position"]
     form = {"action": action, "list": asked, "next": place.next_key, "next_list": place.next_list}
-    following = client.post(reverse("act", args=[first.pk]), form).headers["Location"]
+    act = reverse("act", args=[first.pk])
+    following = client.post(act, form, headers={"HX-Request": "true"}).headers["Location"]
     assert following == conversation_url(middle.pk, place.next_list)
     assert client.get(following).context["asked"].view is View.UNASSIGNED
-    # Where nothing follows, the list itself: its view, order and page.
+    # Without scripts, the list itself: its view, order and page.
     form = {"action": action, "list": f"{asked}&page=2"}
     assert client.post(reverse("act", args=[middle.pk]), form).headers["Location"] == list_url(
         mailbox.pk, form["list"]
