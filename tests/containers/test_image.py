@@ -74,7 +74,12 @@ def containers(podman: Podman, tmp_path_factory) -> Generator[Podman, None, None
     podman.remove(*names)
     podman.remove_volume(_VOLUME)
     try:
-        _start(podman, "valkey", ["--network=none", f"--volume={get_binary_path()}:/valkey:ro"], ["/valkey"])
+        _start(
+            podman,
+            "valkey",
+            ["--network=none", f"--volume={get_binary_path()}:/valkey:ro"],
+            ["/valkey", "--save", ""],
+        )
         renderer = _SERVICES["renderer"]
         own = [f"--network={renderer['network_mode']}", f"--volume={_VOLUME}:/run/renderer"]
         own += [f"--env={name}={value}" for name, value in renderer["environment"].items()]
