@@ -18,7 +18,7 @@ _TRY_SECONDS: Final = 600
 _PAUSE_SECONDS: Final = 0.5
 
 # Django's command has no other way in.
-migrate.MigrationExecutor = LockingExecutor  # type: ignore[attr-defined]
+vars(migrate)["MigrationExecutor"] = LockingExecutor
 
 
 class Command(migrate.Command):
