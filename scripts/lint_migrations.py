@@ -30,6 +30,7 @@ _LONGER = {
     "ALTER_COLUMN": "character varying to text: no row is rewritten, and both releases read and write both"
 }
 _FEW_DRAFTS = "a node has some thousand drafts at most: the index is made in milliseconds"
+_FEW_PEOPLE = "a node has some thousand people and memberships: the index is made in milliseconds"
 _FEW_LEASES = "only rows under a lease are in the index, a handful: the table is read once"
 EXCEPTIONS: Exceptions = {
     ("access_point", "0004_places"): dict.fromkeys(_INDEX_CODES, _FEW_LEASES),
@@ -37,6 +38,7 @@ EXCEPTIONS: Exceptions = {
     ("mailbox", "0033_function_addresses_of_any_length"): _LONGER,
     ("mailbox", "0036_drafts_have_an_owner"): dict.fromkeys(_INDEX_CODES, _FEW_DRAFTS),
     ("mailbox", "0041_answers_to_function_addresses_of_any_length"): _LONGER,
+    ("mailbox", "0058_directory_service"): dict.fromkeys(_INDEX_CODES, _FEW_PEOPLE),
     ("message_api", "0003_places"): dict.fromkeys(_INDEX_CODES, _FEW_LEASES),
     ("message_api", "0004_functions_of_any_length"): _LONGER,
     ("message_service", "0010_every_wrapped_key"): _LONGER,
