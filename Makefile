@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast test-odd interop lint lint-code format lint-templates lint-static lint-requirements \
+.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
 	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated release clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -36,7 +36,11 @@ test-odd: $(VENV)/.installed bubblewrap gettext clamav xmlsec1
 interop: $(VENV)/.installed nginx clamav phase4 oxalis as4
 	$(RUN)/python -m pytest -n 0 tests/interop $(ARGS)
 
-lint: lint-code lint-templates lint-static lint-requirements
+# Builds the image and starts every role of it as deploy/compose.yaml does; as root, with podman from Debian. Minutes.
+test-containers: $(VENV)/.installed clamav containers
+	SDK_TEST_CONTAINERS=1 $(RUN)/python -m pytest -n 0 tests/containers $(ARGS)
+
+lint: lint-code lint-templates lint-static lint-requirements lint-migrations
 
 lint-code: $(VENV)/.installed
 	$(RUN)/ruff check .
@@ -62,6 +66,10 @@ node_modules/.installed: package.json package-lock.json
 
 lint-requirements: $(VENV)/.installed
 	$(RUN)/python scripts/check_requirements.py
+
+# What the last release's processes, or a large table, would not stand (docs/upgrading.md).
+lint-migrations: $(VENV)/.installed
+	$(RUN)/python -m scripts.lint_migrations
 
 # Pins what requirements*.in ask for, with hashes; `make lock ARGS=--upgrade` moves everything that may move.
 lock: $(VENV)/.installed
@@ -102,8 +110,8 @@ messages: $(VENV)/.installed gettext
 	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
 	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
 
-.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus phase4 oxalis as4 eark
-chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus phase4 oxalis as4 eark:
+.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers phase4 oxalis as4 eark
+chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers phase4 oxalis as4 eark:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

@@ -2,6 +2,8 @@
 
     python -m scripts.release [--snapshot] [--directory dist]
 
+Afterwards it is the last release (scripts/last_release.json), unless it was a snapshot.
+
 The version is that of sdkportal/__init__.py. What the changelog has under Unreleased stops it: a version is
 to be given to it first. `--snapshot` makes one all the same, with those notes. At the end the bundle is
 installed in an environment of its own, from its files alone.
@@ -20,6 +22,7 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 import sdkportal
+from scripts import last_release
 from scripts.release_notes import NoNotes, notes_of
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -53,7 +56,10 @@ def main(arguments: list[str]) -> int:
     try:
         bundle = make(given.directory.resolve(), is_snapshot=given.snapshot)
         verify(bundle)
-    except (ReleaseFailed, NoNotes) as error:
+        if not given.snapshot:
+            last_release.write(sdkportal.__version__, last_release.migrations_of())
+            _say("wrote scripts/last_release.json: commit it")
+    except (ReleaseFailed, NoNotes, last_release.NotInThisCheckout) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     return 0

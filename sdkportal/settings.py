@@ -230,6 +230,8 @@ SDK_ADDRESS_BOOK_SYNC_SECONDS = env.number("SDK_ADDRESS_BOOK_SYNC_SECONDS", 3600
 SDK_DROP_DIR = env.text("SDK_DROP_DIR", "")
 # Where case systems take packages and put receipts (docs/connectors.md).
 SDK_CASE_SYSTEM_DIRECTORY = env.text("SDK_CASE_SYSTEM_DIRECTORY", "")
+# Where files of strangers are drawn by a process of its own: a socket's path, or host:port.
+SDK_RENDERER = env.text("SDK_RENDERER", "")
 # Beat may run on several machines: one of them leads.
 CELERY_BEAT_SCHEDULER = "sdkportal.scheduling.beat:LeaderScheduler"
 CELERY_BEAT_SCHEDULE = beat_schedule(

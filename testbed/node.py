@@ -68,7 +68,10 @@ class Node:
         self.name = name
         self.ports = ports
         self.directory = directory
-        self._tls = (tls_key, tls_certificate)
+        self.tls_key = tls_key
+        self.tls_certificate = tls_certificate
+        # Where the code is that runs: another release's, in the test of upgrades.
+        self.checkout = PROJECT
         self._workers = workers
         self._receivers = receivers
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
@@ -92,7 +95,7 @@ class Node:
         """Run a management command and return its output; raises `CommandFailed` with the output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=PROJECT,
+            cwd=self.checkout,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -106,7 +109,7 @@ class Node:
         """Run one of the testbed's modules in this node's environment, and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
-            cwd=PROJECT,
+            cwd=self.checkout,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -184,7 +187,6 @@ class Node:
         return self.directory / "log" / f"{role}.log"
 
     def _command(self, role: Role) -> Sequence[str]:
-        key, certificate = self._tls
         celery = [sys.executable, "-m", "celery", "-A", "sdkportal"]
         match role:
             case Role.WEB:
@@ -200,7 +202,14 @@ class Node:
                     "sdkportal.gunicorn_worker.RequestHeadTimeoutWorker",
                     *("--workers", str(self._receivers), "--threads", "64"),
                     *("--graceful-timeout", "5", "--no-control-socket"),
-                    *("--keyfile", str(key), "--certfile", str(certificate), "--log-level", "warning"),
+                    *(
+                        "--keyfile",
+                        str(self.tls_key),
+                        "--certfile",
+                        str(self.tls_certificate),
+                        "--log-level",
+                        "warning",
+                    ),
                 ]
             case Role.WORKER:
                 return self._worker(role, self._workers, "celery")
@@ -234,7 +243,7 @@ class Node:
         with self.log(role).open("ab") as output:
             self._processes[role] = subprocess.Popen(
                 self._command(role),
-                cwd=PROJECT,
+                cwd=self.checkout,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("sdkportal")
 # marked `whole` when it uses one of these fixtures or stands in one of these folders; `make test-fast` leaves
 # it out.
 _WHOLE_FIXTURES = {"browser", "caseworker", "front", "own", "phase4", "two_nodes"}
-_WHOLE_FOLDERS = {"faults", "interop", "journeys", "platform"}
+_WHOLE_FOLDERS = {"faults", "interop", "journeys", "platform", "upgrade"}
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 

@@ -84,8 +84,8 @@ class Confinement:
         }
 
 
-def render(job: Job, source: BinaryIO | bytes, confinement: Confinement | None = None) -> bytes:
-    """Run the job on the source and return its output. Raises `RenderingFailed`."""
+def render_here(job: Job, source: BinaryIO | bytes, confinement: Confinement | None = None) -> bytes:
+    """Run the job in a confined process of this machine. Raises `RenderingFailed`."""
     used = confinement or strongest()
     if not _drawing.acquire(timeout=job.limits.seconds):
         raise RenderingFailed("others are drawing")
