@@ -30,13 +30,17 @@ class LockingExecutor(MigrationExecutor):
 
     Raises `OperationalError` (of `psycopg.errors.LockNotAvailable`) where they cannot be had at once; nothing
     of that migration has been done then. Migrations that are no transaction, as those that make indexes
-    concurrently, take theirs as they come.
+    concurrently, take theirs as they come. In a database that is new nobody else is at work.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_new_database = not self.loader.applied_migrations
 
     def apply_migration(
         self, state: ProjectState, migration: Migration, fake: bool = False, fake_initial: bool = False
     ) -> ProjectState:
-        if fake or fake_initial or not migration.atomic:
+        if fake or fake_initial or not migration.atomic or self._is_new_database:
             return super().apply_migration(state, migration, fake=fake, fake_initial=fake_initial)
         exclusive, shared = tables_locked_by(self.connection, state, migration)
         editor_class = self.connection.SchemaEditorClass
