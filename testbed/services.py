@@ -83,6 +83,11 @@ class Postgres:
                 f"PostgreSQL did not start in {self._directory}; see {self._directory}/log"
             ) from error
 
+    @property
+    def directory(self) -> Path:
+        """The cluster's directory."""
+        return self._directory
+
     def url(self, database: str) -> str:
         """The URL of a database, for `SDK_DATABASE_URL`."""
         if self._server is None:

@@ -27,6 +27,7 @@ SHORT = (
     "stop worker",
     "stop transport",
     "kill postgresql",
+    "power cut",
     "kill broker",
     "clamav away",
     "dns away",

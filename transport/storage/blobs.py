@@ -29,6 +29,9 @@ _ORPHANED_AFTER = timedelta(hours=1)
 _DAYS_BACK = 2
 _ID_LENGTH = 36
 _MOST_REMEMBERED = 1000
+# The directories of a file in the order in which they are above it: day, month, year, folder, and the root,
+# which names the folder.
+_DEPTH = 5
 # Directories whose own entry has been written to disk.
 _safe_directories: set[tuple[Path, int, int]] = set()
 
@@ -66,7 +69,7 @@ def store(name: str, content: BinaryIO, binding: BlobBinding) -> str:
     # What is not a local directory is an object store, which keeps what it has acknowledged.
     if path is not None:
         sync(path)
-        _sync_directories(path.parents[:4])
+        _sync_directories(path.parents[:_DEPTH])
     return stored
 
 

@@ -80,6 +80,21 @@ class DatabaseKilled(Fault):
         node.revive_database()
 
 
+class PowerCut(Fault):
+    """The machine's power goes: all of its processes end at once, and what was not synced is lost."""
+
+    name = "power cut"
+
+    def inject(self, node: ChaosNode) -> None:
+        node.cut_power()
+
+    def heal(self, node: ChaosNode) -> None:
+        node.revive_database()
+        node.broker.start()
+        for role in Role:
+            node.start(role)
+
+
 class BrokerKilled(Fault):
     """kill -9 of the broker: all that it held is gone."""
 
@@ -182,6 +197,7 @@ def all_faults() -> dict[str, Fault]:
         *(ProcessKilled(role) for role in Role),
         *(ProcessStopped(role) for role in Role),
         DatabaseKilled(),
+        PowerCut(),
         BrokerKilled(),
         ScannerAway(),
         NameServersAway(),

@@ -23,6 +23,8 @@ from testbed.services import Postgres, ServiceNotStarted, Valkey, free_port
 from testbed.sml import start_name_servers
 from tests.nodes import IMPATIENT, NodeUnderTest
 
+from . import power
+
 _START_ATTEMPTS = 3
 # The package that starts PostgreSQL has one lock for all of a process's servers, and not for its threads.
 _one_server_at_a_time = threading.Lock()
@@ -126,6 +128,26 @@ class ChaosNode:
         with _one_server_at_a_time:
             self.postgres.revive()
 
+    def cut_power(self) -> None:
+        """End every process of the machine at once, and take away what was not synced."""
+        for role in Role:
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                self.running.freeze(role)
+        with psycopg.connect(self.postgres.url("postgres"), autocommit=True) as connection:
+            # Whoever was told of a commit was told before; nobody is told anything from here on.
+            timeline, place = power.flushed(connection)
+        self.postgres.kill()
+        for role in Role:
+            self.kill(role)
+        self.broker.kill()
+        power.lose_log(self.postgres.directory, timeline, place)
+        power.lose_files(self.running.directory / "data" / "payloads", power.synced_by(self.synced))
+
+    @property
+    def synced(self) -> Path:
+        """Where the node's processes record what they have synced."""
+        return self.running.directory / "synced"
+
     def forget_federation(self) -> None:
         """Drop what the node keeps of the federation's answers, as time does."""
         with contextlib.suppress(psycopg.Error):
@@ -188,8 +210,10 @@ def _prepared(
         service.start()
         cleanup.callback(service.stop)
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        # What is written has to outlive processes that are killed; the machine's power stays.
+        # Disks are not waited for. What they would not have had when the power went is taken away
+        # (`ChaosNode.cut_power`), and commits that nobody waits for are left to be among it.
         connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
         connection.execute("SELECT pg_reload_conf()")
     postgres.ensure_database("node")
     settings = {
@@ -198,6 +222,7 @@ def _prepared(
         "SDK_UNDO_SEND_SECONDS": _UNDO_SECONDS[organisation.slug],
         # Where this runs within other tests, their files are not the nodes'.
         "SDK_WORK_DIR": str(directory / "data" / "work"),
+        **power.environment(directory / "synced"),
     }
     ports = NodePorts(web=free_port(), access_point=free_port())
     node = prepare_node(
