@@ -414,6 +414,18 @@ _ADMINISTRATION = {
     "quarantine": "/administration/karantan/",
     "transfers": "/administration/overforingar",
     "log": "/administration/logg",
+    "staffed hours": "/administration/bemanning/",
+    "automatic answers": "/administration/bemanning/automatiska-svar/",
+    "directory service": "/administration/katalogtjanst/",
+    "departments": "/administration/avdelningar",
+    "price lists": "/administration/prislistor",
+    "clients": "/administration/klienter/",
+    "other message services": "/administration/meddelandetjanster/",
+    "name and logo": "/administration/identitet",
+    "service status": "/administration/driftlage/",
+    "operations check": "/administration/drift/",
+    "counterparts": "/administration/motparter/",
+    "approval of a mailbox": "/administration/brevlada/1/godkannande",
 }
 
 
