@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-upgrade lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
+.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-upgrade test-looks lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
 	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated release clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -39,6 +39,10 @@ interop: $(VENV)/.installed nginx clamav phase4 oxalis as4
 # Builds the image and starts every role of it as deploy/compose.yaml does; as root, with podman from Debian. Minutes.
 test-containers: $(VENV)/.installed clamav containers
 	SDK_TEST_CONTAINERS=1 $(RUN)/python -m pytest -n 0 tests/containers $(ARGS)
+
+# Every page and its states as every role, in every look: half an hour. `make test` takes a part of it.
+test-looks: $(VENV)/.installed chromium bubblewrap gettext clamav xmlsec1
+	SDK_TEST_EVERYTHING=1 $(RUN)/python -m pytest -n 2 tests/journeys/test_every_look.py $(ARGS)
 
 # The last release's processes on this version's schema, while messages and pages go on. Ten minutes.
 test-upgrade: $(VENV)/.installed bubblewrap clamav
