@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from lxml import html
 
-from mailbox.models import Attachment, Draft, OrganisationRole
+from mailbox.models import Attachment, Draft, FunctionMailbox, Membership, OrganisationRole
 from mailbox.workplace import views as workplace_views
 from tests.safety.test_reach import ELSEWHERE_TESTED, HABO, KNOWN_BY_TOKEN, TABLE, patterns, world
 
@@ -89,6 +89,8 @@ def client(world) -> Client:
     person = world.people["manager"]
     for role in OrganisationRole.Role:
         OrganisationRole.objects.create(person=person, participant_id=HABO, role=role)
+    observed = FunctionMailbox.objects.create(participant_id=HABO, address="sdk:observed", name="Observerad")
+    Membership.objects.create(person=person, mailbox=observed, role=Membership.Role.OBSERVER)
     # Who owns a draft reviews it.
     Draft.objects.update(owner=person)
     browser = Client(raise_request_exception=False)

@@ -18,11 +18,13 @@ from django.utils import timezone
 from addressbook.models import OwnFunction
 from mailbox import access, access_log
 from mailbox.administration import alarms, mailboxes, retention
+from mailbox.approval.content import content_of as content_of_draft
 from mailbox.arrival_rules.decision import Conditions
 from mailbox.conversations import labels, notes, reassignment
 from mailbox.delivery.inbound import deliver
 from mailbox.drafts import composer
 from mailbox.models import (
+    ApprovalRequest,
     Attachment,
     CannedText,
     DistributionList,
@@ -259,6 +261,7 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
     return {
         "api_client_id": a_message_client(side, organisation).pk,
         "draft_id": draft.pk,
+        "asked_draft_id": a_draft_that_waits_for_approval(side).pk,
         "version_id": draft.versions.create(
             content={"text": f"{side.word}versionen"},
             written_by=side.people["member"],
@@ -272,6 +275,30 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
         "arrival_id": set_aside.pk,
         "category_id": 0,
     }
+
+
+def a_draft_that_waits_for_approval(side: Side) -> Draft:
+    """One by the member, which the manager may approve."""
+    writer = side.people["member"]
+    draft = Draft.objects.create(
+        mailbox=side.mailbox,
+        owner=writer,
+        subject=f"{side.word} att godkänna",
+        text=side.word,
+        recipient_participant=side.participant,
+        recipient_organisation=side.word,
+        recipient_address=f"sdk:{side.word}",
+        recipient_function=side.word,
+        is_untouched=False,
+    )
+    ApprovalRequest.objects.create(
+        draft=draft,
+        content=content_of_draft(draft, writer),
+        writer_ids=[writer.pk],
+        asked_by=writer,
+        asked_at=timezone.now(),
+    )
+    return draft
 
 
 def a_message_client(side: Side, organisation: Organisation) -> ApiClient:
