@@ -20,9 +20,10 @@ from mailbox import access, access_log
 from mailbox.administration import alarms, mailboxes, retention
 from mailbox.approval.content import content_of as content_of_draft
 from mailbox.arrival_rules.decision import Conditions
+from mailbox.attachments import uploads
 from mailbox.conversations import labels, notes, reassignment
 from mailbox.delivery.inbound import deliver
-from mailbox.drafts import composer
+from mailbox.drafts import composer, draft_files
 from mailbox.models import (
     ApprovalRequest,
     Attachment,
@@ -57,6 +58,7 @@ from tests.safety.test_reach import (
     a_protected_conversation,
     a_redirection,
     a_remote_service,
+    an_sftp_system,
     is_login,
     patterns,
 )
@@ -205,6 +207,7 @@ def what_managers_set(side: Side) -> dict[str, object]:
         "arrival_rule_id": rule.pk,
         "registration_id": registered.pk,
         "case_system_id": system.pk,
+        "sftp_system_id": an_sftp_system(side.mailbox).pk,
         **a_remote_service(organisation, f"{side.word}tjänsten"),
         "delivery_id": delivery.pk,
         "own_organisation_id": organisation.pk,
@@ -261,7 +264,8 @@ def what_is_kept(side: Side, organisation: Organisation) -> dict[str, object]:
     return {
         "api_client_id": a_message_client(side, organisation).pk,
         "draft_id": draft.pk,
-        "asked_draft_id": a_draft_that_waits_for_approval(side).pk,
+        "asked_draft_id": (asked := a_draft_that_waits_for_approval(side)).pk,
+        "draft_file_id": asked.attachments.get().pk,
         "version_id": draft.versions.create(
             content={"text": f"{side.word}versionen"},
             written_by=side.people["member"],
@@ -291,6 +295,10 @@ def a_draft_that_waits_for_approval(side: Side) -> Draft:
         recipient_function=side.word,
         is_untouched=False,
     )
+    name = f"{side.word}.txt"
+    stored = uploads.store(io.BytesIO(b"Hej"), name, "text/plain", "drafts", side.participant)
+    draft_files.keep_file(draft, stored, writer)
+    draft.refresh_from_db()
     ApprovalRequest.objects.create(
         draft=draft,
         content=content_of_draft(draft, writer),
