@@ -4,6 +4,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -21,6 +22,7 @@ from transport.jobs import LeasedJob
 from . import manifests, postgresql
 from .errors import BackupError
 from .manifests import KeptFile, Manifest
+from .stored_files import named_by_rows
 from .targets import Target, verified
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,36 @@ def restore(
     _begin_anew()
     logger.info("backup_restored", extra={"fields": {"set": manifest.name, "files": len(manifest.files)}})
     return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtBack:
+    """How many files were brought back, and those that no set has."""
+
+    number: int
+    missing: tuple[str, ...]
+
+
+def bring_back_files(target: Target, identities: Identities) -> BroughtBack:
+    """Restore the files that rows name and the storage does not have, each from the latest set that has it.
+
+    For a database that PostgreSQL's own means have restored to a point in time: it may name files that have
+    been erased since. Nothing that is there is changed. Raises `BackupError` where a piece is not what was
+    written.
+    """
+    wanted = {file.name for file in named_by_rows() if not default_storage.exists(file.name)}
+    number = len(wanted)
+    for name in reversed(manifests.names_of_sets(target)):
+        if not wanted:
+            break
+        manifest = manifests.read(target, name)
+        for found in sorted(wanted & manifest.files.keys()):
+            _restore_file(target, identities, manifest.files[found])
+            wanted.remove(found)
+    brought = BroughtBack(number - len(wanted), tuple(sorted(wanted)))
+    fields = {"files": brought.number, "missing": len(brought.missing)}
+    logger.info("files_brought_back", extra={"fields": fields})
+    return brought
 
 
 def _latest(target: Target) -> str:
