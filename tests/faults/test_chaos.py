@@ -27,7 +27,6 @@ SHORT = (
     "stop worker",
     "stop transport",
     "kill postgresql",
-    "power cut",
     "kill broker",
     "clamav away",
     "dns away",
