@@ -13,8 +13,8 @@ import requests
 from testbed.node import PROJECT
 from testbed.services import free_port, port_is_taken
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("demo")]
-_READY_SECONDS = 300
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("demo"), pytest.mark.timeout(1500)]
+_READY_SECONDS = 500
 
 
 class Demo:
