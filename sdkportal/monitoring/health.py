@@ -3,9 +3,8 @@
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from redis import RedisError
 
-from .broker import broker
+from . import broker
 
 
 @require_safe
@@ -17,7 +16,7 @@ def liveness(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readiness(request: HttpRequest) -> JsonResponse:
     """503 without the database. Without the broker 200, and `broker` is false: it only wakes workers."""
-    parts = {"database": _database_answers(), "broker": _broker_answers()}
+    parts = {"database": _database_answers(), "broker": broker.answers()}
     return JsonResponse(parts, status=200 if parts["database"] else 503)
 
 
@@ -28,11 +27,3 @@ def _database_answers() -> bool:
     except DatabaseError:
         return False
     return True
-
-
-def _broker_answers() -> bool:
-    try:
-        with broker() as client:
-            return bool(client.ping())
-    except RedisError:
-        return False

@@ -7,13 +7,12 @@ from enum import StrEnum
 from typing import Final
 
 from django.utils import timezone
-from redis import RedisError
 
 from mailbox import access
 from mailbox.administration import counterparts, quarantine
 from mailbox.models import Person
 from sdkportal.doctor.models import Examination
-from sdkportal.monitoring.broker import broker
+from sdkportal.monitoring import broker
 from sdkportal.monitoring.due_jobs import due_jobs
 
 # Work that is due and that nobody has taken for so long: the workers or beat are not running.
@@ -52,7 +51,7 @@ def _found(person: Person) -> Iterator[Found]:
     oldest = max((due.oldest_seconds for due in due_jobs()), default=0.0)
     if oldest > _STALLED_SECONDS:
         yield Found(OwnFault.STALLED, int(oldest // 60))
-    if not _broker_answers():
+    if not broker.answers():
         yield Found(OwnFault.BROKER_AWAY)
     if waiting := quarantine.counts()["waiting"]:
         yield Found(OwnFault.SCANNER_AWAY, waiting)
@@ -60,14 +59,6 @@ def _found(person: Person) -> Iterator[Found]:
         yield Found(OwnFault.SET_ASIDE, set_aside)
     if failed := _failed_checks(set(access.administered_by(person))):
         yield Found(OwnFault.EXAMINATION, len(failed), failed)
-
-
-def _broker_answers() -> bool:
-    try:
-        with broker() as client:
-            return bool(client.ping())
-    except RedisError:
-        return False
 
 
 def _failed_checks(administered: Collection[str]) -> tuple[str, ...]:

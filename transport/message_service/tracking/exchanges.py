@@ -7,12 +7,10 @@ from typing import Final
 
 from django.db.models import Count, Max, Q
 
-from ..models import Event
 from ..states import OutgoingState
 from ..transitions import BY_HAND, LOCAL, TRANSPORT_RECEIPT
+from .latest_events import latest_events
 
-# Events have no index by time; those of a day are among the latest ones, except on a very busy node.
-LATEST: Final = 20_000
 _TROUBLE: Final = (
     OutgoingState.SCHEDULED,
     OutgoingState.SCHEDULED_FOR_RESEND,
@@ -44,17 +42,14 @@ def exchanges(participants: Collection[str], since: datetime) -> list[Exchange]:
 
     What stayed in this node is left out, and so are messages without an event of interest.
     """
-    latest = Event.objects.order_by("-pk").values("pk")[:LATEST]
     rows = (
-        Event.objects.filter(
+        latest_events(since)
+        .filter(
             Q(name=TRANSPORT_RECEIPT) | Q(name__in=_TROUBLE),
-            pk__in=latest,
-            at__gte=since,
             outgoing__organisation__participant_id__in=participants,
         )
         .exclude(cause__in=(BY_HAND, LOCAL))
         .exclude(~Q(name=TRANSPORT_RECEIPT), cause="")
-        .order_by()
         .values_list("outgoing__recipient", "name", "cause")
         .annotate(number=Count("pk"), latest=Max("at"))
     )
