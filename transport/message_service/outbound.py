@@ -28,8 +28,6 @@ from transport.message_service.organisations import recipient_certificates
 from transport.message_service.organisations.organisation_keys import NoValidKey, signing_pair
 from transport.protocol.certificates import CertificateUntrusted, RevocationUnknown
 from transport.protocol.identifiers import ParticipantId
-from transport.protocol.sdk_message.document import message_of
-from transport.protocol.sdk_message.rules import read_and_check
 from transport.protocol.xhe.envelope import Envelope
 from transport.protocol.xhe.sealing import seal
 from transport.queues import finish_together, wake_queue
@@ -38,7 +36,8 @@ from transport.storage import blobs, malware
 from transport.storage.work_files import workspace
 
 from . import inbound, local_delivery, transitions
-from .malware import quarantine, scan
+from .malware import quarantine
+from .malware.last_check import check_once_more
 from .message_types import registry
 from .models import IncomingMessage, Organisation, OutgoingMessage, QuarantinedFile
 from .states import OutgoingState
@@ -329,24 +328,12 @@ def _check_content(row: OutgoingMessage, directory: Path) -> Apply | None:
     Both were checked when it was written. The scanner's signatures may be newer since, and it may have been
     away then. Raises `malware.NotScanned`.
     """
-    files = directory / "files"
-    files.mkdir()
-    with blobs.open_stored(row.payload_name, row.payload_binding) as payload:
-        document, findings = read_and_check(payload, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
-    if document is None or findings:
+    checked = check_once_more(row, directory)
+    if checked.message is None:
         return _give_up(Cause.MESSAGE_INVALID)
-    found = scan.found_in(message_of(document))
-    if not found:
+    if not checked.quarantined:
         return None
-    quarantined = quarantine.quarantined_files(
-        found,
-        row.organisation,
-        quarantine.Direction.OUT,
-        message_id=row.message_id,
-        counterpart=row.recipient,
-        function_address=row.handling_service_id,
-    )
-    return lambda current: _stop_malware(current, quarantined)
+    return lambda current: _stop_malware(current, checked.quarantined)
 
 
 def _stop_malware(row: OutgoingMessage, quarantined: list[QuarantinedFile]) -> None:

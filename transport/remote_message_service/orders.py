@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -21,14 +20,12 @@ from transport.bulkhead import NoFreeSlot
 from transport.causes import Cause
 from transport.jobs import LeaseLost, log_unexpected, pause_after
 from transport.message_service import outbound
-from transport.message_service.malware import quarantine, scan
+from transport.message_service.malware.last_check import check_once_more
 from transport.message_service.models import OutgoingMessage
-from transport.protocol.sdk_message.document import message_of
 from transport.protocol.sdk_message.message import Message
-from transport.protocol.sdk_message.rules import read_and_check
 from transport.queues import wake_queue
 from transport.remote_service_port import OwnFunction, Report
-from transport.storage import blobs, malware
+from transport.storage import malware
 from transport.storage.work_files import workspace
 
 from . import bindings, resources
@@ -147,28 +144,15 @@ def _content(row: RemoteOrder, directory: Path) -> Message | None:
     if not outgoing.payload_name:
         row.finish(state=State.ENDED, due_at=None)
         return None
-    files = directory / "files"
-    files.mkdir()
-    with blobs.open_stored(outgoing.payload_name, outgoing.payload_binding) as payload:
-        document, findings = read_and_check(payload, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
-    if document is None or findings:
+    checked = check_once_more(outgoing, directory)
+    if checked.message is None:
         _end(row, Cause.MESSAGE_INVALID, "content-invalid")
         return None
-    message = message_of(document)
-    found = scan.found_in(message)
-    if not found:
-        return message
-    quarantined = quarantine.quarantined_files(
-        found,
-        outgoing.organisation,
-        quarantine.Direction.OUT,
-        message_id=outgoing.message_id,
-        counterpart=outgoing.recipient,
-        function_address=outgoing.handling_service_id,
-    )
+    if not checked.quarantined:
+        return checked.message
     with row.step() as current:
         current.state, current.due_at, current.problem = State.ENDED, None, "malware-found"
-        outbound.stop_malware(row.outgoing_id, quarantined)
+        outbound.stop_malware(row.outgoing_id, checked.quarantined)
     return None
 
 
