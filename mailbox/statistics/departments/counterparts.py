@@ -11,6 +11,7 @@ from mailbox.models import CounterpartName, DailyCounterpart
 
 from . import caution
 from .periods import Period
+from .sums import Exchanged, in_period
 
 ORDERS: Final = ("messages", "name", "arrived", "sent", "not_registered")
 _COLUMNS: Final = (
@@ -25,7 +26,7 @@ _COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Counterpart:
+class Counterpart(Exchanged):
     """What was exchanged with an organisation; without a name it is the sum of those that are not named."""
 
     name: str
@@ -39,16 +40,6 @@ class Counterpart:
 
     def __add__(self, other: "Counterpart") -> "Counterpart":
         return Counterpart("", *(getattr(self, each) + getattr(other, each) for each in _COLUMNS))
-
-    @property
-    def messages(self) -> int:
-        """Messages received and sent."""
-        return self.arrived + self.sent
-
-    @property
-    def not_registered(self) -> int:
-        """Messages that are neither registered nor of minor importance."""
-        return max(self.messages - self.registered - self.minor, 0)
 
     @property
     def mean(self) -> timedelta | None:
@@ -66,10 +57,8 @@ class Counterparts:
 
 def counterparts_of(mailbox_ids: Collection[int], period: Period) -> Counterparts:
     """The organisations with which mailboxes exchanged messages, most messages first; two queries."""
-    rows = DailyCounterpart.objects.filter(
-        mailbox__in=mailbox_ids, is_erased=False, day__gte=period.begins, day__lt=period.ends
-    )
-    counted = rows.order_by().values_list("counterpart").annotate(*(Sum(each) for each in _COLUMNS))
+    rows = in_period(DailyCounterpart.objects.all(), mailbox_ids, period)
+    counted = rows.values_list("counterpart").annotate(*(Sum(each) for each in _COLUMNS))
     sums = {key: Counterpart("", *values) for key, *values in counted}
     told = caution.named({key: each.messages for key, each in sums.items()})
     names = dict(CounterpartName.objects.filter(pk__in=told).values_list("pk", "name"))

@@ -4,21 +4,43 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
+from typing import TypeVar
 
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Trunc
 
 from mailbox.daily_figures.steps import BEYOND, BOUNDS, STEPS
-from mailbox.models import DailyFigures, DailyWait
+from mailbox.models import DailyCounterpart, DailyFigures, DailyWait
 from mailbox.statistics.figures import LimitsKept
 from mailbox.statistics.figures import Period as Bars
 
 from .periods import Period
 
+_Day = TypeVar("_Day", DailyCounterpart, DailyFigures, DailyWait)
+
+
+class Exchanged:
+    """What every sum of messages tells: how many there were, and how many of them are not registered."""
+
+    __slots__ = ()
+    arrived: int
+    sent: int
+    registered: int
+    minor: int
+
+    @property
+    def messages(self) -> int:
+        """Messages received and sent."""
+        return self.arrived + self.sent
+
+    @property
+    def not_registered(self) -> int:
+        """Messages that are neither registered nor of minor importance."""
+        return max(self.messages - self.registered - self.minor, 0)
+
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Exchanged):
     """Messages of a period, and the time limits that began in it."""
 
     arrived: int = 0
@@ -35,16 +57,6 @@ class Sums:
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(*(getattr(self, each) + getattr(other, each) for each in _COLUMNS))
-
-    @property
-    def messages(self) -> int:
-        """Messages received and sent."""
-        return self.arrived + self.sent
-
-    @property
-    def not_registered(self) -> int:
-        """Messages that are neither registered nor of minor importance."""
-        return max(self.messages - self.registered - self.minor, 0)
 
     @property
     def limits(self) -> tuple[LimitsKept, LimitsKept, LimitsKept]:
@@ -87,17 +99,15 @@ _COLUMNS = tuple(each.name for each in fields(Sums))
 
 def sums_by_mailbox(mailbox_ids: Collection[int], period: Period) -> dict[int, Sums]:
     """The sums of mailboxes over a period, in one query; those without any are missing."""
-    rows = _days(mailbox_ids, period).order_by().values_list("mailbox")
+    rows = in_period(DailyFigures.objects.all(), mailbox_ids, period).values_list("mailbox")
     return {key: Sums(*sums) for key, *sums in rows.annotate(*(Sum(each) for each in _COLUMNS))}
 
 
 def waits_by_mailbox(mailbox_ids: Collection[int], period: Period) -> dict[int, dict[str, Counter[int]]]:
     """By mailbox and step: how many messages that arrived in the period reached it, by bound; one query."""
-    rows = DailyWait.objects.filter(
-        mailbox__in=mailbox_ids, is_erased=False, day__gte=period.begins, day__lt=period.ends
-    )
+    rows = in_period(DailyWait.objects.all(), mailbox_ids, period)
     found: dict[int, dict[str, Counter[int]]] = {}
-    counted = rows.order_by().values_list("mailbox", "step", "within_hours").annotate(Sum("count"))
+    counted = rows.values_list("mailbox", "step", "within_hours").annotate(Sum("count"))
     for mailbox, step, within, count in counted:
         found.setdefault(mailbox, {}).setdefault(step, Counter())[within] += count
     return found
@@ -115,8 +125,7 @@ def reached(waits: Iterable[Waits]) -> tuple[Reached, ...]:
 def bars_of(mailbox_ids: Collection[int], period: Period, length: str, begins: Iterable[date]) -> list[Bars]:
     """What mailboxes received and sent in each day, week or month that begins on one of these days."""
     counted = (
-        _days(mailbox_ids, period)
-        .order_by()
+        in_period(DailyFigures.objects.all(), mailbox_ids, period)
         .annotate(begins=Trunc("day", length))
         .values_list("begins")
         .annotate(Sum("arrived"), Sum("sent"))
@@ -140,7 +149,11 @@ def _bound(bounds: Counter[int], count: int, numerator: int, denominator: int) -
     return BEYOND
 
 
-def _days(mailbox_ids: Collection[int], period: Period) -> QuerySet[DailyFigures, Any]:
-    return DailyFigures.objects.filter(
+def in_period(
+    rows: QuerySet[_Day, _Day], mailbox_ids: Collection[int], period: Period
+) -> QuerySet[_Day, _Day]:
+    """Of the sums of days, those of mailboxes in a period, in no order."""
+    chosen = rows.filter(
         mailbox__in=mailbox_ids, is_erased=False, day__gte=period.begins, day__lt=period.ends
     )
+    return chosen.order_by()
