@@ -197,6 +197,7 @@ class SwitchForm(forms.Form):
     locked = forms.CharField(required=False)
     held = forms.CharField(required=False)
     active = forms.CharField(required=False)
+    enabled = forms.CharField(required=False)
     # Whether the button stands on the page of a person.
     person = forms.CharField(required=False)
 

@@ -149,16 +149,6 @@ class HostKeyForm(forms.Form):
     host_key = LineField(required=False, max_length=4_000)
 
 
-class EnableForm(forms.Form):
-    """The buttons that switch a case system on and off."""
-
-    enabled = forms.CharField(required=False)
-
-    def is_on(self) -> bool:
-        self.full_clean()
-        return bool(self.cleaned_data.get("enabled") == "1")
-
-
 class OrderForm(forms.Form):
     """Which case system a conversation is handed over to."""
 

@@ -35,6 +35,10 @@ class ServiceForm(forms.Form):
     client_id = _NameField(200)
     authorities = forms.CharField(required=False, max_length=100_000)
 
+    def connection(self) -> dict[str, str]:
+        """What was typed, by the names of the arguments of `acts.register` and `acts.change`."""
+        return {name: self.cleaned_data[name] for name in ServiceForm.base_fields}
+
 
 class NewServiceForm(ServiceForm):
     """A service that is registered, for an organisation."""
@@ -63,14 +67,3 @@ class FunctionsForm(forms.Form):
         """Whether all functions were chosen."""
         given: dict[str, Any] = self.cleaned_data
         return bool(given.get("all_functions") == "1")
-
-
-class SwitchForm(forms.Form):
-    """The button that turns a service on or off."""
-
-    active = forms.CharField(required=False)
-
-    def is_on(self) -> bool:
-        """Whether it is to be turned on."""
-        self.full_clean()
-        return bool(self.cleaned_data.get("active") == "1")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from mailbox import access
+from mailbox.administration.forms import SwitchForm
 from mailbox.administration.views.guards import administrator_required
 from mailbox.administration.views.layout import chosen_organisation, organisations_of, page
 from mailbox.forms import first_errors
@@ -20,7 +21,7 @@ from mailbox.requests import PersonRequest
 from transport.remote_message_service.api import NotRegistered, OwnChange, RemoteService, Tried, arrivals
 
 from . import acts, shown
-from .forms import FunctionsForm, NewServiceForm, ServiceForm, SwitchForm
+from .forms import FunctionsForm, NewServiceForm, ServiceForm
 
 _MOST_SET_ASIDE: Final = 100
 # Which field of the form each refusal is about, and what it says.
@@ -44,16 +45,9 @@ def overview(request: PersonRequest) -> HttpResponse:
         form.full_clean()
         organisation = chosen_organisation(form, organisations)
         if organisation is not None and form.is_valid():
-            given = form.cleaned_data
             try:
                 service = acts.register(
-                    request.user,
-                    organisation,
-                    name=given["name"],
-                    address=given["address"],
-                    token_address=given["token_address"],
-                    client_id=given["client_id"],
-                    authorities=given["authorities"],
+                    request.user, organisation, name=form.cleaned_data["name"], **form.connection()
                 )
             except NotRegistered as refused:
                 form.add_error(*_refusal(refused))
@@ -83,16 +77,8 @@ def message_service(request: PersonRequest, remote_service_id: UUID) -> HttpResp
         return _page(request, service, {})
     form = ServiceForm(request.POST)
     if form.is_valid():
-        given = form.cleaned_data
         try:
-            is_changed = acts.change(
-                request.user,
-                service,
-                address=given["address"],
-                token_address=given["token_address"],
-                client_id=given["client_id"],
-                authorities=given["authorities"],
-            )
+            is_changed = acts.change(request.user, service, **form.connection())
         except NotRegistered as refused:
             form.add_error(*_refusal(refused))
         else:
@@ -123,7 +109,7 @@ def set_functions(request: PersonRequest, remote_service_id: UUID) -> HttpRespon
 def set_active(request: PersonRequest, remote_service_id: UUID) -> HttpResponse:
     """Turn the service on, or off."""
     service = _service(request, remote_service_id)
-    if not SwitchForm(request.POST).is_on():
+    if not SwitchForm(request.POST).is_on("active"):
         acts.turn_off(request.user, service)
         messages.success(request, _("Meddelandetjänsten är avstängd. Det som ska skickas väntar."))
         return redirect("administration-message-service", service.pk)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from mailbox import access
+from mailbox.administration.forms import SwitchForm
 from mailbox.administration.views.guards import administrator_required, manager_required
 from mailbox.administration.views.layout import chosen_organisation, organisations_of, page
 from mailbox.case_systems import directory, sftp, sftp_session, shown, systems
@@ -16,7 +17,6 @@ from mailbox.case_systems.connector import CannotHandOver
 from mailbox.case_systems.forms import (
     CaseSystemForm,
     ConfirmForm,
-    EnableForm,
     HostKeyForm,
     MailboxForm,
     NewCaseSystemForm,
@@ -161,7 +161,7 @@ def confirm(request: PersonRequest, case_system_id: int) -> HttpResponse:
 @require_POST
 def set_enabled(request: PersonRequest, case_system_id: int) -> HttpResponse:
     """Switch the case system off at once, or on again."""
-    system, is_enabled = _system(request, case_system_id), EnableForm(request.POST).is_on()
+    system, is_enabled = _system(request, case_system_id), SwitchForm(request.POST).is_on("enabled")
     systems.set_enabled(request.user, system, is_enabled=is_enabled)
     if is_enabled:
         messages.success(request, _("Ärendesystemet är på igen."))
