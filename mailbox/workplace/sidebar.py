@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from mailbox import access
 from mailbox.conversations.addresses import with_query
-from mailbox.drafts.approval_requests import shown
+from mailbox.drafts.approval_requests.shown import returned_to
 from mailbox.models import Conversation, FunctionMailbox, Mention, Person
 from mailbox.prepared_query import PreparedQuery
 
@@ -150,7 +150,7 @@ def _counts_of(person: Person) -> QuerySet[Person, Any]:
         "failed": counted(worklist.not_delivered(person)),
         "urgent": counted(worklist.urgent(person)),
         "to_approve": counted(access.approval_requests_to_answer(person)),
-        "returned": counted(shown.returned_to(person)),
+        "returned": counted(returned_to(person)),
         "observed": counted(access.observed_by(person)),
     }
     return Person.objects.filter(pk=person.pk).annotate(**counts).values_list(*_COUNTED)
