@@ -29,19 +29,9 @@ from tests.mailbox.build import a_member, arrives, reviewed
 from tests.mailbox.case_systems.test_at_once import at_once as _at_once
 from transport.message_service.models import OutgoingMessage
 
-from .build import State, a_draft, a_writer, approve, asked, demands, seconds_pass, with_role
+from .build import State, a_draft, approve, asked, demands, seconds_pass, with_role
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def karin(mailbox) -> Person:
-    return a_writer("Karin", mailbox)
-
-
-@pytest.fixture
-def ahmed(mailbox) -> Person:
-    return a_member("Ahmed", mailbox)
 
 
 def state_of(request: ApprovalRequest) -> str:

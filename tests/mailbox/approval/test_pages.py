@@ -26,19 +26,9 @@ from mailbox.protection.acts import set_named_members
 from mailbox.statistics import observed
 from tests.mailbox.build import a_member, arrives, log_in
 
-from .build import State, a_draft, a_writer, asked, demands, seconds_pass, with_role
+from .build import State, a_draft, asked, demands, seconds_pass, with_role
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def karin(mailbox) -> Person:
-    return a_writer("Karin", mailbox)
-
-
-@pytest.fixture
-def ahmed(mailbox) -> Person:
-    return a_member("Ahmed", mailbox)
 
 
 def as_(person: Person) -> Client:
