@@ -68,14 +68,14 @@ def restore(
 
 
 @dataclass(frozen=True, slots=True)
-class BroughtBack:
-    """How many files were brought back, and those that no set has."""
+class RestoredFiles:
+    """How many missing files were restored, and those that no set has."""
 
     number: int
     missing: tuple[str, ...]
 
 
-def bring_back_files(target: Target, identities: Identities) -> BroughtBack:
+def restore_missing_files(target: Target, identities: Identities) -> RestoredFiles:
     """Restore the files that rows name and the storage does not have, each from the latest set that has it.
 
     For a database that PostgreSQL's own means have restored to a point in time: it may name files that have
@@ -91,10 +91,10 @@ def bring_back_files(target: Target, identities: Identities) -> BroughtBack:
         for found in sorted(wanted & manifest.files.keys()):
             _restore_file(target, identities, manifest.files[found])
             wanted.remove(found)
-    brought = BroughtBack(number - len(wanted), tuple(sorted(wanted)))
-    fields = {"files": brought.number, "missing": len(brought.missing)}
-    logger.info("files_brought_back", extra={"fields": fields})
-    return brought
+    restored = RestoredFiles(number - len(wanted), tuple(sorted(wanted)))
+    fields = {"files": restored.number, "missing": len(restored.missing)}
+    logger.info("missing_files_restored", extra={"fields": fields})
+    return restored
 
 
 def _latest(target: Target) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sdkportal.backup import keys, making
+from sdkportal.backup import arguments, keys, making
 from sdkportal.backup.errors import BackupError
 from sdkportal.backup.targets import target_at
 
@@ -18,9 +18,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "target", nargs="?", help="directory or s3://BUCKET/PREFIX; without it SDK_BACKUP_TARGET"
-        )
+        arguments.add_target(parser)
         parser.add_argument(
             "--keep", type=int, metavar="N", help="remove all sets but the newest N, and what only those have"
         )

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sdkportal.backup import keys
+from sdkportal.backup import arguments, keys
 from sdkportal.backup.errors import BackupError
 from sdkportal.backup.restoring import restore
 from sdkportal.backup.targets import target_at
@@ -20,12 +20,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "target", nargs="?", help="directory or s3://BUCKET/PREFIX; without it SDK_BACKUP_TARGET"
-        )
-        parser.add_argument("--identity", type=Path, required=True, help="file with the private key")
-        parser.add_argument("--set", default="", dest="name", metavar="TIME", help="else the latest")
-        parser.add_argument("--digest", default="", help="the set's digest, as `backup` printed it")
+        arguments.add_target(parser)
+        arguments.add_identity(parser)
+        arguments.add_set(parser)
 
     def handle(
         self, *args: Any, target: str | None, identity: Path, name: str, digest: str, **options: Any

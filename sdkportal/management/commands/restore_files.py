@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sdkportal.backup import keys
+from sdkportal.backup import arguments, keys
 from sdkportal.backup.errors import BackupError
-from sdkportal.backup.restoring import bring_back_files
+from sdkportal.backup.restoring import restore_missing_files
 from sdkportal.backup.targets import target_at
 
 
@@ -20,19 +20,17 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "target", nargs="?", help="directory or s3://BUCKET/PREFIX; without it SDK_BACKUP_TARGET"
-        )
-        parser.add_argument("--identity", type=Path, required=True, help="file with the private key")
+        arguments.add_target(parser)
+        arguments.add_identity(parser)
 
     def handle(self, *args: Any, target: str | None, identity: Path, **options: Any) -> None:
         try:
             place = target_at(target or settings.SDK_BACKUP_TARGET)
-            brought = bring_back_files(place, keys.identities(identity))
+            restored = restore_missing_files(place, keys.identities(identity))
         except BackupError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{brought.number} files brought back")
-        for name in brought.missing:
+        self.stdout.write(f"{restored.number} files brought back")
+        for name in restored.missing:
             self.stderr.write(f"in no set: {name}")
-        if brought.missing:
-            raise CommandError(f"{len(brought.missing)} files that rows name are in no set.")
+        if restored.missing:
+            raise CommandError(f"{len(restored.missing)} files that rows name are in no set.")

@@ -10,6 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from sdkportal.backup import arguments
+
 
 class Command(BaseCommand):
     help = (
@@ -19,15 +21,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "target", nargs="?", help="directory or s3://BUCKET/PREFIX; without it SDK_BACKUP_TARGET"
-        )
-        parser.add_argument("--identity", type=Path, required=True, help="file with the private key")
+        arguments.add_target(parser)
+        arguments.add_identity(parser)
         parser.add_argument(
             "--scratch-database", required=True, metavar="URL", help="an empty database, which is filled"
         )
-        parser.add_argument("--set", default="", dest="name", metavar="TIME", help="else the latest")
-        parser.add_argument("--digest", default="", help="the set's digest, as `backup` printed it")
+        arguments.add_set(parser)
 
     def handle(
         self,
