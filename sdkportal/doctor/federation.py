@@ -18,6 +18,7 @@ from transport.message_service.organisations.organisation_keys import NoValidKey
 from transport.outgoing_http import AddressRefused, NoAnswer
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, fingerprint
 from transport.protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE
+from transport.remote_message_service.bindings import organisations_served_elsewhere
 
 from .findings import Finding, duration, failure, ok, warning
 from .keys import has_own_access_point
@@ -43,8 +44,12 @@ def sml() -> Iterator[Finding]:
 
 
 def smp() -> Iterator[Finding]:
-    """What SMP publishes of each organisation leads to this access point, by its present certificate."""
+    """What SMP publishes of each organisation leads to this access point, by its present certificate.
+
+    Of one that another message service serves it leads there: what came here could not be opened.
+    """
     own = _own_fingerprint()
+    elsewhere = organisations_served_elsewhere()
     for organisation in _organisations():
         whose = organisation.participant_id
         for name, document_type in _DOCUMENT_TYPES.items():
@@ -56,7 +61,12 @@ def smp() -> Iterator[Finding]:
                 yield failure(code, f"{whose}, {name}: {error}", whose)
                 continue
             published = fingerprint(endpoint.certificate)
-            if own is not None and published != own:
+            if whose in elsewhere:
+                if published == own:
+                    yield failure("smp-not-moved", f"{whose}, {name}: {endpoint.url}", whose)
+                else:
+                    yield ok(f"{whose}, {name}: {endpoint.url}", whose)
+            elif own is not None and published != own:
                 detail = f"{whose}, {name}: SMP has {published[:16]}, this access point {own[:16]}"
                 yield failure("smp-other-certificate", detail, whose)
             else:
@@ -65,7 +75,7 @@ def smp() -> Iterator[Finding]:
 
 def certpub() -> Iterator[Finding]:
     """CertPub publishes what each organisation signs with here, and nothing that cannot be opened here."""
-    for organisation in _organisations():
+    for organisation in _organisations_served_here():
         whose = organisation.participant_id
         try:
             signs = signing_key(organisation).fingerprint
@@ -131,7 +141,7 @@ def _trusted(name: str, participant: str, certificate: x509.Certificate, purpose
 
 def round_trip() -> Iterator[Finding]:
     """A test message goes out by TLS as others' messages come in, and is answered: DNS, SMP, TLS, AS4."""
-    organisation = _organisations()[0] if _organisations() else None
+    organisation = next(iter(_organisations_served_here()), None)
     if organisation is None:
         yield warning("organisation-missing", "no organisation")
         return
@@ -173,6 +183,11 @@ def address_book() -> Iterator[Finding]:
 
 def _organisations() -> list[Organisation]:
     return list(Organisation.objects.order_by("participant_id"))
+
+
+def _organisations_served_here() -> list[Organisation]:
+    elsewhere = organisations_served_elsewhere()
+    return [each for each in _organisations() if each.participant_id not in elsewhere]
 
 
 def _own_fingerprint() -> str | None:

@@ -172,6 +172,10 @@ ADVICE: Final[dict[str, Promise]] = {
         "Andra krypterar för ett annat certifikat än accesspunktens. Låt uppdatera SMP, eller ange "
         "den nyckel som hör till i SDK_ACCESS_POINT_OLD_KEYS."
     ),
+    "smp-not-moved": lazy(
+        "Organisationen använder en annan meddelandetjänst, men SMP leder andras meddelanden hit, där de "
+        "inte kan öppnas. Låt uppdatera SMP, eller låt organisationen använda den egna tjänsten."
+    ),
     "certpub-wrong": lazy(
         "Lämna organisationens certifikat till federationens operatör: mottagarna avvisar det som "
         "signeras nu."

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from addressbook.models import SyncRun
 from sdkportal.doctor import federation as doctor
+from sdkportal.doctor import keys
 from testbed.authorities import load_certificate, load_key
 from testbed.services import free_port
 from tests.transport.access_point.build import Line
@@ -15,6 +16,7 @@ from transport.federation import lookup
 from transport.message_service.models import Organisation, OrganisationKey
 from transport.message_service.organisations.organisation_keys import add_key
 from transport.protocol.identifiers import SDK_MESSAGE
+from transport.remote_message_service import registration
 
 from .build import found, problems
 
@@ -148,3 +150,31 @@ def test_an_address_book_that_is_away_or_was_never_copied_fails(world, settings)
     assert found(doctor.address_book) == [("FAILURE", "address-book-unavailable"), ("OK", "")]
     settings.SDK_ADDRESS_BOOK_URL = ""
     assert found(doctor.address_book) == [("WARNING", "address-book-not-set")]
+
+
+def test_an_organisation_that_another_message_service_serves_is_published_as_that_one_s(world):
+    elsewhere = world.sender
+    elsewhere.organisation.keys.all().delete()
+    service = registration.register(
+        elsewhere.organisation,
+        "Grannens",
+        address="https://localhost:9/v1",
+        token_address="https://localhost:9/v1/token",
+        client_id="brevlada",
+    )
+    registration.bind(service, (), has_all=True)
+    # Until it is in use nothing has moved.
+    assert of(doctor.certpub, elsewhere.participant) == [("FAILURE", "organisation-key-missing")]
+    assert of(doctor.smp, elsewhere.participant) == [("OK", "")] * 2
+    assert of(keys.certificates, elsewhere.participant) == [("FAILURE", "organisation-key-missing")]
+    registration.turn_on(service)
+    assert of(doctor.certpub, elsewhere.participant) == []
+    assert of(keys.certificates, elsewhere.participant) == []
+    # What came here could not be opened.
+    assert of(doctor.smp, elsewhere.participant) == [("FAILURE", "smp-not-moved")] * 2
+    world.federation.add_access_point("AP-GRANNEN-TEST", "https://localhost:9/as4")
+    world.federation.change_participant(elsewhere.participant.value, access_point="AP-GRANNEN-TEST")
+    assert of(doctor.smp, elsewhere.participant) == [("OK", "")] * 2
+    with Line() as line:
+        world.federation.add_access_point(world.access_point, line.url)
+        assert found(doctor.round_trip) == [("OK", "")]

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
+from transport.message_service.models import Organisation, OrganisationKey
 from transport.remote_service_port import OwnFunction
 
 from .models import RemoteFunction, RemoteService
@@ -35,3 +36,13 @@ def services_of(functions: Collection[OwnFunction]) -> dict[OwnFunction, UUID]:
     }
     found = {function: bound.get(function, with_all.get(function.organisation)) for function in functions}
     return {function: service for function, service in found.items() if service is not None}
+
+
+def organisations_served_elsewhere() -> set[str]:
+    """The participants that use another message service and have no key here.
+
+    What SMP and CertPub publish of them is the other service's, and leads there.
+    """
+    in_use = Organisation.objects.filter(remote_services__in_use_since__isnull=False)
+    with_keys = OrganisationKey.objects.values("organisation")
+    return set(in_use.exclude(pk__in=with_keys).values_list("participant_id", flat=True))
