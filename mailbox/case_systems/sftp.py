@@ -13,10 +13,8 @@ import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 from uuid import UUID
-
-import asyncssh
 
 from mailbox.models import CaseDelivery, CaseSystem
 
@@ -24,6 +22,10 @@ from . import host_keys, receipts
 from .connector import CannotHandOver, Package
 from .directory import PACKAGES, RECEIPTS, REJECTED, described
 from .sftp_session import Work, in_session
+from .ssh_library import asyncssh
+
+if TYPE_CHECKING:
+    from asyncssh import SFTPClient
 
 _Result = TypeVar("_Result")
 _CHUNK: Final = 256 * 1024
@@ -53,7 +55,7 @@ class SftpConnector:
     def hand_over(self, system: CaseSystem, package: Package) -> None:
         """Write both files. Nothing has its name before the server says that it has all of it."""
 
-        async def write(client: asyncssh.SFTPClient, directory: str) -> None:
+        async def write(client: "SFTPClient", directory: str) -> None:
             folder = await _made(client, directory, PACKAGES)
             name = f"{package.delivery_id}.zip"
             digest = await _put(client, folder, name, source, package.size)
@@ -70,7 +72,7 @@ class SftpConnector:
     def remove(self, system: CaseSystem, delivery_id: UUID) -> None:
         """Remove the description, then the package, if the case system has left them."""
 
-        async def remove(client: asyncssh.SFTPClient, directory: str) -> None:
+        async def remove(client: "SFTPClient", directory: str) -> None:
             for suffix in ("json", "zip"):
                 await _unlink(client, f"{directory}/{PACKAGES}/{delivery_id}.{suffix}")
 
@@ -80,7 +82,7 @@ class SftpConnector:
 def fetch_receipts(system: CaseSystem) -> list[Fetched]:
     """The receipts that are there and whole, and what is none, in order. Raises `CannotHandOver`."""
 
-    async def fetch(client: asyncssh.SFTPClient, directory: str) -> list[Fetched]:
+    async def fetch(client: "SFTPClient", directory: str) -> list[Fetched]:
         folder = await _made(client, directory, RECEIPTS)
         names = [name for name in await _names(client, folder) if _NAME.fullmatch(name)]
         found = [await _fetched(client, folder, name) for name in sorted(names)[:_MOST_AT_A_TIME]]
@@ -92,12 +94,12 @@ def fetch_receipts(system: CaseSystem) -> list[Fetched]:
 def clear_receipts(system: CaseSystem, remove: Sequence[str], set_aside: Sequence[str]) -> int:
     """Remove receipts that have been applied, and move what is none to `rejected/`; how many are there."""
 
-    async def clear(client: asyncssh.SFTPClient, directory: str) -> int:
+    async def clear(client: "SFTPClient", directory: str) -> int:
         rejected = await _made(client, directory, REJECTED)
         for name in remove:
             await _unlink(client, f"{directory}/{RECEIPTS}/{name}")
         for name in set_aside:
-            with contextlib.suppress(asyncssh.SFTPNoSuchFile):
+            with contextlib.suppress(asyncssh().SFTPNoSuchFile):
                 await _rename(client, f"{directory}/{RECEIPTS}/{name}", f"{rejected}/{name}")
         return len(await _names(client, rejected))
 
@@ -107,7 +109,7 @@ def clear_receipts(system: CaseSystem, remove: Sequence[str], set_aside: Sequenc
 def try_out(system: CaseSystem) -> None:
     """Log in, and write, rename and remove a file of some bytes in `packages/`. Raises `CannotHandOver`."""
 
-    async def work(client: asyncssh.SFTPClient, directory: str) -> None:
+    async def work(client: "SFTPClient", directory: str) -> None:
         folder = await _made(client, directory, PACKAGES)
         await _made(client, directory, RECEIPTS)
         partial, whole = f"{folder}/.sdkportal-test.part", f"{folder}/.sdkportal-test"
@@ -131,7 +133,7 @@ def _in_session(system: CaseSystem, work: Work[_Result], *, seconds: float) -> _
     return result
 
 
-async def _put(client: asyncssh.SFTPClient, folder: str, name: str, source: BinaryIO, size: int) -> str:
+async def _put(client: "SFTPClient", folder: str, name: str, source: BinaryIO, size: int) -> str:
     """Write the package under a temporary name; its SHA-256. Half a package is an error of the directory."""
     digest, partial = hashlib.sha256(), f"{folder}/.{name}.part"
     async with client.open(partial, "wb") as target:
@@ -143,7 +145,7 @@ async def _put(client: asyncssh.SFTPClient, folder: str, name: str, source: Bina
     return digest.hexdigest()
 
 
-async def _put_description(client: asyncssh.SFTPClient, folder: str, package: Package, name: str) -> None:
+async def _put_description(client: "SFTPClient", folder: str, package: Package, name: str) -> None:
     text = json.dumps(described(package) | {"package": name}, ensure_ascii=False, indent=1).encode()
     whole = f"{folder}/{package.delivery_id}.json"
     partial = f"{folder}/.{package.delivery_id}.json.part"
@@ -154,7 +156,7 @@ async def _put_description(client: asyncssh.SFTPClient, folder: str, package: Pa
     await _rename(client, partial, whole)
 
 
-async def _fetched(client: asyncssh.SFTPClient, folder: str, name: str) -> Fetched | None:
+async def _fetched(client: "SFTPClient", folder: str, name: str) -> Fetched | None:
     """The file as a receipt; None where it is gone, or not whole yet."""
     path = f"{folder}/{name}"
     try:
@@ -163,9 +165,9 @@ async def _fetched(client: asyncssh.SFTPClient, folder: str, name: str) -> Fetch
             return Fetched(name, None, "unreadable")
         async with client.open(path, "rb") as source:
             content = await source.read(receipts.MOST_BYTES + 1)
-    except asyncssh.SFTPNoSuchFile:
+    except asyncssh().SFTPNoSuchFile:
         return None
-    except (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFailure):
+    except (asyncssh().SFTPPermissionDenied, asyncssh().SFTPFailure):
         return Fetched(name, None, "unreadable")
     try:
         return Fetched(name, receipts.read(content.encode() if isinstance(content, str) else content))
@@ -177,7 +179,7 @@ async def _fetched(client: asyncssh.SFTPClient, folder: str, name: str) -> Fetch
         return Fetched(name, None, error.reason)
 
 
-async def _names(client: asyncssh.SFTPClient, folder: str) -> list[str]:
+async def _names(client: "SFTPClient", folder: str) -> list[str]:
     """The names in a directory, at most so many; those that are no UTF-8 are left out."""
     names: list[str] = []
     count = 0
@@ -192,25 +194,25 @@ async def _names(client: asyncssh.SFTPClient, folder: str) -> list[str]:
     return names
 
 
-async def _made(client: asyncssh.SFTPClient, directory: str, name: str) -> str:
+async def _made(client: "SFTPClient", directory: str, name: str) -> str:
     """A directory of the case system's, made if it does not exist."""
     path = f"{directory}/{name}"
     try:
         await client.lstat(path)
-    except asyncssh.SFTPNoSuchFile:
+    except asyncssh().SFTPNoSuchFile:
         await client.mkdir(path)
     return path
 
 
-async def _rename(client: asyncssh.SFTPClient, old: str, new: str) -> None:
+async def _rename(client: "SFTPClient", old: str, new: str) -> None:
     """Rename a file, in one step over one of the same name where the server can do that."""
     try:
         await client.posix_rename(old, new)
-    except asyncssh.SFTPOpUnsupported:
+    except asyncssh().SFTPOpUnsupported:
         await _unlink(client, new)
         await client.rename(old, new)
 
 
-async def _unlink(client: asyncssh.SFTPClient, path: str) -> None:
-    with contextlib.suppress(asyncssh.SFTPNoSuchFile):
+async def _unlink(client: "SFTPClient", path: str) -> None:
+    with contextlib.suppress(asyncssh().SFTPNoSuchFile):
         await client.remove(path)

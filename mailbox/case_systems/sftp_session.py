@@ -6,23 +6,21 @@ agent or known hosts is used.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
-
-import asyncssh
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mailbox.models import CaseDelivery, CaseSystem
 from transport.outgoing_http import AddressRefused, NoAnswer, tcp
 
 from .connector import CannotHandOver
+from .ssh_library import asyncssh
 
-# What it tells of each session names addresses and users.
-asyncssh.set_log_level(logging.WARNING)
-asyncssh.set_sftp_log_level(logging.WARNING)
+if TYPE_CHECKING:
+    from asyncssh import SFTPClient, SSHKey
+
 LONGEST_ADDRESS: Final = 500
 _CONNECT_SECONDS: Final = 15.0
 _USUAL_PORT: Final = 22
@@ -33,7 +31,7 @@ _ADDRESS: Final = re.compile(
 )
 _Result = TypeVar("_Result")
 # What is done in a session, with the client and the directory.
-Work = Callable[[asyncssh.SFTPClient, str], Awaitable[_Result]]
+Work = Callable[["SFTPClient", str], Awaitable[_Result]]
 Cause = CaseDelivery.Cause
 
 
@@ -65,15 +63,15 @@ def parse_address(text: str) -> SftpAddress:
 
 def new_key_pair() -> tuple[str, str]:
     """A new private key of ours, and the public key that the server's operator lets in."""
-    key = asyncssh.generate_private_key("ssh-ed25519", comment="sdkportal")
+    key = asyncssh().generate_private_key("ssh-ed25519", comment="sdkportal")
     return key.export_private_key().decode(), key.export_public_key().decode().strip()
 
 
 def fingerprint_of(public_key: str) -> str:
     """SHA-256 of a public key, as OpenSSH shows it. Raises `AddressInvalid` where the text is no key."""
     try:
-        return asyncssh.import_public_key(public_key).get_fingerprint()
-    except (asyncssh.KeyImportError, ValueError):
+        return str(asyncssh().import_public_key(public_key).get_fingerprint())
+    except (asyncssh().KeyImportError, ValueError):
         raise AddressInvalid from None
 
 
@@ -83,10 +81,10 @@ def fetch_host_key(system: CaseSystem) -> str:
     async def fetch() -> str:
         address = parse_address(system.sftp_address)
         sock = await _connected(address)
-        key = await asyncssh.get_server_host_key(address.host, address.port, sock=sock, config=None)
+        key = await asyncssh().get_server_host_key(address.host, address.port, sock=sock, config=None)
         if key is None:
             raise CannotHandOver(Cause.NO_ANSWER)
-        return key.export_public_key().decode().strip()
+        return str(key.export_public_key().decode().strip())
 
     return _run(fetch, _CONNECT_SECONDS)
 
@@ -113,16 +111,16 @@ def in_session(system: CaseSystem, work: Work[_Result], *, seconds: float) -> _R
 @asynccontextmanager
 async def _client(
     address: SftpAddress, known_key: str, private_key: str
-) -> AsyncGenerator[asyncssh.SFTPClient, None]:
+) -> AsyncGenerator["SFTPClient", None]:
     async with asyncio.timeout(_CONNECT_SECONDS):
-        host_key = asyncssh.import_public_key(known_key)
-        connection = await asyncssh.connect(
+        host_key = asyncssh().import_public_key(known_key)
+        connection = await asyncssh().connect(
             address.host,
             address.port,
             sock=await _connected(address),
             config=None,
             username=address.user,
-            client_keys=[asyncssh.import_private_key(private_key)],
+            client_keys=[asyncssh().import_private_key(private_key)],
             known_hosts=([host_key], [], []),
             server_host_key_algs=[host_key.algorithm.decode()] if not _is_rsa(host_key) else (),
             preferred_auth="publickey",
@@ -152,7 +150,7 @@ async def _connected(address: SftpAddress) -> Any:
     return sock
 
 
-def _is_rsa(key: asyncssh.SSHKey) -> bool:
+def _is_rsa(key: "SSHKey") -> bool:
     return key.algorithm == b"ssh-rsa"
 
 
@@ -165,13 +163,13 @@ def _run(work: Callable[[], Awaitable[_Result]], seconds: float) -> _Result:
         return asyncio.run(limited())
     except (AddressRefused, AddressInvalid):
         cause = Cause.ADDRESS
-    except asyncssh.HostKeyNotVerifiable:
+    except asyncssh().HostKeyNotVerifiable:
         cause = Cause.HOST_KEY
-    except (asyncssh.PermissionDenied, asyncssh.KeyImportError):
+    except (asyncssh().PermissionDenied, asyncssh().KeyImportError):
         cause = Cause.LOGIN
-    except asyncssh.SFTPError:
+    except asyncssh().SFTPError:
         # No such directory, no right to write in it, a full disk.
         cause = Cause.DIRECTORY
-    except (NoAnswer, TimeoutError, OSError, asyncssh.Error, ValueError):
+    except (NoAnswer, TimeoutError, OSError, asyncssh().Error, ValueError):
         cause = Cause.NO_ANSWER
     raise CannotHandOver(cause)
