@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 WORKERS ?= 3
 
 .PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-upgrade test-looks lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
-	types imports check bench bench-node bench-ui chaos workplace-figures messages lock outdated release clean
+	types imports check bench bench-node bench-ui bench-people chaos workplace-figures messages lock outdated release clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
 	@$(RUN)/python -m testbed.demo
@@ -98,6 +98,10 @@ bench: $(VENV)/.installed java clamav phase4
 # A whole node with 2 KB messages, idle, under load, and beside people's pages; about a minute, and as long to start.
 bench-node: $(VENV)/.installed clamav
 	$(RUN)/python -m benchmarks.node $(ARGS)
+
+# A thousand open pages and two hundred people at work on a node of a million messages: ten minutes, and five to make it.
+bench-people: $(VENV)/.installed
+	$(RUN)/python -m benchmarks.people --directory var/bench-ui $(ARGS)
 
 # Pages on a node of a million messages, which is made once and kept.
 bench-ui: $(VENV)/.installed

@@ -26,7 +26,7 @@ from urllib.parse import urlencode
 
 import psutil
 
-from testbed.services import Postgres
+from benchmarks.realistic import realistic_node
 
 REQUESTS = 60
 WARM = 10
@@ -80,59 +80,20 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--only", default="", help="only kinds whose names contain this text")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sdkportal-bench-") as temporary:
-        directory = options.directory or Path(temporary)
-        postgres = Postgres(directory)
-        postgres.start()
-        try:
-            postgres.ensure_database("pages")
-            os.environ |= {
-                "SDK_DEMO": "1",
-                "SDK_DATABASE_URL": postgres.url("pages"),
-                "SDK_DATA_DIR": str(directory / "data"),
-                "SDK_LOG_LEVEL": "ERROR",
-                "DJANGO_SETTINGS_MODULE": "sdkportal.settings",
-            }
-            import django
+    with (
+        tempfile.TemporaryDirectory(prefix="sdkportal-bench-") as temporary,
+        realistic_node(options.directory or Path(temporary), messages=options.messages),
+    ):
+        # The server does this when it starts, too.
+        from sdkportal.startup.garbage_collection import freeze_loaded_code
 
-            django.setup()
-            _fill(options.messages, directory / "made")
-            # The server does this when it starts, too.
-            from sdkportal.startup.garbage_collection import freeze_loaded_code
-
-            freeze_loaded_code()
-            figures = list(_figures(options.requests, options.only))
-            # Below two the load is that of this program; above, other programs make the figures larger.
-            print("load of the machine, 1, 5 and 15 minutes:", *(f"{load:.1f}" for load in os.getloadavg()))
-        finally:
-            postgres.stop()
+        freeze_loaded_code()
+        figures = list(_figures(options.requests, options.only))
+        # Below two the load is that of this program; above, other programs make the figures larger.
+        print("load of the machine, 1, 5 and 15 minutes:", *(f"{load:.1f}" for load in os.getloadavg()))
     if options.json:
         options.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
     return 0
-
-
-def _fill(messages: int, mark: Path) -> None:
-    """Create the node's rows unless they exist; ends the program where an earlier run was interrupted."""
-    from django.core.management import call_command
-
-    from mailbox.daily_figures import storage
-    from mailbox.models import Message
-    from testbed.realistic_node import Size, make
-
-    call_command("migrate", verbosity=0)
-    if mark.exists():
-        storage.recount_due()
-        return
-    if Message.objects.exists():
-        sys.exit(f"The node in {mark.parent} is incomplete; remove the directory.")
-    begun = time.monotonic()
-    make(
-        Size(messages=messages),
-        report=lambda line: print(f"{time.monotonic() - begun:6.0f} s  {line}", flush=True),
-    )
-    storage.recount_due()
-    mark.touch()
-    print(f"made in {time.monotonic() - begun:.0f} s")
 
 
 def _figures(requests: int, only: str) -> Iterator[Figure]:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from benchmarks.figures import percentile
+from benchmarks.people_at_work import CAUSED
 from testbed.node import PROJECT
 from tests.interop.phase4 import Phase4Missing, ensure_built
 
@@ -96,3 +97,34 @@ def test_a_percentile_is_the_value_that_so_many_of_a_hundred_do_not_exceed():
     assert [percentile(range(1, 101), of) for of in (0, 50, 95, 100)] == [1, 51, 96, 100]
     assert percentile([7.0], 95) == 7.0
     assert percentile([], 95) == 0
+
+
+@pytest.mark.slow
+def test_people_at_once_are_measured_and_told_as_a_table_and_as_json(tmp_path):
+    target = tmp_path / "bench" / "people.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.people", "--streams", "12", "--workers", "6", "--rate", "6"),
+            *("--seconds", "8", "--messages", "400", "--mailboxes", "4", "--json", str(target)),
+        ],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert str(target) in done.stdout
+    told = json.loads(target.read_text())
+    # Nothing was answered by another page than it should be. A busy machine may have said that it is busy.
+    assert {why.rpartition(": ")[2] for why in told["work"]["failures"]} <= {"status 503"}
+    kinds = told["work"]["kinds"]
+    assert {"list", "conversation", "search", "start page", "answer: begin", "answer: save"} <= set(kinds)
+    assert told["work"]["asked"]["requests"] == sum(
+        figures["requests"] for kind, figures in kinds.items() if kind not in CAUSED
+    )
+    assert told["work"]["asked"]["ms_p99"] >= told["work"]["asked"]["ms_p50"] > 0
+    assert 0 < told["connections_a_process"] <= 20
+    assert told["cpu_seconds_a_second"]["pages"] > 0
+    # After the database came back, every page was told to fetch again.
+    assert told["restart"]["told_to_fetch_again"] == told["restart"]["streams"] == 12
+    assert 0 < told["restart"]["seconds_of_the_last"] < 60

@@ -1,0 +1,366 @@
+"""People at work in a node's pages, as their browsers ask: run by `benchmarks.people`.
+
+    python -m benchmarks.people_at_work
+
+reads one line of JSON on stdin (see `Plan`), opens the streams of events and says `ready`. Then at each line:
+
+    work     ask for pages, so many a second, until the next line; then say how that went as JSON
+    rest     nothing: the line that ends work
+    restart  say as JSON how long it took until every stream has been told to fetch again, from this moment on
+    end      end
+
+A person reads lists and conversations, searches, and writes answers: begun, saved while they are written,
+reviewed, sent. What a stream says is done as the page's scripts do it: `changed` fetches the list, and the
+conversation where one is shown; a browser whose stream ends opens it again.
+"""
+
+# ruff: noqa: T201
+
+import asyncio
+import contextlib
+import json
+import random
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any, Final
+
+import aiohttp
+
+from benchmarks.figures import percentile
+
+# What people ask for, in turn.
+_WORK: Final = ("list", "conversation", "list", "write") * 4 + ("search", "start page", "search", "write")
+# What people do not ask for themselves: their pages do, when a stream says so.
+CAUSED: Final = ("list, fetched again", "conversation, fetched again", "presence", "draft on its way")
+_QUESTIONS: Final = ("anmälan", "kallelse utredning", "soc", "svenson", "planering", "xyzxyz")
+_LONGEST_SECONDS: Final = 30.0
+_LONGEST_RECOVERY_SECONDS: Final = 60.0
+_HTMX: Final = {"HX-Request": "true"}
+_IN_BACKGROUND: Final = {**_HTMX, "X-Background": "1"}
+# Its length is that of Django's secrets; any is right that cookie and header share.
+_CSRF: Final = "b" * 32
+_FIELD: Final = re.compile(r'name="(version|attachments|seen)"\s+value="([^"]*)"')
+_SAVES: Final = 4
+_UNDO_SECONDS: Final = 10
+_LOOKS_AGAIN_SECONDS: Final = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who works, and how: what the line on stdin holds.
+
+    `people` are dictionaries with `session`, `mailbox`, `conversations` and `messages` (keys to read and to
+    answer); every one of them has a stream, and the first `workers` ask for pages.
+    """
+
+    port: int
+    cookie: str
+    csrf_cookie: str
+    rate: float
+    workers: int
+    people: list[dict[str, Any]]
+
+
+@dataclass
+class Fared:
+    """How requests went: milliseconds by kind, and in a word why some failed."""
+
+    taken: dict[str, list[float]] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
+    begun: float = field(default_factory=time.perf_counter)
+
+    def told(self, seconds: float) -> dict[str, Any]:
+        """As JSON; `asked` are all requests of people themselves, without those that streams caused."""
+        own = [value for kind, values in self.taken.items() if kind not in CAUSED for value in values]
+        caused = [value for kind in CAUSED for value in self.taken.get(kind, ())]
+        return {
+            "seconds": seconds,
+            "failures": dict(self.failures),
+            "asked": _figures(own, seconds),
+            "caused_by_streams": _figures(caused, seconds),
+            "kinds": {kind: _figures(values, seconds) for kind, values in sorted(self.taken.items())},
+        }
+
+
+def _figures(values: list[float], seconds: float) -> dict[str, float]:
+    ordered = sorted(values)
+    return {
+        "requests": len(ordered),
+        "per_second": len(ordered) / seconds,
+        "ms_p50": percentile(ordered, 50),
+        "ms_p95": percentile(ordered, 95),
+        "ms_p99": percentile(ordered, 99),
+    }
+
+
+class Browser:
+    """One person's browser: its requests and its stream."""
+
+    def __init__(self, http: aiohttp.ClientSession, plan: Plan, person: dict[str, Any]) -> None:
+        self.person = person
+        self.fared = Fared()
+        self.shown: int | None = None
+        self.heard_at = 0.0
+        self._http = http
+        self._url = f"http://127.0.0.1:{plan.port}"
+        self._headers = {
+            "Cookie": f"{plan.cookie}={person['session']}; {plan.csrf_cookie}={_CSRF}",
+            "X-CSRFToken": _CSRF,
+        }
+        self._unread = cycle(person["conversations"] or [None])
+        self._unanswered = cycle(person["messages"] or [None])
+        self._writing: AsyncIterator[None] | None = None
+        self._lock = asyncio.Lock()
+        self._watches: asyncio.Task[None] | None = None
+        self._stream: asyncio.Task[None] | None = None
+        self._again: asyncio.Task[None] | None = None
+        self._questions = cycle(_QUESTIONS)
+
+    async def ask(
+        self,
+        kind: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        data: dict[str, str] | None = None,
+    ) -> str | None:
+        """A page's text; None where it failed, which is counted."""
+        begun = time.perf_counter()
+        try:
+            async with (
+                asyncio.timeout(_LONGEST_SECONDS),
+                self._http.request(
+                    "POST" if data is not None else "GET",
+                    self._url + path,
+                    headers={**self._headers, **(headers or {})},
+                    data=data,
+                ) as answer,
+            ):
+                text = await answer.text()
+        except TimeoutError:
+            self.fared.failures[f"{kind}: no answer in time"] += 1
+            return None
+        except aiohttp.ClientError:
+            self.fared.failures[f"{kind}: connection broken"] += 1
+            return None
+        if answer.status != 200:
+            self.fared.failures[f"{kind}: status {answer.status}"] += 1
+            return None
+        self.fared.taken.setdefault(kind, []).append(1000 * (time.perf_counter() - begun))
+        return text
+
+    async def work(self, kind: str) -> None:
+        """One request of a kind, as the person's work goes on."""
+        match kind:
+            case "start page":
+                await self.ask(kind, "/")
+            case "list":
+                self._show(None)
+                await self.ask(kind, f"/brevlada/{self.person['mailbox']}/")
+            case "conversation":
+                key = next(self._unread)
+                self._show(key)
+                path = f"/konversation/{key}/"
+                await self.ask(kind, path, headers={**_HTMX, "HX-Target": "reading"})
+            case "search":
+                await self.ask(kind, "/sok", headers=_HTMX, data={"question": next(self._questions)})
+            case "write":
+                if not self._lock.locked():
+                    async with self._lock:
+                        await self._write()
+
+    async def _write(self) -> None:
+        self._writing = self._writing or self._answer()
+        try:
+            await anext(self._writing)
+        except StopAsyncIteration:
+            self._writing = None
+
+    async def _answer(self) -> AsyncIterator[None]:
+        """An answer, a request at a time."""
+        page = await self.ask("answer: begin", f"/meddelande/{next(self._unanswered)}/svara", data={})
+        draft, shown = _draft_in(page or ""), dict(_FIELD.findall(page or ""))
+        yield
+        if draft is None or "version" not in shown:
+            if page is not None:
+                self.fared.failures["answer: begin: another page"] += 1
+            return
+        path, version = f"/utkast/{draft}/", shown["version"]
+        for number in range(1, _SAVES + 1):
+            content = {"subject": "Svar på kallelse", "text": "Tack för ert meddelande. " * 8 * number}
+            written = {"action": "autosave", "version": version, **content}
+            saved = await self.ask("answer: save", path, data=written)
+            version = str(json.loads(saved)["version"]) if saved else version
+            yield
+        reviewed = await self.ask("answer: review", f"{path}granska")
+        yield
+        shown = dict(_FIELD.findall(reviewed or "")) | {"confirmed": "on"}
+        sent = await self.ask("answer: send", f"{path}granska", data=shown)
+        if sent is not None and f"/utkast/{draft}/angra" not in sent:
+            self.fared.failures["answer: send: another page"] += 1
+        self._watches = asyncio.create_task(self._watch(path))
+        yield
+
+    async def _watch(self, path: str) -> None:
+        """The page of a draft on its way asks whether it has been sent, until it can be undone no more."""
+        for _ in range(_UNDO_SECONDS // _LOOKS_AGAIN_SECONDS):
+            await asyncio.sleep(_LOOKS_AGAIN_SECONDS)
+            await self.ask("draft on its way", path, headers=_IN_BACKGROUND)
+
+    def listen(self) -> None:
+        """Open the stream, instead of one that is open."""
+        if self._stream is not None:
+            self._stream.cancel()
+        self._stream = asyncio.create_task(self._listen())
+
+    def _show(self, conversation: int | None) -> None:
+        if conversation != self.shown and self._stream is not None:
+            self.shown = conversation
+            self.listen()
+
+    async def _listen(self) -> None:
+        while True:
+            query = f"?conversation={self.shown}" if self.shown else ""
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with self._http.get(
+                    f"{self._url}/handelser{query}",
+                    headers=self._headers,
+                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=_LONGEST_SECONDS),
+                ) as answer:
+                    if answer.status != 200:
+                        self.fared.failures[f"stream: status {answer.status}"] += 1
+                    async for line in answer.content:
+                        if line.startswith(b"event: "):
+                            self._hear(line[7:].strip())
+            # As the browser is told by `retry`, and the script does where it was refused.
+            await asyncio.sleep(random.uniform(2, 6))  # noqa: S311
+
+    def _hear(self, event: bytes) -> None:
+        if event == b"changed":
+            self.heard_at = time.perf_counter()
+        if self._again is None or self._again.done():
+            self._again = asyncio.create_task(self._fetch_again(event))
+
+    async def _fetch_again(self, event: bytes) -> None:
+        if event == b"changed" and self.shown:
+            path = f"/konversation/{self.shown}/"
+            headers = {**_IN_BACKGROUND, "HX-Target": f"conversation-{self.shown}"}
+            await self.ask("conversation, fetched again", path, headers=headers)
+        if self.shown:
+            await self.ask("presence", f"/konversation/{self.shown}/narvaro", headers=_IN_BACKGROUND)
+        if event == b"changed":
+            path = f"/brevlada/{self.person['mailbox']}/"
+            headers = {**_IN_BACKGROUND, "HX-Target": "list"}
+            await self.ask("list, fetched again", path, headers=headers)
+
+    async def end(self) -> None:
+        tasks = [task for task in (self._stream, self._again, self._watches) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _draft_in(page: str) -> str | None:
+    found = re.search(r"/utkast/(\d+)/granska|/utkast/(\d+)/", page)
+    return (found[1] or found[2]) if found else None
+
+
+async def run(plan: Plan) -> None:
+    """Obey the lines on stdin until `end`."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=3)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
+        browsers = [Browser(http, plan, person) for person in plan.people]
+        for browser in browsers:
+            browser.listen()
+        while not all(browser.heard_at for browser in browsers):
+            await asyncio.sleep(0.1)
+        print("ready", flush=True)
+        next_line = _lines()
+        line = await next_line()
+        while line != "end":
+            if line == "work":
+                asked = asyncio.create_task(next_line())
+                print(json.dumps(await _work(plan, browsers, asked)), flush=True)
+                line = asked.result()
+                continue
+            if line == "restart":
+                print(json.dumps(await _recovery(browsers)), flush=True)
+            line = await next_line()
+        await asyncio.gather(*(browser.end() for browser in browsers))
+
+
+def _lines() -> Callable[[], Coroutine[Any, Any, str]]:
+    async def next_line() -> str:
+        return (await asyncio.to_thread(sys.stdin.readline)).strip() or "end"
+
+    return next_line
+
+
+def _fresh(browsers: list[Browser]) -> Fared:
+    """Count from now on, all browsers together."""
+    together = Fared()
+    for browser in browsers:
+        browser.fared = together
+    return together
+
+
+async def _work(plan: Plan, browsers: list[Browser], until: "asyncio.Task[str]") -> dict[str, Any]:
+    fared = _fresh(browsers)
+    requests: set[asyncio.Task[None]] = set()
+    at_work = zip(cycle(browsers[: plan.workers]), _kinds(plan.workers), strict=False)
+    for number, (browser, kind) in enumerate(at_work, 1):
+        task = asyncio.create_task(browser.work(kind))
+        requests.add(task)
+        task.add_done_callback(requests.discard)
+        # At its time, however long the others take.
+        pause = max(0.0, fared.begun + number / plan.rate - time.perf_counter())
+        done, _ = await asyncio.wait([until], timeout=pause)
+        if done:
+            break
+    seconds = time.perf_counter() - fared.begun
+    await asyncio.gather(*requests)
+    return fared.told(seconds)
+
+
+def _kinds(workers: int) -> Any:
+    """Each person goes through the kinds of work, and neighbours are at different ones."""
+    number = 0
+    while True:
+        person, turn = number % workers, number // workers
+        yield _WORK[(person + turn) % len(_WORK)]
+        number += 1
+
+
+async def _recovery(browsers: list[Browser]) -> dict[str, Any]:
+    fared = _fresh(browsers)
+    deadline = fared.begun + _LONGEST_RECOVERY_SECONDS
+    while any(browser.heard_at < fared.begun for browser in browsers) and time.perf_counter() < deadline:
+        await asyncio.sleep(0.05)
+    heard = sorted(browser.heard_at - fared.begun for browser in browsers if browser.heard_at >= fared.begun)
+    # What they ask for then is answered, too.
+    await asyncio.sleep(3)
+    busiest = Counter(
+        int(at - fared.begun) for browser in browsers if (at := browser.heard_at) >= fared.begun
+    )
+    return {
+        "streams": len(browsers),
+        "told_to_fetch_again": len(heard),
+        "seconds_p50": percentile(heard, 50),
+        "seconds_of_the_last": heard[-1] if heard else 0.0,
+        "told_in_the_busiest_second": max(busiest.values(), default=0),
+        **fared.told(time.perf_counter() - fared.begun),
+    }
+
+
+def main() -> int:
+    asyncio.run(run(Plan(**json.loads(sys.stdin.readline()))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
