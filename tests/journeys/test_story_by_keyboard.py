@@ -30,6 +30,8 @@ class Typist(Caseworker):
     def __init__(self, browser, node: NodeUnderTest, name: str) -> None:
         super().__init__(browser, node.node.url, name)
         self.page.set_viewport_size({"width": 1440, "height": 900})
+        # Chromium is asked to tell of choosers when the first listens, which takes longer than a key press.
+        self.page.on("filechooser", lambda chooser: None)
         self.page.add_init_script(
             "addEventListener('pointerdown', () => { window.pointerWasUsed = true; }, true);"
         )
