@@ -46,6 +46,7 @@ _IN_BACKGROUND: Final = {**_HTMX, "X-Background": "1"}
 _CSRF: Final = "b" * 32
 _FIELD: Final = re.compile(r'name="(version|attachments|seen)"\s+value="([^"]*)"')
 _SAVES: Final = 4
+_KNOWN_SECONDS: Final = 20.0
 _UNDO_SECONDS: Final = 10
 _LOOKS_AGAIN_SECONDS: Final = 2
 
@@ -106,6 +107,7 @@ class Browser:
         self.fared = Fared()
         self.shown: int | None = None
         self.heard_at = 0.0
+        self._known_at = -_KNOWN_SECONDS
         self._http = http
         self._url = f"http://127.0.0.1:{plan.port}"
         self._headers = {
@@ -225,7 +227,9 @@ class Browser:
 
     async def _listen(self) -> None:
         while True:
-            query = f"?conversation={self.shown}" if self.shown else ""
+            shown = f"conversation={self.shown}&" if self.shown else ""
+            is_known = time.perf_counter() - self._known_at < _KNOWN_SECONDS
+            query = f"?{shown}{'continued=1' if is_known else ''}"
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with self._http.get(
                     f"{self._url}/handelser{query}",
@@ -236,11 +240,14 @@ class Browser:
                         self.fared.failures[f"stream: status {answer.status}"] += 1
                     async for line in answer.content:
                         if line.startswith(b"event: "):
+                            self._known_at = time.perf_counter()
                             self._hear(line[7:].strip())
             # As the browser is told by `retry`, and the script does where it was refused.
             await asyncio.sleep(random.uniform(2, 6))  # noqa: S311
 
     def _hear(self, event: bytes) -> None:
+        if event == b"here":
+            return
         if event == b"changed":
             self.heard_at = time.perf_counter()
         if self._again is None or self._again.done():

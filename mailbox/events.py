@@ -23,6 +23,8 @@ CHANNEL: Final = "mailbox_changed"
 CHANGED: Final = "changed"
 PRESENCE: Final = "presence"
 _RECONNECT_SECONDS: Final = 2.0
+# Notifications are remembered for so long, for streams that go on where another one ended.
+REMEMBERED_SECONDS: Final = 45.0
 
 
 def announce(mailbox_id: int) -> None:
@@ -102,6 +104,9 @@ class Hub:
     def __init__(self) -> None:
         self._streams: dict[str, set[Stream]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
+        # When each payload was last heard, the latest last; and since when nothing has been missed.
+        self._heard: dict[str, float] = {}
+        self._listening_since: float | None = None
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -121,22 +126,43 @@ class Hub:
                 if not self._streams[payload]:
                     del self._streams[payload]
 
+    def remembered(self, payloads: Iterable[str]) -> list[str] | None:
+        """Those of the payloads that were heard in the last REMEMBERED_SECONDS.
+
+        None where this process has not listened for so long, and cannot know.
+        """
+        earliest = asyncio.get_running_loop().time() - REMEMBERED_SECONDS
+        if self._listening_since is None or self._listening_since > earliest:
+            return None
+        return [payload for payload in payloads if self._heard.get(payload, earliest) > earliest]
+
+    def _remember(self, payload: str) -> None:
+        now = asyncio.get_running_loop().time()
+        self._heard.pop(payload, None)
+        self._heard[payload] = now
+        while self._heard[oldest := next(iter(self._heard))] < now - REMEMBERED_SECONDS:
+            del self._heard[oldest]
+
     async def _listen(self) -> None:
         while True:
             try:
                 await self._listen_once()
             except psycopg.Error as error:
                 logger.warning("listen_reconnected", extra={"fields": {"error": type(error).__name__}})
-                await asyncio.sleep(_RECONNECT_SECONDS)
+            finally:
+                self._listening_since = None
+            await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
         async with await psycopg.AsyncConnection.connect(_connection_string(), autocommit=True) as listener:
             await listener.execute(f"LISTEN {CHANNEL}")
+            self._listening_since = asyncio.get_running_loop().time()
             # What was announced before this is lost: every stream has its pages fetched once.
             for streams in list(self._streams.values()):
                 for stream in list(streams):
                     stream.add()
             async for notice in listener.notifies():
+                self._remember(notice.payload)
                 for stream in list(self._streams.get(notice.payload, ())):
                     stream.add(notice.payload)
 

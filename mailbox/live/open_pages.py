@@ -29,18 +29,22 @@ _OLD_NAMES: Final = {"konversation": "conversation", "utkast": "draft"}
 class Page:
     """An open page, or several of one browser: the session, and the conversations and drafts that they show.
 
-    All of it is the browser's word; what the person may not see is left out later.
+    `is_continued` says that the page is known to have been up to date seconds ago: it was fetched then, or
+    heard another stream. All of it is the browser's word; what the person may not see is left out later.
     """
 
     session_key: str
     conversations: tuple[int, ...] = ()
     drafts: tuple[int, ...] = ()
+    is_continued: bool = False
 
     @classmethod
     def from_query(cls, session_key: str, query: QueryDict) -> "Page":
-        """The page that a stream's address describes: `conversation` and `draft`, as often as need be."""
+        """The page that a stream's address describes: `conversation` and `draft`, as often as need be, and
+        `continued`."""
         given = renamed(query, _OLD_NAMES)
-        return cls(session_key, _keys(given.getlist("conversation")), _keys(given.getlist("draft")))
+        conversations, drafts = _keys(given.getlist("conversation")), _keys(given.getlist("draft"))
+        return cls(session_key, conversations, drafts, given.get("continued") == "1")
 
 
 @dataclass(frozen=True, slots=True)

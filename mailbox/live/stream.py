@@ -70,7 +70,8 @@ async def serve(scope: dict[str, Any], receive: Any, send: Any) -> None:
     nobody, 503 where the database is away.
 
     The parameters `conversation` and `draft`, as often as need be, say what the browser's pages show: while
-    the stream is open, its person is present there.
+    the stream is open, its person is present there. With `continued=1` a page that is up to date is not told
+    to fetch again when the stream opens.
     """
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     host = split_domain_port(headers.get("host", ""))[0]
@@ -126,9 +127,14 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
         async with hub.stream(access.mailbox_ids, access.person_id, access.conversation_ids) as subscription:
             if access.activities:
                 report.update(await _status(page, marks_presence=True))
-            # The page may have missed what happened before the stream was open: it fetches once.
-            yield _event(CHANGED)
-            sent_at = _now()
+            missed = hub.remembered(subscription.payloads) if page.is_continued else None
+            sent_at = 0.0
+            if missed is None:
+                # The page may have missed what happened before the stream was open: it fetches once.
+                yield _event(CHANGED)
+                sent_at = _now()
+            for payload in missed or ():
+                subscription.add(payload)
             while True:
                 names = await subscription.wait(_until_heartbeat())
                 if CHANGED in names:
@@ -149,7 +155,7 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
                 for name in sorted(names):
                     yield _event(name)
                 if not names:
-                    yield b": here\n\n"
+                    yield _event("here")
     finally:
         if access.activities and report.at is not None:
             await asyncio.shield(_closed_pages.ask((access, report.at)))

@@ -11,6 +11,16 @@
   const FORGOTTEN_MS = 60000;
   const FIRST_PAUSE_MS = 2000;
   const LONGEST_PAUSE_MS = 60000;
+  // The server says at least every 15 seconds that it is there, and remembers for 45 what it has told.
+  const KNOWN_MS = 20000;
+  const LONGEST_GAP_MS = 30000;
+
+  // When the server made this page. What a browser shows again from its own memory may be old.
+  const fetchedAt = () => {
+    const navigation = performance.getEntriesByType("navigation")[0];
+    if (!navigation || navigation.type === "back_forward") return 0;
+    return performance.timeOrigin + navigation.responseStart;
+  };
 
   // `address` says in its query what this page shows; `tell(name)` is called with "changed", "presence", "ended".
   window.openEvents = (address, tell) => {
@@ -28,6 +38,8 @@
     let asking = null;
     let isOver = false;
     let lastSaid = 0;
+    // Until when it is known that nothing was missed.
+    let knownAt = fetchedAt();
 
     const isSeen = () => document.visibilityState !== "hidden";
     const places = () => {
@@ -52,12 +64,26 @@
     const open = () => {
       close();
       shown = places();
-      source = new EventSource(here.pathname + (shown ? "?" + shown : ""));
+      const gap = () => Math.abs(Date.now() - knownAt);
+      // What is up to date need not be fetched again because another stream is opened.
+      const isContinued = gap() < KNOWN_MS;
+      const query = [shown, isContinued ? "continued=1" : ""].filter(Boolean).join("&");
+      source = new EventSource(here.pathname + (query ? "?" + query : ""));
       source.onopen = () => {
         pause = FIRST_PAUSE_MS;
         lastSaid = Date.now();
+        // The browser may have come back by itself, to the same address, after a long time.
+        if (isContinued && gap() > LONGEST_GAP_MS) pass("changed");
       };
-      ["changed", "presence", "ended"].forEach((name) => source.addEventListener(name, () => pass(name)));
+      source.addEventListener("here", () => {
+        knownAt = Date.now();
+      });
+      ["changed", "presence", "ended"].forEach((name) =>
+        source.addEventListener(name, () => {
+          knownAt = Date.now();
+          pass(name);
+        }),
+      );
       source.onerror = () => {
         // It comes back by itself, but not from an answer that refuses it, such as 503.
         if (!source || source.readyState !== EventSource.CLOSED) return;

@@ -177,14 +177,14 @@ def test_a_stream_keeps_its_person_present_and_tells_when_others_go(mailbox, mon
         assert b"changed" in await anext(stream)
         assert await sync_to_async(others)(conversation, ahmed) == (("Karin",), ())
         # A sign of life: the listener has connected, and there is nothing to be told.
-        await until(stream, b": here")
+        await until(stream, b"event: here")
         at = await sync_to_async(presence.mark_present)(
             ahmed.pk, presence.Activity(conversation.pk, is_writing=False)
         )
         assert b"changed" not in await until(stream, b"event: presence")
         # Silence: hers is said again, his is over, and she is told to look.
         before = await sync_to_async(Presence.objects.get)(person=karin)
-        await until(stream, b": here")
+        await until(stream, b"event: here")
         renewed = await sync_to_async(Presence.objects.get)(person=karin)
         assert renewed.seen_at > before.seen_at
         await sync_to_async(Presence.objects.filter(person=ahmed, seen_at=at).update)(

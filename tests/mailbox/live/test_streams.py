@@ -113,6 +113,61 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
     asyncio.run(asyncio.wait_for(story(), 60))
 
 
+async def first_events(client: AsyncClient, query: str) -> list[bytes]:
+    """What a stream says when it is opened, besides when to come back: within half a second."""
+    stream = (await client.get(f"/handelser{query}")).streaming_content.__aiter__()
+    assert (await asyncio.wait_for(anext(stream), 20)).startswith(b"retry: ")
+    following = asyncio.ensure_future(anext(stream))
+    done, _ = await asyncio.wait([following], timeout=1.5)
+    if not done:
+        following.cancel()
+    return [following.result().splitlines()[0]] if done else []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_is_up_to_date_is_told_only_of_what_it_has_missed(mailbox, conversation):
+    other = FunctionMailbox.objects.create(participant_id="0203:a.se", address="b", name="B")
+    person, _ = logged_in(1, mailbox)
+    client, shown = AsyncClient(), f"conversation={conversation.pk}"
+
+    async def story() -> None:
+        hub = events.hub
+        try:
+            await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
+            # This process has not listened long enough to know.
+            assert await first_events(client, "?continued=1") == [b"event: changed"]
+            while hub._listening_since is None:
+                await asyncio.sleep(0.05)
+            hub._listening_since = asyncio.get_running_loop().time() - events.REMEMBERED_SECONDS - 1
+            assert await first_events(client, "?continued=1") == []
+            assert await first_events(client, "") == [b"event: changed"]
+            await sync_to_async(events.announce)(other.pk)
+            await sync_to_async(events.announce_presence)(conversation.pk)
+            while hub.remembered([f"presence {conversation.pk}"]) == []:
+                await asyncio.sleep(0.05)
+            assert await first_events(client, "?continued=1") == []
+            assert await first_events(client, f"?continued=1&{shown}") == [b"event: presence"]
+            await sync_to_async(events.announce)(mailbox.pk)
+            while hub.remembered([str(mailbox.pk)]) == []:
+                await asyncio.sleep(0.05)
+            assert await first_events(client, "?continued=1") == [b"event: changed"]
+            # What was long ago is forgotten.
+            for payload in hub._heard:
+                hub._heard[payload] -= events.REMEMBERED_SECONDS + 1
+            assert await first_events(client, "?continued=1") == []
+            await sync_to_async(events.announce)(other.pk)
+            while hub.remembered([str(other.pk)]) == []:
+                await asyncio.sleep(0.05)
+            assert str(mailbox.pk) not in hub._heard
+        finally:
+            # What is left open would keep the tables from being emptied.
+            hub._listener.cancel()
+            hub._heard.clear()
+            await sync_to_async(lambda: connection.close())()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
 def test_pages_that_lose_their_stream_come_back_at_different_times():
     page, access = open_pages.Page("key"), open_pages.PageAccess(1, frozenset(), frozenset())
 
