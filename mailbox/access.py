@@ -108,6 +108,7 @@ from .models import (
     Registration,
     SavedView,
 )
+from .prepared_query import PreparedQuery
 
 Viewer = Person | AnonymousUser
 # Roles of a membership by which nothing is changed.
@@ -171,15 +172,27 @@ def hidden_from(person: Viewer) -> QuerySet[Conversation]:
     return rows.exclude(is_shown_to(person))
 
 
+def keys_hidden_from(person: Viewer) -> list[int]:
+    """The keys of `hidden_from`, mostly none."""
+    return [key for (key,) in _HIDDEN.rows(person)] if isinstance(person, Person) else []
+
+
+def _hidden_keys(person: Person) -> QuerySet[Conversation, int]:
+    return hidden_from(person).values_list("pk", flat=True)
+
+
+_HIDDEN: Final = PreparedQuery(_hidden_keys)
+
+
 def conversations_of(person: Viewer) -> QuerySet[Conversation]:
     """Conversations of the mailboxes that the person sees, but for protected ones of others."""
     return Conversation.objects.filter(is_shown_to(person), mailbox__in=mailboxes_of(person))
 
 
-def locked_in(mailbox: FunctionMailbox, person: Viewer, state: str) -> QuerySet[Conversation]:
+def locked_in(mailbox_id: int, person: Viewer, state: str) -> QuerySet[Conversation]:
     """Conversations of a mailbox of the person's in a state that are protected, and hidden from them. Pages
     show when something arrived in them, and nothing else."""
-    return hidden_from(person).filter(mailbox=mailbox, state=state)
+    return hidden_from(person).filter(mailbox=mailbox_id, state=state)
 
 
 def protected_to_open(person: Viewer) -> QuerySet[Conversation]:
@@ -554,10 +567,17 @@ def duties_of(person: Viewer) -> set[str]:
     """
     if not isinstance(person, Person) or not person.is_active:
         return set()
+    return {role for (role,) in _DUTIES.rows(person)}
+
+
+def _duties(person: Person) -> QuerySet[OrganisationRole, str]:
     managing = _memberships_of(person).filter(role=Membership.Role.MANAGER)
-    roles = person.organisation_roles.filter(current_roles())
+    roles = OrganisationRole.objects.filter(current_roles(), person=person)
     leading = _leaderships_of(person).values_list(Value(LEADER), flat=True)
-    return set(roles.values_list("role", flat=True).union(managing.values_list("role", flat=True), leading))
+    return roles.values_list("role", flat=True).union(managing.values_list("role", flat=True), leading)
+
+
+_DUTIES: Final = PreparedQuery(_duties)
 
 
 def may_name(actor: Viewer, person: Person, role: str, participant_id: str) -> bool:

@@ -51,6 +51,14 @@ class PreparedQuery:
             found: tuple[Any, ...] | None = cursor.fetchone()
         return found
 
+    def rows(self, person: Person, *keys: int) -> list[tuple[Any, ...]]:
+        """All rows' columns, as the database has them."""
+        if not person.is_active:
+            return []
+        with _cursor() as cursor:
+            cursor.execute(*self._statement(person, keys))
+            return list(cursor.fetchall())
+
     def instances(self, model: type[ModelT], person: Person, *keys: int) -> list[ModelT]:
         """The rows as instances of `model`, with the query's annotations as attributes."""
         if not person.is_active:

@@ -17,7 +17,6 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from mailbox import access, events
-from mailbox.access import Viewer
 from mailbox.approval import ending
 from mailbox.approval.rule import ApprovalNeeded
 from mailbox.conversations import assignment
@@ -32,6 +31,7 @@ from mailbox.models import (
 )
 from mailbox.models import Person as Writer
 from mailbox.models.draft import LONGEST_UNDO
+from mailbox.prepared_query import PreparedQuery
 from transport import jobs
 
 from . import composer, message_check, sent_copy
@@ -237,14 +237,21 @@ def sent_from(draft_id: int) -> QuerySet[Message]:
     return Message.objects.filter(draft_number=draft_id).order_by("pk")
 
 
-def outbox(mailbox: FunctionMailbox, person: Viewer) -> QuerySet[Draft]:
+def outbox(mailbox: FunctionMailbox, person: Writer) -> list[Draft]:
     """Drafts of the mailbox that the person sees and that wait to be sent, and those that could not be sent.
 
     Those to be sent later are among the drafts until then.
     """
+    return _OUTBOX.instances(Draft, person, mailbox.pk)
+
+
+def _outbox_of(person: Writer, mailbox_id: int) -> QuerySet[Draft]:
     is_about_to_leave = Q(send_at__lte=F("changed_at") + LONGEST_UNDO)
-    rows = access.drafts_of(person).filter(~Q(trouble="") | is_about_to_leave, mailbox=mailbox)
+    rows = access.drafts_of(person).filter(~Q(trouble="") | is_about_to_leave, mailbox=mailbox_id)
     return rows.order_by("pk")
+
+
+_OUTBOX: Final = PreparedQuery(_outbox_of)
 
 
 def _due() -> QuerySet[Draft]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from mailbox import access
 from mailbox.models import Conversation, FunctionMailbox, Person
+from mailbox.prepared_query import PreparedQuery
 
 _MOST_ROWS: Final = 20
 
@@ -35,14 +37,20 @@ def locked_rows(mailbox: FunctionMailbox, person: Person, state: str) -> LockedR
 
     Nothing but these two values is read.
     """
-    found = access.locked_in(mailbox, person, state).order_by(
-        F("last_arrived_at").desc(nulls_last=True), "-pk"
-    )
     may_open = access.mailboxes_managed_as_member(person).filter(pk=mailbox.pk)
-    values = list(found.values_list("last_arrived_at", "pk")[: _MOST_ROWS + 1])
+    values = _LATEST[state].rows(person, mailbox.pk)
     is_manager = bool(values) and may_open.exists()
     rows = [LockedRow(at, key if is_manager else 0) for at, key in values[:_MOST_ROWS]]
     return LockedRows(rows, len(values) > _MOST_ROWS)
+
+
+def _latest(person: Person, mailbox_id: int, *, state: str) -> QuerySet[Conversation, tuple[Any, ...]]:
+    rows = access.locked_in(mailbox_id, person, state)
+    latest_first = rows.order_by(F("last_arrived_at").desc(nulls_last=True), "-pk")
+    return latest_first.values_list("last_arrived_at", "pk")[: _MOST_ROWS + 1]
+
+
+_LATEST: Final = {str(state): PreparedQuery(partial(_latest, state=state)) for state in Conversation.State}
 
 
 def names_in(conversation: Conversation) -> list[str]:

@@ -13,7 +13,6 @@ _MOST_WORDS: Final = 20
 LONGEST: Final = 60_000
 _PIECE: Final = re.compile(r"[^\W_]+(?:[-+/.:\u2010-\u2015][^\W_]+)*")
 _WORD: Final = re.compile(r"[^\W_]+")
-_NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,7 @@ class Marker:
         known: dict[str, bool] = {word: self._is_match(word, stems.get(word)) for word in words}
         spans: list[_Span] = []
         for piece in pieces:
-            joined = _NOT_ALPHANUMERIC.sub("", normalized(piece[0]))
-            if any(map(str.isdigit, joined)) and self._is_number(piece[0]):
+            if any(map(str.isdigit, piece[0])) and self._is_number(piece[0]):
                 spans.append(_Span(piece.start(), piece.end()))
                 continue
             spans += [

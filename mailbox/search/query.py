@@ -16,9 +16,8 @@ from ..access import (
     Viewer,
     drafts_hidden_from,
     drafts_of,
-    hidden_from,
+    keys_hidden_from,
     mailboxes_of,
-    messages_hidden_from,
     messages_of,
     notes_of,
 )
@@ -173,7 +172,8 @@ def _visible_hits(person: Viewer, page: list[Position]) -> list[Hit]:
     rows: dict[tuple[int, int], Message | Note | Draft] = {}
     for kind, queryset in enumerate(visible):
         keys = [position.key for position in page if position.kind == kind]
-        rows |= {(kind, row.pk): row for row in queryset.filter(pk__in=keys)}
+        if keys:
+            rows |= {(kind, row.pk): row for row in queryset.filter(pk__in=keys)}
     return [
         Hit(rows[position.kind, position.key], position.match)
         for position in page
@@ -237,17 +237,21 @@ def _entries(person: Viewer, mailbox_ids: list[int], filters: Filters) -> list[Q
     if filters.until is not None:
         conditions["at__lt"] = filters.until
     entries: list[QuerySet[Any]] = []
+    hidden = keys_hidden_from(person)
     is_any_kind = not (filters.are_notes or filters.are_drafts)
     if is_any_kind:
         messages = SearchEntry.objects.filter(**conditions, **_message_conditions(filters))
-        entries.append(messages.exclude(message__in=messages_hidden_from(person)))
+        of_hidden = Message.objects.filter(conversation__in=hidden).values("pk")
+        entries.append(messages.exclude(message__in=of_hidden) if hidden else messages)
     if filters.are_notes or (is_any_kind and filters.is_outgoing is None and not filters.has_attachments):
         notes = NoteEntry.objects.filter(**conditions, **_note_conditions(filters))
-        hidden = Note.objects.filter(conversation__in=hidden_from(person)).values("pk")
-        entries.append(notes.exclude(note__in=hidden))
+        hidden_notes = Note.objects.filter(conversation__in=hidden).values("pk")
+        entries.append(notes.exclude(note__in=hidden_notes) if hidden else notes)
     if filters.are_drafts or (is_any_kind and filters.is_outgoing is None and filters.label_id is None):
-        hidden_drafts = Draft.objects.filter(drafts_hidden_from(person)).values("pk")
-        drafts = DraftEntry.objects.filter(**conditions).exclude(draft__in=hidden_drafts)
+        drafts = DraftEntry.objects.filter(**conditions)
+        if hidden:
+            hidden_drafts = Draft.objects.filter(drafts_hidden_from(person)).values("pk")
+            drafts = drafts.exclude(draft__in=hidden_drafts)
         entries.append(_draft_entries(drafts, filters))
     return entries
 

@@ -19,6 +19,8 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _COMPOSITE: Final = re.compile(r"[^\W_]+(?:[-+/.:\u2010-\u2015][^\W_]+)+")
 _SPACED_DIGITS: Final = re.compile(r"\d[\d \u00a0-]{4,24}\d")
 _NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
+# Most words: nothing about them has to be taken off.
+_WITHOUT_ACCENTS: Final = re.compile(r"[\x00-\x7fåäö]*")
 _DATED: Final = re.compile(r"(?:18|19|20)\d{10}")
 
 
@@ -40,7 +42,10 @@ class Term:
 
 def normalized(text: str) -> str:
     """Text for comparison: composed, in lower case, without accents other than those of å, ä and ö."""
-    return unicodedata.normalize("NFC", "".join(_without_accent(letter) for letter in _composed(text)))
+    composed = _composed(text)
+    if _WITHOUT_ACCENTS.fullmatch(composed):
+        return composed
+    return unicodedata.normalize("NFC", "".join(map(_without_accent, composed)))
 
 
 def as_number(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -192,7 +193,7 @@ def keys_in(
 ) -> list[int]:
     """The keys of the conversations in a view, the latest first, `most` of them."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _narrowed(_with_unread(rows, person), _scope_of(mailbox, person), filters)
+    rows = _narrowed(_with_unread(rows, person), partial(_scope_of, mailbox, person), filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
@@ -207,7 +208,8 @@ def page_of(
 ) -> Page[Conversation]:
     """A page of a view, by key, so that late pages cost no more than early ones."""
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
-    rows = _narrowed(_for_rows(rows, person), _scope_of(mailbox, person), filters or Filters())
+    scope = partial(_scope_of, mailbox, person)
+    rows = _narrowed(_for_rows(rows, person), scope, filters or Filters())
     return page_in(rows, order if order in orders_of(view) else orders_of(view)[0], after)
 
 
@@ -237,7 +239,7 @@ def page_across(
     is_rare = any(_is_rare(scope, condition) for condition in selective)
     rows = scope.known if is_rare else Conversation.objects.filter(access.is_shown_to(person))
     rows = _with_unread(rows.filter(_in_view(view, person)), person)
-    rows = _narrowed(rows, scope, filters, walks=not is_rare)
+    rows = _narrowed(rows, lambda: scope, filters, walks=not is_rare)
     if not is_rare:
         first_of_each = first_rows(rows.filter(mailbox=OuterRef("pk")), order, after).values("pk")
         rows = Conversation.objects.filter(pk__in=boxes.annotate(key=EachKey(first_of_each)).values("key"))
@@ -250,7 +252,7 @@ def keys_across(
     """The keys of the conversations in a view across mailboxes, the latest first, `most` of them."""
     _boxes, scope = _across(person, mailbox_ids)
     rows = _with_unread(scope.known.filter(_in_view(view, person)), person)
-    rows = _narrowed(rows, scope, filters)
+    rows = _narrowed(rows, lambda: scope, filters)
     return list(rows.order_by("-last_activity_at", "-pk").values_list("pk", flat=True)[:most])
 
 
@@ -267,7 +269,7 @@ def counted_across(
     """An expression for the number of conversations in a view across mailboxes."""
     _boxes, scope = _across(person, mailbox_ids)
     rows = _with_unread(scope.known.filter(_in_view(view, person)), person)
-    return counted(_narrowed(rows, scope, Filters(status=status)))
+    return counted(_narrowed(rows, lambda: scope, Filters(status=status)))
 
 
 def drafts_of(
@@ -374,8 +376,9 @@ def _across(person: Viewer, mailbox_ids: Collection[int]) -> tuple[QuerySet[Func
 
 
 def _narrowed(
-    rows: QuerySet[Conversation], scope: _Scope, filters: Filters, *, walks: bool = False
+    rows: QuerySet[Conversation], scope_of: Callable[[], _Scope], filters: Filters, *, walks: bool = False
 ) -> QuerySet[Conversation]:
+    """The rows that the filters let through; `scope_of` is asked where one of them may be rare."""
     if filters.status is not None:
         rows = rows.filter(_STATUSES[filters.status]())
     if filters.label_id is not None:
@@ -383,6 +386,7 @@ def _narrowed(
             Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
         )
     for condition in _selective(filters):
+        scope = scope_of()
         if scope.is_across:
             rows = rows.filter(condition.walked if walks else condition.indexed)
         else:

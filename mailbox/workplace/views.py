@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,7 +19,8 @@ from mailbox.conversations import assignment, bulk, notes, presence
 from mailbox.conversations.addresses import ACROSS, ACROSS_ON, list_url
 from mailbox.drafts import send_order
 from mailbox.forms import first_errors
-from mailbox.models import Conversation, FunctionMailbox, Person
+from mailbox.models import Conversation, FunctionMailbox, Person, Reassignment
+from mailbox.prepared_query import PreparedQuery
 from mailbox.protection.shown import locked_rows
 from mailbox.requests import PersonRequest
 from transport.row_keys import row_key
@@ -262,11 +263,18 @@ def _mailbox_context(
         "page": drafts or rows_of(found, person, asked.address),
         "all_labels": box.labels.all(),
         "mentions": notes.mentions_of(person).filter(note__conversation__mailbox=box) if is_mine else [],
-        "offers": access.offers_to(person).filter(to_mailbox=box).count(),
+        "offers": len(_OFFERS.rows(person, box.pk)),
         "may_work": any(each.is_current and each.is_worked_in for each in sidebar.mailboxes),
         "outbox": send_order.outbox(box, person),
         "locked_rows": locked_rows(box, person, state) if state else None,
     }
+
+
+def _offers_to(person: Person, mailbox_id: int) -> QuerySet[Reassignment, int]:
+    return access.offers_to(person).filter(to_mailbox=mailbox_id).values_list("pk", flat=True)
+
+
+_OFFERS: Final = PreparedQuery(_offers_to)
 
 
 def _across_context(request: PersonRequest, asked: list_query.ListQuery) -> dict[str, Any]:
