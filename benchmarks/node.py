@@ -1,6 +1,7 @@
 """A whole node of ours under load: what a message costs, how fast it is, and how far above the floor.
 
-    python -m benchmarks.node [--messages 300] [--idle 40] [--in-flight 64] [--people 50] [--requests 10]
+    python -m benchmarks.node [--messages 300] [--idle 40] [--in-flight 64] [--workers 2] [--people 50]
+                              [--requests 10]
 
 Messages of 2 KB go from a function of the node to another, out and in by AS4, and are answered the same way:
 
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--messages", type=int, default=300, help="under load")
     parser.add_argument("--idle", type=int, default=40, help="messages one after another")
     parser.add_argument("--in-flight", type=int, default=64, help="most messages on their way at a time")
+    parser.add_argument("--workers", type=int, default=2, help="processes that seal, open and deliver")
     parser.add_argument("--people", type=int, default=50, help="with a page open each")
     parser.add_argument("--requests", type=float, default=10, help="pages a second, all people together")
     parser.add_argument("--json", type=Path, default=PROJECT / "var" / "bench" / "node.json")
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="sdkportal-bench-") as name,
         started(Path(name)) as (federation, postgres),
-        whole_node(Path(name), federation, postgres, Role.WEB) as node,
+        whole_node(Path(name), federation, postgres, Role.WEB, workers=given.workers) as node,
     ):
         figures = measure(node, Path(name), given)
     for line in _table(figures):
@@ -91,6 +93,7 @@ def measure(node: WholeNode, directory: Path, given: argparse.Namespace) -> dict
     return {
         "messages": load.count,
         "in_flight": given.in_flight,
+        "workers": given.workers,
         "envelopes_per_second": load.envelopes_a_second,
         "cpu_ms_per_message": load.cpu_ms_per_message,
         "cpu_ms_by_kind": _by_kind(load),
@@ -175,7 +178,10 @@ def _table(figures: Mapping[str, Any]) -> Iterator[str]:
         return f"{what:44}{value:10.1f} {unit}{asked}"
 
     beside = figures["with_pages"]
-    yield f"{figures['messages']} messages of 2 KB, {figures['in_flight']} on their way at a time"
+    yield (
+        f"{figures['messages']} messages of 2 KB, {figures['in_flight']} on their way at a time, "
+        f"{figures['workers']} worker processes"
+    )
     yield line("envelopes", figures["envelopes_per_second"], "a second")
     yield line("CPU", figures["cpu_ms_per_message"], "ms a message with its receipt")
     for kind, value in figures["cpu_ms_by_kind"].items():

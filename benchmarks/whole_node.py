@@ -32,6 +32,7 @@ from testbed.services import Postgres, Valkey, free_port
 _PATIENCE_SECONDS = 600
 # As in deploy/.
 _RECEIVERS = 2
+_WORKERS = 2
 _LOOK_SECONDS, _LOOK_CLOSELY_SECONDS = 0.02, 0.002
 _ACCEPTED = (
     "SELECT message_id FROM message_service_outgoingmessage "
@@ -82,9 +83,10 @@ def throughput(directory: Path, federation: Federation, postgres: Postgres, coun
 
 @contextmanager
 def whole_node(
-    directory: Path, federation: Federation, postgres: Postgres, *roles: Role
+    directory: Path, federation: Federation, postgres: Postgres, *roles: Role, workers: int = _WORKERS
 ) -> Iterator["WholeNode"]:
-    """A node that sends to itself, with these roles besides those that messages need."""
+    """A node that sends to itself, with these roles besides those that messages need, and so many processes
+    that seal, open and deliver."""
     broker = Valkey(directory / "valkey", free_port())
     broker.start()
     postgres.ensure_database("bench_node")
@@ -106,6 +108,7 @@ def whole_node(
         environment,
         tls_key=Path(environment["SDK_TLS_CLIENT_KEY"]),
         tls_certificate=Path(environment["SDK_TLS_CLIENT_CERTIFICATE"]),
+        workers=workers,
         receivers=_RECEIVERS,
     )
     node.manage("set_routing", sample.HABO.participant_id, "--way", "out-and-back")
