@@ -72,7 +72,7 @@ def make(label: str, participant_id: str, person: Person) -> models.Model:
     for field in model._meta.concrete_fields:
         if field.name in given:
             value = given[field.name]
-        elif field.primary_key and field.remote_field is None and field.name == "id":
+        elif field.name == "id" and (isinstance(field, models.AutoField) or field.has_default()):
             continue
         elif field.name in ("participant_id", "sender", "recipient") and not field.remote_field:
             own = label not in ("message_service.OutgoingMessage", "message_service.IncomingMessage")

@@ -1,4 +1,4 @@
-"""An organisation leaves: what another installation has then is what was there, and nothing is left behind."""
+"""An organisation leaves: another installation has what was there, and nothing of it is left behind."""
 
 import io
 import json
@@ -12,7 +12,7 @@ import pytest
 from django.apps import apps
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from mailbox import access_log
@@ -50,6 +50,11 @@ OTHER = "0203:af.se"
 PDF = b"%PDF-1.7 " + b"Journalanteckning om Kastanjemannen. " * 5000
 
 
+def arrives(mailbox: FunctionMailbox, **changes) -> Message:
+    with transaction.atomic():
+        return build.arrives(mailbox, **changes)
+
+
 def run(command: str, *arguments, **options) -> str:
     out = io.StringIO()
     call_command(command, *arguments, stdout=out, stderr=io.StringIO(), **options)
@@ -80,7 +85,7 @@ def erase(participant: str = HABO, **options) -> str:
 
 @pytest.fixture
 def letter(mailbox) -> Message:
-    return build.arrives(mailbox, files=(File("beslut.pdf", "application/pdf", BytesContent(PDF)),))
+    return arrives(mailbox, files=(File("beslut.pdf", "application/pdf", BytesContent(PDF)),))
 
 
 @pytest.fixture
@@ -96,7 +101,7 @@ def another(mailbox) -> FunctionMailbox:
     """Another organisation of the installation, with a message and a member of its own."""
     Organisation.objects.create(participant_id=OTHER, name="Arbetsförmedlingen")
     box = FunctionMailbox.objects.create(participant_id=OTHER, address="funktion-b", name="Praktik")
-    build.arrives(box, files=(File("annan.pdf", "application/pdf", BytesContent(b"annans")),))
+    arrives(box, files=(File("annan.pdf", "application/pdf", BytesContent(b"annans")),))
     a_member("Nils Granberg", box)
     access_log.record(None, "retention-run", OTHER, mailbox=box)
     return box
@@ -174,7 +179,7 @@ def build_others() -> None:
     Organisation.objects.create(participant_id=OTHER, name="AF")
     box = FunctionMailbox.objects.create(participant_id=OTHER, address="funktion-b", name="Praktik")
     for _ in range(3):
-        build.arrives(box)
+        arrives(box)
     a_member("Nils Granberg", box)
     access_log.record(None, "retention-run", OTHER, mailbox=box)
 
@@ -613,7 +618,7 @@ def assert_nothing_is_left(tmp_path, settings) -> None:
 
 def test_what_came_since_the_export_is_not_erased(mailbox, letter, places):
     export(places)
-    build.arrives(mailbox)
+    arrives(mailbox)
     said = refused("erase_organisation", HABO, exported=str(places.export))
     assert "Since the export 1 rows of mailbox.Message have come" in said
     erase(exported=str(places.export), although_changed=True)
@@ -705,7 +710,7 @@ def stored_as_a_process_stores(settings, tmp_path):
 
 def test_an_erasure_that_is_killed_goes_on(mailbox, stored_as_a_process_stores, karin, another, places):
     settings = stored_as_a_process_stores
-    build.arrives(mailbox, files=(File("beslut.pdf", "application/pdf", BytesContent(PDF)),))
+    arrives(mailbox, files=(File("beslut.pdf", "application/pdf", BytesContent(PDF)),))
     make_up(HABO)
     export(places)
     options = ["erase_organisation", HABO, f"--exported={places.export}", "--erase", f"--confirm={HABO}"]
@@ -722,7 +727,7 @@ def test_an_import_that_is_killed_leaves_no_row_and_goes_on(
     mailbox, stored_as_a_process_stores, karin, places, tmp_path
 ):
     settings = stored_as_a_process_stores
-    build.arrives(mailbox, files=(File("beslut.pdf", "application/pdf", BytesContent(PDF)),))
+    arrives(mailbox, files=(File("beslut.pdf", "application/pdf", BytesContent(PDF)),))
     export(places)
     erase(exported=str(places.export))
     options = ["import_organisation", str(places.export), f"--key={places.private}"]
