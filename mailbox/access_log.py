@@ -174,10 +174,17 @@ def head_of(participant_id: str) -> tuple[int, str]:
     return (head.number, head.digest) if head is not None else (0, "")
 
 
+def lock_head(participant_id: str) -> tuple[int, str]:
+    """As `head_of`; nobody else adds an entry until the caller's transaction ends."""
+    AccessLogHead.objects.get_or_create(pk=participant_id)
+    head = AccessLogHead.objects.select_for_update().get(pk=participant_id)
+    return head.number, head.digest
+
+
 def set_head(participant_id: str, head: tuple[int, str]) -> None:
-    """Set the head after entries were added by `chain_imported`, in the transaction that adds them."""
+    """Set the head, which is locked, after entries were added by `chain_imported`."""
     number, digest = head
-    AccessLogHead.objects.update_or_create(pk=participant_id, defaults={"number": number, "digest": digest})
+    AccessLogHead.objects.filter(pk=participant_id).update(number=number, digest=digest)
 
 
 def chain_imported(entry: AccessLogEntry, original: AccessLogEntry, head: tuple[int, str]) -> tuple[int, str]:

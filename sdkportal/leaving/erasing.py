@@ -5,7 +5,8 @@ organisation sees anything any more. What is left is one entry of the access log
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC
 from graphlib import TopologicalSorter
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -46,6 +47,8 @@ logger = logging.getLogger(__name__)
 BEGUN: Final = "organisation-erasure-begun"
 ERASED: Final = "organisation-erased"
 _BATCH: Final = 500
+_LOG_BATCH: Final = 5_000
+_WAIT: Final = "10s"
 _PASSES: Final = 3
 _TRANSFER_LOG: Final = "access_point.TransferEvent"
 # Who sees anything of the organisation, from people to directory services: they go first.
@@ -134,6 +137,18 @@ def erase(
             raise LeavingError(f"Under way: {under_way.as_text(found)}. Nothing was erased.")
         begun = _begin(order)
     report("The organisation is closed; erasing its rows and files.")
+    try:
+        protocol = _erase_all(begun, report)
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or "a constraint"
+        raise LeavingError(f"Rows came while it was erased ({name}). Run it again.") from None
+    fields = {"organisation": participant_id, "rows": sum(protocol["rows"].values())}
+    logger.info("organisation_erased", extra={"fields": fields})
+    return protocol
+
+
+def _erase_all(begun: AccessLogEntry, report: Callable[[str], None]) -> Protocol:
+    participant_id = begun.participant_id
     keeps_log = bool(begun.details["keeps_transfer_log"])
     for label in _FIRST:
         _erase_rows(label, participant_id, keeps_log)
@@ -147,10 +162,7 @@ def erase(
     else:
         raise LeavingError("Rows came while it was erased. Stop what makes them, and run it again.")
     erased_people, kept_people = _erase_people(begun.details["people"])
-    protocol = _finish(begun, erased_people, kept_people)
-    fields = {"organisation": participant_id, "rows": sum(protocol["rows"].values())}
-    logger.info("organisation_erased", extra={"fields": fields})
-    return protocol
+    return _finish(begun, erased_people, kept_people)
 
 
 def _erased_labels() -> list[str]:
@@ -161,20 +173,38 @@ def _erased_labels() -> list[str]:
     for label in graph:
         for column in model_of(label)._meta.concrete_fields:
             # Messages that are delivered locally are unlinked before.
-            if column.remote_field is not None and column.name != "sent_as":
-                target = column.related_model._meta.label
-                if target in erased and target != label:
-                    graph[label].add(target)
+            target = column.related_model
+            if target is not None and target is not model_of(label) and column.name != "sent_as":
+                graph[label] |= {target._meta.label} & erased
     return list(reversed(list(TopologicalSorter(graph).static_order())))
 
 
 def _check_rights() -> None:
-    """The service's own role may not delete from the access log."""
+    """The access log only grows, but for the owner of its table."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT has_table_privilege(%s, 'DELETE')", [AccessLogEntry._meta.db_table])
-        (may_delete,) = cursor.fetchone()
-    if not may_delete:
+        cursor.execute(
+            "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %s::regclass",
+            [AccessLogEntry._meta.db_table],
+        )
+        (is_owner,) = cursor.fetchone()
+    if not is_owner:
         raise LeavingError("This role may not delete from the access log: run it as the database's owner.")
+
+
+@contextmanager
+def _log_may_shrink() -> Generator[None, None, None]:
+    """A transaction in which entries of the access log may be deleted. Nobody else adds one meanwhile."""
+    table = connection.ops.quote_name(AccessLogEntry._meta.db_table)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        try:
+            cursor.execute(f"SET LOCAL lock_timeout = '{_WAIT}'")
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER access_log_grows_only")
+        except OperationalError:
+            raise LeavingError("The access log is in use by a long transaction; run it again.") from None
+        yield
+        # What is deferred has to be done before a table is changed again.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER access_log_grows_only")
 
 
 def _begun(participant_id: str) -> AccessLogEntry | None:
@@ -258,15 +288,18 @@ def _erase_rows(label: str, participant_id: str, keeps_log: bool) -> int:
     """Erase rows in batches, each with its files: files first, so that none is left that no row names."""
     model = model_of(label)
     columns = _file_columns(label)
+    deleting = _log_may_shrink if label == ACCESS_LOG else nullcontext
+    size = _LOG_BATCH if label == ACCESS_LOG else _BATCH
     count = 0
     for rows in _to_erase(label, participant_id, keeps_log):
-        while keys := list(rows.order_by().values_list("pk", flat=True)[:_BATCH]):
+        while keys := list(rows.order_by().values_list("pk", flat=True)[:size]):
             batch: Any = model._default_manager.filter(pk__in=keys)
             for names in batch.values_list(*columns) if columns else ():
                 for name in names:
                     blobs.remove(name)
-            # Without a look at what refers to them: that was erased before, and the database sees to it.
-            count += batch._raw_delete(batch.db)
+            with deleting():
+                # Without a look at what refers to them: that was erased before, and the database sees to it.
+                count += batch._raw_delete(batch.db)
     return count
 
 
@@ -304,9 +337,9 @@ def _finish(begun: AccessLogEntry, erased_people: int, kept_people: int) -> Prot
         "keeps_transfer_log": begun.details["keeps_transfer_log"],
         "log": begun.details["log"],
     }
-    with transaction.atomic(durable=True):
+    with _log_may_shrink():
         protocol["data_keys"] = DataKey.objects.filter(participant_id=participant_id).delete()[0]
-        AccessLogEntry.objects.filter(participant_id=participant_id).delete()
+        _raw_delete(AccessLogEntry, participant_id)
         AccessLogHead.objects.filter(pk=participant_id).delete()
         _raw_delete(Organisation, participant_id)
         details = {name: value for name, value in protocol.items() if name != "participant_id"}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from celery import current_app
 from django.db import IntegrityError, transaction
@@ -223,7 +223,10 @@ class _Rows:
             self._insert_log(log)
         self._check_belonging(tables)
         head = list(self._manifest.access_log)
-        details = {"manifest": self._manifest.digest, "exported": self._manifest.exported_at.isoformat()}
+        details: dict[str, Any] = {
+            "manifest": self._manifest.digest,
+            "exported": self._manifest.exported_at.isoformat(),
+        }
         access_log.record(None, IMPORTED, self._participant_id, **details, head=head)
 
     def _insert(self, label: str, rows: Iterator[Model], *, is_shared: bool = False) -> int:
@@ -239,6 +242,7 @@ class _Rows:
             allowed = {each.name for each in exported_fields(label, model)}
             if unknown := values.keys() - allowed:
                 raise LeavingError(f"{label} has fields that are not imported: {', '.join(sorted(unknown))}.")
+            self._check_own(label, values)
         key = model._meta.pk.name
         secrets = self._keys.secrets.get((label, str(values.get(key))), {})
         try:
@@ -250,14 +254,20 @@ class _Rows:
             _hash_anew(row)
         return row
 
+    def _check_own(self, label: str, values: dict[str, Any]) -> None:
+        """That a row which names its organisation names this one."""
+        columns = [path for path, _ in BELONGINGS[label].paths if "__" not in path]
+        if columns and all(values.get(column) != self._participant_id for column in columns):
+            raise LeavingError(f"{label} has a row that does not belong to {self._participant_id}.")
+
     def _person(self, values: dict[str, Any]) -> Model:
         row: Any = self._row(PERSON, values)
         row.set_unusable_password()
-        return row
+        return cast(Model, row)
 
     def _insert_log(self, table: Table) -> None:
         model = model_of(ACCESS_LOG)
-        head = access_log.head_of(self._participant_id)
+        head = access_log.lock_head(self._participant_id)
 
         def chained() -> Iterator[Model]:
             nonlocal head

@@ -38,7 +38,7 @@ def write_keys(
 def _lines(participant_id: str, export_id: UUID) -> Iterator[bytes]:
     yield line_of({"format": FORMAT, "export": str(export_id), "participant_id": participant_id})
     for label in labels(Kind.KEYS):
-        fields = model_of(label)._meta.concrete_fields
+        fields = list(model_of(label)._meta.concrete_fields)
         for rows in rows_of(label, participant_id):
             for row in rows.order_by("pk").iterator(_BATCH):
                 yield line_of({"model": label, "values": as_json(row, fields)})
@@ -63,7 +63,7 @@ def read_keys(target: Target, name: str, identities: Identities, manifest: Manif
     try:
         with target.open(name) as source, opened(source, identities, name) as content:
             lines = lines_of(content, name)
-            head = next(lines, {})
+            head: dict[str, Any] = next(lines, {})
             if head.get("format") != FORMAT or head.get("export") != str(manifest.id):
                 raise LeavingError(f"{name} does not belong to this export.")
             for line in lines:

@@ -114,7 +114,7 @@ def insert(model: type[Model], rows: Iterable[Model], participant_id: str, *, is
     asked of the database for a row, and nobody is notified. `is_shared` leaves rows that are there."""
     meta = model._meta
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(each.column) for each in meta.concrete_fields)
+    columns = ", ".join(quote(str(each.column)) for each in meta.concrete_fields)
     marks = ", ".join(["%s"] * len(meta.concrete_fields))
     conflict = " ON CONFLICT DO NOTHING" if is_shared else ""
     statement = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({marks}){conflict}"  # noqa: S608
