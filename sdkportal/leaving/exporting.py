@@ -221,10 +221,8 @@ class _Rows:
             values = as_json(row, fields)
         except AtRestError as error:
             raise LeavingError(f"{label} {row.pk} cannot be opened ({type(error).__name__}).") from None
-        sent = row.sent_as if isinstance(row, IncomingMessage) else None
-        if sent is not None and sent.organisation_id != row.organisation_id:
-            # Delivered locally: the sender's row is another organisation's.
-            values["sent_as"] = None
+        if isinstance(row, IncomingMessage):
+            values["sent_as"] = _own_sent_message(row)
         self._people |= people_named(label, values)
         return values
 
@@ -245,6 +243,12 @@ class _Rows:
                 # Somebody who worked here once, or for the supplier: known by name alone.
                 values["mail_address"] = ""
             yield values
+
+
+def _own_sent_message(row: IncomingMessage) -> str | None:
+    """The key of what a local arrival was sent as, where that is a row of the same organisation."""
+    sent = row.sent_as
+    return str(sent.pk) if sent is not None and sent.organisation_id == row.organisation_id else None
 
 
 def _written(

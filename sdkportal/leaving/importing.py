@@ -223,11 +223,8 @@ class _Rows:
             self._insert_log(log)
         self._check_belonging(tables)
         head = list(self._manifest.access_log)
-        details: dict[str, Any] = {
-            "manifest": self._manifest.digest,
-            "exported": self._manifest.exported_at.isoformat(),
-        }
-        access_log.record(None, IMPORTED, self._participant_id, **details, head=head)
+        details: dict[str, Any] = {"manifest": self._manifest.digest, "head": head}
+        access_log.record(None, IMPORTED, self._participant_id, **details)
 
     def _insert(self, label: str, rows: Iterator[Model], *, is_shared: bool = False) -> int:
         return insert(model_of(label), rows, self._participant_id, is_shared=is_shared)

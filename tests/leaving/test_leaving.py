@@ -14,6 +14,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from addressbook.models import FunctionAddress
 from addressbook.models import Organisation as AddressBookOrganisation
@@ -36,7 +37,7 @@ from mailbox.models import (
     Person,
 )
 from mailbox.search import index
-from sdkportal.leaving import importing
+from sdkportal.leaving import importing, manifests
 from sdkportal.leaving.belongings import Kind, exported_rows, labels, model_of
 from sdkportal.leaving.rows import as_json, exported_fields
 from tests.mailbox import build
@@ -44,6 +45,7 @@ from tests.mailbox.build import a_member, log_in
 from transport.message_service.models import Event, IncomingMessage, Organisation, OutgoingMessage
 from transport.message_service.organisations.organisation_keys import opening_keys
 from transport.protocol.sdk_message.message import BytesContent, File
+from transport.storage.blobs import remove_orphaned
 from transport.storage.encryption.models import DataKey
 
 from .made_up_rows import MORNING, make_up
@@ -312,6 +314,26 @@ def test_evidence_is_whole_after_leaving_by_access_points_and_by_local_delivery(
         assert check_bundle(io.BytesIO(b"".join(made.streaming_content))) == []
 
 
+@pytest.mark.xdist_group("federation-leaving")
+def test_what_was_received_inside_the_installation_stays_when_its_sender_is_erased(
+    world, settings, client, tmp_path
+):
+    person = a_member("Karin Svensson", world.sender.mailbox, world.recipient.mailbox)
+    Organisation.objects.update(goes_out_and_back=False)
+    send(world, person, "Planering")
+    erase(world.sender.participant.value, without_export=True)
+    (row,) = IncomingMessage.objects.exclude(envelope_name="")
+    assert row.sent_as is None
+    long_ago = timezone.now().timestamp() - 7200
+    os.utime(default_storage.path(row.envelope_name), (long_ago, long_ago))
+    assert remove_orphaned("outgoing", OutgoingMessage.files_of) == 0
+    settings.ROOT_URLCONF = "sdkportal.urls"
+    log_in(client, person)
+    conversation = Conversation.objects.get()
+    made = client.post(reverse("record-bundle", args=[conversation.pk]))
+    assert check_bundle(io.BytesIO(b"".join(made.streaming_content))) == []
+
+
 def send(world, person, subject: str) -> None:
     organisation, _ = AddressBookOrganisation.objects.get_or_create(
         book_id="1", participant_id=world.recipient.participant.value, name="Mottagarverket"
@@ -576,14 +598,12 @@ def test_a_file_of_somebody_else_is_not_written_over(mailbox, letter, places, el
 
 
 def test_erasing_leaves_the_protocol_and_everything_of_others(
-    mailbox, another, places, settings, tmp_path, request
+    mailbox, letter, karin, another, places, tmp_path
 ):
-    settings.MEDIA_ROOT = tmp_path / "payloads"
-    letter, _ = request.getfixturevalue("letter"), request.getfixturevalue("karin")
-    others, their_files = rows_of_all(), files_in_storage(settings.MEDIA_ROOT)
     make_up(HABO)
-    everybody = {str(person.pk) for person in Person.objects.all()}
     digest = export(places).split("digest ")[1].strip()
+    names = [file.name for file in manifests.stored_files(places.target)]
+    assert len(names) > 8
     before = rows_of_all()
     assert "mailbox.Message: 1" in run("erase_organisation", HABO, exported=str(places.export))
     assert rows_of_all() == before
@@ -591,25 +611,50 @@ def test_erasing_leaves_the_protocol_and_everything_of_others(
     told = erase(exported=str(places.export), protocol=file)
     protocol = json.loads(file.read_text())
     assert json.loads(told) == protocol
-    assert protocol["by"] == "Eva Holm"
-    assert protocol["manifest"] == digest
+    assert (protocol["by"], protocol["manifest"]) == ("Eva Holm", digest)
     assert protocol["rows"]["mailbox.Message"] == 1
+    assert protocol["people"] == {"erased": 1, "kept": 0}
     assert "Karin" not in told
-    assert_nothing_is_left(tmp_path, settings)
+    assert_nothing_is_left()
+    assert not any(default_storage.exists(name) for name in names)
     assert Message.objects.get().conversation.mailbox == another
+    assert default_storage.exists(Attachment.objects.get().file_name)
     assert Person.objects.get().name == "Nils Granberg"
-    assert {str(Person.objects.get().pk)} < everybody
     assert list(access_log.verify(OTHER)) == []
     assert list(access_log.verify(HABO)) == []
     (entry,) = AccessLogEntry.objects.filter(participant_id=HABO)
     assert (entry.what, entry.details["manifest"]) == ("organisation-erased", digest)
     run("check_stored")
-    assert their_files & files_in_storage(settings.MEDIA_ROOT)
-    assert others["mailbox.Message"] - rows_of_all()["mailbox.Message"] == {str(letter.pk)}
     assert "erased before" in erase(exported=str(places.export))
 
 
-def assert_nothing_is_left(tmp_path, settings) -> None:
+def test_a_person_whom_another_organisation_has_to_do_with_stays(mailbox, letter, karin, another):
+    Membership.objects.create(person=karin, mailbox=another)
+    protocol = json.loads(erase(without_export=True))
+    assert protocol["people"] == {"erased": 0, "kept": 1}
+    assert Membership.objects.filter(person=karin).get().mailbox == another
+
+
+def test_the_services_own_role_does_not_erase(mailbox, letter):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE lets_nobody_erase")
+        cursor.execute(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lets_nobody_erase"
+        )
+        cursor.execute("SET ROLE lets_nobody_erase")
+        try:
+            said = refused(
+                "erase_organisation", HABO, without_export=True, erase=True, confirm=HABO, by="Eva Holm"
+            )
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute("DROP OWNED BY lets_nobody_erase")
+            cursor.execute("DROP ROLE lets_nobody_erase")
+    assert "run it as the database's owner" in said
+    assert FunctionMailbox.objects.get().is_open
+
+
+def assert_nothing_is_left() -> None:
     """No row of any table names the organisation, but the protocol, and no file is its own."""
     for model in apps.get_models():
         if model._meta.label in ("mailbox.AccessLogEntry", "mailbox.AccessLogHead"):
