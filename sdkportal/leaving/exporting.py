@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import uuid
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
 from functools import partial
@@ -122,14 +122,18 @@ def export_organisation(
 def _clear(target: Target) -> None:
     """Remove what an interrupted export has left. Raises `LeavingError` where there is anything else."""
     try:
-        names = list(target.names(""))
-    except FileNotFoundError:
-        return
-    if manifests.MANIFEST in names:
+        target.open(manifests.MANIFEST).close()
+    except BackupError:
+        pass
+    else:
         raise LeavingError("There is a finished export already; choose another directory.")
-    if any(name.partition("/")[0] not in {"rows", "files", LISTING} for name in names):
-        raise LeavingError("The directory is not empty; choose another.")
-    for name in names:
+    names: list[str] = []
+    for folder in ("rows", "files"):
+        with suppress(FileNotFoundError):
+            names += target.names(folder)
+    if not all(name.endswith((".age", ".age.partial")) for name in names):
+        raise LeavingError("The directory holds something else; choose another.")
+    for name in [*names, LISTING]:
         target.remove(name)
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,13 @@ from sdkportal.backup.errors import BackupError
 from sdkportal.backup.targets import target_at
 from sdkportal.leaving import erasing
 from sdkportal.leaving.errors import LeavingError
+
+
+def _typed() -> str:
+    """What is typed at the terminal; nothing where there is none."""
+    with suppress(EOFError):
+        return input("Type the organisation's identifier again: ").strip()
+    return ""
 
 
 class Command(BaseCommand):
@@ -70,7 +78,7 @@ class Command(BaseCommand):
                     self.stdout.write(f"{label}: {count}")
                 self.stdout.write("Nothing was erased: that takes --erase.")
                 return
-            if (confirm or input("Type the organisation's identifier again: ")) != participant:
+            if (confirm or _typed()) != participant:
                 raise CommandError("The identifier that was typed is another. Nothing was erased.")
             order = erasing.Order(participant, by or getpass.getuser(), digest, keep_transfer_log)
             made = erasing.erase(order, although_under_way=although_under_way, report=self.stderr.write)
