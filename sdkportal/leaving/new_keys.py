@@ -26,27 +26,29 @@ class ReservedKeys:
 
     people: Mapping[int, int]
     organisation: int | None
-    blocks: dict[str, int] = field(default_factory=dict)
+    blocks: dict[str, range] = field(default_factory=dict)
 
     def of(self, label: str, key: Any) -> Any:
-        """The new key of a row."""
+        """The new key of a row. Raises `IndexError` for one that the exporting installation has not had."""
         if label == PERSON and key in self.people:
             return self.people[key]
         if label == ORGANISATION and self.organisation is not None:
             return self.organisation
         if not isinstance(key, int):
             return key
-        return self.blocks[label] + key
+        if key < 0:
+            raise IndexError
+        return self.blocks[label][key]
 
 
-def reserve(label: str, largest_key: int) -> int:
-    """Reserve a block of a model's keys; where it begins. What was reserved and is not used stays unused.
+def reserve(label: str, largest_key: int) -> range:
+    """Reserve a block of a model's keys. What was reserved and is not used stays unused.
 
     Raises `LeavingError` where the model's table cannot be locked for the moment that it takes.
     """
     meta = model_of(label)._meta
     if not isinstance(meta.pk, AutoField):
-        return 0
+        return range(0)
     if not 0 <= largest_key < _MOST:
         raise LeavingError(f"{label}: the manifest names a largest key that no table has.")
     table = connection.ops.quote_name(meta.db_table)
@@ -65,4 +67,4 @@ def reserve(label: str, largest_key: int) -> int:
             f"No keys can be reserved in {meta.db_table} ({type(error).__name__}): is this the owner of the "
             "database, and does nothing lock the table?"
         ) from None
-    return int(begin)
+    return range(begin, begin + largest_key + 1)

@@ -1,5 +1,6 @@
 """An organisation leaves: another installation has what was there, and nothing of it is left behind."""
 
+import hashlib
 import io
 import json
 import os
@@ -40,6 +41,7 @@ from mailbox.search import index
 from sdkportal.leaving import importing, manifests
 from sdkportal.leaving.belongings import Kind, exported_rows, labels, model_of
 from sdkportal.leaving.rows import as_json, exported_fields
+from sdkportal.leaving.sealed_files import identities_in, line_of, lines_of, opened, recipients_in, seal
 from tests.mailbox import build
 from tests.mailbox.build import a_member, log_in
 from transport.message_service.models import Event, IncomingMessage, Organisation, OutgoingMessage
@@ -496,6 +498,59 @@ def test_a_manifest_that_was_changed_is_refused(mailbox, letter, places, elsewhe
     with elsewhere.here():
         assert said in not_imported(places)
         assert not Organisation.objects.exists()
+
+
+def rewrite(places, label: str, change) -> None:
+    """Change every row of a model in an export, as somebody could who makes the whole export anew."""
+    path = places.export / "rows" / f"{label}.jsonl.age"
+    identities = identities_in(places.private)
+    with path.open("rb") as source, opened(source, identities, path.name) as content:
+        rows = [change(values) for values in lines_of(content, path.name)]
+    with path.open("wb") as out:
+        seal(map(line_of, rows), out, recipients_in(places.public))
+    manifest = json.loads((places.export / "manifest.json").read_text())
+    (table,) = [each for each in manifest["tables"] if each["model"] == label]
+    data = path.read_bytes()
+    table |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    (places.export / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("label", "change", "said"),
+    [
+        ("mailbox.Message", {"weight": 3}, "mailbox.Message has fields that are not imported: weight"),
+        ("mailbox.Message", {"at": "yesterday"}, "at has no value of its kind"),
+        ("mailbox.Message", {"conversation": 2**40}, "conversation has no value of its kind"),
+        ("mailbox.Message", {"conversation": 0}, "do not fit here"),
+        ("mailbox.Message", {"documents": []}, "documents"),
+        ("mailbox.FunctionMailbox", {"participant_id": OTHER}, f"does not belong to {HABO}"),
+        ("mailbox.Person", {"password": "x"}, "fields that are not imported: password"),
+        ("message_service.Organisation", {"participant_id": OTHER}, f"does not belong to {HABO}"),
+    ],
+)
+def test_an_export_that_somebody_has_made_up_is_refused(
+    mailbox, letter, karin, places, elsewhere, label, change, said
+):
+    export(places)
+    rewrite(places, label, lambda values: {**values, **change})
+    with elsewhere.here():
+        build_others()
+        before = rows_of_all()
+        assert said in not_imported(places)
+        assert {**rows_of_all(), "at_rest.DataKey": 0} == {**before, "at_rest.DataKey": 0}
+
+
+def test_a_column_that_an_earlier_version_did_not_have_gets_its_default(mailbox, letter, places, elsewhere):
+    Conversation.objects.update(is_priority=True)
+    export(places)
+    rewrite(
+        places,
+        "mailbox.Conversation",
+        lambda values: {name: value for name, value in values.items() if name != "is_priority"},
+    )
+    with elsewhere.here():
+        imported(places)
+        assert not Conversation.objects.get().is_priority
 
 
 def test_an_export_with_another_digest_than_was_told_is_refused(mailbox, places, elsewhere):
