@@ -39,11 +39,11 @@ def empty(name: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def empty_database(django_db_setup, django_db_blocker) -> str:
-    """A database with all tables and no rows."""
+def second_database(django_db_setup, django_db_blocker) -> str:
+    """Another database with all tables, emptied after each test that uses it."""
     with django_db_blocker.unblock():
         connection.close()
-        name, source = f"empty_{os.getpid()}", connection.settings_dict["NAME"]
+        name, source = f"elsewhere_{os.getpid()}", connection.settings_dict["NAME"]
         on_server("DROP DATABASE IF EXISTS {}", name)
         on_server("CREATE DATABASE {} TEMPLATE {}", name, source)
         empty(name)
@@ -85,11 +85,9 @@ class Elsewhere:
 
 
 @pytest.fixture
-def elsewhere(empty_database, settings, tmp_path, transactional_db) -> Elsewhere:
-    name = f"elsewhere_{os.getpid()}"
-    on_server("CREATE DATABASE {} TEMPLATE {}", name, empty_database)
-    yield Elsewhere(name, tmp_path / "elsewhere", settings)
-    on_server("DROP DATABASE {} WITH (FORCE)", name)
+def elsewhere(second_database, settings, tmp_path, transactional_db) -> Elsewhere:
+    yield Elsewhere(second_database, tmp_path / "elsewhere", settings)
+    empty(second_database)
 
 
 @dataclass(frozen=True)

@@ -521,7 +521,7 @@ def rewrite(places, label: str, change) -> None:
         ("mailbox.Message", {"weight": 3}, "mailbox.Message has fields that are not imported: weight"),
         ("mailbox.Message", {"at": "yesterday"}, "at has no value of its kind"),
         ("mailbox.Message", {"conversation": 2**40}, "conversation has no value of its kind"),
-        ("mailbox.Message", {"conversation": 0}, "do not fit here"),
+        ("mailbox.Message", {"conversation": 0}, "1 rows do not belong"),
         ("mailbox.Message", {"documents": []}, "documents"),
         ("mailbox.FunctionMailbox", {"participant_id": OTHER}, f"does not belong to {HABO}"),
         ("mailbox.Person", {"password": "x"}, "fields that are not imported: password"),
