@@ -35,6 +35,8 @@ from .models import (
 
 logger = logging.getLogger(__name__)
 _BATCH: Final = 2_000
+# In the details of an entry that another installation has made: what it was there.
+IMPORTED: Final = "imported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,86 @@ def digest_of(entry: AccessLogEntry) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def head_of(participant_id: str) -> tuple[int, str]:
+    """The number and the digest of an organisation's last entry; 0 and nothing before the first."""
+    head = AccessLogHead.objects.filter(pk=participant_id).first()
+    return (head.number, head.digest) if head is not None else (0, "")
+
+
+def lock_head(participant_id: str) -> tuple[int, str]:
+    """As `head_of`; nobody else adds an entry until the caller's transaction ends."""
+    AccessLogHead.objects.get_or_create(pk=participant_id)
+    head = AccessLogHead.objects.select_for_update().get(pk=participant_id)
+    return head.number, head.digest
+
+
+def set_head(participant_id: str, head: tuple[int, str]) -> None:
+    """Set the head, which is locked, after entries were added by `chain_imported`."""
+    number, digest = head
+    AccessLogHead.objects.filter(pk=participant_id).update(number=number, digest=digest)
+
+
+def chain_imported(entry: AccessLogEntry, original: AccessLogEntry, head: tuple[int, str]) -> tuple[int, str]:
+    """Let an entry of another installation follow this one's head; gives the new head.
+
+    `original` is the entry as it was there, `entry` the same with the keys that people and mailboxes have
+    here. What it was is kept in its details, so that its own chain can still be verified.
+    """
+    was = {
+        "number": original.number,
+        "actor": original.actor_id,
+        "mailbox": original.mailbox_id,
+        "person": original.person_id,
+        "digest": original.digest,
+    }
+    # An entry that was imported there too tells what it was before.
+    before = original.details.get(IMPORTED)
+    entry.details = {**original.details, IMPORTED: was if before is None else {**was, "before": before}}
+    entry.number, entry.previous = head[0] + 1, head[1]
+    entry.digest = digest_of(entry)
+    return entry.number, entry.digest
+
+
+def _is_as_imported(entry: AccessLogEntry, originals: list[str]) -> bool:
+    """Whether an imported entry is what it was where it was made, and follows the one before it there.
+
+    `originals` are the digests of the entry before it, one for each installation that it came from."""
+    details, depth = dict(entry.details), 0
+    try:
+        while was := details.pop(IMPORTED, None):
+            if "before" in was:
+                details[IMPORTED] = was["before"]
+            if depth == len(originals):
+                originals.append("")
+            original = AccessLogEntry(
+                participant_id=entry.participant_id,
+                number=was["number"],
+                at=entry.at,
+                actor_id=was["actor"],
+                what=entry.what,
+                mailbox_id=was["mailbox"],
+                person_id=was["person"],
+                conversation_id=entry.conversation_id,
+                message_id=entry.message_id,
+                details=details,
+                previous=originals[depth],
+            )
+            if digest_of(original) != was["digest"]:
+                return False
+            originals[depth] = was["digest"]
+            depth += 1
+    except (LookupError, TypeError):
+        return False
+    return True
+
+
 def verify(participant_id: str, *, expected: tuple[int, str] | None = None) -> Iterator[Fault]:
-    """The faults of an organisation's chain; `expected` is a head that somebody has kept."""
+    """The faults of an organisation's chain; `expected` is a head that somebody has kept.
+
+    Entries that another installation has made are verified by the chain that they had there, too.
+    """
     number, previous = 0, ""
+    originals: list[str] = []
     rows = AccessLogEntry.objects.filter(participant_id=participant_id).order_by("number")
     for entry in rows.iterator(chunk_size=_BATCH):
         if entry.number != number + 1:
@@ -177,6 +256,8 @@ def verify(participant_id: str, *, expected: tuple[int, str] | None = None) -> I
             yield Fault(participant_id, entry.number, "not-chained")
         if entry.digest != digest_of(entry):
             yield Fault(participant_id, entry.number, "changed")
+        elif not _is_as_imported(entry, originals):
+            yield Fault(participant_id, entry.number, "not-as-imported")
         if expected is not None and entry.number == expected[0] and entry.digest != expected[1]:
             yield Fault(participant_id, entry.number, "not-as-kept")
         number, previous = entry.number, entry.digest

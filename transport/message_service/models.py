@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Collection
-from typing import ClassVar, Self
+from datetime import timedelta
+from typing import ClassVar, Final, Self
 
 from django.db import models
+from django.utils import timezone
 
 from transport.jobs import LeasedJob
 from transport.storage.blobs import BlobBinding
@@ -12,6 +14,9 @@ from transport.storage.encryption.fields import EncryptedJSONField, EncryptedTex
 
 from ..protocol.identifiers import ParticipantId
 from .states import IncomingState, OutgoingState
+
+# `blobs.remove_orphaned` asks for the files of the last days.
+_ASKED_FOR: Final = timedelta(days=4)
 
 
 class Organisation(models.Model):
@@ -204,7 +209,11 @@ class OutgoingMessage(LeasedJob):
             for name in names
             if name
         ]
-        copies = IncomingMessage.objects.filter(sent_as__in=keys).exclude(envelope_name="")
+        # Of one whose sender has left, or that was imported without its sender, the file names a row that is
+        # not here. Older files than these are not asked for.
+        recent = timezone.now() - _ASKED_FOR
+        local = models.Q(sent_as__in=keys) | models.Q(sent_as=None, arrived_at__gte=recent)
+        copies = IncomingMessage.objects.filter(local).exclude(envelope_name="")
         return own + list(copies.values_list("envelope_name", flat=True))
 
 
@@ -295,8 +304,9 @@ class IncomingMessage(LeasedJob):
 
     @property
     def is_local(self) -> bool:
-        """Whether it came from an organisation of this node by local delivery."""
-        return self.sent_as_id is not None
+        """Whether it came from an organisation of this node by local delivery; one that has left has no row
+        here that it was sent as."""
+        return self.sent_as_id is not None or bool(self.envelope_name)
 
     @property
     def envelope_binding(self) -> BlobBinding:

@@ -193,6 +193,10 @@ ADMINISTRATIVE_CODES = {
     "price-list-changed": _("En prislistas sista dag ändrades"),
     "price-list-removed": _("En prislista togs bort"),
     "function-routed": _("En funktions meddelandeklienter ändrades"),
+    "organisation-exported": _("Organisationen exporterades till en annan installation"),
+    "organisation-imported": _("Organisationen importerades från en annan installation"),
+    "organisation-erasure-begun": _("Radering av organisationen påbörjades"),
+    "organisation-erased": _("Organisationen raderades"),
 }
 
 

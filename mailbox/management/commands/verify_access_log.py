@@ -13,6 +13,7 @@ _WHAT = {
     "not-chained": "does not follow the entry before it",
     "changed": "has been changed",
     "not-as-kept": "is not the entry that was kept",
+    "not-as-imported": "is not the entry that another installation made",
     "cut-off": "and what came after it has been cut off",
 }
 

@@ -92,7 +92,17 @@ class _Encrypted:
         text = self.write(getattr(instance, self.name))
         if text is None or self.is_empty(text):
             return Stored(text or "")
-        participant = attrgetter(self.organisation)(instance)
+        return self.sealed(text, instance, attrgetter(self.organisation)(instance))
+
+    def seal_for(self, instance: models.Model, participant: str) -> Stored:
+        """The value as it is stored, for the organisation that the row is known to belong to."""
+        text = self.write(getattr(instance, self.name))
+        if text is None or self.is_empty(text):
+            return Stored(text or "")
+        return self.sealed(text, instance, participant)
+
+    def sealed(self, text: str, instance: models.Model, participant: str) -> Stored:
+        """A text, sealed for the organisation and bound to the row."""
         return Stored(texts.seal_text(text, participant, self.place_of(instance)))
 
     def get_lookup(self, lookup_name: str) -> Any:
