@@ -20,7 +20,7 @@ from django.utils import timezone
 from transport import unit_of_work
 from transport.access_point_port import ArrivedEnvelope
 from transport.causes import Cause
-from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
+from transport.jobs import LeaseLost, log_unexpected, pause_after, place_of, renewing
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
@@ -38,6 +38,8 @@ from .organisations.served import served_organisation
 from .states import IncomingState
 
 logger = logging.getLogger(__name__)
+# The detail of a dead letter whose workers were killed or died while they were at it.
+_WORKER_ENDED = "the worker ended"
 
 # What else than a verdict comes of a row: it changes the row's copy.
 Change = Callable[[IncomingMessage], None]
@@ -247,20 +249,20 @@ def _fail(row: IncomingMessage, error: Exception) -> None:
     )
     is_last = row.rejection_ordered_by or row.failures + 1 >= settings.SDK_JUDGING_FAILURES
     if not is_ours and is_last:
-        _give_up(row, failures=1)
+        _give_up(row, failures=1, detail=f"{type(error).__name__} {place_of(error)}".strip())
     else:
         _postpone(row, cause=Cause.UNEXPECTED, failures=0 if is_ours else 1)
 
 
-def _give_up(row: IncomingMessage, *, failures: int = 0) -> None:
+def _give_up(row: IncomingMessage, *, failures: int = 0, detail: str = _WORKER_ENDED) -> None:
     """Make it a dead letter, which waits for an administrator; discard it where one has ordered a
-    rejection."""
+    rejection. `detail` says what error it was, without a word of its text."""
     row.failures += failures
     row.due_at = None
     if row.rejection_ordered_by:
         _apply(row, Discard(transitions.BY_HAND, row.message_id))
         return
-    transitions.transition_incoming(row, IncomingState.ERROR, cause=Cause.UNEXPECTED)
+    transitions.transition_incoming(row, IncomingState.ERROR, cause=Cause.UNEXPECTED, detail=detail)
     logger.error("dead_letter", extra={"fields": {"transfer_id": row.transfer_id}})
 
 
