@@ -21,6 +21,9 @@ from transport import unit_of_work
 from transport.access_point_port import ArrivedEnvelope
 from transport.causes import Cause
 from transport.jobs import LeaseLost, log_unexpected, pause_after, place_of, renewing
+from transport.observation import steps
+from transport.observation import traces as observed
+from transport.observation.steps import Step
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
@@ -36,6 +39,7 @@ from .message_types.verdicts import Accept, AcceptReceipt, Discard, Reject, Retr
 from .models import IncomingMessage, Organisation
 from .organisations.served import served_organisation
 from .states import IncomingState
+from .tracking import traces
 
 logger = logging.getLogger(__name__)
 # The detail of a dead letter whose workers were killed or died while they were at it.
@@ -85,10 +89,13 @@ def process_all(rows: Sequence[IncomingMessage]) -> None:
     """`process` for claimed envelopes: validated one after the other, delivered and answered together."""
     prefetch_related_objects(rows, "organisation")
     envelopes = local_delivery.envelopes_of(rows)
-    with ExitStack() as directories, renewing(rows):
+    batch = observed.batch(Step.VALIDATE, len(rows), queue="celery")
+    with ExitStack() as directories, renewing(rows), batch:
 
         def validated(row: IncomingMessage) -> Verdict | Change:
-            return _validated(row, envelopes, directories.enter_context(workspace("opening")))
+            directory = directories.enter_context(workspace("opening"))
+            with steps.of_row(row.pk), steps.timed(Step.VALIDATE):
+                return _validated(row, envelopes, directory)
 
         finish_together(rows, validated, _finish)
 
@@ -143,8 +150,13 @@ def _apply_all(validated: Sequence[tuple[IncomingMessage, Verdict | Change]]) ->
             elif not isinstance(result, Accept | AcceptReceipt):
                 result(row)
         # Outgoing messages are locked before conversations, as where transfers are reported.
-        _apply_receipts([(row, result) for row, result in ours if isinstance(result, AcceptReceipt)])
-        _deliver([(row, result) for row, result in ours if isinstance(result, Accept)])
+        receipts = [(row, result) for row, result in ours if isinstance(result, AcceptReceipt)]
+        with steps.of_row(None), steps.timed(Step.SETTLE, count=len(receipts)):
+            _apply_receipts(receipts)
+        messages = [(row, result) for row, result in ours if isinstance(result, Accept)]
+        with steps.of_row(None), steps.timed(Step.DELIVER, count=len(messages)):
+            _deliver(messages)
+    traces.validated(ours)
     for row, _ in validated:
         if row.pk not in held:
             logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
