@@ -5,7 +5,7 @@ from celery import shared_task
 from . import access_log
 from .accounts import sessions
 from .accounts.saml import pending, provider_metadata
-from .administration import alarms, mailboxes, quarantine, retention
+from .administration import alarms, counterparts, mailboxes, quarantine, retention
 from .attachments import uploads
 from .automatic_answers import limits as automatic_answer_limits
 from .automatic_answers import sending as automatic_answers
@@ -72,6 +72,12 @@ def send_unattended_alarms() -> None:
 def send_malware_alarms() -> None:
     """Mail administrators about malicious files, and about a scanner that does not answer."""
     quarantine.send_alarms()
+
+
+@shared_task
+def send_dead_letter_alarms() -> None:
+    """Mail administrators about arrivals that could not be validated."""
+    counterparts.send_alarms()
 
 
 @shared_task

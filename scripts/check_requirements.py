@@ -4,7 +4,8 @@
 
 - Each requirement of requirements.in and requirements-dev.in is pinned beside it, with hashes, to a version
   that it allows.
-- Nothing is pinned that nobody asks for, and both files pin the same versions.
+- Nothing is pinned that nobody asks for, and all files pin the same versions.
+- requirements-traces.in, an optional extra, is checked likewise, and pyproject.toml says the same of it.
 - The files name no package index.
 - Each package that is imported is asked for, not only there because another needs it: what runs in production
   in requirements.in, the rest in either.
@@ -15,6 +16,7 @@ Prints a line for each thing that is wrong, and ends with 1 if there is any.
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
@@ -29,6 +31,8 @@ _OTHER = ("testbed", "tests", "benchmarks", "scripts")
 # Programs that run in an environment of their own, with pins of their own.
 _APART = ("tests/interop/as4_peer", "tests/mailbox/archive/eark_validator")
 _PIN = re.compile(r"^(?P<name>[\w.-]+)(\[[^]]*\])?==(?P<version>[^ \\;]+)")
+# What imports the packages of the optional extra.
+_TRACES = "transport/observation/export.py"
 # There for type checkers alone.
 _NOWHERE = {"_typeshed"}
 _LOCK = "run `make lock`"
@@ -76,24 +80,38 @@ def problems(directory: Path) -> Iterator[str]:
     """What does not belong together."""
     production = asked_for(directory / "requirements.in")
     development = asked_for(directory / "requirements-dev.in")
+    traces = asked_for(directory / "requirements-traces.in")
     pins = pinned(directory / "requirements.txt")
+    trace_pins = pinned(directory / "requirements-traces.txt")
     all_pins = pinned(directory / "requirements-dev.txt")
     yield from _unlocked("requirements.txt", production, pins, {"requirements.in"})
+    yield from _unlocked("requirements-traces.txt", traces, trace_pins, {"requirements-traces.in"})
     yield from _unlocked(
         "requirements-dev.txt",
-        production | development,
+        production | traces | development,
         all_pins,
-        {"requirements.in", "requirements-dev.in"},
+        {"requirements.in", "requirements-traces.in", "requirements-dev.in"},
     )
-    for name, pin in pins.items():
-        if name not in all_pins or all_pins[name].version != pin.version:
-            yield f"{name}: requirements.txt and requirements-dev.txt pin different versions; {_LOCK}"
-    for name in ("requirements.in", "requirements-dev.in", "requirements.txt", "requirements-dev.txt"):
+    for file, some in (("requirements.txt", pins), ("requirements-traces.txt", trace_pins)):
+        for name, pin in some.items():
+            if name not in all_pins or all_pins[name].version != pin.version:
+                yield f"{name}: {file} and requirements-dev.txt pin different versions; {_LOCK}"
+    yield from _extra_differs(directory, traces)
+    for name in sorted(path.name for path in directory.glob("requirements*")):
         if re.search(
             r"://|^-(i|f)\b|^--(index|extra-index|find-links|trusted)", _read(directory, name), re.M
         ):
             yield f"{name}: names where packages come from, which is a setting of the machine"
-    yield from _not_asked_for(directory, set(production), set(production | development))
+    yield from _not_asked_for(directory, set(production), set(traces), set(production | traces | development))
+
+
+def _extra_differs(directory: Path, traces: dict[str, Requirement]) -> Iterator[str]:
+    path = directory / "pyproject.toml"
+    if not path.is_file():
+        return
+    extras = tomllib.loads(path.read_text())["project"]["optional-dependencies"]
+    if {str(Requirement(line)) for line in extras["traces"]} != {str(each) for each in traces.values()}:
+        yield "pyproject.toml: the extra traces is not requirements-traces.in"
 
 
 def _read(directory: Path, name: str) -> str:
@@ -118,19 +136,23 @@ def _unlocked(
             yield f"{name}: pinned in {file}, and nothing needs it; {_LOCK}"
 
 
-def _not_asked_for(directory: Path, production: set[str], everything: set[str]) -> Iterator[str]:
+def _not_asked_for(
+    directory: Path, production: set[str], traces: set[str], everything: set[str]
+) -> Iterator[str]:
     ours = set(_PRODUCTION + _OTHER)
     distributions = packages_distributions()
     for folder in _PRODUCTION + _OTHER:
-        allowed = production if folder in _PRODUCTION else everything
         for path in sorted((directory / folder).rglob("*.py")):
             if path.relative_to(directory).as_posix().startswith(_APART):
                 continue
+            allowed = production if folder in _PRODUCTION else everything
+            if path.relative_to(directory).as_posix() == _TRACES:
+                allowed = production | traces
             for module in _imported(path) - ours - _NOWHERE - set(sys.stdlib_module_names):
                 names = {canonicalize_name(name) for name in distributions.get(module, [])}
                 if not names & allowed:
                     told = ", ".join(sorted(names)) or "which is not installed"
-                    where = "requirements.in" if allowed is production else "requirements-dev.in"
+                    where = "requirements-dev.in" if allowed is everything else "requirements.in"
                     yield f"{path.relative_to(directory)}: imports {module} ({told}): not in {where}"
 
 

@@ -8,3 +8,4 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("sdkportal.startup.checks")
+        import_module("sdkportal.startup.observation").begin()

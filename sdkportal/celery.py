@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+from importlib import import_module
 
 from billiard import util as billiard_util
 from celery import Celery, signals
@@ -40,6 +41,12 @@ def prepare_worker(**_: object) -> None:
         billiard_util.get_temp_dir()
     work_files.keep_temporary_files()
     freeze_objects()
+
+
+@signals.worker_process_shutdown.connect
+def end_observation(**_: object) -> None:
+    """In a forked child that ends."""
+    import_module("sdkportal.startup.observation").end()
 
 
 @signals.beat_init.connect

@@ -4,6 +4,7 @@ The value of `NAME` may stand in a file instead: in the one that `NAME_FILE` nam
 `secrets_NAME`. A secret in a file is not seen by whoever can read a process's environment.
 """
 
+import math
 import os
 from ipaddress import ip_network
 from pathlib import Path
@@ -103,6 +104,20 @@ def number(name: str, default: int) -> int:
         return int(value)
     except ValueError:
         raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+
+
+def share(name: str, default: float) -> float:
+    """A number from 0 to 1, such as `0.05`."""
+    value = _value(name)
+    if not value:
+        return default
+    try:
+        found = float(value)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found <= 1:
+        raise ImproperlyConfigured(f"{name} must be a number from 0 to 1.")
+    return found
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -409,6 +409,17 @@ SDK_ADDRESS_BOOK_URL = env.text("SDK_ADDRESS_BOOK_URL", "")
 # The federation's status feed (RSS or Atom), shown to administrators; empty: none is read.
 SDK_STATUS_FEED_URL = env.text("SDK_STATUS_FEED_URL", "")
 
+# --- Traces (OpenTelemetry), an optional extra -------------------------------------------------
+
+# Where spans are sent by OTLP over HTTP: `https://host/v1/traces`; empty: none are made.
+SDK_TRACES_URL = env.text("SDK_TRACES_URL", "")
+# Sent as `Authorization: Bearer`, if the collector asks for it.
+SDK_TRACES_TOKEN = env.text("SDK_TRACES_TOKEN", "")
+# The share of messages that are traced, from 0 to 1.
+SDK_TRACES_RATIO = env.share("SDK_TRACES_RATIO", 1.0)
+# What this node is called in traces.
+SDK_TRACES_SERVICE = env.text("SDK_TRACES_SERVICE", "sdkportal")
+
 # --- Access point ----------------------------------------------------------------------------
 
 SDK_ACCESS_POINT_KEY = env.text("SDK_ACCESS_POINT_KEY", "")

@@ -68,12 +68,28 @@ class ArrivedEnvelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to send a transfer, for traces.
+
+    Times are nanoseconds since 1970. `code` is the HTTP status or AS4 error that it was answered with, `size`
+    the bytes that were posted.
+    """
+
+    number: int
+    began: int
+    ended: int
+    code: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TransferChange:
-    """What has become of a transfer; `cause` is a `Cause` or empty."""
+    """What has become of a transfer; `cause` is a `Cause` or empty. Without `attempt` nothing is traced."""
 
     reference: UUID
     outcome: Outcome
     cause: str
+    attempt: Attempt | None = None
 
 
 class AccessPoint(Protocol):

@@ -273,11 +273,15 @@ def pause_after(attempts: int, *, first: int = 30, longest: int = 600) -> timede
     return timedelta(seconds=min(first * 2 ** min(max(attempts - 1, 0), 16), longest))
 
 
+def place_of(error: Exception, *, frames: int = 1) -> str:
+    """Where an error was raised: the innermost lines, as `module.py:12 < other.py:7`, without its text."""
+    found = traceback.extract_tb(error.__traceback__)[-frames:]
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(found))
+
+
 def log_unexpected(error: Exception, **fields: object) -> None:
     """Log an unforeseen error: its type and where it was raised, not its text, which may hold content."""
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-    all_fields = {**fields, "error": type(error).__name__, "where": where}
+    all_fields = {**fields, "error": type(error).__name__, "where": place_of(error, frames=3)}
     logger.error("unexpected_error", extra={"fields": all_fields})
 
 

@@ -129,8 +129,8 @@ def sweep_queue(model: type[LeasedJob], task: str) -> None:
 def _publish_once(task: str) -> None:
     """Publish a queue's task, unless it waits for a worker already, or a worker is busy with the queue."""
     try:
-        broker = _broker(settings.CELERY_BROKER_URL)
-        if broker is not None and not broker.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS):
+        client = broker(settings.CELERY_BROKER_URL)
+        if client is not None and not client.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS):
             return
     except redis.RedisError as error:
         log_broker_unavailable(error)
@@ -148,19 +148,19 @@ def _publish(task: str) -> None:
 
 def _mark_busy(task: str) -> None:
     """Keep new rows from waking a worker while this one is busy."""
-    _ask_broker(lambda broker: broker.set(_wake_key(task), 1, px=_BUSY_MILLISECONDS))
+    _ask_broker(lambda client: client.set(_wake_key(task), 1, px=_BUSY_MILLISECONDS))
 
 
 def _mark_free(task: str) -> None:
     """Let new rows wake a worker again."""
-    _ask_broker(lambda broker: broker.delete(_wake_key(task)))
+    _ask_broker(lambda client: client.delete(_wake_key(task)))
 
 
 def _ask_broker(call: Callable[["redis.Redis"], object]) -> None:
-    broker = _broker(settings.CELERY_BROKER_URL)
-    if broker is not None:
+    client = broker(settings.CELERY_BROKER_URL)
+    if client is not None:
         try:
-            call(broker)
+            call(client)
         except redis.RedisError as error:
             log_broker_unavailable(error)
 
@@ -170,8 +170,11 @@ def _wake_key(task: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def _broker(url: str) -> "redis.Redis | None":
-    """The broker, where it keeps keys; None where it is another kind."""
+def broker(url: str) -> "redis.Redis | None":
+    """The broker, where it keeps keys; None where it is another kind.
+
+    Calls raise `RedisError`, at the latest after two seconds.
+    """
     if not url.startswith(("redis://", "rediss://")):
         return None
     return redis.Redis.from_url(

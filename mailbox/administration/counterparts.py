@@ -1,16 +1,27 @@
-"""Arrivals that were set aside, and testing the connection to a counterpart."""
+"""Arrivals that were set aside, the mail about them, and testing the connection to a counterpart."""
 
+from typing import Final
 from uuid import UUID
 
+import redis
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
 
-from mailbox import access_log
+from mailbox import access_log, fault_isolation
 from mailbox.access import Viewer, administered_by
 from mailbox.models import Person
+from transport import mail, queues
 from transport.access_point.api import Tried
 from transport.access_point.api import ping as pinging
 from transport.message_service.api import IncomingMessage, Organisation, ParticipantId, dead_letters
+
+from .certificates import administrator_addresses
+
+_REPEAT_SECONDS: Final = 86400
 
 
 def arrivals_set_aside(person: Viewer) -> QuerySet[IncomingMessage]:
@@ -35,6 +46,56 @@ def refuse(actor: Person, row: IncomingMessage) -> None:
     with transaction.atomic():
         dead_letters.reject(row.pk, actor=actor.name)
         _record(actor, "arrival-refused", row.pk, row.organisation.participant_id)
+
+
+def send_alarms() -> None:
+    """Mail administrators about arrivals that were set aside: soon, and daily while they wait.
+
+    What an organisation has been told of is kept at the broker; where that was lost, it is told again.
+    """
+    waiting: dict[str, list[UUID]] = {}
+    for key, participant in dead_letters.dead_letters().values_list("pk", "organisation__participant_id"):
+        waiting.setdefault(participant, []).append(key)
+    fault_isolation.count_each(_send_alarm, list(waiting.items()))
+
+
+def _send_alarm(waiting: tuple[str, list[UUID]]) -> int:
+    participant, keys = waiting
+    client = queues.broker(settings.CELERY_BROKER_URL)
+    try:
+        new = [key for key in keys if client and client.set(_told_key(key), 1, nx=True, ex=_REPEAT_SECONDS)]
+    except redis.RedisError:
+        # They are told when the broker answers, rather than in every round until then.
+        return 0
+    if new:
+        try:
+            _mail_alarm(participant, len(keys))
+        except mail.NothingSent:
+            if client:
+                client.delete(*map(_told_key, new))
+            raise
+    return len(new)
+
+
+def _told_key(key: UUID) -> str:
+    return f"sdkportal:told:{key}"
+
+
+def _mail_alarm(participant: str, count: int) -> None:
+    """Send the mail, which tells how many there are and has a link; no word of content, and no sender."""
+    recipients = sorted({*administrator_addresses(participant), *settings.SDK_OPERATOR_MAIL})
+    with override(settings.LANGUAGE_CODE):
+        subject = _("Inkomna meddelanden kunde inte behandlas")
+        text = ngettext(
+            "%(n)d inkommet meddelande har lagts åt sidan på grund av ett fel i systemet. Se Administration, "
+            "Motparter.",
+            "%(n)d inkomna meddelanden har lagts åt sidan på grund av ett fel i systemet. Se Administration, "
+            "Motparter.",
+            count,
+        ) % {"n": count}
+    link = settings.SDK_PUBLIC_URL + reverse("administration-counterparts")
+    if recipients and not mail.send_each(recipients, subject, f"{text}\n\n{link}\n"):
+        raise mail.NothingSent
 
 
 def ping(organisation: Organisation, recipient: ParticipantId) -> list[Tried]:

@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import suppress
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
@@ -40,7 +41,7 @@ def send_to_first(draft: Draft, person: Person) -> MessageRow:
     is_last = not draft.further_recipients.exists()
     message = message_of(draft, person)
     try:
-        orders.order(message, actor=person.name)
+        orders.order(message, actor=person.name, ordered_at=_ordered_at(draft))
     except orders.MessageInvalid as error:
         raise DraftIncomplete({"__all__": _invalid(error)}) from None
     except CharacterNotAllowed:
@@ -57,6 +58,11 @@ def send_to_first(draft: Draft, person: Person) -> MessageRow:
         draft.version += 1
         draft.save()
     return row
+
+
+def _ordered_at(draft: Draft) -> datetime | None:
+    """When somebody pressed "Send"; of a draft that was to be sent later, when that time had come."""
+    return draft.send_at if draft.is_sent_later else draft.changed_at
 
 
 def _store(draft: Draft, message: Message, person: Person, *, is_last: bool) -> MessageRow:

@@ -12,12 +12,15 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from redis import RedisError
 
 from addressbook.synchronisation import latest_copy_age_seconds
 from mailbox.administration import alarms, counterparts, quarantine
 from transport.certificate_watch.watch import held_certificates
 from transport.message_service.tracking.failures import failures_of_last_hour
+from transport.observation import figures as step_figures
+from transport.observation.steps import Step
 from transport.remote_message_service import figures
 
 from .backup import backup_age_seconds
@@ -35,9 +38,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class _Collector:
-    """Reads the figures from the database for each request."""
+    """Reads the figures from the database, and those of steps from the broker, for each request."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily | HistogramMetricFamily]:
         unattended = GaugeMetricFamily(
             "sdk_unattended_mailboxes", "Open mailboxes that are unattended.", labels=["reason"]
         )
@@ -70,6 +73,7 @@ class _Collector:
             ends.add_metric(labels, certificate.valid_until.timestamp())
         yield ends
         yield from _due_jobs()
+        yield from _step_times()
         yield _failures()
         yield from _remote_services()
         yield from _ages()
@@ -85,6 +89,20 @@ def _due_jobs() -> Iterator[GaugeMetricFamily]:
         oldest.add_metric([due.kind], due.oldest_seconds)
     yield number
     yield oldest
+
+
+def _step_times() -> Iterator[HistogramMetricFamily]:
+    """Nothing while the broker, which counts for all processes, does not answer."""
+    try:
+        histograms = step_figures.histograms(Step)
+    except RedisError:
+        return
+    times = HistogramMetricFamily(
+        "sdk_step_seconds", "How long each step of a message has taken.", labels=["step"]
+    )
+    for found in histograms:
+        times.add_metric([found.step], found.buckets, found.sum_seconds)
+    yield times
 
 
 def _remote_services() -> Iterator[GaugeMetricFamily]:

@@ -118,6 +118,12 @@ _ENTRIES: Final = (
         1,
     ),
     _Entry(
+        "message client: send alarms about dead letters",
+        "mailbox.tasks.send_dead_letter_alarms",
+        Interval.NOTICES,
+        1,
+    ),
+    _Entry(
         "message client: index recent messages that are missing",
         "mailbox.tasks.index_missing",
         Interval.SWEEP,

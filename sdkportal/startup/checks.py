@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, cast
@@ -94,6 +95,12 @@ def _missing_settings() -> Iterator[str]:
             yield f"SDK_TRUST_DIR has no CA certificate in {directory.name}/."
     if settings.SDK_API_ISSUER and not settings.SDK_API_JWKS_URL:
         yield "SDK_API_ISSUER is set without SDK_API_JWKS_URL."
+    if settings.SDK_TRACES_URL:
+        if find_spec("opentelemetry") is None:
+            yield "SDK_TRACES_URL is set without the packages of requirements-traces.txt: no trace is made."
+        collector = urlsplit(settings.SDK_TRACES_URL)
+        if collector.scheme != "https" and not is_loopback(collector.hostname or ""):
+            yield "SDK_TRACES_URL is no https address and not on this machine: nothing is sent there."
 
 
 def _missing_saml_settings() -> Iterator[str]:

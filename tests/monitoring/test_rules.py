@@ -16,6 +16,7 @@ from django.utils import timezone
 from addressbook.models import SyncRun
 from mailbox.models import FunctionMailbox, UnattendedAlarm
 from testbed.node import PROJECT
+from testbed.services import free_port
 from transport.causes import Cause
 from transport.message_service.models import (
     Event,
@@ -25,6 +26,8 @@ from transport.message_service.models import (
     OutgoingMessage,
     QuarantinedFile,
 )
+from transport.observation import figures
+from transport.observation.steps import Step
 
 MONITORING = PROJECT / "deploy" / "monitoring"
 RULES = MONITORING / "alerts.yml"
@@ -36,6 +39,13 @@ pytestmark = [
     pytest.mark.django_db,
     pytest.mark.skipif(not PROMTOOL and "CI" not in os.environ, reason="promtool is not here"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def counts_of_its_own(monkeypatch) -> None:
+    """What other tests of this process have counted is not this test's."""
+    figures.flush()
+    monkeypatch.setattr(figures, "_KEY", f"tests:{uuid.uuid4()}")
 
 
 @pytest.fixture
@@ -97,14 +107,20 @@ def scraped(client) -> dict[str, float]:
     return found
 
 
-def tried(tmp_path: Path, figures: dict[str, float], expected: dict[str, tuple[str, float]]) -> None:
-    """Let the figures stay for two days, and compare expressions with the one value that each has then:
+def over_time(series: str, value: float) -> str:
+    """A figure that stays for two days, or a count that grows by as much every five minutes."""
+    is_count = series.startswith("sdk_step_seconds_")
+    return f"0+{value:.3f}x576" if is_count else f"{value:.3f}x576"
+
+
+def tried(tmp_path: Path, scraped_figures: dict[str, float], expected: dict[str, tuple[str, float]]) -> None:
+    """Let two days pass with the figures, and compare expressions with the one value that each has then:
     labels and value."""
     # Prometheus' tool begins its clock at 1970, and knows no infinite values.
     now = time.time()
     values = {
         series: value - now if series.startswith("sdk_certificate_not_after") else min(value, 1e12)
-        for series, value in figures.items()
+        for series, value in scraped_figures.items()
     }
     test = {
         "rule_files": [str(RULES)],
@@ -113,7 +129,7 @@ def tried(tmp_path: Path, figures: dict[str, float], expected: dict[str, tuple[s
             {
                 "interval": "5m",
                 "input_series": [
-                    {"series": series, "values": f"{value:.3f}x576"} for series, value in values.items()
+                    {"series": series, "values": over_time(series, value)} for series, value in values.items()
                 ],
                 "promql_expr_test": [
                     {
@@ -146,6 +162,9 @@ def everything_is_wrong(organisation: Organisation, settings) -> None:
         a_failure(organisation, Cause.UNREACHABLE)
     an_arrival(organisation, state="ARRIVED", due_at=long_ago, cause=Cause.SCANNER_UNAVAILABLE)
     QuarantinedFile.objects.create(organisation=organisation, direction="in", signature="Eicar", size=1)
+    figures.add(Step.SEAL, 20.0, count=100)
+    figures.add(Step.SEND, 50.0, count=100)
+    figures.flush()
     mailbox = FunctionMailbox.objects.create(participant_id="0203:habo.se", address="f", name="F")
     UnattendedAlarm.objects.create(mailbox=mailbox, reason=UnattendedAlarm.Reason.UNTAKEN, since=long_ago)
     a_key(organisation, 1)
@@ -164,6 +183,11 @@ def test_nothing_alerts_where_all_is_well(client, organisation, tmp_path):
     a_key(organisation, 300)
     an_arrival(organisation, state="NEW")
     a_failure(organisation, Cause.CANCELLED)
+    for step in Step:
+        figures.add(step, 0.2, count=100)
+    # A slow counterpart, among others that are not.
+    figures.add(Step.SEND, 59.0, count=20)
+    figures.flush()
     tried(tmp_path, scraped(client), NOBODY)
 
 
@@ -214,3 +238,34 @@ def test_failures_are_told_by_cause_and_direction_and_only_those_of_the_last_hou
         f'{own},cause="unexpected",direction="in"}}': 1,
         f'{own},cause="unreachable",direction="out"}}': 1,
     }
+
+
+def test_the_times_of_steps_are_told_for_all_processes_together(client, organisation):
+    figures.add(Step.OPEN, 0.02)
+    figures.add(Step.OPEN, 0.2, count=2)
+    figures.flush()
+    # As another process would have counted.
+    other = figures._Counts()
+    other.add(Step.OPEN, 100.0, 1)
+    other.end()
+    told = scraped(client)
+
+    def of_open(name: str, more: str = "") -> float:
+        return told[f'sdk_step_seconds_{name}{{job="sdkportal",instance="node",{more}step="open"}}']
+
+    assert of_open("count") == 4
+    assert of_open("sum") == pytest.approx(100.42)
+    assert [of_open("bucket", f'le="{le}",') for le in ("0.01", "0.025", "0.25", "60.0", "+Inf")] == [
+        0,
+        1,
+        3,
+        3,
+        4,
+    ]
+
+
+def test_without_a_broker_everything_but_the_times_of_steps_is_told(client, organisation, settings):
+    settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{free_port()}/0"
+    told = scraped(client)
+    assert [series for series in told if series.startswith("sdk_due_jobs")]
+    assert not [series for series in told if series.startswith("sdk_step")]

@@ -30,7 +30,10 @@ _PASSING_CODES = frozenset({"EBMS:0004", "EBMS:0005", "EBMS:0202"})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an attempt ended. `may_pass` is only read where it did not deliver; `detail` is for the log."""
+    """How an attempt ended. `may_pass` is only read where it did not deliver; `detail` is for the log.
+
+    `code`, `began` (nanoseconds since 1970) and `size` are `access_point_port.Attempt`'s.
+    """
 
     is_delivered: bool = False
     cause: Cause | None = None
@@ -40,6 +43,9 @@ class Result:
     signal: Receipt | ErrorSignal | None = None
     endpoint: Endpoint | None = None
     retry_after: timedelta | None = None
+    code: str = ""
+    began: int = 0
+    size: int = 0
 
 
 def read_answer(
@@ -52,6 +58,7 @@ def read_answer(
             detail=f"HTTP {answer.status}",
             may_pass=True,
             retry_after=answer.retry_after,
+            code=f"HTTP {answer.status}",
         )
     try:
         signal = _read_signal(transfer, answer, endpoint)
@@ -105,13 +112,13 @@ def _read_error(signal: ErrorSignal, answer: Answer, *, was_posted: bool, is_pro
     detail = f"{code} {first.detail or first.short_description}" if first is not None else "no error given"
     if was_posted and _reports_duplicate(signal):
         if not is_proven:
-            return Result(cause=Cause.RECEIPT_UNTRUSTED, detail=detail, may_pass=True)
+            return Result(cause=Cause.RECEIPT_UNTRUSTED, detail=detail, may_pass=True, code=code)
         # It has accepted this message before: the receipt of that attempt was lost on its way.
-        return Result(is_delivered=True, detail=detail, receipt=answer.body, signal=signal)
+        return Result(is_delivered=True, detail=detail, receipt=answer.body, signal=signal, code=code)
     if any(NOT_SERVICED in error.detail for error in signal.errors):
-        return Result(cause=Cause.NOT_SERVICED, detail=detail, may_pass=not is_proven)
+        return Result(cause=Cause.NOT_SERVICED, detail=detail, may_pass=not is_proven, code=code)
     may_pass = code in _PASSING_CODES or not is_proven
-    return Result(cause=Cause.REFUSED, detail=detail, may_pass=may_pass)
+    return Result(cause=Cause.REFUSED, detail=detail, may_pass=may_pass, code=code)
 
 
 def _reports_duplicate(signal: ErrorSignal) -> bool:

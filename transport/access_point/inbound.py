@@ -22,6 +22,8 @@ from transport import access_point_port
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError, LookupUnavailable
 from transport.jobs import log_unexpected
+from transport.observation import receptions, steps
+from transport.observation.steps import Step
 from transport.protocol.as4 import signals
 from transport.protocol.as4.errors import (
     FAILED_AUTHENTICATION,
@@ -75,7 +77,8 @@ def receive(content_type: str, body: BinaryIO) -> bytes:
     Raises `RevocationUnknown`, `LookupUnavailable` and what storage and database raise: the sender is to try
     again.
     """
-    return _Reception(own_keys()).answer(content_type, body)
+    with steps.timed(Step.RECEIVE):
+        return _Reception(own_keys()).answer(content_type, body)
 
 
 def document_type_of(message: UserMessage) -> DocumentType:
@@ -92,6 +95,7 @@ class _Reception:
         self._signer: x509.Certificate | None = None
         self._message: UserMessage | None = None
         self._is_known = False
+        self._began = steps.now()
 
     def answer(self, content_type: str, body: BinaryIO) -> bytes:
         most = settings.SDK_MAX_TRANSFER_BYTES
@@ -245,6 +249,7 @@ class _Reception:
             received.signing_certificate,
             received.signature,
         )
+        receptions.note(transfer.pk, self._began, transfer.size)
         access_point_port.message_service().envelope_arrived(
             transfer.pk,
             received.user_message.original_sender,

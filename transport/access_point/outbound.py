@@ -25,12 +25,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from transport import access_point_port, unit_of_work
-from transport.access_point_port import Outcome, OutgoingTransfer, TransferChange
+from transport.access_point_port import Attempt, Outcome, OutgoingTransfer, TransferChange
 from transport.bulkhead import NoFreeSlot
 from transport.causes import Cause
 from transport.federation import lookup, trust
 from transport.federation.errors import FederationError
 from transport.jobs import log_unexpected, renewing
+from transport.observation import steps, traces
+from transport.observation.steps import Step, Timing
 from transport.outgoing_http import NoAnswer
 from transport.protocol.as4.messages import PartInfo, UserMessage
 from transport.protocol.as4.packing import PackedMessage, RecipientKeyUnusable, write_user_message
@@ -62,12 +64,16 @@ _NEVER_POSTED = Q(state=OutboundTransfer.State.PENDING, sent_references=[])
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """A message that is ready to be posted. `was_posted`: an earlier attempt may have arrived."""
+    """A message that is ready to be posted. `was_posted`: an earlier attempt may have arrived.
+
+    `began`: when this attempt did, in nanoseconds since 1970.
+    """
 
     transfer: OutboundTransfer
     endpoint: Endpoint
     message: PackedMessage
     was_posted: bool
+    began: int
 
 
 def submit(transfer: OutgoingTransfer) -> None:
@@ -120,7 +126,7 @@ def send(transfer_id: object) -> None:
 
 def send_all(transfers: Sequence[OutboundTransfer]) -> None:
     """`send` for transfers that were claimed together: posted in parallel, settled as answers come."""
-    with renewing(transfers):
+    with renewing(transfers), traces.batch(Step.SEND, len(transfers), queue="transport"):
         waiting = deque(_with_slots(transfers))
         while waiting:
             _send_some(waiting)
@@ -131,9 +137,10 @@ def _with_slots(transfers: Sequence[OutboundTransfer]) -> list[tuple[OutboundTra
     by_counterpart: dict[str, list[tuple[OutboundTransfer, Endpoint]]] = {}
     failed: list[tuple[OutboundTransfer, Result]] = []
     for transfer in transfers:
+        began = steps.now()
         found = _endpoint(transfer)
         if isinstance(found, Result):
-            failed.append((transfer, found))
+            failed.append((transfer, replace(found, began=began)))
         else:
             by_counterpart.setdefault(party_of(found) or found.url, []).append((transfer, found))
     _settle_all(failed)
@@ -189,14 +196,15 @@ def _send_some(waiting: deque[tuple[OutboundTransfer, Endpoint]]) -> None:
     with workspace("sending") as directory, ExitStack() as open_messages:
         while waiting and len(packed) < _PARALLEL_POSTS and size < _MOST_PACKED_BYTES:
             transfer, endpoint = waiting.popleft()
+            began = steps.now()
             part = directory / str(len(packed) + len(failed))
             part.mkdir()
             try:
                 message = open_messages.enter_context(_pack(transfer, keys, endpoint, part))
             except Exception as error:  # noqa: BLE001 - it must not be lost because of it
-                failed.append((transfer, _failed(transfer, endpoint, error)))
+                failed.append((transfer, replace(_failed(transfer, endpoint, error), began=began)))
                 continue
-            packed.append(_Packed(transfer, endpoint, message, bool(transfer.sent_references)))
+            packed.append(_Packed(transfer, endpoint, message, bool(transfer.sent_references), began))
             size += message.content_length
         _settle_all(failed)
         _post_all(_record_posts(packed, keys), waiting)
@@ -245,6 +253,11 @@ def _posted(packed: _Packed) -> Answer | Exception:
 
 def _attempted(packed: _Packed, answer: Answer | Exception) -> Result:
     """The result of an attempt, by its answer."""
+    result = _read(packed, answer)
+    return replace(result, began=packed.began, size=packed.message.content_length)
+
+
+def _read(packed: _Packed, answer: Answer | Exception) -> Result:
     transfer, endpoint = packed.transfer, packed.endpoint
     try:
         if isinstance(answer, Exception):
@@ -385,7 +398,10 @@ def _settle(row: OutboundTransfer, result: Result, keys: AccessPointKeys) -> Tra
         signature=signal.signature if signal else b"",
         cause=f"{row.cause} {result.detail}".strip(),
     )
-    return TransferChange(row.reference, outcome, row.cause)
+    timing = Timing(Step.SEND, result.began, steps.now())
+    steps.add(timing)
+    attempt = Attempt(row.attempts, timing.began, timing.ended, result.code, result.size)
+    return TransferChange(row.reference, outcome, row.cause, attempt)
 
 
 def _next_attempt(row: OutboundTransfer, retry_after: timedelta | None) -> datetime | None:

@@ -20,7 +20,10 @@ from django.utils import timezone
 from transport import unit_of_work
 from transport.access_point_port import ArrivedEnvelope
 from transport.causes import Cause
-from transport.jobs import LeaseLost, log_unexpected, pause_after, renewing
+from transport.jobs import LeaseLost, log_unexpected, pause_after, place_of, renewing
+from transport.observation import steps
+from transport.observation import traces as observed
+from transport.observation.steps import Step
 from transport.protocol.findings import Finding
 from transport.protocol.identifiers import DocumentType, ParticipantId
 from transport.protocol.message_receipt import MessageReceipt, ResponseCode, causes_of, write_receipt
@@ -36,8 +39,11 @@ from .message_types.verdicts import Accept, AcceptReceipt, Discard, Reject, Retr
 from .models import IncomingMessage, Organisation
 from .organisations.served import served_organisation
 from .states import IncomingState
+from .tracking import traces
 
 logger = logging.getLogger(__name__)
+# The detail of a dead letter whose workers were killed or died while they were at it.
+_WORKER_ENDED = "the worker ended"
 
 # What else than a verdict comes of a row: it changes the row's copy.
 Change = Callable[[IncomingMessage], None]
@@ -83,10 +89,13 @@ def process_all(rows: Sequence[IncomingMessage]) -> None:
     """`process` for claimed envelopes: validated one after the other, delivered and answered together."""
     prefetch_related_objects(rows, "organisation")
     envelopes = local_delivery.envelopes_of(rows)
-    with ExitStack() as directories, renewing(rows):
+    batch = observed.batch(Step.VALIDATE, len(rows), queue="celery")
+    with ExitStack() as directories, renewing(rows), batch:
 
         def validated(row: IncomingMessage) -> Verdict | Change:
-            return _validated(row, envelopes, directories.enter_context(workspace("opening")))
+            directory = directories.enter_context(workspace("opening"))
+            with steps.of_row(row.pk), steps.timed(Step.VALIDATE):
+                return _validated(row, envelopes, directory)
 
         finish_together(rows, validated, _finish)
 
@@ -141,8 +150,13 @@ def _apply_all(validated: Sequence[tuple[IncomingMessage, Verdict | Change]]) ->
             elif not isinstance(result, Accept | AcceptReceipt):
                 result(row)
         # Outgoing messages are locked before conversations, as where transfers are reported.
-        _apply_receipts([(row, result) for row, result in ours if isinstance(result, AcceptReceipt)])
-        _deliver([(row, result) for row, result in ours if isinstance(result, Accept)])
+        receipts = [(row, result) for row, result in ours if isinstance(result, AcceptReceipt)]
+        with steps.of_row(None), steps.timed(Step.SETTLE, count=len(receipts)):
+            _apply_receipts(receipts)
+        messages = [(row, result) for row, result in ours if isinstance(result, Accept)]
+        with steps.of_row(None), steps.timed(Step.DELIVER, count=len(messages)):
+            _deliver(messages)
+    traces.validated(ours)
     for row, _ in validated:
         if row.pk not in held:
             logger.warning("lease_lost", extra={"fields": {"transfer_id": row.transfer_id}})
@@ -247,20 +261,20 @@ def _fail(row: IncomingMessage, error: Exception) -> None:
     )
     is_last = row.rejection_ordered_by or row.failures + 1 >= settings.SDK_JUDGING_FAILURES
     if not is_ours and is_last:
-        _give_up(row, failures=1)
+        _give_up(row, failures=1, detail=f"{type(error).__name__} {place_of(error)}".strip())
     else:
         _postpone(row, cause=Cause.UNEXPECTED, failures=0 if is_ours else 1)
 
 
-def _give_up(row: IncomingMessage, *, failures: int = 0) -> None:
+def _give_up(row: IncomingMessage, *, failures: int = 0, detail: str = _WORKER_ENDED) -> None:
     """Make it a dead letter, which waits for an administrator; discard it where one has ordered a
-    rejection."""
+    rejection. `detail` says what error it was, without a word of its text."""
     row.failures += failures
     row.due_at = None
     if row.rejection_ordered_by:
         _apply(row, Discard(transitions.BY_HAND, row.message_id))
         return
-    transitions.transition_incoming(row, IncomingState.ERROR, cause=Cause.UNEXPECTED)
+    transitions.transition_incoming(row, IncomingState.ERROR, cause=Cause.UNEXPECTED, detail=detail)
     logger.error("dead_letter", extra={"fields": {"transfer_id": row.transfer_id}})
 
 

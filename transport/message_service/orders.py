@@ -3,6 +3,7 @@
 import io
 import tempfile
 import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 from uuid import UUID
@@ -11,6 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from transport import unit_of_work
+from transport.observation import steps
+from transport.observation.steps import Step
 from transport.protocol.findings import Detail, Finding, Reason
 from transport.protocol.identifiers import ParticipantId, ParticipantIdInvalid
 from transport.protocol.sdk_message.message import Message, write_message
@@ -23,7 +26,7 @@ from . import transitions
 from .models import IncomingMessage, Organisation, OutgoingMessage
 from .organisations.served import served_organisation
 from .states import OutgoingState
-from .tracking import deadlines
+from .tracking import deadlines, traces
 
 _IN_MEMORY: Final = 1024 * 1024
 
@@ -40,11 +43,20 @@ class SenderUnknown(Exception):
     """The message's sender is no organisation of this node."""
 
 
-def order(message: Message, *, actor: str) -> UUID:
+def order(message: Message, *, actor: str, ordered_at: datetime | None = None) -> UUID:
     """Store a message and the order to send it, in the caller's transaction; its message id.
 
-    `actor` goes into the history. Raises `MessageInvalid`, `SenderUnknown`, `CharacterNotAllowed`.
+    `actor` goes into the history. `ordered_at` is when somebody pressed "Send", if that was before: its trace
+    begins then. Raises `MessageInvalid`, `SenderUnknown`, `CharacterNotAllowed`.
     """
+    began = steps.nanoseconds_of(ordered_at) if ordered_at else steps.now()
+    with steps.timed(Step.ORDER):
+        row = _order(message, actor)
+    traces.ordered(row, None, began)
+    return row.message_id
+
+
+def _order(message: Message, actor: str) -> OutgoingMessage:
     try:
         organisation = served_organisation(message.header.sender.identifier.extension)
     except Organisation.DoesNotExist:
@@ -70,14 +82,14 @@ def order(message: Message, *, actor: str) -> UUID:
             row.sender_function = function.address
         payload.seek(0)
         _store(row, payload, actor)
-    return row.message_id
+    return row
 
 
 def order_receipt(
     incoming: IncomingMessage, recipient: str, handling_service_id: str, receipt: bytes
 ) -> None:
     """Store the receipt that answers a message, and the order to send it: a message of its own."""
-    receipt_id = uuid.uuid4()
+    began, receipt_id = steps.now(), uuid.uuid4()
     row = OutgoingMessage(
         organisation=incoming.organisation,
         kind=OutgoingMessage.Kind.RECEIPT,
@@ -87,7 +99,9 @@ def order_receipt(
         handling_service_id=handling_service_id,
         answers=incoming,
     )
-    _store(row, io.BytesIO(receipt), transitions.SYSTEM)
+    with steps.timed(Step.MAKE_RECEIPT):
+        _store(row, io.BytesIO(receipt), transitions.SYSTEM)
+    traces.ordered(row, incoming.message_id, began)
 
 
 def _store(row: OutgoingMessage, payload: IO[bytes], actor: str) -> None:

@@ -26,6 +26,9 @@ from transport.federation.errors import FederationError
 from transport.jobs import log_unexpected, pause_after, renewing
 from transport.message_service.organisations import recipient_certificates
 from transport.message_service.organisations.organisation_keys import NoValidKey, signing_pair
+from transport.observation import steps
+from transport.observation import traces as observed
+from transport.observation.steps import Step
 from transport.protocol.certificates import CertificateUntrusted, RevocationUnknown
 from transport.protocol.identifiers import ParticipantId
 from transport.protocol.xhe.envelope import Envelope
@@ -41,7 +44,7 @@ from .malware.last_check import check_once_more
 from .message_types import registry
 from .models import IncomingMessage, Organisation, OutgoingMessage, QuarantinedFile
 from .states import OutgoingState
-from .tracking import deadlines
+from .tracking import deadlines, traces
 
 logger = logging.getLogger(__name__)
 # Sealing needs others (SMP, revocation) before anything has been sent: it is tried this long.
@@ -61,7 +64,7 @@ def seal_and_submit_all(rows: Sequence[OutgoingMessage]) -> None:
     """`seal_and_submit` for claimed messages: sealed one after the other, committed together."""
     prefetch_related_objects(rows, "organisation", "answers")
     recipients = local_delivery.local_recipients(rows)
-    with renewing(rows):
+    with renewing(rows), observed.batch(Step.SEAL, len(rows), queue="celery"):
         finish_together(rows, lambda row: _sealed(row, recipients.get(row.pk)), _finish_sealed)
 
 
@@ -78,7 +81,8 @@ def _sealed(row: OutgoingMessage, local_recipient: Organisation | None) -> _Seal
     if row.expired_lease is not None:
         _remove(_sealed_name(row, row.expired_lease.hex))
     name = _sealed_name(row, row.lease.hex if row.lease else "")
-    return _Sealed(_seal(row, name, local_recipient), name)
+    with steps.of_row(row.pk), steps.timed(Step.SEAL):
+        return _Sealed(_seal(row, name, local_recipient), name)
 
 
 def _finish_sealed(sealed: Sequence[tuple[OutgoingMessage, _Sealed]]) -> None:
@@ -89,6 +93,7 @@ def _finish_sealed(sealed: Sequence[tuple[OutgoingMessage, _Sealed]]) -> None:
             if row.pk in held:
                 result.apply(held[row.pk])
                 transitions.notify(held[row.pk])
+    traces.sealed(rows)
     for row, result in sealed:
         if row.pk not in held:
             _remove(result.name)
@@ -107,6 +112,7 @@ def transfers_changed(changes: Sequence[TransferChange]) -> None:
             if (row := rows.get(change.reference)) is not None:
                 _apply_change(row, change, answered.get(row.answers_id))
                 transitions.notify(row)
+    traces.transferred(rows, answered, changes)
 
 
 def _of_transfers(references: Sequence[UUID]) -> QuerySet[OutgoingMessage]:
@@ -328,7 +334,8 @@ def _check_content(row: OutgoingMessage, directory: Path) -> Apply | None:
     Both were checked when it was written. The scanner's signatures may be newer since, and it may have been
     away then. Raises `malware.NotScanned`.
     """
-    checked = check_once_more(row, directory)
+    with steps.timed(Step.SCAN):
+        checked = check_once_more(row, directory)
     if checked.message is None:
         return _give_up(Cause.MESSAGE_INVALID)
     if not checked.quarantined:

@@ -101,19 +101,20 @@ def _arrivals_changed(messages: Sequence[MessageKey]) -> None:
 
 
 def transition_incoming(
-    message: IncomingMessage, *states: IncomingState, cause: str = "", actor: str = SYSTEM
+    message: IncomingMessage, *states: IncomingState, cause: str = "", detail: str = "", actor: str = SYSTEM
 ) -> None:
     """Pass an incoming message through the states and write their events; the caller saves the row.
 
-    Raises `TransitionNotAllowed`.
+    `detail` follows the cause in the events. Raises `TransitionNotAllowed`.
     """
+    told = f"{cause}: {detail}" if detail else cause
     for state in states:
         if state not in INCOMING[IncomingState(message.state)]:
             raise TransitionNotAllowed(f"{message.state} to {state}")
         message.state = state
         message.cause = cause[:100]
     unit_of_work.insert(
-        *(Event(incoming=message, name=state, cause=cause[:200], actor=actor[:200]) for state in states)
+        *(Event(incoming=message, name=state, cause=told[:200], actor=actor[:200]) for state in states)
     )
     for state in states:
         _log("incoming", message.message_id, state, cause)

@@ -19,6 +19,8 @@ from transport.federation import lookup, trust
 from transport.federation.errors import FederationError, ParticipantUnknown
 from transport.message_service.malware.scan import Found
 from transport.message_service.organisations.organisation_keys import opening_keys
+from transport.observation import steps
+from transport.observation.steps import Step
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, common_name
 from transport.protocol.errors import ProtocolError
 from transport.protocol.findings import Detail, Finding, Reason
@@ -189,10 +191,11 @@ def _open(verified: VerifiedEnvelope, organisation: Organisation, directory: Pat
     files.mkdir()
     identity = uuid_of(verified.envelope.message_id)
     try:
-        with payload.open("xb") as out:
-            verified.write_payload(out, opening_keys(organisation))
-        with payload.open("rb") as source:
-            document, findings = read_and_check(source, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
+        with steps.timed(Step.OPEN):
+            with payload.open("xb") as out:
+                verified.write_payload(out, opening_keys(organisation))
+            with payload.open("rb") as source:
+                document, findings = read_and_check(source, files, max_bytes=settings.SDK_MAX_MESSAGE_BYTES)
     except NotDecryptable:
         return Discard("not-decryptable", identity)
     finally:
@@ -232,7 +235,8 @@ def _names(document: MessageDocument, sender: ParticipantId) -> bool:
 def _scan(message: Message) -> tuple[Found, ...]:
     """B1.3.3 5.3 number 3. Raises `Retry`: a message that was not scanned is not accepted."""
     try:
-        return scan.found_in(message)
+        with steps.timed(Step.SCAN):
+            return scan.found_in(message)
     except malware.NotScanned as error:
         raise Retry(error.cause) from None
 

@@ -17,10 +17,15 @@ from .client import NoAnswer, request
 __all__ = ["RequestException", "bounded_session"]
 
 
-def bounded_session(*, origin: Origin, seconds: float, max_bytes: int) -> requests.Session:
-    """A session without the environment's proxies and passwords, without redirects, with a total deadline."""
+def bounded_session(
+    *, origin: Origin, seconds: float, max_bytes: int, plain_http: bool = False
+) -> requests.Session:
+    """A session without the environment's proxies and passwords, without redirects, with a total deadline.
+
+    `plain_http` is that of `check_url`.
+    """
     session = _Session()
-    adapter = _Adapter(origin, seconds, max_bytes)
+    adapter = _Adapter(origin, seconds, max_bytes, plain_http)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
@@ -38,11 +43,12 @@ class _Session(requests.Session):
 
 
 class _Adapter(BaseAdapter):
-    def __init__(self, origin: Origin, seconds: float, max_bytes: int) -> None:
+    def __init__(self, origin: Origin, seconds: float, max_bytes: int, plain_http: bool) -> None:
         super().__init__()
         self._origin = origin
         self._seconds = seconds
         self._max_bytes = max_bytes
+        self._plain_http = plain_http
 
     def send(
         self,
@@ -63,6 +69,7 @@ class _Adapter(BaseAdapter):
                 max_bytes=self._max_bytes,
                 body=body,
                 headers={**request_.headers, "Accept-Encoding": "gzip"},
+                plain_http=self._plain_http,
             )
         except AddressRefused as error:
             raise requests.exceptions.InvalidURL(str(error)) from None

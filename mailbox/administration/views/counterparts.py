@@ -18,7 +18,7 @@ from mailbox.administration.forms import AnswerForm, ParticipantForm
 from mailbox.forms import first_errors
 from mailbox.requests import PersonRequest
 from transport.access_point.api import Step
-from transport.message_service.api import IncomingMessage, NotDeadLetter
+from transport.message_service.api import IncomingMessage, NotDeadLetter, dead_letters
 
 from .guards import administrator_required
 from .layout import organisations_of, page
@@ -45,10 +45,11 @@ class PingStep:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalRow:
-    """An arrival that was set aside, with its sender's name."""
+    """An arrival that was set aside, with its sender's name, and the error that it was set aside for."""
 
     arrival: IncomingMessage
     sender_name: str
+    error: str
 
 
 @administrator_required
@@ -70,9 +71,11 @@ def overview(request: PersonRequest) -> HttpResponse:
             steps = counterparts.ping(chosen, form.cleaned_data["participant"])
             context["steps"] = [PingStep(_STEPS[step.step], step.works, step.detail) for step in steps]
             context["all_work"] = all(step.works for step in steps)
+    arrivals = list(counterparts.arrivals_set_aside(request.user)[:_MOST])
+    errors = dead_letters.errors_of(arrivals)
     context["rows"] = [
-        ArrivalRow(arrival, names_of(arrival.sender, "")[0])
-        for arrival in counterparts.arrivals_set_aside(request.user)[:_MOST]
+        ArrivalRow(arrival, names_of(arrival.sender, "")[0], errors.get(arrival.pk, ""))
+        for arrival in arrivals
     ]
     status = 422 if context["errors"] else 200
     return page(request, "administration/counterparts.html", context, status=status)

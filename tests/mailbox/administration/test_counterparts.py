@@ -3,13 +3,17 @@
 import uuid
 
 import pytest
+from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
 from mailbox.administration import counterparts
 from mailbox.models import AccessLogEntry
+from testbed.services import free_port
+from transport import queues
 from transport.access_point.ping import Step, Tried
-from transport.message_service.models import IncomingMessage, Organisation
+from transport.mail import NothingSent
+from transport.message_service.models import Event, IncomingMessage, Organisation
 
 from .build import HERE, log_in, with_role
 
@@ -85,3 +89,65 @@ def test_what_is_no_participant_is_said_at_the_field_and_nobody_asks_for_another
     assert wrong.status_code == 422
     assert "Skriv motpartens id, till exempel 0203:habo.se." in wrong.content.decode()
     assert client.post(reverse(PAGE), {"organisation": ELSEWHERE, "participant": HERE}).status_code == 404
+
+
+def test_the_page_tells_which_error_it_was_and_how_often(client, arrival):
+    IncomingMessage.objects.filter(pk=arrival.pk).update(failures=12)
+    Event.objects.create(incoming=arrival, name="ERROR", cause="unexpected: RuntimeError opening.py:12")
+    shown = client.get(reverse(PAGE)).content.decode()
+    assert "Oväntat fel, antal försök: 12" in shown
+    assert "RuntimeError opening.py:12" in shown
+
+
+@pytest.fixture
+def administrators(settings) -> None:
+    settings.SDK_PUBLIC_URL = "https://sdk.habo.se"
+    settings.SDK_OPERATOR_MAIL = []
+    administrator = with_role("administrator")
+    administrator.mail_address = "eva@habo.se"
+    administrator.save()
+
+
+def test_administrators_are_told_once_by_mail_without_content(arrival, administrators, settings):
+    counterparts.send_alarms()
+    counterparts.send_alarms()
+    (told,) = mail.outbox
+    assert told.to == ["eva@habo.se"]
+    assert told.subject == "Inkomna meddelanden kunde inte behandlas"
+    assert told.body.startswith("1 inkommet meddelande har lagts åt sidan")
+    assert f"https://sdk.habo.se{reverse(PAGE)}" in told.body
+    assert "avsandare" not in told.subject + told.body
+
+
+def test_another_one_is_told_of_at_once_and_the_same_ones_after_a_day(arrival, administrators, settings):
+    counterparts.send_alarms()
+    arrival.pk, arrival.transfer_id = uuid.uuid4(), uuid.uuid4()
+    arrival.save(force_insert=True)
+    counterparts.send_alarms()
+    assert [told.body[:1] for told in mail.outbox] == ["1", "2"]
+    client = queues.broker(settings.CELERY_BROKER_URL)
+    keys = [counterparts._told_key(key) for key in IncomingMessage.objects.values_list("pk", flat=True)]
+    assert all(0 < client.ttl(key) <= 86400 for key in keys)
+    # As after a day.
+    client.delete(*keys)
+    counterparts.send_alarms()
+    assert len(mail.outbox) == 3
+
+
+def test_a_mail_that_could_not_be_sent_is_sent_again(arrival, administrators, monkeypatch):
+    def refuse(*_: object) -> int:
+        return 0
+
+    with monkeypatch.context() as broken:
+        broken.setattr(counterparts.mail, "send_each", refuse)
+        counterparts.send_alarms()
+        with pytest.raises(NothingSent):
+            counterparts._send_alarm((HERE, [arrival.pk]))
+    counterparts.send_alarms()
+    assert len(mail.outbox) == 1
+
+
+def test_without_a_broker_nobody_is_told_in_every_round(arrival, administrators, settings):
+    settings.CELERY_BROKER_URL = f"redis://127.0.0.1:{free_port()}/0"
+    counterparts.send_alarms()
+    assert mail.outbox == []

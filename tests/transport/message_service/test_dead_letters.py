@@ -9,6 +9,7 @@ from django.utils import timezone
 from transport.message_service import inbound, validation
 from transport.message_service.models import IncomingMessage
 from transport.message_service.tracking import dead_letters
+from transport.message_service.tracking.failures import failures_of_last_hour
 from transport.protocol.message_receipt import ResponseCode
 
 from .test_receiving import arrived, codes
@@ -50,6 +51,18 @@ def test_a_message_that_fails_unexpectedly_becomes_a_dead_letter_with_its_envelo
     assert not dead_letters.dead_letters([world.sender.participant.value])
     assert "Karin" not in caplog.text
     assert [event.name for event in stuck.events.all()] == ["ERROR"]
+
+
+def test_a_dead_letter_tells_its_administrators_which_error_it_was_without_its_text(stuck):
+    validated_until_dead_letter(stuck)
+    told = dead_letters.errors_of([stuck])[stuck.pk]
+    assert told.startswith("RuntimeError test_dead_letters.py:")
+    assert "Karin" not in told
+
+
+def test_a_dead_letter_counts_as_an_unexpected_failure(stuck):
+    validated_until_dead_letter(stuck)
+    assert failures_of_last_hour() == {("in", "unexpected"): 1}
 
 
 def test_a_dead_letter_is_delivered_once_it_can_be(stuck, world, client, monkeypatch):

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from transport.message_service import inbound
-from transport.message_service.models import IncomingMessage
+from transport.message_service.models import Event, IncomingMessage
 from transport.message_service.states import IncomingState
 
 
@@ -24,6 +24,16 @@ def dead_letters(participants: Iterable[str] | None = None) -> QuerySet[Incoming
     if participants is not None:
         rows = rows.filter(organisation__participant_id__in=list(participants))
     return rows.select_related("organisation").order_by("arrived_at", "pk")
+
+
+def errors_of(rows: Iterable[IncomingMessage]) -> dict[UUID, str]:
+    """Which error made each of them a dead letter: its type and line, as `RuntimeError opening.py:12`.
+
+    Nothing of those that became one before that was kept.
+    """
+    events = Event.objects.filter(incoming__in=[row.pk for row in rows], name=IncomingState.ERROR)
+    causes = dict(events.order_by("pk").values_list("incoming", "cause"))
+    return {key: detail for key, cause in causes.items() if (detail := cause.partition(": ")[2])}
 
 
 def retry(key: UUID, *, actor: str) -> None:

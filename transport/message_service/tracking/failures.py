@@ -23,6 +23,7 @@ def failures_of_last_hour() -> Counter[tuple[str, str]]:
     rows = latest_events(timezone.now() - _WITHIN).filter(name__in=_FAILED)
     found: Counter[tuple[str, str]] = Counter()
     for cause, outgoing in rows.values_list("cause", "outgoing"):
-        code = cause if cause in _CODES else REJECTED
+        code = cause.partition(":")[0]
+        code = code if code in _CODES else REJECTED
         found["in" if outgoing is None else "out", code] += 1
     return found
