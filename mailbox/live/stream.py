@@ -37,6 +37,7 @@ _JITTER_SECONDS: Final = 0.4
 _SPREAD_SECONDS: Final = 3.0
 _RETRY_MILLISECONDS: Final = (2000, 6000)
 _MOST_OF_ONE_LOGIN: Final = 500
+_HERE: Final = b": here\n\n"
 _random: Final = random.SystemRandom()
 _checks: Final[Batches[PageCheck, PageStatus]] = Batches(check_pages)
 _closed_pages: Final[Batches[tuple[PageAccess, datetime], None]] = Batches(close_pages)
@@ -125,7 +126,9 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
     try:
         async with hub.stream(access.mailbox_ids, access.person_id, access.conversation_ids) as subscription:
             if access.activities:
-                report.update(await _status(page, marks_presence=True))
+                while (status := await _status(page, marks_presence=True)) is None:
+                    yield _HERE
+                report.update(status)
             # The page may have missed what happened before the stream was open: it fetches once.
             yield _event(CHANGED)
             sent_at = _now()
@@ -135,7 +138,9 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
                     await subscription.pause(_delay(subscription, sent_at))
                     names |= subscription.pop()
                 # Checked before every event, so that nobody hears of more than they may see now.
-                status = await _status(page, marks_presence=report.is_due())
+                while (status := await _status(page, marks_presence=report.is_due())) is None:
+                    # A proxy closes what is silent.
+                    yield _HERE
                 if status.access != access:
                     # The browser leaves a page that its person may not see any more, and opens a new stream
                     # where they see other mailboxes than before.
@@ -149,19 +154,19 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
                 for name in sorted(names):
                     yield _event(name)
                 if not names:
-                    yield b": here\n\n"
+                    yield _HERE
     finally:
         if access.activities and report.at is not None:
             await asyncio.shield(_closed_pages.ask((access, report.at)))
 
 
-async def _status(page: Page, *, marks_presence: bool) -> PageStatus:
-    """What the page may see now. While the database is away this waits, and no event is sent."""
-    while True:
-        try:
-            return await _checks.ask(PageCheck(page, marks_presence))
-        except DatabaseError:
-            await asyncio.sleep(_CHANGED_SECONDS + _random.uniform(0, _SPREAD_SECONDS))
+async def _status(page: Page, *, marks_presence: bool) -> PageStatus | None:
+    """What the page may see now; None, after a pause, where the database is away."""
+    try:
+        return await _checks.ask(PageCheck(page, marks_presence))
+    except DatabaseError:
+        await asyncio.sleep(_CHANGED_SECONDS + _random.uniform(0, _SPREAD_SECONDS))
+        return None
 
 
 def _delay(subscription: Stream, sent_at: float) -> float:
