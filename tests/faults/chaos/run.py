@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -179,7 +179,7 @@ def _run(
         for why in sender.pages_broken
         if why.startswith("status 500")
     ]
-    report.settled_after_seconds = _settle(nodes, lanes, order.settle_seconds)
+    report.settled_after_seconds = settle(nodes, lambda: _restart_what_died(lanes), order.settle_seconds)
     report.died_by_themselves = dict(sum((lane.died for lane in lanes), Counter()))
     for node in nodes:
         # What runs on would leave something behind for a moment.
@@ -244,7 +244,12 @@ class _Lane:
             self.findings.append(Finding(self.node.name, f"{fault.name}: it could not be mended", str(error)))
 
 
-def _settle(nodes: Sequence[ChaosNode], lanes: Sequence[_Lane], longest: float) -> float:
+def _restart_what_died(lanes: Sequence[_Lane]) -> None:
+    for lane in lanes:
+        lane.restart_what_died()
+
+
+def settle(nodes: Sequence[ChaosNode], restart_what_died: Callable[[], None], longest: float) -> float:
     """Wait until nothing is under way any more, and say how long that took; at most so many seconds.
 
     What is postponed until later is made due at once. When only lost receipts are waited for, so are they.
@@ -253,8 +258,7 @@ def _settle(nodes: Sequence[ChaosNode], lanes: Sequence[_Lane], longest: float) 
     waiting = threading.Event()
     before, same = -1, 0
     while time.monotonic() - begun < longest:
-        for lane in lanes:
-            lane.restart_what_died()
+        restart_what_died()
         with suppress(psycopg.Error):
             left = sum(node.query(_UNSETTLED)[0][0] for node in nodes)
             if not left:
