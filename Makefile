@@ -51,7 +51,7 @@ test-upgrade: $(VENV)/.installed bubblewrap clamav
 # A node on several machines (network namespaces), which are lost one after another; as root. A quarter of an hour. In
 # namespaces of its own: what it makes is gone when it ends, however it ends.
 test-cluster: $(VENV)/.installed bubblewrap nginx clamav faketime namespaces
-	unshare --net --mount --pid --fork --mount-proc --kill-child bash -c 'SDK_TEST_CLUSTER=$${SDK_TEST_CLUSTER:-1} $(RUN)/python -m pytest -n 0 tests/cluster $(ARGS); exit $$?'
+	unshare --net --mount --pid --fork --mount-proc --kill-child bash -c 'ip link set lo up && SDK_TEST_CLUSTER=$${SDK_TEST_CLUSTER:-1} $(RUN)/python -m pytest -n 0 tests/cluster $(ARGS); exit $$?'
 
 lint: lint-code lint-templates lint-static lint-requirements lint-migrations
 

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from socket import gethostbyname
 from typing import Any
 
 import requests
@@ -54,14 +53,10 @@ class ParticipantFiles:
 
 
 class Federation:
-    """CAs, DNS, SMP, address book and e-ID; `prepare` it once, then `start` it or talk to a running one.
+    """CAs, DNS, SMP, address book and e-ID; `prepare` it once, then `start` it or talk to a running one."""
 
-    `host` is this machine's name; with another one than `localhost`, other machines reach it too.
-    """
-
-    def __init__(self, directory: Path, host: str = "localhost") -> None:
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.host = host
         self._register = Register(directory / "register.json")
         self._servers: list[Any] = []
         self._authorities: dict[str, Authority] = {}
@@ -69,7 +64,7 @@ class Federation:
     @property
     def url(self) -> str:
         """The address of address book, SMP, CAs and e-ID."""
-        return f"http://{self.host}:{self._register.read()['ports']['http']}"
+        return f"http://localhost:{self._register.read()['ports']['http']}"
 
     @property
     def trust_dir(self) -> Path:
@@ -106,7 +101,7 @@ class Federation:
         return {
             "SDK_TRUST_DIR": str(self.trust_dir),
             "SDK_TLS_CA_FILE": str(self.tls_ca),
-            "SDK_DNS_SERVERS": f"{gethostbyname(self.host)}:{self._register.read()['ports']['dns']}",
+            "SDK_DNS_SERVERS": f"127.0.0.1:{self._register.read()['ports']['dns']}",
             "SDK_SML_ZONE": ZONE,
             "SDK_ADDRESS_BOOK_URL": f"{self.url}/addressbook/api/",
             "SDK_OIDC_ISSUER": issuer,
@@ -182,13 +177,12 @@ class Federation:
     def start(self) -> None:
         """Start the servers, in threads; raises `ServiceNotStarted` if one of their ports is taken."""
         ports = self._register.read()["ports"]
-        address = gethostbyname(self.host)
         for port in ports.values():
             if port_is_taken(port):
                 raise ServiceNotStarted(f"port {port}, which the federation used before, is taken")
-        web: BaseWSGIServer = make_server(address, ports["http"], self._application(), threaded=True)
+        web: BaseWSGIServer = make_server("127.0.0.1", ports["http"], self._application(), threaded=True)
         threading.Thread(target=web.serve_forever, daemon=True).start()
-        self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"], address)]
+        self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"])]
         self._servers.append(self._start_simulated_access_point(ports["odd"]))
 
     def stop(self) -> None:
@@ -211,17 +205,17 @@ class Federation:
     @property
     def simulated_url(self) -> str:
         """The address of the simulated organisations' access point."""
-        return f"https://{self.host}:{self._register.read()['ports']['odd']}/as4"
+        return f"https://localhost:{self._register.read()['ports']['odd']}/as4"
 
     def _start_simulated_access_point(self, port: int) -> BaseWSGIServer:
         files = self.add_access_point(SIMULATED_ACCESS_POINT, self.simulated_url)
         access_point = SimulatedAccessPoint(
             self._register, SIMULATED_ACCESS_POINT, files, self.tls_ca, _BEHAVIOURS
         )
-        tls = self.tls_files(self.host)
+        tls = self.tls_files("localhost")
         context = (str(tls.certificate), str(tls.key))
         server = make_server(
-            gethostbyname(self.host), port, access_point.application(), threaded=True, ssl_context=context
+            "127.0.0.1", port, access_point.application(), threaded=True, ssl_context=context
         )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server

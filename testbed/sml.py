@@ -34,13 +34,11 @@ class SmlResolver(BaseResolver):
         return reply
 
 
-def start_name_servers(
-    register: Register, smp_url: str, port: int, address: str = "127.0.0.1"
-) -> list[DNSServer]:
-    """Start name servers for UDP and TCP on the port, each in a thread."""
+def start_name_servers(register: Register, smp_url: str, port: int) -> list[DNSServer]:
+    """Start name servers for UDP and TCP on the loopback port, each in a thread."""
     resolver = SmlResolver(register, smp_url)
     servers = [
-        DNSServer(resolver, address=address, port=port, tcp=tcp, logger=DNSLogger("-request,-reply"))
+        DNSServer(resolver, address="127.0.0.1", port=port, tcp=tcp, logger=DNSLogger("-request,-reply"))
         for tcp in (False, True)
     ]
     for server in servers:

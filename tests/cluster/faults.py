@@ -133,7 +133,7 @@ class BrokerMoved(Fault):
 class BrokerLost(Fault):
     """Broker and replica are gone for good, with all that they held."""
 
-    lasts = 30.0
+    lasts = 20.0
     name = "broker: primary and replica lost for good"
     mended_by = "empty one started at the address"
 
@@ -181,7 +181,7 @@ class DiskFull(Fault):
 class StorageSilent(Fault):
     """The object store accepts connections and answers nothing."""
 
-    lasts = 45.0
+    lasts = 30.0
     name = "object store silent"
     mended_by = "it answers again"
 
@@ -198,7 +198,7 @@ class ClockWrong(Fault):
 
     host: str
     seconds: int
-    lasts = 45.0
+    lasts = 30.0
 
     @property
     def name(self) -> str:

@@ -29,6 +29,8 @@ class Visitor:
     def session(self) -> requests.Session:
         session = requests.Session()
         session.cookies.update(self.cookies)
+        # What the environment says of authorities would count before this one.
+        session.trust_env = False
         session.verify = self.authority
         return session
 

@@ -24,7 +24,7 @@ from .world import Cluster
 _RECEPTION: Final = "sdk:socialtjanst-mottagning:0203:habo.se"
 _TRAINING: Final = "sdk:arbetstraning:0203:arbetsformedlingen.se"
 _EVERY_SECONDS: Final = 1.0
-_RECOVERY_SECONDS: Final = 180.0
+_RECOVERY_SECONDS: Final = 120.0
 _SETTLE_SECONDS: Final = 300.0
 _LOOK_SECONDS: Final = 0.2
 _PROMOTION_SECONDS: Final = 15.0

@@ -46,19 +46,16 @@ def test_nothing_is_lost_doubled_or_stuck_while_machines_and_services_are_lost(d
 
     chosen = os.environ.get("SDK_TEST_CLUSTER", "")
     faults = [fault for fault in Faults().planned if chosen in {"1", ""} or chosen in fault.name]
-    logs = []
     try:
         with running_cluster(directory) as cluster:
-            try:
-                figures = Run(cluster, say).run(faults)
-            finally:
-                logs = list(cluster.logs())
-                for log in logs:
-                    kept = target / "logs" / log.parent.parent.name
-                    kept.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(log, kept)
+            figures = Run(cluster, say).run(faults)
     except NotAlone as error:
         pytest.fail(str(error))
+    finally:
+        for log in directory.rglob("log/*.log"):
+            kept = target / "logs" / log.parent.parent.name
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copy(log, kept)
     (target / "figures.json").write_text(figures.as_json() + "\n")
     say("\n" + "\n".join(figures.lines()))
     assert json.loads(figures.as_json())["findings"] == []

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +29,9 @@ from .people import Visitor
 from .postgresql import DatabaseServer, wait_until
 from .units import command_of
 
-_PAGES_NAME: Final = "sdk.habo.test"
-_ACCESS_POINT_NAME: Final = "as4.habo.test"
-_FEDERATION_NAME: Final = "federation.localhost"
-# The demo's settings, which the node outside has, are for names of this machine.
+# The demo's settings, which the test federation asks for, are for names of one machine.
+_PAGES_NAME: Final = "sdk.localhost"
+_ACCESS_POINT_NAME: Final = "as4.localhost"
 _OUTSIDE_NAME: Final = "outside.localhost"
 _ADDRESSES: Final = {
     "front": "10.77.0.10",
@@ -48,7 +48,6 @@ _ADDRESSES: Final = {
 # Belongs to the broker's primary, wherever that is.
 BROKER_ADDRESS: Final = "10.77.0.40"
 _NAMES: Final = {
-    _FEDERATION_NAME: HERE,
     _OUTSIDE_NAME: HERE,
     _PAGES_NAME: _ADDRESSES["front"],
     _ACCESS_POINT_NAME: _ADDRESSES["front"],
@@ -164,11 +163,14 @@ def running_cluster(directory: Path) -> Iterator[Cluster]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     prepare_network(_NAMES, directory)
     with ExitStack() as cleanup:
-        federation = Federation(directory / "federation", _FEDERATION_NAME)
+        federation = Federation(directory / "federation")
         federation.prepare()
         sample.populate(federation)
         federation.start()
         cleanup.callback(federation.stop)
+        preparing = cleanup.enter_context(ThreadPoolExecutor(1)).submit(
+            _outside, directory / "outside", federation, cleanup
+        )
         hosts = {}
         for name, address in _ADDRESSES.items():
             hosts[name] = Host(name, address, directory / "hosts")
@@ -178,11 +180,12 @@ def running_cluster(directory: Path) -> Iterator[Cluster]:
         storage = _storage(hosts["storage"])
         node = _habo(directory / "habo", federation)
         for name, units in _UNITS.items():
+            _add_federation(hosts[name], federation)
             _add_units(hosts[name], units, node.environment)
         _add_proxy(hosts["front"], federation)
         for name in (*_UNITS, "front"):
             hosts[name].start()
-        outside = _outside(directory / "outside", federation, cleanup)
+        outside = preparing.result()
         cluster = Cluster(hosts, databases, brokers, storage, Habo(node, tuple(databases)), outside)
         outside.running.start()
         for each in (node, outside.running):
@@ -250,13 +253,13 @@ def _habo(directory: Path, federation: Federation) -> Node:
         database_url=f"postgresql://postgres@{servers}/sdkportal",
         broker_url=f"redis://{BROKER_ADDRESS}:{BROKER_PORT}/0",
         settings={
-            "SDK_DEMO": "0",
+            "SDK_RATE_LIMITS": "1",
             "SDK_ALLOWED_HOSTS": f"{_PAGES_NAME},{_ACCESS_POINT_NAME}",
             "SDK_PUBLIC_URL": f"https://{_PAGES_NAME}",
             "SDK_PERSON_KEY": "p" + os.urandom(32).hex(),
             "SDK_TLS_CLIENT_HEADER": "X-Client-Certificate",
             "SDK_CLIENT_ADDRESS_HEADER": "X-Real-IP",
-            "SDK_PRIVATE_NETWORKS": "10.77.0.0/24",
+            "SDK_PRIVATE_NETWORKS": "127.0.0.0/8,10.77.0.0/24",
             "SDK_S3_BUCKET": _BUCKET,
             "SDK_S3_ENDPOINT": f"http://{_ADDRESSES['storage']}:{_STORAGE_PORT}",
             "AWS_ACCESS_KEY_ID": "test",
@@ -264,7 +267,6 @@ def _habo(directory: Path, federation: Federation) -> Node:
             "AWS_DEFAULT_REGION": "eu-north-1",
             "AWS_EC2_METADATA_DISABLED": "true",
             "SDK_WORK_DIR": str(directory / "work"),
-            "SDK_STATIC_DIR": str(directory / "static"),
             "SDK_UNDO_SEND_SECONDS": "0",
             # The test's own process has others.
             "SDK_ANSWER_MEMORY_SECONDS": "2",
@@ -284,8 +286,13 @@ def _habo(directory: Path, federation: Federation) -> Node:
     )
     node.manage("migrate", "--verbosity", "0")
     add_organisation(node, sample.HABO, federation)
-    node.manage("collectstatic", "--noinput", "--verbosity", "0")
     return node
+
+
+def _add_federation(host: Host, federation: Federation) -> None:
+    """The federation's servers on the host's own loopback: without TLS nobody is asked over a network."""
+    command = [sys.executable, "-m", "testbed.federation", str(federation.directory)]
+    host.add_service("federation", command, dict(os.environ))
 
 
 def _add_units(host: Host, units: tuple[str, ...], environment: dict[str, str]) -> None:
@@ -351,6 +358,7 @@ def _outside(directory: Path, federation: Federation, cleanup: ExitStack) -> Out
         database_url=postgres.url("outside"),
         broker_url=broker.url,
         settings={
+            "SDK_ALLOWED_HOSTS": f"localhost,127.0.0.1,{_OUTSIDE_NAME}",
             "SDK_PRIVATE_NETWORKS": "127.0.0.0/8,10.77.0.0/24",
             "SDK_WORK_DIR": str(directory / "data" / "work"),
             "SDK_UNDO_SEND_SECONDS": "0",

@@ -68,6 +68,7 @@ class Sender(threading.Thread):
             base = self.node.running.url
             # By HTTPS, forms have to come from one of the node's own pages.
             browser.headers["Referer"] = base
+            browser.trust_env = False
             browser.verify = self.node.running.environment["SDK_TLS_CA_FILE"]
             start = self._fetched(browser, "GET", f"{base}/")
             draft = self._fetched(
