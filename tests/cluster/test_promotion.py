@@ -23,7 +23,7 @@ from .people import Answer, OpenStream, Visitor, steady_since
 from .postgresql import DatabaseServer
 from .units import command_of
 
-pytestmark = [pytest.mark.xdist_group("promotion"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("promotion"), pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)
