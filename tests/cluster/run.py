@@ -2,19 +2,17 @@
 
 import contextlib
 import json
-import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Final
 
 import psycopg
 
 from tests.faults.chaos.reconciliation import Finding, reconcile
-from tests.faults.chaos.run import settle
+from tests.faults.chaos.run import errors_in, settle
 from tests.faults.chaos.senders import Sender
 
 from .faults import Fault
@@ -28,7 +26,6 @@ _RECOVERY_SECONDS: Final = 120.0
 _SETTLE_SECONDS: Final = 300.0
 _LOOK_SECONDS: Final = 0.2
 _PROMOTION_SECONDS: Final = 15.0
-_ERROR: Final = re.compile(r"^\S+ (?:ERROR|CRITICAL) \S+ (\S+)", re.MULTILINE)
 
 
 @dataclass
@@ -238,7 +235,7 @@ class Run:
             figures.findings.append(
                 Finding("habo", "a page answered with an error that nobody foresaw", "status 500")
             )
-        figures.errors = _errors(cluster.logs())
+        figures.errors = errors_in(cluster.logs())
 
 
 def _latest(moments: Sequence[float | None], since: float) -> float | None:
@@ -272,10 +269,3 @@ def _within(question: Callable[[], object], seconds: float) -> object:
     while not (answer := question()) and time.monotonic() < deadline:
         pause.wait(_LOOK_SECONDS)
     return answer
-
-
-def _errors(logs: Iterable[Path]) -> dict[str, int]:
-    counted: Counter[str] = Counter()
-    for log in logs:
-        counted.update(_ERROR.findall(log.read_text(errors="replace")))
-    return dict(counted)

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -138,7 +138,9 @@ def run(order: ChaosOrder, *, logs: Path | None = None) -> Report:
         running_world(Path(name)) as nodes,
     ):
         _run(order, report, nodes, planned, faults)
-        report.errors = _errors(nodes)
+        report.errors = errors_in(
+            log for node in nodes for log in (node.running.directory / "log").glob("*.log")
+        )
         if logs is not None and report.findings:
             _keep_logs(nodes, logs)
     return report
@@ -274,13 +276,12 @@ def settle(nodes: Sequence[ChaosNode], restart_what_died: Callable[[], None], lo
     return time.monotonic() - begun
 
 
-def _errors(nodes: Sequence[ChaosNode]) -> dict[str, int]:
+def errors_in(logs: Iterable[Path]) -> dict[str, int]:
     """How often each error stands in the logs, without what tells one message from another."""
     counted: Counter[str] = Counter()
-    for node in nodes:
-        for log in (node.running.directory / "log").glob("*.log"):
-            for event, fields in _ERROR.findall(log.read_text(errors="replace")):
-                counted[" ".join([event, *_WHICH_ERROR.findall(fields)])] += 1
+    for log in logs:
+        for event, fields in _ERROR.findall(log.read_text(errors="replace")):
+            counted[" ".join([event, *_WHICH_ERROR.findall(fields)])] += 1
     return dict(counted)
 
 
