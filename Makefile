@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-upgrade test-looks lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
+.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-upgrade test-cluster test-looks lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
 	types imports check bench bench-node bench-ui bench-people chaos workplace-figures messages lock outdated release clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -47,6 +47,11 @@ test-looks: $(VENV)/.installed chromium bubblewrap gettext clamav xmlsec1
 # The last release's processes on this version's schema, while messages and pages go on. Ten minutes.
 test-upgrade: $(VENV)/.installed bubblewrap clamav
 	SDK_TEST_UPGRADE=1 $(RUN)/python -m pytest -n 0 tests/upgrade $(ARGS)
+
+# A node on several machines (network namespaces), which are lost one after another; as root. A quarter of an hour. In
+# namespaces of its own: what it makes is gone when it ends, however it ends.
+test-cluster: $(VENV)/.installed bubblewrap nginx clamav faketime namespaces
+	unshare --net --mount --pid --fork --mount-proc --kill-child bash -c 'ip link set lo up && SDK_TEST_CLUSTER=$${SDK_TEST_CLUSTER:-1} $(RUN)/python -m pytest -n 0 tests/cluster $(ARGS); exit $$?'
 
 lint: lint-code lint-templates lint-static lint-requirements lint-migrations
 
@@ -122,8 +127,8 @@ messages: $(VENV)/.installed gettext
 	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
 	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
 
-.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers phase4 oxalis as4 eark
-chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers phase4 oxalis as4 eark:
+.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers namespaces phase4 oxalis as4 eark
+chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers namespaces phase4 oxalis as4 eark:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

@@ -14,9 +14,9 @@ from typing import Final
 
 import psycopg
 from django.db import connection
-from psycopg.conninfo import make_conninfo
 
 from transport import unit_of_work
+from transport.database import connection_parameters
 
 logger = logging.getLogger(__name__)
 CHANNEL: Final = "mailbox_changed"
@@ -154,7 +154,9 @@ class Hub:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
-        async with await psycopg.AsyncConnection.connect(_connection_string(), autocommit=True) as listener:
+        async with await psycopg.AsyncConnection.connect(
+            **connection_parameters(), autocommit=True
+        ) as listener:
             await listener.execute(f"LISTEN {CHANNEL}")
             self._listening_since = asyncio.get_running_loop().time()
             # What was announced before this is lost: every stream has its pages fetched once.
@@ -188,13 +190,6 @@ def _notify_all(payloads: Sequence[str]) -> None:
         cursor.execute(
             "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [CHANNEL, list(payloads)]
         )
-
-
-def _connection_string() -> str:
-    settings = connection.settings_dict
-    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    parameters = {libpq: str(settings[django]) for django, libpq in names.items() if settings.get(django)}
-    return make_conninfo("", **parameters)
 
 
 hub = Hub()

@@ -15,6 +15,15 @@ from django.core.exceptions import ImproperlyConfigured
 
 # What `LoadCredential=secrets:DIRECTORY` puts before the name of each file in the directory.
 _CREDENTIAL: Final = "secrets_"
+# A database server whose machine has vanished says nothing: without these limits, connections to it would be
+# waited on for a quarter of an hour, and new ones be tried for two minutes. Over a network only.
+_DATABASE_LIMITS: Final = {
+    "connect_timeout": "3",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "10000",
+}
 
 
 def _value(name: str) -> str:
@@ -152,22 +161,37 @@ def with_password(url: str, password: str) -> str:
 
 
 def database(name: str, default: str) -> dict[str, object]:
-    """Django's database settings from `postgresql://user:password@host:port/name?host=/socket/dir`."""
+    """Django's database settings from `postgresql://user:password@host:port/name?host=/socket/dir`.
+
+    Several servers, `host:port,host:port`, are tried in turn for the one that takes writes.
+    """
     url = urlsplit(text(name, default))
     if url.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"{name} must begin with postgresql://")
-    query = dict(pair.partition("=")[::2] for pair in url.query.split("&") if pair)
-    host = unquote(query.pop("host", "") or url.hostname or "")
+    query = {
+        key: unquote(value) for key, _, value in (pair.partition("=") for pair in url.query.split("&")) if key
+    }
+    try:
+        servers = [urlsplit(f"//{server}") for server in url.netloc.rpartition("@")[2].split(",")]
+        hosts = query.pop("host", "") or ",".join(unquote(server.hostname or "") for server in servers)
+        ports = [str(server.port or "") for server in servers]
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must name servers as host:port.") from None
+    port = ",".join(ports) if any(ports) else query.pop("port", "")
+    if hosts and not hosts.startswith("/"):
+        query = {**_DATABASE_LIMITS, **query}
+    if "," in hosts:
+        query.setdefault("target_session_attrs", "read-write")
     return {
         "ENGINE": "sdkportal.postgresql",
         "NAME": unquote(url.path.lstrip("/")),
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
-        "HOST": host,
-        "PORT": str(url.port or query.pop("port", "")),
+        "HOST": hosts,
+        "PORT": port,
         "CONN_MAX_AGE": number("SDK_DATABASE_CONNECTION_AGE", 60),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {key: unquote(value) for key, value in query.items()},
+        "OPTIONS": query,
     }
 
 

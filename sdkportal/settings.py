@@ -146,7 +146,7 @@ STORAGES: dict[str, dict[str, object]] = {
 SDK_S3_ENDPOINT = env.text("SDK_S3_ENDPOINT", "")
 if env.text("SDK_S3_BUCKET", ""):
     STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "transport.storage.object_store.ObjectStore",
         "OPTIONS": {
             "bucket_name": env.text("SDK_S3_BUCKET"),
             "endpoint_url": SDK_S3_ENDPOINT or None,

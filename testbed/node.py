@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from socket import gethostbyname
 
 import requests
 
@@ -50,7 +51,7 @@ class Node:
     """The processes of one node.
 
     `environment` holds the SDK_* variables; `tls_key` and `tls_certificate` are PEM files for the
-    access point's own HTTPS.
+    access point's own HTTPS. `host` is the name by which other machines reach the access point.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class Node:
         tls_certificate: Path,
         workers: int = 2,
         receivers: int = 1,
+        host: str = "localhost",
     ) -> None:
         self.name = name
         self.ports = ports
+        self.host = host
         self.directory = directory
         self.tls_key = tls_key
         self.tls_certificate = tls_certificate
@@ -132,7 +135,7 @@ class Node:
             if role is Role.WEB:
                 self._wait_for(role, f"http://127.0.0.1:{self.ports.web}/halsa/klar")
             elif role is Role.ACCESS_POINT:
-                self._wait_for(role, f"https://localhost:{self.ports.access_point}/halsa/")
+                self._wait_for(role, f"https://{self.host}:{self.ports.access_point}/halsa/")
 
     def stop(self, *roles: Role) -> None:
         """Ask the processes to end, and kill those that have not ended after fifteen seconds."""
@@ -198,7 +201,7 @@ class Node:
             case Role.ACCESS_POINT:
                 return [
                     *(sys.executable, "-m", "gunicorn", "sdkportal.wsgi_access_point:application"),
-                    *("--bind", f"127.0.0.1:{self.ports.access_point}", "--worker-class"),
+                    *("--bind", f"{gethostbyname(self.host)}:{self.ports.access_point}", "--worker-class"),
                     "sdkportal.gunicorn_worker.RequestHeadTimeoutWorker",
                     *("--workers", str(self._receivers), "--threads", "64"),
                     *("--graceful-timeout", "5", "--no-control-socket"),

@@ -22,6 +22,7 @@ def prepare_node(
     database_url: str,
     broker_url: str,
     settings: Mapping[str, str] | None = None,
+    host: str = "localhost",
 ) -> Node:
     """A node of the federation with its organisation, keys, function mailboxes and people; not started."""
     node = configure_node(
@@ -32,6 +33,7 @@ def prepare_node(
         database_url=database_url,
         broker_url=broker_url,
         settings=settings,
+        host=host,
     )
     node.manage("migrate", "--verbosity", "0")
     add_organisation(node, organisation, federation)
@@ -47,15 +49,16 @@ def configure_node(
     database_url: str,
     broker_url: str,
     settings: Mapping[str, str] | None = None,
+    host: str = "localhost",
 ) -> Node:
     """A node whose access point is the organisation's in the federation; nothing is in its database."""
     directory.mkdir(parents=True, exist_ok=True)
     case_systems = directory / "case-systems"
     case_systems.mkdir(mode=0o700, exist_ok=True)
     access_point = federation.add_access_point(
-        organisation.access_point, f"https://localhost:{ports.access_point}/as4"
+        organisation.access_point, f"https://{host}:{ports.access_point}/as4"
     )
-    tls = federation.tls_files("localhost")
+    tls = federation.tls_files(host)
     return Node(
         organisation.slug,
         directory,
@@ -75,6 +78,7 @@ def configure_node(
         },
         tls_key=tls.key,
         tls_certificate=tls.certificate,
+        host=host,
     )
 
 

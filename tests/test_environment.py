@@ -65,3 +65,44 @@ def test_credentials_that_are_none_of_ours_leave_settings_as_they_are(monkeypatc
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("SDK_X", "from the environment")
     assert env.text("SDK_X") == "from the environment"
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "ports", "attributes"),
+    [
+        ("postgresql://anna@db/sdk", "db", "", None),
+        ("postgresql://anna@db:5433/sdk", "db", "5433", None),
+        ("postgresql://anna:x@db1:5433,db2:5434/sdk", "db1,db2", "5433,5434", "read-write"),
+        ("postgresql://anna@db1,db2:5434/sdk", "db1,db2", ",5434", "read-write"),
+        ("postgresql://anna@db1,db2/sdk", "db1,db2", "", "read-write"),
+        ("postgresql://anna@/sdk?host=db1,db2&port=5433,5434", "db1,db2", "5433,5434", "read-write"),
+        ("postgresql://anna@db1,db2/sdk?target_session_attrs=primary", "db1,db2", "", "primary"),
+        ("postgresql:///sdk?host=%2Frun%2Fpostgresql", "/run/postgresql", "", None),
+    ],
+)
+def test_a_database_may_have_several_servers(monkeypatch, url, hosts, ports, attributes):
+    monkeypatch.setenv("SDK_X", url)
+    database = env.database("SDK_X", "")
+    assert (database["HOST"], database["PORT"]) == (hosts, ports)
+    assert database["OPTIONS"].get("target_session_attrs") == attributes
+
+
+def test_a_server_that_is_reached_by_a_network_may_vanish(monkeypatch):
+    """Unless the address says how long it is waited for; one on this machine ends its connections itself."""
+    monkeypatch.setenv("SDK_X", "postgresql://db/sdk?connect_timeout=8")
+    assert env.database("SDK_X", "")["OPTIONS"] == {
+        "connect_timeout": "8",
+        "keepalives_idle": "5",
+        "keepalives_interval": "3",
+        "keepalives_count": "2",
+        "tcp_user_timeout": "10000",
+    }
+    monkeypatch.setenv("SDK_X", "postgresql:///sdk?host=/run/postgresql")
+    assert env.database("SDK_X", "")["OPTIONS"] == {}
+
+
+@pytest.mark.parametrize("url", ["postgresql://db:x/sdk", "postgresql://db1:1,db2:x/sdk"])
+def test_a_database_s_port_is_a_number(monkeypatch, url):
+    monkeypatch.setenv("SDK_X", url)
+    with pytest.raises(ImproperlyConfigured, match="SDK_X"):
+        env.database("SDK_X", "")

@@ -1,6 +1,18 @@
-"""Connections to the database that many threads share (`sdkportal.postgresql.pool_connections`)."""
+"""Connections to the database: those that threads share (`sdkportal.postgresql.pool_connections`), and those
+beside Django's."""
+
+from typing import Any, Final
 
 from django.db import connection
+
+# What Django adds for its own cursors.
+_OF_DJANGO: Final = frozenset({"cursor_factory", "context", "prepare_threshold"})
+
+
+def connection_parameters() -> dict[str, Any]:
+    """What psycopg is to connect by beside Django: servers, names, TLS and time limits of the settings."""
+    given: dict[str, Any] = connection.get_connection_params()
+    return {name: value for name, value in given.items() if name not in _OF_DJANGO}
 
 
 def release_connection() -> None:

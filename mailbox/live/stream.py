@@ -37,6 +37,7 @@ _JITTER_SECONDS: Final = 0.4
 _SPREAD_SECONDS: Final = 3.0
 _RETRY_MILLISECONDS: Final = (2000, 6000)
 _MOST_OF_ONE_LOGIN: Final = 500
+_STILL_OPEN: Final = b": here\n\n"
 _random: Final = random.SystemRandom()
 _checks: Final[Batches[PageCheck, PageStatus]] = Batches(check_pages)
 _closed_pages: Final[Batches[tuple[PageAccess, datetime], None]] = Batches(close_pages)
@@ -126,7 +127,9 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
     try:
         async with hub.stream(access.mailbox_ids, access.person_id, access.conversation_ids) as subscription:
             if access.activities:
-                report.update(await _status(page, marks_presence=True))
+                while (status := await _status(page, marks_presence=True)) is None:
+                    yield _STILL_OPEN
+                report.update(status)
             missed = hub.remembered(subscription.payloads) if page.is_continued else None
             sent_at = 0.0
             if missed is None:
@@ -141,7 +144,9 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
                     await subscription.pause(_delay(subscription, sent_at))
                     names |= subscription.pop()
                 # Checked before every event, so that nobody hears of more than they may see now.
-                status = await _status(page, marks_presence=report.is_due())
+                while (status := await _status(page, marks_presence=report.is_due())) is None:
+                    # A proxy closes what is silent.
+                    yield _STILL_OPEN
                 if status.access != access:
                     # The browser leaves a page that its person may not see any more, and opens a new stream
                     # where they see other mailboxes than before.
@@ -161,13 +166,13 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
             await asyncio.shield(_closed_pages.ask((access, report.at)))
 
 
-async def _status(page: Page, *, marks_presence: bool) -> PageStatus:
-    """What the page may see now. While the database is away this waits, and no event is sent."""
-    while True:
-        try:
-            return await _checks.ask(PageCheck(page, marks_presence))
-        except DatabaseError:
-            await asyncio.sleep(_CHANGED_SECONDS + _random.uniform(0, _SPREAD_SECONDS))
+async def _status(page: Page, *, marks_presence: bool) -> PageStatus | None:
+    """What the page may see now; None, after a pause, where the database is away."""
+    try:
+        return await _checks.ask(PageCheck(page, marks_presence))
+    except DatabaseError:
+        await asyncio.sleep(_CHANGED_SECONDS + _random.uniform(0, _SPREAD_SECONDS))
+        return None
 
 
 def _delay(subscription: Stream, sent_at: float) -> float:

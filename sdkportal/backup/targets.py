@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
-from storages.backends.s3 import S3Storage
 
 from transport.storage import blobs
+from transport.storage.object_store import ObjectStore
 
 from .errors import BackupError
 
@@ -129,7 +129,7 @@ class _Bucket:
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._address = f"s3://{bucket}/{prefix}"
-        self._storage = S3Storage(
+        self._storage = ObjectStore(
             bucket_name=bucket,
             location=prefix,
             endpoint_url=settings.SDK_S3_ENDPOINT or None,

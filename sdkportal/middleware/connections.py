@@ -1,5 +1,6 @@
-"""A request's connection to the database: released early; 503 when there is none."""
+"""A request's connection to the database: released early; 503 when there is none, or no storage."""
 
+import errno
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ from django.views.defaults import server_error
 
 from transport.database import release_connection
 from transport.message_api import problems
+from transport.storage.errors import StorageUnavailable
 
 _API: Final = "/v1/"
 _ACCESS_POINT: Final = "sdkportal.urls_access_point"
 _RETRY_SECONDS: Final = (2, 10)
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _random = random.SystemRandom()
 
 
@@ -46,13 +49,19 @@ class ReleaseConnectionMiddleware:
 
 
 def server_error_or_unavailable(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: 503 with Retry-After where the database was away or had no connection free.
+    """Django's `handler500`: 503 with Retry-After where the database was away or had no connection free, or
+    stored files could not be read or written: the object store is away, or a disk is full.
 
     Access points, API clients and browsers try again after 503, and give up after 500.
     """
-    if any(isinstance(error, OperationalError | InterfaceError) for error in _causes(sys.exc_info()[1])):
+    if any(_passes(error) for error in _causes(sys.exc_info()[1])):
         return unavailable(request)
     return server_error(request)
+
+
+def _passes(error: BaseException) -> bool:
+    is_disk_full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    return is_disk_full or isinstance(error, OperationalError | InterfaceError | StorageUnavailable)
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import psycopg
 from celery.beat import PersistentScheduler
-from django.db import connection as django_connection
+
+from transport.database import connection_parameters
 
 logger = logging.getLogger(__name__)
 # The lock's number: "beat" in ASCII. PostgreSQL's advisory locks are numbers, each database's its own.
@@ -41,13 +42,9 @@ class Leadership:
             self._connection = None
 
     def _acquire(self) -> bool:
-        parameters = {
-            name: value
-            for name, value in django_connection.get_connection_params().items()
-            if name not in {"cursor_factory", "context", "prepare_threshold"}
-        }
+        parameters = {"connect_timeout": 5, **connection_parameters()}
         options = f"{parameters.pop('options', '')} {_KEEPALIVE}".strip()
-        connection = psycopg.connect(**parameters, autocommit=True, options=options, connect_timeout=5)
+        connection = psycopg.connect(**parameters, autocommit=True, options=options)
         try:
             ((is_acquired,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchall()
         except psycopg.Error:

@@ -149,7 +149,7 @@ def _risky_settings() -> Iterator[str]:
         yield "SDK_BROKER_URL goes over a network without TLS: rediss://."
     database = cast(dict[str, Any], settings.DATABASES["default"])
     host = str(database["HOST"])
-    is_near = not host or host.startswith("/") or is_loopback(host)
+    is_near = all(not name or name.startswith("/") or is_loopback(name) for name in host.split(","))
     if not is_near and database["OPTIONS"].get("sslmode") not in {"require", "verify-ca", "verify-full"}:
         yield "SDK_DATABASE_URL goes over a network without TLS: ?sslmode=verify-full."
     if settings.RATELIMIT_ENABLE and not settings.SDK_CLIENT_ADDRESS_HEADER:

@@ -1,5 +1,7 @@
 """Where the database is away or has no connection free, whoever asks is told to come again: never 500."""
 
+import errno
+
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client
@@ -9,6 +11,7 @@ from mailbox.accounts import views as accounts_views
 from mailbox.models import OrganisationIdentity
 from transport.access_point import views as access_point
 from transport.message_api import views as message_api
+from transport.storage.errors import StorageUnavailable
 
 
 def caused_by(error: Exception) -> Exception:
@@ -22,6 +25,8 @@ AWAY = [
     OperationalError("the connection is lost"),
     InterfaceError("the connection is closed"),
     caused_by(OperationalError()),
+    StorageUnavailable("the object store: ReadTimeoutError"),
+    OSError(errno.ENOSPC, "no space left"),
 ]
 
 
@@ -45,7 +50,7 @@ def test_what_a_full_pool_raises_is_what_a_lost_connection_raises():
     assert issubclass(TooManyRequests, Theirs)
 
 
-@pytest.mark.parametrize("error", AWAY, ids=["lost", "closed", "caused"])
+@pytest.mark.parametrize("error", AWAY, ids=["lost", "closed", "caused", "storage", "disk full"])
 def test_a_page_asks_to_come_again(outside, monkeypatch, error):
     monkeypatch.setattr(accounts_views, "render", raising(error))
     answer = outside.get("/logga-in")

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import django
@@ -21,7 +22,7 @@ django.setup()
 from celery import current_app  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.core.files.storage import default_storage  # noqa: E402
+from django.core.files.storage import FileSystemStorage, default_storage  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from mailbox.models import Draft  # noqa: E402
@@ -29,7 +30,7 @@ from transport.access_point.models import InboundTransfer, OutboundTransfer  # n
 from transport.jobs import LeasedJob  # noqa: E402
 from transport.message_service.models import IncomingMessage, OutgoingMessage  # noqa: E402
 from transport.message_service.states import IncomingState, OutgoingState  # noqa: E402
-from transport.storage import work_files  # noqa: E402
+from transport.storage import blobs, work_files  # noqa: E402
 
 # More than any sweep leaves alone: they do not touch what may still be in use.
 _OLD_SECONDS = 8 * 3600
@@ -89,6 +90,10 @@ def _transfers_without_message() -> Iterator[Finding]:
 
 def _files() -> Iterator[Finding]:
     """Files that no row names though everything has been swept, and files that a row names and are gone."""
+    is_local = isinstance(default_storage._wrapped, FileSystemStorage)
+    if not is_local:
+        # The age of what an object store holds cannot be changed: it counts as old at once.
+        blobs._ORPHANED_AFTER = timedelta()
     roots = (Path(settings.MEDIA_ROOT), Path(settings.SDK_WORK_DIR))
     old = time.time() - _OLD_SECONDS
     for root in roots:
@@ -101,13 +106,23 @@ def _files() -> Iterator[Finding]:
     work_files.remove_stale()
     named = set(_named())
     media, work = roots
-    stored = {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
+    if is_local:
+        stored = {str(path.relative_to(media)) for path in media.rglob("*") if path.is_file()}
+    else:
+        stored = set(_objects())
     for name in sorted(stored - named):
         yield _found("an orphaned file", name)
     for name in sorted(name for name in named - stored if not default_storage.exists(name)):
         yield _found("a file that a row names is gone", name)
     for path in work.iterdir() if work.is_dir() else ():
         yield _found("a file on its way is left", path.name)
+
+
+def _objects(folder: str = "") -> Iterator[str]:
+    folders, files = default_storage.listdir(folder)
+    yield from (f"{folder}{name}" for name in files)
+    for each in folders:
+        yield from _objects(f"{folder}{each}/")
 
 
 def _named() -> Iterator[str]:

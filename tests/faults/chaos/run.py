@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -138,7 +138,9 @@ def run(order: ChaosOrder, *, logs: Path | None = None) -> Report:
         running_world(Path(name)) as nodes,
     ):
         _run(order, report, nodes, planned, faults)
-        report.errors = _errors(nodes)
+        report.errors = errors_in(
+            log for node in nodes for log in (node.running.directory / "log").glob("*.log")
+        )
         if logs is not None and report.findings:
             _keep_logs(nodes, logs)
     return report
@@ -179,7 +181,7 @@ def _run(
         for why in sender.pages_broken
         if why.startswith("status 500")
     ]
-    report.settled_after_seconds = _settle(nodes, lanes, order.settle_seconds)
+    report.settled_after_seconds = settle(nodes, lambda: _restart_what_died(lanes), order.settle_seconds)
     report.died_by_themselves = dict(sum((lane.died for lane in lanes), Counter()))
     for node in nodes:
         # What runs on would leave something behind for a moment.
@@ -244,7 +246,12 @@ class _Lane:
             self.findings.append(Finding(self.node.name, f"{fault.name}: it could not be mended", str(error)))
 
 
-def _settle(nodes: Sequence[ChaosNode], lanes: Sequence[_Lane], longest: float) -> float:
+def _restart_what_died(lanes: Sequence[_Lane]) -> None:
+    for lane in lanes:
+        lane.restart_what_died()
+
+
+def settle(nodes: Sequence[ChaosNode], restart_what_died: Callable[[], None], longest: float) -> float:
     """Wait until nothing is under way any more, and say how long that took; at most so many seconds.
 
     What is postponed until later is made due at once. When only lost receipts are waited for, so are they.
@@ -253,8 +260,7 @@ def _settle(nodes: Sequence[ChaosNode], lanes: Sequence[_Lane], longest: float) 
     waiting = threading.Event()
     before, same = -1, 0
     while time.monotonic() - begun < longest:
-        for lane in lanes:
-            lane.restart_what_died()
+        restart_what_died()
         with suppress(psycopg.Error):
             left = sum(node.query(_UNSETTLED)[0][0] for node in nodes)
             if not left:
@@ -270,13 +276,12 @@ def _settle(nodes: Sequence[ChaosNode], lanes: Sequence[_Lane], longest: float) 
     return time.monotonic() - begun
 
 
-def _errors(nodes: Sequence[ChaosNode]) -> dict[str, int]:
+def errors_in(logs: Iterable[Path]) -> dict[str, int]:
     """How often each error stands in the logs, without what tells one message from another."""
     counted: Counter[str] = Counter()
-    for node in nodes:
-        for log in (node.running.directory / "log").glob("*.log"):
-            for event, fields in _ERROR.findall(log.read_text(errors="replace")):
-                counted[" ".join([event, *_WHICH_ERROR.findall(fields)])] += 1
+    for log in logs:
+        for event, fields in _ERROR.findall(log.read_text(errors="replace")):
+            counted[" ".join([event, *_WHICH_ERROR.findall(fields)])] += 1
     return dict(counted)
 
 

@@ -66,6 +66,10 @@ class Sender(threading.Thread):
         with requests.Session() as browser:
             browser.cookies.set(f"{self.node.name}_session", self._session)
             base = self.node.running.url
+            # By HTTPS, forms have to come from one of the node's own pages.
+            browser.headers["Referer"] = base
+            browser.trust_env = False
+            browser.verify = self.node.running.environment["SDK_TLS_CA_FILE"]
             start = self._fetched(browser, "GET", f"{base}/")
             draft = self._fetched(
                 browser, "POST", f"{base}/brevlada/{self._mailbox}/skriv", **_hidden(start, _REVIEWED[0])

@@ -10,6 +10,7 @@ from django.test import AsyncClient
 
 from mailbox import events
 from mailbox.models import FunctionMailbox, Membership, Person
+from transport.database import connection_parameters
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +20,7 @@ def heard(listening: psycopg.Connection) -> list[str]:
 
 
 def test_what_is_announced_is_out_on_commit_and_gone_on_rollback():
-    with psycopg.connect(events._connection_string(), autocommit=True) as listening:
+    with psycopg.connect(**connection_parameters(), autocommit=True) as listening:
         listening.execute(f"LISTEN {events.CHANNEL}")
         with transaction.atomic():
             events.announce(1)
