@@ -135,9 +135,7 @@ def test_a_destroyed_node_is_restored_and_what_is_missing_is_named(two_nodes: Tw
     tell(f"{len(lost)} transfers since the backup, each named")
 
     meanwhile = af.send_several(AF, HABO, "Under tiden", MEANWHILE)
-    with timed(
-        f"start, until {MEANWHILE} messages that were sent meanwhile have come by their senders' resends"
-    ):
+    with timed(f"start, until {MEANWHILE} sent meanwhile have come by resends"):
         habo.node.start()
         wait_until_accepted(af, meanwhile, what="what was sent to the node while it was away")
 
