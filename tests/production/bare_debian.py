@@ -83,7 +83,7 @@ class Machine:
         environment = {"HOME": "/root", "PATH": _PATH}
         namespaces = ["--target", str(self._leader), "--mount", "--uts", "--ipc", "--net", "--pid"]
         return subprocess.run(
-            ["setsid", "--wait", "nsenter", *namespaces, "--wd=/root", "/bin/bash", "-c", command],
+            ["setsid", "--wait", "nsenter", *namespaces, "--wdns=/root", "/bin/bash", "-c", command],
             input=typed,
             env=environment,
             capture_output=True,
@@ -116,6 +116,8 @@ def make() -> None:
     _run(["debootstrap", _RELEASE, str(BASE)])
     _run(["chroot", str(BASE), "apt-get", "update"])
     _run(["chroot", str(BASE), "apt-get", "install", "--yes", "--download-only", *packages])
+    # What is thrown away need not outlive a power cut.
+    (BASE / "etc" / "dpkg" / "dpkg.cfg.d" / "unsafe-io").write_text("force-unsafe-io\n")
     _MADE.write_text(" ".join(packages))
 
 
