@@ -69,10 +69,11 @@ class Authority:
         return files
 
     def answer(self, request: bytes) -> bytes:
-        """The certificate (PEM) that a request (PKCS#10, PEM) asks for: its subject, key and key usage."""
+        """The certificate (PEM) that a request (PKCS#10, PEM) asks for."""
         asked = x509.load_pem_x509_csr(request)
         assert asked.is_signature_valid
-        usage = asked.extensions.get_extension_for_class(x509.KeyUsage).value
+        usages = [each.value for each in asked.extensions if isinstance(each.value, x509.KeyUsage)]
+        usage = usages[0] if usages else _key_usage()
         public_key = asked.public_key()
         assert isinstance(public_key, rsa.RSAPublicKey)
         certificate = self._certificate(asked.subject, public_key, usage, Validity()).sign(

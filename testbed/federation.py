@@ -72,6 +72,11 @@ class Federation:
         return f"{self.url}/oidc"
 
     @property
+    def smp_url(self) -> str:
+        """The address of the SMP, which the SML tells."""
+        return f"{self.url}/smp"
+
+    @property
     def trust_dir(self) -> Path:
         """The directory of CA certificates for `SDK_TRUST_DIR`."""
         return self.directory / "trust"
@@ -194,7 +199,7 @@ class Federation:
                 raise ServiceNotStarted(f"port {port}, which the federation used before, is taken")
         web: BaseWSGIServer = make_server("127.0.0.1", ports["http"], self._application(), threaded=True)
         threading.Thread(target=web.serve_forever, daemon=True).start()
-        self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"])]
+        self._servers = [web, *start_name_servers(self._register, self.smp_url, ports["dns"])]
         self._servers.append(self._start_simulated_access_point(ports["odd"]))
 
     def stop(self) -> None:

@@ -164,6 +164,15 @@ def test_the_answers_are_what_setup_understands():
     assert told.settings["SDK_BACKUP_TARGET"] in made_directories()
 
 
+def test_the_proxy_allows_no_older_tls_beside_debian_s_own_configuration():
+    """In `http` the directive would add to Debian's, which has TLS 1.0 there; a server's own replaces it."""
+    proxy = (DEPLOY / "nginx" / "sdkportal.conf").read_text()
+    servers = re.findall(r"^server \{$.*?^\}$", proxy, re.M | re.S)
+    assert len(servers) == 2
+    assert all("\n    ssl_protocols TLSv1.2 TLSv1.3;\n" in server for server in servers)
+    assert re.findall(r"^ssl_protocols", proxy, re.M) == []
+
+
 def test_a_machine_gets_what_the_image_has():
     text = re.sub(r"\s*\\\n\s*", " ", (DEPLOY / "Containerfile").read_text())
     *_, line = re.findall(r"--no-install-recommends (.+?) && ", text)

@@ -116,6 +116,8 @@ def _first_time(
         "SDK_MAIL_PORT": str(mail_port),
         "SDK_MAIL_STARTTLS": "0",
         "SDK_UNDO_SEND_SECONDS": "0",
+        # CertPub has the certificates at once: it is asked for them soon, and not within the hour.
+        "SDK_CERTIFICATE_SECONDS": "10",
     }
     fill_in = FillIn(
         {

@@ -1,4 +1,4 @@
-"""What is outside of the machine: the federation, an e-ID by HTTPS, a mail server and a second node."""
+"""What is outside of the machine: the federation by HTTPS, a mail server and a second node."""
 
 import contextlib
 import socketserver
@@ -25,7 +25,7 @@ MAILBOX: Final = "sdk:mottagning:0203:habo.se"
 MEMBER: Final = Person("191010101010", "Nils Granberg")
 _ACCESS_POINT: Final = "AP-HABO"
 _ACCESS_POINT_URL: Final = "https://as4.habo.example/as4"
-_EID_HOST: Final = "eid.example"
+_HOST: Final = "federation.example"
 # What the machine's /etc/sdkportal/requests has, with the CA that answers and the file that comes of it.
 _REQUESTS: Final = {
     "access-point.csr": ("access-points", "access-point.pem"),
@@ -35,24 +35,36 @@ _REQUESTS: Final = {
 
 
 class SecureFederation(Federation):
-    """The test federation with its e-ID by HTTPS as well, at a name: production takes no other."""
+    """The test federation, with e-ID, address book and SMP by HTTPS: production takes no others."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self._eid_port = free_port()
+        self._https_port = free_port()
+
+    @property
+    def secure_url(self) -> str:
+        """The address of e-ID, address book and SMP; lists of revoked certificates are fetched by HTTP."""
+        return f"https://{_HOST}:{self._https_port}"
 
     @property
     def issuer(self) -> str:
-        return f"https://{_EID_HOST}:{self._eid_port}/oidc"
+        return f"{self.secure_url}/oidc"
+
+    @property
+    def smp_url(self) -> str:
+        return f"{self.secure_url}/smp"
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "SDK_ADDRESS_BOOK_URL": f"{self.secure_url}/addressbook/api/"}
 
     def start(self) -> None:
         super().start()
         self.eid.add_client(PAGES)
-        tls = self.tls_files(_EID_HOST)
+        tls = self.tls_files(_HOST)
         context = (str(tls.certificate), str(tls.key))
         application = self._servers[0].app
         server: BaseWSGIServer = make_server(
-            "127.0.0.1", self._eid_port, application, threaded=True, ssl_context=context
+            "127.0.0.1", self._https_port, application, threaded=True, ssl_context=context
         )
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self._servers.append(server)
