@@ -46,14 +46,13 @@ class Machine:
         """Boot it; returns when systemd has started what is enabled."""
         subprocess.run(["cp", "--archive", "--reflink=auto", str(BASE), str(self.root)], check=True)
         # It is not registered with the machine's own systemd, of which there may be none.
-        options = [
-            "--quiet",
-            "--boot",
-            "--register=no",
-            "--keep-unit",
+        options = ["--quiet", "--boot", "--register=no", "--keep-unit"]
+        options += [
             f"--machine=sdkportal-test-{os.getpid()}",
+            "--link-journal=no",
+            "--resolv-conf=off",
+            f"--directory={self.root}",
         ]
-        options += ["--link-journal=no", "--resolv-conf=off", f"--directory={self.root}"]
         with self._log.open("ab") as output:
             self._nspawn = subprocess.Popen(
                 ["systemd-nspawn", *options],
