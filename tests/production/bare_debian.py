@@ -47,12 +47,8 @@ class Machine:
         subprocess.run(["cp", "--archive", "--reflink=auto", str(BASE), str(self.root)], check=True)
         # It is not registered with the machine's own systemd, of which there may be none.
         options = ["--quiet", "--boot", "--register=no", "--keep-unit"]
-        options += [
-            f"--machine=sdkportal-test-{os.getpid()}",
-            "--link-journal=no",
-            "--resolv-conf=off",
-            f"--directory={self.root}",
-        ]
+        options += [f"--machine=sdkportal-test-{os.getpid()}", f"--directory={self.root}"]
+        options += ["--link-journal=no", "--resolv-conf=off"]
         with self._log.open("ab") as output:
             self._nspawn = subprocess.Popen(
                 ["systemd-nspawn", *options],
