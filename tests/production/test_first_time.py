@@ -88,10 +88,9 @@ def trial(tmp_path_factory) -> Generator[Trial, None, None]:
     federation.prepare()
     sample.populate(federation)
     federation.start()
-    machine = Machine(PLACE / "machine", directory / "machine.log")
+    machine = Machine(PLACE / f"machine-{os.getpid()}", directory / "machine.log")
     try:
         with second_node(directory, federation, postgres) as counterpart, mail_server() as mail_port:
-            shutil.rmtree(machine.root, ignore_errors=True)
             machine.start()
             machine.put("etc/hosts", (Path(__file__).parent / "hosts").read_bytes())
             backup_key = directory / "backup.key"
