@@ -51,8 +51,8 @@ AF: Final = "sdk:arbetstraning:0203:arbetsformedlingen.se"
 _OWNER_PASSWORD: Final = "owner-of-this-test"
 _SERVICE_PASSWORD: Final = "service-of-this-test"
 _BROKER_PASSWORD: Final = "broker-of-this-test-0123456789ab"
-# What ends otherwise than with 0: the step, and what it ends with. Doctor is run until all is well, which a test
-# below waits for: just after the start, and on a busy machine, it may not be so yet.
+# What ends otherwise than with 0: the step, and what it ends with. Doctor is run until all is well, which
+# a test below waits for: just after the start, and on a busy machine, it may not be so yet.
 _OTHER_STATUS: Final = {7: {3}, 13: {0, 1, 2}}
 _WELL_SECONDS: Final = 300
 _ACCEPTED_SECONDS: Final = 180
