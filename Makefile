@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-upgrade test-cluster test-looks lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
+.PHONY: demo demo-reset run run-reset test test-fast test-odd interop test-containers test-production test-disaster test-upgrade test-cluster test-looks lint lint-code format lint-templates lint-static lint-requirements lint-migrations \
 	types imports check bench bench-node bench-ui bench-people chaos workplace-figures messages lock outdated release clean
 
 demo: $(VENV)/.installed fonts bubblewrap clamav
@@ -52,6 +52,17 @@ test-upgrade: $(VENV)/.installed bubblewrap clamav
 # namespaces of its own: what it makes is gone when it ends, however it ends.
 test-cluster: $(VENV)/.installed bubblewrap nginx clamav faketime namespaces
 	unshare --net --mount --pid --fork --mount-proc --kill-child bash -c 'ip link set lo up && SDK_TEST_CLUSTER=$${SDK_TEST_CLUSTER:-1} $(RUN)/python -m pytest -n 0 tests/cluster $(ARGS); exit $$?'
+
+# A bare Debian 12 becomes a node by the commands of docs/production.md, and is upgraded: as root, half an hour. What it
+# installs is fetched before; then it is in a network that leads nowhere.
+test-production: $(VENV)/.installed bubblewrap clamav machine
+	$(RUN)/python -m tests.production.bare_debian
+	$(RUN)/python -m scripts.release --snapshot
+	SDK_TEST_PRODUCTION=1 tests/production/apart $(RUN)/python -m pytest -n 0 tests/production $(ARGS)
+
+# A node with 500 messages is destroyed and restored from its backup.
+test-disaster: $(VENV)/.installed bubblewrap clamav
+	SDK_TEST_DISASTER_MESSAGES=500 $(RUN)/python -m pytest -n 0 -s tests/faults/test_disaster.py $(ARGS)
 
 lint: lint-code lint-templates lint-static lint-requirements lint-migrations
 
@@ -127,8 +138,8 @@ messages: $(VENV)/.installed gettext
 	SDK_DEMO=1 $(RUN)/python manage.py makemessages -l en -e html,py,js --no-location --no-wrap --no-obsolete -i .venv -i var -i tests -i testbed -i benchmarks -i static -i staticfiles
 	SDK_DEMO=1 $(RUN)/python manage.py compilemessages -l en -i .venv
 
-.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers namespaces phase4 oxalis as4 eark
-chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers namespaces phase4 oxalis as4 eark:
+.PHONY: chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers namespaces machine phase4 oxalis as4 eark
+chromium fonts bubblewrap gettext java nginx clamav xmlsec1 faketime softhsm prometheus containers namespaces machine phase4 oxalis as4 eark:
 	@scripts/install $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt scripts/install

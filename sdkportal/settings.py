@@ -138,7 +138,8 @@ SDK_POSTGRESQL_PROGRAMS = env.text("SDK_POSTGRESQL_PROGRAMS", "")
 
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("SDK_STATIC_DIR", DATA_DIR / "static" if IS_INSTALLED else BASE_DIR / "staticfiles")
-STATICFILES_DIRS = [FILES_DIR / "static"]
+# In a wheel they are those of the application `sdkportal`, and found as such.
+STATICFILES_DIRS = [] if IS_INSTALLED else [FILES_DIR / "static"]
 STORAGES: dict[str, dict[str, object]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -352,6 +353,8 @@ if not DEMO:
     SECURE_HSTS_SECONDS = env.number("SDK_HSTS_SECONDS", 31536000)
     SECURE_SSL_REDIRECT = env.flag("SDK_SSL_REDIRECT", True)
     SECURE_REDIRECT_EXEMPT = [r"^halsa/"]
+    # Whether browsers know all of a domain as HTTPS alone is its owner's to say, not a node's in it.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Rate limits: so many calls in a time, counted in the broker's server for all processes -----
 

@@ -55,25 +55,9 @@ class Authority:
         """Create a key and issue its certificate into the files, unless they exist; returns the files."""
         if files.certificate.exists():
             return files
-        validity = validity or Validity()
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_name(common_name, organisation))
-            .issuer_name(self.certificate.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + timedelta(days=validity.begins))
-            .not_valid_after(now + timedelta(days=validity.ends))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
-            .add_extension(_distribution(self._url), critical=False)
-            .add_extension(_access(self._url), critical=False)
+        builder = self._certificate(
+            _name(common_name, organisation), key.public_key(), _key_usage(), validity or Validity()
         )
         if hosts:
             names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
@@ -83,6 +67,41 @@ class Authority:
         certificate = builder.sign(self._key, hashes.SHA256())
         files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return files
+
+    def answer(self, request: bytes) -> bytes:
+        """The certificate (PEM) that a request (PKCS#10, PEM) asks for."""
+        asked = x509.load_pem_x509_csr(request)
+        assert asked.is_signature_valid
+        usages = [each.value for each in asked.extensions if isinstance(each.value, x509.KeyUsage)]
+        usage = usages[0] if usages else _key_usage()
+        public_key = asked.public_key()
+        assert isinstance(public_key, rsa.RSAPublicKey)
+        certificate = self._certificate(asked.subject, public_key, usage, Validity()).sign(
+            self._key, hashes.SHA256()
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM)
+
+    def _certificate(
+        self, subject: x509.Name, public_key: rsa.RSAPublicKey, usage: x509.KeyUsage, validity: Validity
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.certificate.subject)
+            .public_key(public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now + timedelta(days=validity.begins))
+            .not_valid_after(now + timedelta(days=validity.ends))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+            )
+            .add_extension(_distribution(self._url), critical=False)
+            .add_extension(_access(self._url), critical=False)
+        )
 
     def revocation_list(self, revoked: list[int]) -> bytes:
         """A revocation list (DER) with these serial numbers."""

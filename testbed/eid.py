@@ -47,8 +47,9 @@ class Login:
 class _Client(ClientMixin):
     """The one client: every node of the testbed."""
 
-    def __init__(self, keys: Path) -> None:
-        self._keys = keys
+    def __init__(self) -> None:
+        # What the addresses begin with that people are sent back to after a login.
+        self.addresses: tuple[str, ...] = ("http://localhost:", "http://127.0.0.1:")
 
     def get_client_id(self) -> str:
         return CLIENT_ID
@@ -60,7 +61,7 @@ class _Client(ClientMixin):
         return " ".join(item for item in scope_to_list(scope) or [] if item)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri.startswith(("http://localhost:", "http://127.0.0.1:"))
+        return redirect_uri.startswith(self.addresses)
 
     def check_client_secret(self, client_secret: str) -> bool:
         return secrets.compare_digest(client_secret, CLIENT_SECRET)
@@ -117,7 +118,7 @@ class EidProvider:
         self._tokens: dict[str, tuple[Login, float]] = {}
         self._logins: dict[str, Login] = {}
         self._key = _signing_key(key_path)
-        self._client = _Client(key_path.parent)
+        self._client = _Client()
         # Set by tests: how far the clock is ahead, published keys other than its own, changed claims.
         self.seconds_ahead = 0
         self.published: list[dict[str, Any]] | None = None
@@ -127,6 +128,10 @@ class EidProvider:
     def public_key(self) -> dict[str, Any]:
         """The key that verifies ID tokens, as a JWK."""
         return dict(self._key.as_dict(private=False))
+
+    def add_client(self, origin: str) -> None:
+        """Let people be sent back to a node that is not on loopback."""
+        self._client.addresses += (f"{origin}/",)
 
     def attach(self, app: Flask) -> None:
         """Add the provider's pages to an application."""

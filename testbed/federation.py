@@ -67,6 +67,16 @@ class Federation:
         return f"http://localhost:{self._register.read()['ports']['http']}"
 
     @property
+    def issuer(self) -> str:
+        """The address of the e-ID provider."""
+        return f"{self.url}/oidc"
+
+    @property
+    def smp_url(self) -> str:
+        """The address of the SMP, which the SML tells."""
+        return f"{self.url}/smp"
+
+    @property
     def trust_dir(self) -> Path:
         """The directory of CA certificates for `SDK_TRUST_DIR`."""
         return self.directory / "trust"
@@ -97,14 +107,13 @@ class Federation:
 
     def environment(self) -> dict[str, str]:
         """The environment variables with which a node takes part in this federation."""
-        issuer = f"{self.url}/oidc"
         return {
             "SDK_TRUST_DIR": str(self.trust_dir),
             "SDK_TLS_CA_FILE": str(self.tls_ca),
             "SDK_DNS_SERVERS": f"127.0.0.1:{self._register.read()['ports']['dns']}",
             "SDK_SML_ZONE": ZONE,
             "SDK_ADDRESS_BOOK_URL": f"{self.url}/addressbook/api/",
-            "SDK_OIDC_ISSUER": issuer,
+            "SDK_OIDC_ISSUER": self.issuer,
             "SDK_OIDC_CLIENT_ID": CLIENT_ID,
             "SDK_OIDC_CLIENT_SECRET": CLIENT_SECRET,
         }
@@ -113,8 +122,12 @@ class Federation:
         """Issue an access point's key and certificate, and publish its URL in the SMP."""
         files = self._files("access-point", common_name)
         self._authority("access-points").issue(files, common_name, validity=validity)
-        self._register.put("access_points", common_name, {"url": url, "certificate": str(files.certificate)})
+        self.register_access_point(common_name, url, files.certificate)
         return files
+
+    def register_access_point(self, common_name: str, url: str, certificate: Path) -> None:
+        """Publish an access point's URL and certificate in the SMP."""
+        self._register.put("access_points", common_name, {"url": url, "certificate": str(certificate)})
 
     def add_participant(
         self,
@@ -168,6 +181,10 @@ class Federation:
             self._files("extra", name), common_name, validity=validity
         )
 
+    def answer_request(self, authority: str, request: bytes) -> bytes:
+        """The certificate (PEM) that the CA with that name issues for a request (PKCS#10, PEM)."""
+        return self._authority(authority).answer(request)
+
     def revoke(self, authority: str, certificate: Path) -> None:
         """Put a certificate on the revocation list of the CA with that name."""
         serial = load_certificate(certificate).serial_number
@@ -182,7 +199,7 @@ class Federation:
                 raise ServiceNotStarted(f"port {port}, which the federation used before, is taken")
         web: BaseWSGIServer = make_server("127.0.0.1", ports["http"], self._application(), threaded=True)
         threading.Thread(target=web.serve_forever, daemon=True).start()
-        self._servers = [web, *start_name_servers(self._register, f"{self.url}/smp", ports["dns"])]
+        self._servers = [web, *start_name_servers(self._register, self.smp_url, ports["dns"])]
         self._servers.append(self._start_simulated_access_point(ports["odd"]))
 
     def stop(self) -> None:
@@ -225,7 +242,7 @@ class Federation:
         app.secret_key = "testbed"
         register = self._register
         app.register_blueprint(address_book(register))
-        self.eid = EidProvider(register, f"{self.url}/oidc", self.directory / "keys" / "eid.json")
+        self.eid = EidProvider(register, self.issuer, self.directory / "keys" / "eid.json")
         self.eid.attach(app)
 
         @app.get("/smp/<recipient>/services/<path:action>")

@@ -1,8 +1,9 @@
-"""Sends one message from a node, as a member of a mailbox would: run in the node's environment.
+"""Sends messages from a node, as a member of a mailbox would: run in the node's environment.
 
-    python -m testbed.send_message PARTICIPANT MAILBOX-ADDRESS RECIPIENT-ADDRESS SUBJECT [--wait SECONDS]
+    python -m testbed.send_message PARTICIPANT MAILBOX RECIPIENT SUBJECT [--count N] [--wait SECONDS]
 
-prints the message id; with `--wait`, then also its outcome: `delivered`, or the cause code of the failure.
+prints the id of each message, one unless `--count` says more; with `--wait`, then also its outcome:
+`delivered`, or the cause code of the failure.
 """
 
 import sys
@@ -93,14 +94,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("address")
     parser.add_argument("recipient")
     parser.add_argument("subject")
+    parser.add_argument("--count", type=int, default=1, metavar="N")
     parser.add_argument("--wait", type=float, metavar="SECONDS")
     options = parser.parse_args(arguments)
     django.setup()
     form = {"subject": options.subject, "text": "Hej"}
-    message_id = send(options.participant, options.address, options.recipient, form, "bilaga.pdf")
-    print(message_id, flush=True)
-    if options.wait is not None:
-        print(outcome_of(options.participant, message_id, options.wait))
+    for _ in range(options.count):
+        message_id = send(options.participant, options.address, options.recipient, form, "bilaga.pdf")
+        print(message_id, flush=True)
+        if options.wait is not None:
+            print(outcome_of(options.participant, message_id, options.wait))
     return 0
 
 

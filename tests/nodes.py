@@ -48,9 +48,13 @@ class NodeUnderTest:
 
     def send(self, address: str, recipient: str, subject: str) -> str:
         """Send a message as the first member of the mailbox would; its message id."""
-        return self.node.run_module(
-            "testbed.send_message", self.organisation.participant_id, address, recipient, subject
-        ).strip()
+        (message_id,) = self.send_several(address, recipient, subject, 1)
+        return message_id
+
+    def send_several(self, address: str, recipient: str, subject: str, count: int) -> list[str]:
+        """Send so many messages, one after the other; their message ids."""
+        words = [self.organisation.participant_id, address, recipient, subject, "--count", str(count)]
+        return self.node.run_module("testbed.send_message", *words).split()
 
     def query(self, statement: str, *parameters: object) -> list[tuple]:
         """Rows of one statement, in a connection of its own."""

@@ -31,11 +31,12 @@ class FileExists(Exception):
 
 
 def defaults(directory: Path) -> dict[str, str]:
-    """What a node as deploy/ has it is set to, with its keys in a directory."""
+    """What a node as deploy/ has it is set to, with its keys and trusted CAs in a directory."""
     return {
         "SDK_DATA_DIR": "/var/lib/sdkportal",
         "SDK_CLIENT_ADDRESS_HEADER": "X-Real-IP",
         "SDK_TLS_CLIENT_HEADER": "X-Client-Certificate",
+        "SDK_TRUST_DIR": str(directory / "trust"),
         "SDK_ACCESS_POINT_KEY": str(directory / "access-point.key"),
         "SDK_ACCESS_POINT_CERTIFICATE": str(directory / "access-point.pem"),
         "SDK_TLS_CLIENT_KEY": str(directory / "tls-client.key"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -46,8 +47,15 @@ def _files() -> Iterator[str]:
             yield f"put the TLS client's {what} into {path}"
     yield (
         "have the federation's operator register the access point in the SMP: address https://"
-        f"{next(iter(settings.ALLOWED_HOSTS), '...')}/as4, for each organisation and document type"
+        f"{_host_of_access_point()}/as4, for each organisation and document type"
     )
+
+
+def _host_of_access_point() -> str:
+    """The first host name that is not the pages'; theirs, where there is one name for both."""
+    pages = urlsplit(settings.SDK_PUBLIC_URL).hostname
+    others = [host for host in settings.ALLOWED_HOSTS if host != pages]
+    return next(iter([*others, *settings.ALLOWED_HOSTS]), "...")
 
 
 def _of(organisation: Organisation) -> Iterator[str]:

@@ -21,6 +21,8 @@ _ACCESS_POINT_THREADS: Final = 64
 # Beat, a management command or two, and whoever looks at the database.
 _OTHERS: Final = 5
 _SHORTEST_TOKEN: Final = 32
+# The default of SDK_SML_ZONE.
+_NO_ZONE: Final = "sml.example"
 
 
 @register(Tags.database)
@@ -81,7 +83,7 @@ def _missing_settings() -> Iterator[str]:
             yield "Neither SDK_OIDC_CLIENT_KEY nor SDK_OIDC_CLIENT_SECRET is set."
     if settings.SDK_SAML_METADATA:
         yield from _missing_saml_settings()
-    if settings.SDK_SML_ZONE.endswith("example"):
+    if settings.SDK_SML_ZONE == _NO_ZONE:
         yield "SDK_SML_ZONE is not set: no recipient can be found."
     if not (settings.SDK_WRAPPING_KEY or settings.SDK_PKCS11_MODULE):
         yield "Neither SDK_WRAPPING_KEY nor SDK_PKCS11_MODULE is set: nothing can be stored."

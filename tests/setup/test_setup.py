@@ -11,12 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sdkportal.setup import remaining
 from testbed.node import PROJECT
 from testbed.services import Postgres
 
 ANSWERS = """
 [settings]
-SDK_ALLOWED_HOSTS = "sdk.habo.se"
+SDK_ALLOWED_HOSTS = "sdk.habo.se,as4.habo.se"
 SDK_PUBLIC_URL = "https://sdk.habo.se"
 SDK_DATABASE_URL = "{database}"
 SDK_BROKER_URL = "redis://localhost:1/0"
@@ -110,8 +111,8 @@ def test_a_bare_machine_becomes_a_node_and_setup_carries_on_where_it_was(machine
     ]
     assert (machine.directory / "access-point.key").stat().st_mode & 0o777 == 0o600
     for left in (
-        "CA certificates for smp",
-        "register the access point in the SMP: address https://sdk.habo.se/as4",
+        f"CA certificates for smp into {machine.directory / 'trust' / 'smp'}",
+        "register the access point in the SMP: address https://as4.habo.se/as4",
         "have the signing certificate issued",
         "registered in the SML and the address book",
         "https://sdk.habo.se/oidc/callback/",
@@ -155,11 +156,16 @@ def test_a_database_that_is_away_leaves_the_file_and_setup_is_run_again(machine)
     assert "another value than the answer: SDK_DATABASE_URL" in machine.set_up().stdout
 
 
+def test_where_pages_and_access_point_share_a_name_the_smp_gets_that(settings):
+    settings.SDK_PUBLIC_URL, settings.ALLOWED_HOSTS = "https://sdk.habo.se", ["sdk.habo.se"]
+    assert "https://sdk.habo.se/as4" in " ".join(remaining._files())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (('participant = "0203:habo.se"', 'participant = "habo"'), "0203:kommun.se"),
-        (('"sdk.habo.se"', '"*"'), "SDK_ALLOWED_HOSTS"),
+        (('"sdk.habo.se,as4.habo.se"', '"*"'), "SDK_ALLOWED_HOSTS"),
         (("[settings]", '[settings]\nSDK_SECRET_KEY = "short"'), "SDK_SECRET_KEY"),
     ],
 )

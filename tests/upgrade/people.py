@@ -76,6 +76,8 @@ class Person(threading.Thread):
     def _round(self, url: str) -> None:
         # Two releases need not read each other's sessions: whoever changes between them logs in.
         with requests.Session() as browser:
+            # By HTTPS forms are taken from pages of the same host alone, as browsers tell it.
+            browser.headers["Referer"] = f"{url}/"
             page = self._fetched(browser, "GET", f"{url}/logga-in/borja")
             start = self._fetched(browser, "POST", page.url, subject=self._subject)
             box = self._fetched(browser, "GET", f"{url}/brevlada/{self._mailbox}/")

@@ -55,8 +55,8 @@ def front(passes_certificates, served, world, federation, settings, tmp_path) ->
         (r"127\.0\.0\.1:8441", f"127.0.0.1:{urlsplit(served).port}"),
         (r"listen 443 ssl;\n    server_name as4\.kommun\.example;", f"listen 127.0.0.1:{port} ssl;"),
         (r"listen 443 ssl http2;", f"listen 127.0.0.1:{free_port()} ssl;"),
-        (r"/etc/sdkportal/tls/(web|access-point)\.pem", str(server.certificate)),
-        (r"/etc/sdkportal/tls/(web|access-point)\.key", str(server.key)),
+        (r"/etc/sdkportal/tls/(web|as4)\.pem", str(server.certificate)),
+        (r"/etc/sdkportal/tls/(web|as4)\.key", str(server.key)),
         (r"/etc/sdkportal/trust/tls-ca\.pem", str(clients.files.certificate)),
         (r"client_body_timeout 30s", "client_body_timeout 1s"),
     ):
