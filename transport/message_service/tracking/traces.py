@@ -168,7 +168,7 @@ def _validated(
     whole = f"{Step.VALIDATE} {row.pk} {row.attempts}"
     for timing in [*steps.timings_of(row.pk), *_together(is_receipt)]:
         if timing.step is Step.VALIDATE:
-            attributes = _result(row.state, row.cause, row.attempts) | parties
+            attributes = {**_result(row.state, row.cause, row.attempts), **parties}
             has_failed = row.state in _FAILED
             yield Span(
                 subject,
