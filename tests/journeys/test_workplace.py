@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, ConsoleMessage, expect
+from playwright.sync_api import Browser, ConsoleMessage, Request, Route, expect
 
 from addressbook import models as book
 from mailbox.conversations import labels, notes, undo
@@ -285,6 +285,49 @@ def test_a_list_that_is_scrolled_is_not_moved(at_work, mailbox, people):
     expect(link).to_be_focused()
     page.locator("#news").click()
     expect(page.locator(f"#row-{new.pk}")).to_be_visible()
+
+
+def test_a_page_that_is_up_to_date_is_not_fetched_again_when_its_stream_opens(at_work):
+    page = at_work.page
+    streams, fetched, said = [], [], ["event: here\ndata: 1\n\n"]
+
+    def stream(route: Route) -> None:
+        streams.append(route.request.url)
+        body = f"retry: 600000\n\n{said[0]}"
+        route.fulfill(status=200, content_type="text/event-stream", body=body)
+
+    def note(request: Request) -> None:
+        if "x-background" in request.headers:
+            fetched.append(request.url)
+
+    page.route("**/handelser*", stream)
+    page.on("request", note)
+    page.reload()
+    page.wait_for_function("window.liveEvents !== undefined")
+    open_first(page)
+    wait_until(page, lambda: streams and "conversation=" in streams[-1])
+    # The page was made seconds ago, and so was the conversation beside its list.
+    assert all("continued=1" in address for address in streams)
+    assert fetched == []
+    # What has changed is fetched as ever.
+    said[0] = "event: changed\ndata: 1\n\n"
+    page.keyboard.press("j")
+    page.locator(".conversations .subject a").nth(1).click()
+    wait_until(page, lambda: any("/brevlada/" in address for address in fetched))
+    # A page that has heard nothing for long does not say that it is up to date.
+    said[0] = "event: here\ndata: 1\n\n"
+    page.evaluate("() => { const now = Date.now; Date.now = () => now() + 60000; }")
+    page.locator(".conversations .subject a").nth(2).click()
+    wait_until(page, lambda: "continued" not in streams[-1])
+
+
+def wait_until(page, holds) -> None:
+    """Let the page work until it holds; its time limit ends it."""
+    for _ in range(400):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it never held")
 
 
 def test_what_waits_on_the_start_page_is_not_moved_under_a_hand(at_work, mailbox, people):
