@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         collector.answers.wait(PATIENCE_SECONDS)
         if collector.status == 200:
             collector.bodies.append(body)
-            collector.headers.append(dict(self.headers))
+            collector.headers.append({name.title(): value for name, value in self.headers.items()})
         self.send_response(collector.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
