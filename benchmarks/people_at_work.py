@@ -34,7 +34,22 @@ import aiohttp
 from benchmarks.figures import percentile
 
 # What people ask for, in turn.
-_WORK: Final = ("list", "conversation", "list", "write") * 4 + ("search", "start page", "search", "write")
+_WORK: Final = (
+    *(
+        "list",
+        "conversation",
+        "write",
+        "search",
+        "list",
+        "conversation",
+        "list",
+        "write",
+        "start page",
+        "list",
+    ),
+    *("conversation", "write", "list", "conversation", "search", "list", "write", "conversation", "list"),
+    "write",
+)
 # What people do not ask for themselves: their pages do, when a stream says so.
 CAUSED: Final = ("list, fetched again", "conversation, fetched again", "presence", "draft on its way")
 _QUESTIONS: Final = ("anmälan", "kallelse utredning", "soc", "svenson", "planering", "xyzxyz")

@@ -19,8 +19,10 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _COMPOSITE: Final = re.compile(r"[^\W_]+(?:[-+/.:\u2010-\u2015][^\W_]+)+")
 _SPACED_DIGITS: Final = re.compile(r"\d[\d \u00a0-]{4,24}\d")
 _NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
-# Most words: nothing about them has to be taken off.
-_WITHOUT_ACCENTS: Final = re.compile(r"[\x00-\x7fåäö]*")
+# Letters of their own, whose accents stay.
+_KEPT: Final = "åäö"
+# Most words: nothing has to be taken off them.
+_WITHOUT_ACCENTS: Final = re.compile(rf"[\x00-\x7f{_KEPT}]*")
 _DATED: Final = re.compile(r"(?:18|19|20)\d{10}")
 
 
@@ -126,7 +128,7 @@ def _composed(text: str) -> str:
 
 def _without_accent(letter: str) -> str:
     """A letter without its accent; å, ä and ö are letters of their own."""
-    if letter.isascii() or letter in "åäö":
+    if letter.isascii() or letter in _KEPT:
         return letter
     decomposed = unicodedata.normalize("NFD", letter)
     return "".join(part for part in decomposed if not unicodedata.combining(part))
