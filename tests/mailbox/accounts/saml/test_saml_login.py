@@ -262,6 +262,10 @@ def test_the_login_page_offers_what_is_configured(client, provider, settings):
     assert "Logga in med e-legitimation" in page
     settings.OIDC_ISSUER = ""
     assert "Logga in med e-legitimation" not in client.get("/logga-in", **HOST).content.decode()
+    # Where the person was going is part of the link.
+    page = client.get("/logga-in?next=/brevlada/7/", **HOST).content.decode()
+    assert "&amp;next=/brevlada/7/" in page
+    assert "{{" not in page
     settings.SDK_SAML_PROVIDERS = []
     page = client.get("/logga-in", **HOST).content.decode()
     assert "Logga in med e-legitimation" in page
