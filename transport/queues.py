@@ -129,7 +129,7 @@ def sweep_queue(model: type[LeasedJob], task: str) -> None:
 def _publish_once(task: str) -> None:
     """Publish a queue's task, unless it waits for a worker already, or a worker is busy with the queue."""
     try:
-        client = broker(settings.CELERY_BROKER_URL)
+        client = broker()
         if client is not None and not client.set(_wake_key(task), 1, nx=True, px=_WAKE_MILLISECONDS):
             return
     except redis.RedisError as error:
@@ -157,7 +157,7 @@ def _mark_free(task: str) -> None:
 
 
 def _ask_broker(call: Callable[["redis.Redis"], object]) -> None:
-    client = broker(settings.CELERY_BROKER_URL)
+    client = broker()
     if client is not None:
         try:
             call(client)
@@ -169,12 +169,16 @@ def _wake_key(task: str) -> str:
     return f"sdkportal:wake:{task}"
 
 
-@lru_cache(maxsize=4)
-def broker(url: str) -> "redis.Redis | None":
+def broker() -> "redis.Redis | None":
     """The broker, where it keeps keys; None where it is another kind.
 
     Calls raise `RedisError`, at the latest after two seconds.
     """
+    return _broker_at(settings.CELERY_BROKER_URL)
+
+
+@lru_cache(maxsize=4)
+def _broker_at(url: str) -> "redis.Redis | None":
     if not url.startswith(("redis://", "rediss://")):
         return None
     return redis.Redis.from_url(

@@ -3,6 +3,7 @@
 Each one has an alarm, which pages and metrics read. Its managers get a mail once a day while it lasts.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,6 +38,8 @@ from mailbox.models import (
 from mailbox.staffed_hours import calendars
 from mailbox.staffed_hours.calendar import ROUND_THE_CLOCK, Calendar
 from transport import mail
+
+from .certificates import administrator_addresses
 
 _REPEAT_AFTER: Final = timedelta(days=1)
 Reason = UnattendedAlarm.Reason
@@ -142,6 +145,23 @@ def _send_alarm(now: datetime, alarm: UnattendedAlarm) -> int:
     return len(addresses)
 
 
+def alarm_addresses(participant_id: str) -> set[str]:
+    """The mail addresses of an organisation's administrators and of the operators."""
+    return {*administrator_addresses(participant_id), *settings.SDK_OPERATOR_MAIL}
+
+
+def mail_alarm(addresses: Iterable[str], subject: str, text: str, path: str) -> int:
+    """Mail everybody a text with a link to a page; to how many it could be sent.
+
+    Raises `mail.NothingSent` where there are addresses, and none could be reached.
+    """
+    recipients = sorted(addresses)
+    count = mail.send_each(recipients, subject, f"{text}\n\n{settings.SDK_PUBLIC_URL}{path}\n")
+    if recipients and not count:
+        raise mail.NothingSent
+    return count
+
+
 def _recipients(mailbox: FunctionMailbox) -> list[str]:
     """The mail addresses of the managers; if none has one, those of the organisation's administrators."""
     managing = Membership.objects.filter(current_memberships(), mailbox=mailbox, role=Membership.Role.MANAGER)
@@ -167,6 +187,4 @@ def _mail(alarm: UnattendedAlarm, addresses: list[str]) -> None:
             Reason.NO_MEMBER: _("Ingen aktiv medlem läser den."),
             Reason.UNTAKEN: _("Det äldsta meddelandet har väntat längre än brevlådans gräns."),
         }[Reason(alarm.reason)]
-        link = settings.SDK_PUBLIC_URL + reverse("administration-mailbox", args=[alarm.mailbox_id])
-    if not mail.send_each(addresses, subject, f"{why}\n\n{link}\n"):
-        raise mail.NothingSent
+    mail_alarm(addresses, subject, why, reverse("administration-mailbox", args=[alarm.mailbox_id]))

@@ -19,7 +19,7 @@ from transport.access_point.api import Tried
 from transport.access_point.api import ping as pinging
 from transport.message_service.api import IncomingMessage, Organisation, ParticipantId, dead_letters
 
-from .certificates import administrator_addresses
+from .alarms import alarm_addresses, mail_alarm
 
 _REPEAT_SECONDS: Final = 86400
 
@@ -61,9 +61,11 @@ def send_alarms() -> None:
 
 def _send_alarm(waiting: tuple[str, list[UUID]]) -> int:
     participant, keys = waiting
-    client = queues.broker(settings.CELERY_BROKER_URL)
+    client = queues.broker()
+    if client is None:
+        return 0
     try:
-        new = [key for key in keys if client and client.set(_told_key(key), 1, nx=True, ex=_REPEAT_SECONDS)]
+        new = [key for key in keys if client.set(_told_key(key), 1, nx=True, ex=_REPEAT_SECONDS)]
     except redis.RedisError:
         # They are told when the broker answers, rather than in every round until then.
         return 0
@@ -71,8 +73,7 @@ def _send_alarm(waiting: tuple[str, list[UUID]]) -> int:
         try:
             _mail_alarm(participant, len(keys))
         except mail.NothingSent:
-            if client:
-                client.delete(*map(_told_key, new))
+            client.delete(*map(_told_key, new))
             raise
     return len(new)
 
@@ -83,7 +84,6 @@ def _told_key(key: UUID) -> str:
 
 def _mail_alarm(participant: str, count: int) -> None:
     """Send the mail, which tells how many there are and has a link; no word of content, and no sender."""
-    recipients = sorted({*administrator_addresses(participant), *settings.SDK_OPERATOR_MAIL})
     with override(settings.LANGUAGE_CODE):
         subject = _("Inkomna meddelanden kunde inte behandlas")
         text = ngettext(
@@ -93,9 +93,7 @@ def _mail_alarm(participant: str, count: int) -> None:
             "Motparter.",
             count,
         ) % {"n": count}
-    link = settings.SDK_PUBLIC_URL + reverse("administration-counterparts")
-    if recipients and not mail.send_each(recipients, subject, f"{text}\n\n{link}\n"):
-        raise mail.NothingSent
+    mail_alarm(alarm_addresses(participant), subject, text, reverse("administration-counterparts"))
 
 
 def ping(organisation: Organisation, recipient: ParticipantId) -> list[Tried]:

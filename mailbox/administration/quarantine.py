@@ -4,7 +4,6 @@ Pages and mails tell the time, the direction and the scanner's name for the malw
 name.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,10 +18,9 @@ from django.utils.translation import ngettext, override
 from mailbox import access_log, fault_isolation
 from mailbox.access import Viewer, administered_by
 from mailbox.models import OrganisationRole, Person
-from transport import mail
 from transport.message_service.api import QuarantinedFile, ScannerAlarm, quarantine
 
-from .certificates import administrator_addresses
+from .alarms import alarm_addresses, mail_alarm
 
 # How long messages may wait for the scanner before an alarm is sent: it may be restarting.
 _SCANNER_DELAY: Final = timedelta(minutes=10)
@@ -96,7 +94,7 @@ def _send_scanner_alarm(now: datetime) -> int:
         addresses = {
             address
             for organisation in organisations.values_list("participant_id", flat=True).distinct()
-            for address in _addresses(organisation)
+            for address in alarm_addresses(organisation)
         }
         with override(settings.LANGUAGE_CODE):
             subject = _("Virusskanningen svarar inte: meddelanden väntar")
@@ -105,7 +103,8 @@ def _send_scanner_alarm(now: datetime) -> int:
                 "%(n)d meddelanden väntar på att kontrolleras, och släpps inte igenom förrän det har gjorts.",
                 count,
             ) % {"n": count}
-        _send(addresses or settings.SDK_OPERATOR_MAIL, subject, text)
+        path = reverse("administration-quarantine")
+        mail_alarm(addresses or settings.SDK_OPERATOR_MAIL, subject, text, path)
         alarm.told_at = now
         alarm.save(update_fields=["told_at"])
     return count
@@ -119,15 +118,4 @@ def _mail_files_alarm(organisation: str, count: int) -> None:
             "Skadlig kod hittades i %(n)d filer eller texter, som är stoppade. Se Administration, Karantän.",
             count,
         ) % {"n": count}
-    _send(_addresses(organisation), subject, text)
-
-
-def _addresses(organisation: str) -> set[str]:
-    return {*administrator_addresses(organisation), *settings.SDK_OPERATOR_MAIL}
-
-
-def _send(addresses: Iterable[str], subject: str, text: str) -> None:
-    link = settings.SDK_PUBLIC_URL + reverse("administration-quarantine")
-    recipients = sorted(addresses)
-    if recipients and not mail.send_each(recipients, subject, f"{text}\n\n{link}\n"):
-        raise mail.NothingSent
+    mail_alarm(alarm_addresses(organisation), subject, text, reverse("administration-quarantine"))

@@ -15,9 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from mailbox import access_log, fault_isolation
-from mailbox.administration.certificates import administrator_addresses
+from mailbox.administration.alarms import alarm_addresses, mail_alarm
 from mailbox.models import AutomaticAnswer, AutomaticAnswerGuard, Person
-from transport import mail
 
 logger = logging.getLogger(__name__)
 Outcome = AutomaticAnswer.Outcome
@@ -85,10 +84,9 @@ def _send_alarm(participant_id: str) -> int:
                 "Fler automatiska svar än vad som är rimligt skulle ha skickats på en timme. Inga skickas "
                 "förrän en administratör har sett efter vad det beror på och startat dem igen."
             )
-        link = settings.SDK_PUBLIC_URL + reverse("administration-automatic-answers")
-        addresses = sorted({*administrator_addresses(participant_id), *settings.SDK_OPERATOR_MAIL})
-        if addresses and not mail.send_each(addresses, subject, f"{text}\n\n{link}\n"):
-            raise mail.NothingSent
+        mail_alarm(
+            alarm_addresses(participant_id), subject, text, reverse("administration-automatic-answers")
+        )
         guard.told_at = now
         guard.save(update_fields=["told_at"])
     return 1

@@ -10,9 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from mailbox import access_log, fault_isolation
-from mailbox.administration.certificates import administrator_addresses
+from mailbox.administration.alarms import alarm_addresses, mail_alarm
 from mailbox.models import CaseSystem
-from transport import mail
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +40,12 @@ def record_known(system: CaseSystem) -> None:
 
 
 def _mail(system: CaseSystem) -> int:
-    addresses = sorted({*administrator_addresses(system.participant_id), *settings.SDK_OPERATOR_MAIL})
+    addresses = alarm_addresses(system.participant_id)
     with override(settings.LANGUAGE_CODE):
         subject = _("Ärendesystemets server har en annan värdnyckel: %(name)s") % {"name": system.name}
         text = _(
             "Inget överlämnas dit. Någon kan ha satt sig emellan, eller så har servern fått en ny nyckel. "
             "Fråga den som sköter servern, och jämför fingeravtrycket innan den nya nyckeln godtas."
         )
-    link = settings.SDK_PUBLIC_URL + reverse("administration-case-system", args=[system.pk])
-    if addresses and not mail.send_each(addresses, subject, f"{text}\n\n{link}\n"):
-        raise mail.NothingSent
+    mail_alarm(addresses, subject, text, reverse("administration-case-system", args=[system.pk]))
     return len(addresses)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import redis
-from django.conf import settings
 
 from transport import queues
 
@@ -69,7 +68,7 @@ class _Counts:
         if not counts:
             return
         try:
-            client = queues.broker(settings.CELERY_BROKER_URL)
+            client = queues.broker()
             if client is not None:
                 with client.pipeline() as pipeline:
                     for (step, which), number in counts.items():
@@ -113,7 +112,7 @@ def end() -> None:
 
 def histograms(steps: Iterable[str]) -> list[Histogram]:
     """The node's counts of these steps; none where the broker keeps none. Raises `RedisError`."""
-    client = queues.broker(settings.CELERY_BROKER_URL)
+    client = queues.broker()
     if client is None:
         return []
     found = {

@@ -9,7 +9,6 @@ from typing import Final, cast
 from uuid import UUID
 
 import redis
-from django.conf import settings
 
 from transport import queues
 
@@ -31,7 +30,7 @@ def note(transfer_id: UUID, began: int, size: int) -> None:
     if not traces.is_on():
         return
     try:
-        client = queues.broker(settings.CELERY_BROKER_URL)
+        client = queues.broker()
         if client is not None:
             client.set(_key(transfer_id), f"{began} {size}", ex=_KEPT_SECONDS)
     except redis.RedisError:
@@ -42,7 +41,7 @@ def receptions_of(transfer_ids: Iterable[UUID]) -> dict[UUID, Reception]:
     """What was noted of these transfers."""
     keys = list(transfer_ids)
     try:
-        client = queues.broker(settings.CELERY_BROKER_URL)
+        client = queues.broker()
         if client is None or not keys:
             return {}
         values = cast(list[bytes | None], client.mget([_key(key) for key in keys]))

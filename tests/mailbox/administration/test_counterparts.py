@@ -125,7 +125,7 @@ def test_another_one_is_told_of_at_once_and_the_same_ones_after_a_day(arrival, a
     arrival.save(force_insert=True)
     counterparts.send_alarms()
     assert [told.body[:1] for told in mail.outbox] == ["1", "2"]
-    client = queues.broker(settings.CELERY_BROKER_URL)
+    client = queues.broker()
     keys = [counterparts._told_key(key) for key in IncomingMessage.objects.values_list("pk", flat=True)]
     assert all(0 < client.ttl(key) <= 86400 for key in keys)
     # As after a day.

@@ -76,7 +76,7 @@ def test_processes_and_threads_add_up():
 
 def test_what_is_counted_comes_to_the_broker_by_itself(settings):
     added = threading.Event()
-    client = queues.broker(settings.CELERY_BROKER_URL)
+    client = queues.broker()
     figures.add(Step.SEAL, 0.1)
     for _ in range(600):
         if client.hlen(figures._KEY):
