@@ -76,8 +76,7 @@ def record_all(
 ) -> list[AccessLogEntry]:
     """Add entries in their order, in one statement, in the caller's transaction."""
     with transaction.atomic():
-        heads = AccessLogHead.objects.select_for_update()
-        head = heads.filter(pk=participant_id).first() or heads.get_or_create(pk=participant_id)[0]
+        head = _locked_head(participant_id)
         for entry in entries:
             entry.participant_id, entry.actor, entry.at = participant_id, actor, timezone.now()
             entry.number, entry.previous = head.number + 1, head.digest
@@ -176,9 +175,13 @@ def head_of(participant_id: str) -> tuple[int, str]:
 
 def lock_head(participant_id: str) -> tuple[int, str]:
     """As `head_of`; nobody else adds an entry until the caller's transaction ends."""
-    AccessLogHead.objects.get_or_create(pk=participant_id)
-    head = AccessLogHead.objects.select_for_update().get(pk=participant_id)
+    head = _locked_head(participant_id)
     return head.number, head.digest
+
+
+def _locked_head(participant_id: str) -> AccessLogHead:
+    heads = AccessLogHead.objects.select_for_update()
+    return heads.filter(pk=participant_id).first() or heads.get_or_create(pk=participant_id)[0]
 
 
 def set_head(participant_id: str, head: tuple[int, str]) -> None:

@@ -1,11 +1,15 @@
 """The keys of backups: age keys (X25519). A node has the public ones only: it cannot open its own backups."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pyrage
 
 from .errors import BackupError
+
+KeyT = TypeVar("KeyT")
 
 
 def recipients(texts: list[str]) -> list[pyrage.x25519.Recipient]:
@@ -25,20 +29,29 @@ def recipients(texts: list[str]) -> list[pyrage.x25519.Recipient]:
 
 def identities(path: Path) -> list[pyrage.x25519.Identity]:
     """Private keys from a file as `age-keygen` writes it: a key a line, and comments with #."""
+    return _keys_in(path, pyrage.x25519.Identity.from_str, "private", "an AGE-SECRET-KEY-1...")
+
+
+def recipients_in(path: Path) -> list[pyrage.x25519.Recipient]:
+    """Public keys from a file: an `age1...` a line, and comments with #."""
+    return _keys_in(path, pyrage.x25519.Recipient.from_str, "public", "an age1...")
+
+
+def _keys_in(path: Path, key_of: Callable[[str], KeyT], kind: str, form: str) -> list[KeyT]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise BackupError(f"{path} cannot be read as a file of private keys") from None
+        raise BackupError(f"{path} cannot be read as a file of {kind} keys") from None
     found = []
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if text and not text.startswith("#"):
             try:
-                found.append(pyrage.x25519.Identity.from_str(text))
-            except pyrage.IdentityError:
-                raise BackupError(f"{path}, line {number}: not an AGE-SECRET-KEY-1... key") from None
+                found.append(key_of(text))
+            except (pyrage.IdentityError, pyrage.RecipientError):
+                raise BackupError(f"{path}, line {number}: not {form} key") from None
     if not found:
-        raise BackupError(f"{path} holds no private key")
+        raise BackupError(f"{path} holds no {kind} key")
     return found
 
 

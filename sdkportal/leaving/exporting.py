@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC
-from functools import partial
 from typing import Any, BinaryIO, Final
 
 from django.db import connection, transaction
@@ -18,7 +17,7 @@ from django.db.models import AutoField, Model
 from django.utils import timezone
 
 from mailbox import access_log
-from mailbox.models import AccessLogHead, Person
+from mailbox.models import Person
 from sdkportal import __version__
 from sdkportal.backup.errors import BackupError
 from sdkportal.backup.targets import Piece, Target
@@ -44,7 +43,7 @@ from .manifests import LISTING, Manifest, StoredFile, Table
 from .people import person_key_check
 from .people_named import people_named
 from .rows import Fields, as_json, exported_fields
-from .sealed_files import Recipients, as_binary, line_of, pieces_of, seal
+from .sealed_files import Recipients, as_binary, line_of, pieces_of, write_sealed
 
 logger = logging.getLogger(__name__)
 _BATCH: Final = 500
@@ -93,7 +92,7 @@ def export_organisation(
         with _snapshot():
             exporting = _Rows(participant_id, target, recipients, files)
             tables = exporting.write_all(report)
-            head = AccessLogHead.objects.filter(pk=participant_id).values_list("number", "digest").first()
+            head = access_log.head_of(participant_id)
             if keys is not None:
                 write_keys(participant_id, export_id, keys.target, keys.name, keys.recipients)
         report(f"{sum(table.rows for table in tables)} rows written; copying {files.count()} stored files.")
@@ -109,7 +108,7 @@ def export_organisation(
         file_count=file_count,
         missing_files=len(missing),
         listing=listing,
-        access_log=head or (0, ""),
+        access_log=head,
         under_way=found,
     )
     manifest = replace(manifest, digest=manifests.write(target, manifest))
@@ -199,7 +198,7 @@ class _Rows:
                 yield line_of(each)
 
         table = Table(label, 0, 0, 0, "")
-        piece = _written(self._target, table.name, self._recipients, lines)
+        piece = write_sealed(self._target, table.name, lines(), self._recipients)
         return replace(
             table, rows=count, largest_key=_largest_key(model_of(label)), size=piece.size, sha256=piece.sha256
         )
@@ -255,18 +254,6 @@ def _own_sent_message(row: IncomingMessage) -> str | None:
     return str(sent.pk) if sent is not None and sent.organisation_id == row.organisation_id else None
 
 
-def _written(
-    target: Target, name: str, recipients: Recipients, pieces: Callable[[], Iterator[bytes]]
-) -> Piece:
-    def fill(out: BinaryIO) -> None:
-        seal(pieces(), out, recipients)
-
-    try:
-        return target.write(name, fill)
-    except (BackupError, OSError) as error:
-        raise LeavingError(f"{name} cannot be written ({type(error).__name__}).") from None
-
-
 def _largest_key(model: type[Model]) -> int:
     """A number that no key of the model has been larger than here: rounded up to a power of two, so that it
     does not tell how many rows all organisations have."""
@@ -306,10 +293,9 @@ def _copy(file: StoredFile, participant_id: str, target: Target, recipients: Rec
             size += len(piece)
             yield piece
 
-    key = None if file.key == "None" else uuid.UUID(file.key)
     try:
-        with blobs.open_stored(file.name, BlobBinding(participant_id, file.kind, key)) as content:
-            piece = _written(target, file.kept_name, recipients, partial(pieces, as_binary(content)))
+        with blobs.open_stored(file.name, file.binding(participant_id)) as content:
+            piece = write_sealed(target, file.kept_name, pieces(as_binary(content)), recipients)
     except FileNotFoundError:
         return file
     except AtRestError as error:

@@ -1,6 +1,5 @@
 """The stored files of an import: decrypted and encrypted anew, as streams, under the names that they had."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,7 +10,6 @@ from django.utils import timezone
 from sdkportal.backup.errors import BackupError
 from sdkportal.backup.targets import Piece, Target, verified
 from transport.storage import blobs
-from transport.storage.blobs import BlobBinding
 from transport.storage.encryption import files
 from transport.storage.encryption.errors import AtRestError
 from transport.storage.encryption.keys import key_of
@@ -64,7 +62,7 @@ class StoredFiles:
         if not default_storage.exists(file.name):
             return False
         try:
-            with blobs.open_stored(file.name, self._binding(file)) as content:
+            with blobs.open_stored(file.name, file.binding(self.participant_id)) as content:
                 if content.seek(0, 2) == file.content_size:
                     return True
         except (AtRestError, OSError):
@@ -92,7 +90,7 @@ class StoredFiles:
                 verified(self.target, file.kept_name, piece) as source,
                 opened(source, self.identities, file.kept_name) as content,
             ):
-                stored = blobs.store(file.name, as_binary(content), self._binding(file))
+                stored = blobs.store(file.name, as_binary(content), file.binding(self.participant_id))
         except BaseException as error:
             blobs.remove(stored)
             if isinstance(error, BackupError):
@@ -101,11 +99,3 @@ class StoredFiles:
         if stored != file.name:
             blobs.remove(stored)
             raise LeavingError(f"{file.name} cannot be stored under its name.")
-
-    def _binding(self, file: StoredFile) -> BlobBinding:
-        try:
-            return BlobBinding(
-                self.participant_id, file.kind, None if file.key == "None" else uuid.UUID(file.key)
-            )
-        except ValueError:
-            raise LeavingError(f"{file.name} is bound to no key of a row.") from None

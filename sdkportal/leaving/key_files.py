@@ -6,7 +6,7 @@ The first line says which export the file belongs to; then a line for each row: 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 from uuid import UUID
 
 from sdkportal.backup.errors import BackupError
@@ -16,7 +16,7 @@ from .belongings import SECRETS, Kind, labels, model_of, rows_of
 from .errors import LeavingError
 from .manifests import FORMAT, Manifest
 from .rows import as_json
-from .sealed_files import Identities, Recipients, line_of, lines_of, opened, seal
+from .sealed_files import Identities, Recipients, line_of, lines_of, opened, write_sealed
 
 _BATCH: Final = 500
 
@@ -25,14 +25,7 @@ def write_keys(
     participant_id: str, export_id: UUID, target: Target, name: str, recipients: Recipients
 ) -> None:
     """Write the file. Raises `LeavingError`."""
-
-    def fill(out: BinaryIO) -> None:
-        seal(_lines(participant_id, export_id), out, recipients)
-
-    try:
-        target.write(name, fill)
-    except (BackupError, OSError) as error:
-        raise LeavingError(f"{name} cannot be written ({type(error).__name__}).") from None
+    write_sealed(target, name, _lines(participant_id, export_id), recipients)
 
 
 def _lines(participant_id: str, export_id: UUID) -> Iterator[bytes]:

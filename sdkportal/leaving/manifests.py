@@ -19,6 +19,7 @@ from uuid import UUID
 
 from sdkportal.backup.errors import BackupError
 from sdkportal.backup.targets import Piece, Target, verified
+from transport.storage.blobs import BlobBinding
 
 from .errors import LeavingError
 from .sealed_files import lines_of
@@ -66,6 +67,14 @@ class StoredFile:
     @property
     def kept_name(self) -> str:
         return f"files/{self.name}.age"
+
+    def binding(self, participant_id: str) -> BlobBinding:
+        """What the file is bound to in storage. Raises `LeavingError` where `key` is no row's."""
+        try:
+            key = None if self.key == "None" else UUID(self.key)
+        except ValueError:
+            raise LeavingError(f"{self.name} is bound to no key of a row.") from None
+        return BlobBinding(participant_id, self.kind, key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pyrage
 
 from sdkportal.backup import keys
 from sdkportal.backup.errors import BackupError
+from sdkportal.backup.targets import Piece, Target
 
 from .errors import LeavingError
 
@@ -30,19 +31,9 @@ Identities = Sequence[pyrage.x25519.Identity]
 def recipients_in(path: Path) -> Recipients:
     """The public keys in a file: an `age1...` a line, and comments with #. Raises `LeavingError`."""
     try:
-        lines = [line.strip() for line in path.read_text(encoding="ascii").splitlines()]
-    except (OSError, UnicodeDecodeError):
-        raise LeavingError(f"{path} cannot be read as a file of public keys.") from None
-    found = []
-    for number, line in enumerate(lines, 1):
-        if line and not line.startswith("#"):
-            try:
-                found.append(pyrage.x25519.Recipient.from_str(line))
-            except pyrage.RecipientError:
-                raise LeavingError(f"{path}, line {number}: not an age1... key.") from None
-    if not found:
-        raise LeavingError(f"{path} holds no public key.")
-    return found
+        return keys.recipients_in(path)
+    except BackupError as error:
+        raise LeavingError(f"{error}.") from None
 
 
 def identities_in(path: Path) -> Identities:
@@ -91,6 +82,18 @@ def seal(pieces: Iterable[bytes], out: BinaryIO, recipients: Recipients) -> None
         if source.error is not None:
             raise source.error from None
         raise LeavingError(f"A file cannot be written ({type(error).__name__}).") from None
+
+
+def write_sealed(target: Target, name: str, pieces: Iterable[bytes], recipients: Recipients) -> Piece:
+    """`seal` to a file of a target. Raises also what making the pieces raises, and `LeavingError`."""
+
+    def fill(out: BinaryIO) -> None:
+        seal(pieces, out, recipients)
+
+    try:
+        return target.write(name, fill)
+    except (BackupError, OSError) as error:
+        raise LeavingError(f"{name} cannot be written ({type(error).__name__}).") from None
 
 
 def pieces_of(source: BinaryIO) -> Iterator[bytes]:
