@@ -18,7 +18,10 @@ from transport.message_service.organisations.organisation_keys import NoValidKey
 from transport.outgoing_http import AddressRefused, NoAnswer
 from transport.protocol.certificates import CertificateUntrusted, Purpose, RevocationUnknown, fingerprint
 from transport.protocol.identifiers import MESSAGE_RECEIPT, SDK_MESSAGE
-from transport.remote_message_service.bindings import organisations_served_elsewhere
+from transport.remote_message_service.bindings import (
+    organisations_served_elsewhere,
+    organisations_served_here,
+)
 
 from .findings import Finding, duration, failure, ok, warning
 from .keys import has_own_access_point
@@ -75,7 +78,7 @@ def smp() -> Iterator[Finding]:
 
 def certpub() -> Iterator[Finding]:
     """CertPub publishes what each organisation signs with here, and nothing that cannot be opened here."""
-    for organisation in _organisations_served_here():
+    for organisation in organisations_served_here():
         whose = organisation.participant_id
         try:
             signs = signing_key(organisation).fingerprint
@@ -141,7 +144,7 @@ def _trusted(name: str, participant: str, certificate: x509.Certificate, purpose
 
 def round_trip() -> Iterator[Finding]:
     """A test message goes out by TLS as others' messages come in, and is answered: DNS, SMP, TLS, AS4."""
-    organisation = next(iter(_organisations_served_here()), None)
+    organisation = organisations_served_here().first()
     if organisation is None:
         yield warning("organisation-missing", "no organisation")
         return
@@ -183,11 +186,6 @@ def address_book() -> Iterator[Finding]:
 
 def _organisations() -> list[Organisation]:
     return list(Organisation.objects.order_by("participant_id"))
-
-
-def _organisations_served_here() -> list[Organisation]:
-    elsewhere = organisations_served_elsewhere()
-    return [each for each in _organisations() if each.participant_id not in elsewhere]
 
 
 def _own_fingerprint() -> str | None:

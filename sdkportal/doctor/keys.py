@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from transport.access_point.keys import own_keys
 from transport.certificate_watch.watch import WARNING_DAYS, HeldCertificate, Use, held_certificates
-from transport.message_service.models import Organisation, OrganisationKey
+from transport.message_service.models import OrganisationKey
 from transport.protocol.certificates import CertificateUnreadable, load_certificates
-from transport.remote_message_service.bindings import organisations_served_elsewhere
+from transport.remote_message_service.bindings import organisations_served_here
 from transport.storage.encryption.configured_keys import wrapping_key, wrapping_key_named
 from transport.storage.encryption.errors import AtRestError
 from transport.storage.encryption.models import DataKey
@@ -85,8 +85,7 @@ def certificates() -> Iterator[Finding]:
     """Each organisation that is served here has keys, and no certificate that is in use ends soon."""
     now = timezone.now()
     held = held_certificates()
-    served_here = Organisation.objects.exclude(participant_id__in=organisations_served_elsewhere())
-    for organisation in served_here.prefetch_related("keys").order_by("participant_id"):
+    for organisation in organisations_served_here().prefetch_related("keys"):
         purposes = {key.purpose for key in organisation.keys.all() if key.valid_until > now}
         lacking = [purpose.value for purpose in OrganisationKey.Purpose if purpose not in purposes]
         if lacking:

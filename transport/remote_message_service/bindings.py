@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from transport.message_service.models import Organisation, OrganisationKey
 from transport.remote_service_port import OwnFunction
 
@@ -46,3 +48,9 @@ def organisations_served_elsewhere() -> set[str]:
     in_use = Organisation.objects.filter(remote_services__in_use_since__isnull=False)
     with_keys = OrganisationKey.objects.values("organisation")
     return set(in_use.exclude(pk__in=with_keys).values_list("participant_id", flat=True))
+
+
+def organisations_served_here() -> QuerySet[Organisation]:
+    """The others, by participant."""
+    elsewhere = organisations_served_elsewhere()
+    return Organisation.objects.exclude(participant_id__in=elsewhere).order_by("participant_id")
