@@ -385,12 +385,13 @@ def _narrowed(
         rows = rows.filter(
             Exists(Labelling.objects.filter(conversation=OuterRef("pk"), label=filters.label_id))
         )
-    for condition in _selective(filters):
+    if selective := _selective(filters):
         scope = scope_of()
-        if scope.is_across:
-            rows = rows.filter(condition.walked if walks else condition.indexed)
-        else:
-            rows = _by_frequency(rows, scope, condition)
+        for condition in selective:
+            if scope.is_across:
+                rows = rows.filter(condition.walked if walks else condition.indexed)
+            else:
+                rows = _by_frequency(rows, scope, condition)
     if filters.is_confidential:
         rows = rows.filter(is_confidential=True)
     if filters.has_attachments:
