@@ -1,9 +1,11 @@
-"""`make bench` and `make bench-node` measure what they say: the smallest of each, by the same code."""
+"""`make bench`, `bench-node` and `bench-people` measure what they say: the smallest of each, by its code."""
 
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,21 @@ from tests.interop.phase4 import Phase4Missing, ensure_built
 PAIRS = [("ours", "ours"), ("ours", "phase4"), ("phase4", "ours"), ("phase4", "phase4")]
 
 
+def measured(tmp_path: Path, benchmark: str, *arguments: str) -> tuple[list[list[str]], dict[str, Any]]:
+    """Run a benchmark: the words of the lines that it prints, and its JSON, which they name."""
+    target = tmp_path / "bench" / f"{benchmark}.json"
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{benchmark}", *arguments, "--json", str(target)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert str(target) in done.stdout
+    return [line.split() for line in done.stdout.splitlines()], json.loads(target.read_text())
+
+
 @pytest.mark.slow
 def test_ours_and_phase4_are_measured_side_by_side_and_told_as_a_table_and_as_json(tmp_path):
     try:
@@ -23,23 +40,9 @@ def test_ours_and_phase4_are_measured_side_by_side_and_told_as_a_table_and_as_js
         if os.environ.get("CI"):
             pytest.fail(f"phase4 is a must in CI: {why}")
         pytest.skip(f"phase4 is not here: {why}")
-    target = tmp_path / "bench" / "nodes.json"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.nodes", "--sizes", "2K", "--counts", "2"),
-            *("--node", "2", "--json", str(target)),
-        ],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    table = [line.split() for line in done.stdout.splitlines()]
+    table, told = measured(tmp_path, "nodes", "--sizes", "2K", "--counts", "2", "--node", "2")
     assert ["from", "to", "size", "n", "msg/s", "MB/s"] in [line[:6] for line in table]
     assert [tuple(line[:2]) for line in table if line[2:4] == ["2K", "2"]] == PAIRS
-    assert str(target) in done.stdout
-    told = json.loads(target.read_text())
     assert [(row["sender"], row["receiver"]) for row in told["exchanges"]] == PAIRS
     for row in told["exchanges"]:
         assert row["count"] == 2
@@ -57,20 +60,10 @@ def test_ours_and_phase4_are_measured_side_by_side_and_told_as_a_table_and_as_js
 
 @pytest.mark.slow
 def test_a_whole_node_is_measured_beside_the_floor_and_told_as_a_table_and_as_json(tmp_path):
-    target = tmp_path / "bench" / "node.json"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.node", "--messages", "4", "--idle", "2", "--in-flight", "4"),
-            *("--people", "2", "--requests", "2", "--json", str(target)),
-        ],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=600,
+    _, told = measured(
+        tmp_path,
+        *("node", "--messages", "4", "--idle", "2", "--in-flight", "4", "--people", "2", "--requests", "2"),
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert str(target) in done.stdout
-    told = json.loads(target.read_text())
     kinds = told["cpu_ms_by_kind"]
     assert set(kinds) == {"workers", "access_point", "postgresql", "broker", "clamd", "other"}
     for name in (
@@ -101,20 +94,11 @@ def test_a_percentile_is_the_value_that_so_many_of_a_hundred_do_not_exceed():
 
 @pytest.mark.slow
 def test_people_at_once_are_measured_and_told_as_a_table_and_as_json(tmp_path):
-    target = tmp_path / "bench" / "people.json"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks.people", "--streams", "12", "--workers", "6", "--rate", "6"),
-            *("--seconds", "8", "--messages", "400", "--mailboxes", "4", "--json", str(target)),
-        ],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        timeout=600,
+    _, told = measured(
+        tmp_path,
+        *("people", "--streams", "12", "--workers", "6", "--rate", "6", "--seconds", "8"),
+        *("--messages", "400", "--mailboxes", "4"),
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert str(target) in done.stdout
-    told = json.loads(target.read_text())
     # Nothing was answered by another page than it should be. A busy machine may have said that it is busy.
     assert {why.rpartition(": ")[2] for why in told["work"]["failures"]} <= {"status 503"}
     kinds = told["work"]["kinds"]

@@ -11,8 +11,8 @@ from typing import Final
 
 import psycopg
 
-from tests.faults.chaos.reconciliation import Finding, reconcile
-from tests.faults.chaos.run import errors_in, settle
+from tests.faults.chaos.reconciliation import Finding
+from tests.faults.chaos.run import errors_in, lines_of_counts, reconcile_all, settle
 from tests.faults.chaos.senders import Sender
 
 from .faults import Fault
@@ -89,14 +89,14 @@ class Figures:
             f"{self.pages_read} pages read"
         )
         told += [f"  {count:6} {outcome}" for outcome, count in sorted(self.outcomes.items())]
-        for title, counts in (
-            ("why", self.causes),
-            ("pages that did not come, by status (0: no answer)", self.pages_failed),
-            ("orders that a page stopped", self.sending_failed),
-            ("errors in the logs", self.errors),
-        ):
-            if counts:
-                told += [f"{title}:", *(f"  {count:6} {name}" for name, count in sorted(counts.items()))]
+        told += lines_of_counts(
+            (
+                ("why", self.causes),
+                ("pages that did not come, by status (0: no answer)", self.pages_failed),
+                ("orders that a page stopped", self.sending_failed),
+                ("errors in the logs", self.errors),
+            )
+        )
         told += [f"  {finding.node}: {finding.what} ({finding.which})" for finding in self.findings]
         return [
             *told,
@@ -214,18 +214,7 @@ class Run:
         nodes = (cluster.habo, cluster.outside)
         figures.settled_after_seconds = settle(nodes, cluster.outside.running.restart_ended, _SETTLE_SECONDS)
         cluster.stop()
-        outcomes: Counter[str] = Counter()
-        causes: Counter[str] = Counter()
-        for sender, (here, there) in zip(self._senders, (nodes, nodes[::-1]), strict=True):
-            figures.orders += len(sender.orders)
-            result = reconcile(here, there, list(sender.orders.values()))
-            outcomes.update({outcome.value: count for outcome, count in result.outcomes.items()})
-            causes.update(result.causes)
-            figures.findings += result.findings
-        figures.outcomes, figures.causes = dict(outcomes), dict(causes)
-        for node in nodes:
-            left = json.loads(node.running.run_module("tests.faults.chaos.inventory"))
-            figures.findings += [Finding(node.name, one["what"], one["which"]) for one in left]
+        reconcile_all(figures, self._senders, nodes)
         answers = [answer for reader in (*self._pages, *self._files) for answer in reader.answers]
         figures.pages_read = len(answers)
         figures.pages_failed = dict(Counter(str(answer.status) for answer in answers if answer.status != 200))

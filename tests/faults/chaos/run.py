@@ -7,12 +7,13 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from subprocess import SubprocessError
+from typing import Protocol
 
 import psutil
 import psycopg
@@ -110,16 +111,16 @@ class Report:
             f"{sum(self.pages_broken.values())} pages did not come",
         ]
         told += [f"  {count:6} {outcome}" for outcome, count in sorted(self.outcomes.items())]
-        for title, counts in (
-            ("why", self.causes),
-            ("pages that did not come", self.pages_broken),
-            ("faults", self.injected),
-            ("faults of what had just ended by itself", self.not_injected),
-            ("processes that ended by themselves and were started again", self.died_by_themselves),
-            ("errors in the logs", self.errors),
-        ):
-            if counts:
-                told += [f"{title}:", *(f"  {count:6} {name}" for name, count in sorted(counts.items()))]
+        told += lines_of_counts(
+            (
+                ("why", self.causes),
+                ("pages that did not come", self.pages_broken),
+                ("faults", self.injected),
+                ("faults of what had just ended by itself", self.not_injected),
+                ("processes that ended by themselves and were started again", self.died_by_themselves),
+                ("errors in the logs", self.errors),
+            )
+        )
         told.append(
             f"{len(self.findings)} findings" if self.findings else "nothing lost, doubled, stuck or left"
         )
@@ -186,9 +187,28 @@ def _run(
     for node in nodes:
         # What runs on would leave something behind for a moment.
         node.running.stop()
+    reconcile_all(report, senders, nodes)
+
+
+class Reconciliation(Protocol):
+    """The part of a report that `reconcile_all` fills in."""
+
+    orders: int
+    outcomes: dict[str, int]
+    causes: dict[str, int]
+    findings: list[Finding]
+
+
+def reconcile_all(
+    report: Reconciliation, senders: Sequence[Sender], nodes: tuple[ChaosNode, ChaosNode]
+) -> None:
+    """Add to the report what became of every order, and what the nodes have left behind.
+
+    The first sender is the first node's, the second the second's.
+    """
     outcomes: Counter[str] = Counter()
     causes: Counter[str] = Counter()
-    for sender, (here, there) in zip(senders, ((habo, other), (other, habo)), strict=True):
+    for sender, (here, there) in zip(senders, (nodes, nodes[::-1]), strict=True):
         report.orders += len(sender.orders)
         result: Reconciled = reconcile(here, there, list(sender.orders.values()))
         outcomes.update({outcome.value: count for outcome, count in result.outcomes.items()})
@@ -198,6 +218,14 @@ def _run(
     for node in nodes:
         left = json.loads(node.running.run_module("tests.faults.chaos.inventory"))
         report.findings += [Finding(node.name, one["what"], one["which"]) for one in left]
+
+
+def lines_of_counts(titled: Iterable[tuple[str, Mapping[str, int]]]) -> Iterator[str]:
+    """Counts by their names, under their titles; what was not counted is left out."""
+    for title, counts in titled:
+        if counts:
+            yield f"{title}:"
+            yield from (f"  {count:6} {name}" for name, count in sorted(counts.items()))
 
 
 class _Lane:
