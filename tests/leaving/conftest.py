@@ -43,7 +43,9 @@ def second_database(django_db_setup, django_db_blocker) -> str:
     """Another database with all tables, emptied after each test that uses it."""
     with django_db_blocker.unblock():
         connection.close()
-        name, source = f"elsewhere_{os.getpid()}", connection.settings_dict["NAME"]
+        # A database in use cannot be copied, and a thread of an earlier test may still be in ours.
+        source = os.environ.get("SDK_TEST_TEMPLATE") or connection.settings_dict["NAME"]
+        name = f"elsewhere_{os.getpid()}"
         on_server("DROP DATABASE IF EXISTS {}", name)
         on_server("CREATE DATABASE {} TEMPLATE {}", name, source)
         empty(name)

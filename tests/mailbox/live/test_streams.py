@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import aclosing
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -105,6 +106,7 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
                 await sync_to_async(events.announce_to)(person.pk)
                 await asyncio.wait([following], timeout=1)
             assert following.result() == b"event: ended\ndata: 1\n\n"
+            assert [event async for event in stream] == []
         finally:
             # What is left open would keep the tables from being emptied.
             events.hub._listener.cancel()
@@ -113,48 +115,52 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
     asyncio.run(asyncio.wait_for(story(), 60))
 
 
-async def first_events(client: AsyncClient, query: str) -> list[bytes]:
-    """What a stream says when it is opened, besides when to come back: within half a second."""
-    stream = (await client.get(f"/handelser{query}")).streaming_content.__aiter__()
-    assert (await asyncio.wait_for(anext(stream), 20)).startswith(b"retry: ")
-    following = asyncio.ensure_future(anext(stream))
-    done, _ = await asyncio.wait([following], timeout=1.5)
-    if not done:
+async def first_events(session_key: str, query: str) -> list[bytes]:
+    """What a stream says when it is opened, besides when to come back: within a second and a half."""
+    page = open_pages.Page.from_query(session_key, QueryDict(query))
+    access = (await stream_view._checks.ask(open_pages.PageCheck(page))).access
+    async with aclosing(stream_view._events(page, access)) as stream:
+        assert (await asyncio.wait_for(anext(stream), 20)).startswith(b"retry: ")
+        following = asyncio.ensure_future(anext(stream))
+        done, _ = await asyncio.wait([following], timeout=1.5)
+        if done:
+            return [following.result().splitlines()[0]]
         following.cancel()
-    return [following.result().splitlines()[0]] if done else []
+        await asyncio.wait([following], timeout=20)
+        return []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_page_that_is_up_to_date_is_told_only_of_what_it_has_missed(mailbox, conversation):
+def test_a_page_that_is_up_to_date_is_told_only_of_what_it_has_missed(mailbox, conversation, monkeypatch):
+    monkeypatch.setattr(stream_view, "_until_heartbeat", lambda: 3600.0)
     other = FunctionMailbox.objects.create(participant_id="0203:a.se", address="b", name="B")
-    person, _ = logged_in(1, mailbox)
-    client, shown = AsyncClient(), f"conversation={conversation.pk}"
+    _, key = logged_in(1, mailbox)
+    shown = f"conversation={conversation.pk}"
 
     async def story() -> None:
         hub = events.hub
         try:
-            await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
             # This process has not listened long enough to know.
-            assert await first_events(client, "?continued=1") == [b"event: changed"]
+            assert await first_events(key, "continued=1") == [b"event: changed"]
             while hub._listening_since is None:
                 await asyncio.sleep(0.05)
             hub._listening_since = asyncio.get_running_loop().time() - events.REMEMBERED_SECONDS - 1
-            assert await first_events(client, "?continued=1") == []
-            assert await first_events(client, "") == [b"event: changed"]
+            assert await first_events(key, "continued=1") == []
+            assert await first_events(key, "") == [b"event: changed"]
             await sync_to_async(events.announce)(other.pk)
             await sync_to_async(events.announce_presence)(conversation.pk)
             while hub.remembered([f"presence {conversation.pk}"]) == []:
                 await asyncio.sleep(0.05)
-            assert await first_events(client, "?continued=1") == []
-            assert await first_events(client, f"?continued=1&{shown}") == [b"event: presence"]
+            assert await first_events(key, "continued=1") == []
+            assert await first_events(key, f"continued=1&{shown}") == [b"event: presence"]
             await sync_to_async(events.announce)(mailbox.pk)
             while hub.remembered([str(mailbox.pk)]) == []:
                 await asyncio.sleep(0.05)
-            assert await first_events(client, "?continued=1") == [b"event: changed"]
+            assert await first_events(key, "continued=1") == [b"event: changed"]
             # What was long ago is forgotten.
             for payload in hub._heard:
                 hub._heard[payload] -= events.REMEMBERED_SECONDS + 1
-            assert await first_events(client, "?continued=1") == []
+            assert await first_events(key, "continued=1") == []
             await sync_to_async(events.announce)(other.pk)
             while hub.remembered([str(other.pk)]) == []:
                 await asyncio.sleep(0.05)

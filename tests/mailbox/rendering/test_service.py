@@ -1,5 +1,6 @@
 """Rendering by a process of its own, which has neither network nor files."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -74,7 +75,8 @@ def test_it_runs_nothing_but_its_own_programs(service):
         with Client(remote.parsed(service)) as connection:
             connection.send_bytes(request)
             assert connection.recv_bytes() == b"-not a request"
-    with Client(remote.parsed(service)) as connection:
+    # It may hang up before all of it is sent.
+    with Client(remote.parsed(service)) as connection, contextlib.suppress(ConnectionError):
         connection.send_bytes(b"x" * 100_000)
     drawn = rendering.render(previews._PICTURES, a_pdf("Efter"))
     assert json.loads(drawn)["page_count"] == 1, "it goes on"
