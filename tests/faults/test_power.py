@@ -113,6 +113,16 @@ def test_the_record_of_what_was_synced_is_read(tmp_path):
     assert power.synced_by(log) == power.Synced({1: 9}, {2: {"a": 1}})
 
 
+def test_a_process_that_is_killed_while_it_records_spoils_no_other_line(tmp_path):
+    log = tmp_path / "synced"
+    log.write_text('\n{"directory": 2, "names": {"a')
+    target = tmp_path / "file"
+    code = "import os, sys; os.fsync(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY))"
+    environment = {**os.environ, **power.environment(log)}
+    subprocess.run([sys.executable, "-c", code, str(target)], env=environment, check=True, timeout=60)
+    assert power.synced_by(log) == power.Synced({target.stat().st_ino: 0})
+
+
 def test_a_process_without_the_record_syncs_as_ever():
     code = "import os; print(os.fsync.__module__)"
     done = subprocess.run(

@@ -34,10 +34,17 @@ def environment(log: Path) -> dict[str, str]:
 
 
 def synced_by(log: Path) -> Synced:
-    """What the processes have recorded."""
+    """What the processes have recorded.
+
+    Of a process that was killed while it wrote, a part of a line is there: its sync had not returned, and
+    nobody was promised anything.
+    """
     found = Synced()
     for text in log.read_text().splitlines() if log.exists() else ():
-        line = json.loads(text)
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
         if "file" in line:
             found.sizes[line["file"]] = line["size"]
         else:

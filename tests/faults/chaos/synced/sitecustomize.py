@@ -20,8 +20,9 @@ def _record(descriptor):
         line = {"file": status.st_ino, "size": status.st_size}
     log = os.open(_SYNCED, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        # One call for a line: processes write to the same file.
-        os.write(log, json.dumps(line).encode() + b"\n")
+        # One call for a line: processes write to the same file. One that is killed meanwhile may leave a
+        # part of its line, which must not spoil the next.
+        os.write(log, b"\n" + json.dumps(line).encode() + b"\n")
     finally:
         os.close(log)
 
