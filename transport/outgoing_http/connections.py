@@ -10,6 +10,7 @@ import certifi
 from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from ..protocol.urls import HttpUrl
@@ -53,7 +54,7 @@ class _Connection(HTTPConnection):
         self._route = route
 
     def _new_conn(self) -> socket.socket:
-        return self._route.connect()
+        return _connected(self._route)
 
 
 class _TlsConnection(HTTPSConnection):
@@ -62,13 +63,22 @@ class _TlsConnection(HTTPSConnection):
         self._route = route
 
     def _new_conn(self) -> socket.socket:
-        return self._route.connect()
+        return _connected(self._route)
 
     def connect(self) -> None:
         super().connect()
         if not isinstance(self.sock, BoundedTlsSocket):
             raise TypeError("a connection without a deadline")
         self.sock.clock = self._route.clock
+
+
+def _connected(route: Route) -> socket.socket:
+    """The socket of a new connection of urllib3's, which takes a reset for that of a server that has answered
+    already, unless it is told that no connection came about."""
+    try:
+        return route.connect()
+    except OSError as error:
+        raise ProtocolError("no connection", error) from error
 
 
 class _Pool(HTTPConnectionPool):

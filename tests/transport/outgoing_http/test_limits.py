@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from transport.outgoing_http import Client, NoAnswer, Origin, TooLong, request
+from transport.outgoing_http.deadline import BoundedSocket
 from transport.outgoing_http.requests_session import bounded_session
 
 from .servers import RawServer, read_head, serving
@@ -98,6 +99,17 @@ def test_a_name_that_is_resolved_for_ever_is_not_waited_for(monkeypatch):
         assert not answered.is_set(), "it was waited for"
     finally:
         released.set()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "broken")])
+def test_a_connection_that_is_reset_while_it_is_made_is_no_answer(monkeypatch, error, scheme):
+    def connect(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(BoundedSocket, "connect", connect)
+    with pytest.raises(NoAnswer, match="ConnectionError"):
+        fetch(f"{scheme}://127.0.0.1:9/")
 
 
 def _answering(head: bytes, body: bytes):
