@@ -1,6 +1,6 @@
 """A person's mailboxes with their counts, and the views of a mailbox."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -34,8 +34,8 @@ from mailbox.search.hashes import NUMBER, token
 from mailbox.search.words import as_number
 from transport.storage.encryption.keys import search_key
 
-from .capped_count import MOST, counted
-from .list_order import Order, Page, first_rows, page_in
+from .capped_count import counted
+from .list_order import ORDERED_BY, Order, Page, first_rows, page_in
 
 # A name that occurs so often among so many latest conversations counts as frequent.
 _SAMPLE: Final = 1_000
@@ -168,24 +168,25 @@ def counts(mailbox: FunctionMailbox, person: Person) -> dict[View, int]:
     return dict(zip(View, found, strict=True))
 
 
-def _counts(person: Person, mailbox_id: int) -> QuerySet[FunctionMailbox, Any]:
+def count_in(mailbox: FunctionMailbox, person: Person, view: View) -> int:
+    """The number of conversations in one view, `capped_count.MOST` + 1 at most."""
+    (count,) = _COUNTS_OF_ONE[view].row(person, mailbox.pk) or (0,)
+    return int(count)
+
+
+def _counts(person: Person, mailbox_id: int, *, views: Iterable[View]) -> QuerySet[FunctionMailbox, Any]:
     of_mailbox = _visible(person).filter(mailbox=OuterRef("pk"))
     columns = {
         view.name: counted(
             _drafts_of_each(person) if view is View.DRAFTS else of_mailbox.filter(_in_view(view, person))
         )
-        for view in View
+        for view in views
     }
     return FunctionMailbox.objects.filter(pk=mailbox_id).annotate(**columns).values_list(*columns)
 
 
-_COUNTS: Final = PreparedQuery(_counts)
-
-
-def count_in(mailbox: FunctionMailbox, person: Viewer, view: View) -> int:
-    """The number of conversations in one view, `capped_count.MOST` + 1 at most."""
-    rows = _visible(person).filter(_in_view(view, person), mailbox=mailbox).order_by()
-    return len(rows.values_list("pk", flat=True)[: MOST + 1])
+_COUNTS: Final = PreparedQuery(partial(_counts, views=View))
+_COUNTS_OF_ONE: Final = {view: PreparedQuery(partial(_counts, views=(view,))) for view in View}
 
 
 def keys_in(
@@ -205,12 +206,17 @@ def page_of(
     view: View = View.INBOX,
     filters: Filters | None = None,
     order: Order = Order.LATEST,
+    for_rows: bool = True,
 ) -> Page[Conversation]:
-    """A page of a view, by key, so that late pages cost no more than early ones."""
+    """A page of a view, by key, so that late pages cost no more than early ones.
+
+    Without `for_rows` the conversations are read for their keys and places alone.
+    """
     rows = conversations_of(person).filter(_in_view(view, person), mailbox=mailbox)
     scope = partial(_scope_of, mailbox, person)
-    rows = _narrowed(_for_rows(rows, person), scope, filters or Filters())
-    return page_in(rows, order if order in orders_of(view) else orders_of(view)[0], after)
+    rows = _narrowed(_with_unread(rows, person), scope, filters or Filters())
+    order = order if order in orders_of(view) else orders_of(view)[0]
+    return page_in(_for_rows(rows) if for_rows else rows.only(*ORDERED_BY), order, after)
 
 
 def page_across(
@@ -221,11 +227,12 @@ def page_across(
     view: View = View.INBOX,
     filters: Filters | None = None,
     order: Order = Order.LATEST,
+    for_rows: bool = True,
 ) -> Page[Conversation]:
     """A page of a view across the person's mailboxes, or those of them with `mailbox_ids`.
 
     The first rows of each mailbox, by its index, are merged: the page costs as much for each mailbox as one
-    of its own, however many conversations there are.
+    of its own, however many conversations there are. Without `for_rows` they are read as in `page_of`.
     """
     boxes, scope = _across(person, mailbox_ids)
     orders = orders_of(view, is_across=True)
@@ -243,7 +250,11 @@ def page_across(
     if not is_rare:
         first_of_each = first_rows(rows.filter(mailbox=OuterRef("pk")), order, after).values("pk")
         rows = Conversation.objects.filter(pk__in=boxes.annotate(key=EachKey(first_of_each)).values("key"))
-    return page_in(_for_rows(rows.select_related("mailbox"), person), order, after)
+    if for_rows:
+        rows = _for_rows(_with_unread(rows, person).select_related("mailbox"))
+    else:
+        rows = rows.only(*ORDERED_BY)
+    return page_in(rows, order, after)
 
 
 def keys_across(
@@ -332,17 +343,14 @@ def _in_view(view: View, person: Viewer) -> Q:
     }[view]
 
 
-def _for_rows(rows: QuerySet[Conversation], person: Viewer) -> QuerySet[Conversation]:
-    """The conversations with what `rows.rows_of` shows of each."""
+def _for_rows(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
+    """The conversations, of which it is known whether they are unread, with what `rows.rows_of` shows of
+    each."""
     latest_out = _latest_message().filter(direction=Message.Direction.OUT)
-    return (
-        _with_unread(rows, person)
-        .select_related("assignee")
-        .annotate(
-            last_state=Subquery(latest_out.values("delivery_state")[:1]),
-            last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
-            last_message_id=Subquery(_latest_message().values("pk")[:1]),
-        )
+    return rows.select_related("assignee").annotate(
+        last_state=Subquery(latest_out.values("delivery_state")[:1]),
+        last_receipt_missing=Subquery(latest_out.values("is_receipt_missing")[:1]),
+        last_message_id=Subquery(_latest_message().values("pk")[:1]),
     )
 
 

@@ -66,6 +66,8 @@ class _By:
 
 
 _DATES: Final = {Order.DUE: "due_on", Order.REMINDER: "remind_at", Order.TIME_LIMIT: "limit_at"}
+# What a page's order needs of conversations.
+ORDERED_BY: Final = ("pk", "last_activity_at", *_DATES.values())
 
 
 def page_in(rows: QuerySet[Row], order: Order, after: str = "", *, at: str = "last_activity_at") -> Page[Row]:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from mailbox.access import Viewer
 from mailbox.conversations.addresses import conversation_url
-from mailbox.models import Conversation, FunctionMailbox
+from mailbox.models import Conversation, FunctionMailbox, Person
 
 from . import inbox
 from .list_order import PAGE, Page
@@ -28,7 +27,7 @@ class Position:
 
 def position_of(
     conversation: Conversation,
-    person: Viewer,
+    person: Person,
     asked: ListQuery,
     *,
     page: Page[Conversation] | None = None,
@@ -36,7 +35,7 @@ def position_of(
 ) -> Position:
     """The position in the list of `asked`; `page` is its page, if that has been read."""
     mailbox = conversation.mailbox
-    page = page or list_page(mailbox, person, asked)
+    page = page or list_page(mailbox, person, asked, for_rows=False)
     keys = [row.pk for row in page.rows]
     if conversation.pk not in keys:
         first_url = conversation_url(keys[0], asked.address) if keys else ""
@@ -46,7 +45,7 @@ def position_of(
     next_key, next_list = (keys[index + 1], asked.address) if index + 1 < len(keys) else (None, "")
     if next_key is None and page.after:
         onward = read(_next_page(asked, page.after))
-        rows = list_page(mailbox, person, onward).rows
+        rows = list_page(mailbox, person, onward, for_rows=False).rows
         next_key, next_list = (rows[0].pk, onward.address) if rows else (None, "")
     if asked.filters or asked.is_across:
         count = None
@@ -62,16 +61,27 @@ def position_of(
     )
 
 
-def list_page(mailbox: FunctionMailbox, person: Viewer, asked: ListQuery) -> Page[Conversation]:
-    """The requested page of the list, which is across mailboxes where that is asked for."""
+def list_page(
+    mailbox: FunctionMailbox, person: Person, asked: ListQuery, *, for_rows: bool = True
+) -> Page[Conversation]:
+    """The requested page of the list, which is across mailboxes where that is asked for.
+
+    Without `for_rows` the conversations are read for their keys and places alone.
+    """
     if asked.is_across:
-        return page_across(person, asked)
+        return page_across(person, asked, for_rows=for_rows)
     return inbox.page_of(
-        mailbox, person, asked.after, view=asked.view, filters=asked.filters, order=asked.order
+        mailbox,
+        person,
+        asked.after,
+        view=asked.view,
+        filters=asked.filters,
+        order=asked.order,
+        for_rows=for_rows,
     )
 
 
-def page_across(person: Viewer, asked: ListQuery) -> Page[Conversation]:
+def page_across(person: Person, asked: ListQuery, *, for_rows: bool = True) -> Page[Conversation]:
     """The requested page of the list across the person's mailboxes."""
     return inbox.page_across(
         person,
@@ -80,6 +90,7 @@ def page_across(person: Viewer, asked: ListQuery) -> Page[Conversation]:
         view=asked.view,
         filters=asked.filters,
         order=asked.order,
+        for_rows=for_rows,
     )
 
 

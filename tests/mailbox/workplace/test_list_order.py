@@ -29,6 +29,12 @@ def pages(mailbox, person: Person, order: Order, view: View = View.INBOX) -> lis
     found, after = [], ""
     while True:
         page = inbox.page_of(mailbox, person, after, view=view, order=order)
+        with CaptureQueriesContext(connection) as queries:
+            bare = inbox.page_of(mailbox, person, after, view=view, order=order, for_rows=False)
+        # For keys alone, the same rows are found, and no more is asked.
+        assert len(queries) <= (1 if order in {Order.LATEST, Order.OLDEST} else 2)
+        assert "mailbox_message" not in str(queries.captured_queries)
+        assert ([row.pk for row in bare.rows], bare.after) == ([row.pk for row in page.rows], page.after)
         found.append([row.pk for row in page.rows])
         after = page.after
         if not after:
