@@ -3,6 +3,7 @@
 Tests that use `two_nodes` carry `pytest.mark.xdist_group("nodes")`, so that one pair serves them all.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -107,39 +108,50 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Generator[TwoNodes, N
             stderr=output,
             start_new_session=True,
         )
-    started: list[NodeUnderTest] = []
     try:
         federation.wait_until_ready(process, log)
-        for organisation in sample.NODES:
-            started.append(_start(directory / organisation.slug, organisation, federation, postgres))
-        for one in started:
-            one.node.manage("sync_address_book")
-        _running.append(TwoNodes(*started, federation))
-        yield _running[0]
+        with contextlib.ExitStack() as stack:
+            started = []
+            for organisation in sample.NODES:
+                url = database_for_node(postgres, f"node_{organisation.slug}")
+                one = running_node(directory / organisation.slug, organisation, federation, url)
+                started.append(stack.enter_context(one))
+            for each in started:
+                each.node.manage("sync_address_book")
+            _running.append(TwoNodes(*started, federation))
+            yield _running[0]
     finally:
-        for one in started:
-            one.node.stop()
-            one.broker.stop()
         process.terminate()
         process.wait(15)
 
 
-def _start(
-    directory: Path, organisation: sample.NodeSample, federation: Federation, postgres: Postgres
-) -> NodeUnderTest:
+@contextlib.contextmanager
+def running_node(
+    directory: Path, organisation: sample.NodeSample, federation: Federation, database_url: str
+) -> Generator[NodeUnderTest, None, None]:
+    """A node with a broker of its own, while the body runs; its steps take seconds, as `IMPATIENT` says."""
     broker = Valkey(directory / "valkey", free_port())
     broker.start()
-    name = f"node_{organisation.slug}"
+    try:
+        node = prepare_node(
+            directory,
+            NodePorts(web=free_port(), access_point=free_port()),
+            organisation,
+            federation,
+            database_url=database_url,
+            broker_url=broker.url,
+            settings=IMPATIENT,
+        )
+        try:
+            node.start()
+            yield NodeUnderTest(node, organisation, database_url, broker)
+        finally:
+            node.stop()
+    finally:
+        broker.stop()
+
+
+def database_for_node(postgres: Postgres, name: str) -> str:
+    """The URL of a database of the tests' server, which has the tables already where it has a template."""
     postgres.ensure_database(name, os.environ.get("SDK_TEST_TEMPLATE", "template1"))
-    url = postgres.url(name)
-    node = prepare_node(
-        directory,
-        NodePorts(web=free_port(), access_point=free_port()),
-        organisation,
-        federation,
-        database_url=url,
-        broker_url=broker.url,
-        settings=IMPATIENT,
-    )
-    node.start()
-    return NodeUnderTest(node, organisation, url, broker)
+    return postgres.url(name)

@@ -20,11 +20,10 @@ import requests
 
 from testbed import sample
 from testbed.federation import Federation
-from testbed.node import Node, NodePorts, Role
-from testbed.sample_node import prepare_node
-from testbed.services import Postgres, Valkey, free_port
+from testbed.node import Node, Role
+from testbed.services import Postgres
 from tests.faults.test_kill import state_of, wait_until_blocked
-from tests.nodes import IMPATIENT, NodeUnderTest, eventually
+from tests.nodes import NodeUnderTest, eventually, running_node
 
 pytestmark = pytest.mark.xdist_group("own-node")
 HERE = "sdk:socialtjanst-mottagning:0203:habo.se"
@@ -120,29 +119,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Generator[OwnNode, None, No
     federation.prepare()
     federation.start()
     postgres = Postgres(directory / "postgres")
-    broker = Valkey(directory / "valkey", free_port())
     postgres.start()
-    broker.start()
     postgres.ensure_database("own_node")
-    node = prepare_node(
-        directory / "habo",
-        NodePorts(web=free_port(), access_point=free_port()),
-        sample.HABO,
-        federation,
-        database_url=postgres.url("own_node"),
-        broker_url=broker.url,
-        settings=IMPATIENT,
-    )
     try:
-        node.start()
-        node.manage("sync_address_book")
-        node.manage("set_routing", sample.HABO.participant_id, "--way", "out-and-back")
-        yield OwnNode(
-            NodeUnderTest(node, sample.HABO, postgres.url("own_node"), broker), postgres, federation
-        )
+        with running_node(directory / "habo", sample.HABO, federation, postgres.url("own_node")) as one:
+            one.node.manage("sync_address_book")
+            one.node.manage("set_routing", sample.HABO.participant_id, "--way", "out-and-back")
+            yield OwnNode(one, postgres, federation)
     finally:
-        node.stop()
-        broker.stop()
         postgres.stop()
         federation.stop()
 

@@ -23,7 +23,7 @@ from testbed.eid import CLIENT_SECRET
 from testbed.node import PROJECT
 from testbed.services import Postgres
 from testbed.sml import ZONE
-from tests.nodes import NodeUnderTest, eventually
+from tests.nodes import NodeUnderTest, database_for_node, eventually, running_node
 from tests.production.bare_debian import PLACE, Machine
 from tests.production.document import FillIn, block_of, steps_of
 from tests.production.world import (
@@ -32,7 +32,6 @@ from tests.production.world import (
     PAGES,
     SecureFederation,
     mail_server,
-    second_node,
 )
 from tests.upgrade.people import Person
 from transport.storage.malware import TEST_FILE
@@ -91,7 +90,13 @@ def trial(tmp_path_factory) -> Generator[Trial, None, None]:
     federation.start()
     machine = Machine(PLACE / f"machine-{os.getpid()}", directory / "machine.log")
     try:
-        with second_node(directory, federation, postgres) as counterpart, mail_server() as mail_port:
+        url = database_for_node(postgres, "production_counterpart")
+        with (
+            running_node(
+                directory / "counterpart", sample.ARBETSFORMEDLINGEN, federation, url
+            ) as counterpart,
+            mail_server() as mail_port,
+        ):
             machine.start()
             machine.put("etc/hosts", (Path(__file__).parent / "hosts").read_bytes())
             backup_key = directory / "backup.key"

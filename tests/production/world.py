@@ -1,4 +1,4 @@
-"""What is outside of the machine: the federation by HTTPS, a mail server and a second node."""
+"""What is outside of the machine: the federation by HTTPS and a mail server."""
 
 import contextlib
 import socketserver
@@ -9,14 +9,10 @@ from typing import Final
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from testbed import sample
 from testbed.authorities import KeyFiles
 from testbed.federation import Federation
-from testbed.node import NodePorts
 from testbed.register import Function, Person
-from testbed.sample_node import prepare_node
-from testbed.services import Postgres, Valkey, free_port
-from tests.nodes import IMPATIENT, NodeUnderTest
+from testbed.services import free_port
 from tests.production.bare_debian import Machine
 
 PAGES: Final = "https://sdk.habo.example"
@@ -111,32 +107,3 @@ def mail_server() -> Generator[int, None, None]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()
-
-
-@contextlib.contextmanager
-def second_node(
-    directory: Path, federation: Federation, postgres: Postgres
-) -> Generator[NodeUnderTest, None, None]:
-    """Arbetsförmedlingen's node, started, for as long as the context."""
-    organisation = sample.ARBETSFORMEDLINGEN
-    broker = Valkey(directory / "valkey", free_port())
-    broker.start()
-    try:
-        postgres.ensure_database("production_counterpart")
-        url = postgres.url("production_counterpart")
-        node = prepare_node(
-            directory / organisation.slug,
-            NodePorts(web=free_port(), access_point=free_port()),
-            organisation,
-            federation,
-            database_url=url,
-            broker_url=broker.url,
-            settings=IMPATIENT,
-        )
-        try:
-            node.start()
-            yield NodeUnderTest(node, organisation, url, broker)
-        finally:
-            node.stop()
-    finally:
-        broker.stop()
