@@ -1,7 +1,7 @@
 """What a restored node does not know of: transfers in its log lines that its database does not have."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -31,30 +31,32 @@ class MissingTransfer:
     recipient: str
 
 
-def missing_transfers(lines: Iterable[str], *, since: datetime | None = None) -> Iterator[MissingTransfer]:
+def missing_transfers(lines: Iterable[str], *, since: datetime | None = None) -> list[MissingTransfer]:
     """The transfers in log lines that the database does not know, in the order of the lines.
 
-    Lines are as this node writes them, whatever stands before. Others are passed over.
+    Lines are as this node writes them, whatever stands before. Others are passed over. Each transfer is there
+    once, however far apart its lines are, by the most telling of them.
     """
+    missing: dict[str, MissingTransfer] = {}
     waiting: dict[str, MissingTransfer] = {}
     for line in lines:
         found = _transfer_of(line)
         if found is None or (since is not None and found.at < since):
             continue
-        earlier = waiting.get(found.as4_message_id)
+        noted = missing if found.as4_message_id in missing else waiting
+        earlier = noted.get(found.as4_message_id)
         if earlier is None or _ORDER.index(found.kind) > _ORDER.index(earlier.kind):
-            waiting[found.as4_message_id] = found
+            noted[found.as4_message_id] = found
         if len(waiting) >= _BATCH:
-            yield from _unknown(waiting)
+            missing |= _unknown(waiting)
             waiting = {}
-    yield from _unknown(waiting)
+    return list((missing | _unknown(waiting)).values())
 
 
-def _unknown(transfers: dict[str, MissingTransfer]) -> Iterator[MissingTransfer]:
-    known = set(
-        TransferEvent.objects.filter(as4_message_id__in=transfers).values_list("as4_message_id", flat=True)
-    )
-    yield from (transfer for key, transfer in transfers.items() if key not in known)
+def _unknown(transfers: dict[str, MissingTransfer]) -> dict[str, MissingTransfer]:
+    rows = TransferEvent.objects.filter(as4_message_id__in=transfers)
+    known = set(rows.values_list("as4_message_id", flat=True))
+    return {key: transfer for key, transfer in transfers.items() if key not in known}
 
 
 def _transfer_of(line: str) -> MissingTransfer | None:

@@ -343,3 +343,20 @@ def test_transfers_that_only_the_log_knows_are_named(tmp_path, capsys):
     assert "ask the sender to send it again" in told[0]
     assert "out@ap" in told[1]
     assert "was delivered to the recipient" in told[1]
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2500])
+def test_a_transfer_whose_lines_are_far_apart_is_named_once(tmp_path, capsys, count):
+    TransferEvent.objects.create(kind="SENT", as4_message_id="known@ap")
+    keys = [f"{number}@ap" for number in range(count)]
+    lines = [
+        f"2026-11-30T10:00:00.000Z INFO t transfer_{kind} as4_message_id={key} sender=s recipient=r"
+        for kind in ("delivered", "sent")
+        for key in ("known@ap", *keys)
+    ]
+    file = tmp_path / "transport.log"
+    file.write_text("\n".join(lines))
+    assert refused("find_missing_transfers", str(file)) == f"{count} transfers are not in the database."
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in told] == keys
+    assert all("was delivered to the recipient" in line for line in told)

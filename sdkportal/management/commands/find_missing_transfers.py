@@ -31,15 +31,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, files: list[str], since: datetime | None, **options: Any) -> None:
         if since is not None and since.tzinfo is None:
             raise CommandError("--since takes a time with its zone, as 2026-11-30T12:00:00+01:00.")
-        number = 0
-        for transfer in missing_transfers(self._lines(files), since=since):
-            number += 1
+        missing = missing_transfers(self._lines(files), since=since)
+        for transfer in missing:
             self.stdout.write(
                 f"{transfer.at:%Y-%m-%dT%H:%M:%SZ} {transfer.as4_message_id} from {transfer.sender} to "
                 f"{transfer.recipient}, conversation {transfer.conversation_id}: {_WHAT[transfer.kind]}"
             )
-        if number:
-            raise CommandError(f"{number} transfers are not in the database.")
+        if missing:
+            raise CommandError(f"{len(missing)} transfers are not in the database.")
         self.stdout.write("The database knows every transfer that the lines tell of.")
 
     def _lines(self, files: list[str]) -> Any:
