@@ -1,5 +1,6 @@
 """The lines of templates are short, and shortening them changes nothing that a page shows."""
 
+import re
 import subprocess
 import sys
 from importlib import util
@@ -87,3 +88,18 @@ def test_templates_have_no_line_that_is_too_long():
         [sys.executable, str(_SCRIPT), "--check"], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_every_field_has_a_form_that_the_styles_know():
+    """An input without a type, or of another one, looks as the browser would have it."""
+    known = set(re.findall(r'input\[type="([\w-]+)"\]', (PROJECT / "static/design/base.css").read_text()))
+    tag = re.compile(r"<input\b(?:[^<>{]|\{%.*?%\}|\{\{.*?\}\})*>", re.DOTALL)
+    odd, count = [], 0
+    for path in (PROJECT / "templates").rglob("*.html"):
+        for found in tag.findall(path.read_text()):
+            count += 1
+            kind = re.search(r'\btype="([\w-]+)"', found)
+            if kind is None or kind[1] not in known | {"hidden"}:
+                odd.append(f"{path.name}: {found[:60]}")
+    assert odd == []
+    assert count > 100
