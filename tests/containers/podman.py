@@ -62,8 +62,10 @@ class Podman:
         return done.stdout + done.stderr
 
     def remove(self, *names: str) -> None:
-        with contextlib.suppress(Failed):
-            _run([*self._podman(), "rm", "--force", "--ignore", "--time", "10", *names], _RUN_SECONDS)
+        """Stop and remove them in this order: one whose network another uses cannot go first."""
+        for name in names:
+            with contextlib.suppress(Failed):
+                _run([*self._podman(), "rm", "--force", "--ignore", "--time", "10", name], _RUN_SECONDS)
 
     def remove_volume(self, name: str) -> None:
         with contextlib.suppress(Failed):
