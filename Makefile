@@ -76,13 +76,13 @@ lint-templates: $(VENV)/.installed
 	$(RUN)/python scripts/wrap_templates.py --check
 
 lint-static: node_modules/.installed
-	node_modules/@biomejs/cli-linux-*/biome check --error-on-warnings
+	node_modules/@biomejs/cli-linux-*/biome check --error-on-warnings static
 
 # Breaks the lines of templates that are too long, and gives Python, JavaScript and CSS their form.
 format: $(VENV)/.installed node_modules/.installed
 	$(RUN)/ruff format .
 	$(RUN)/python scripts/wrap_templates.py
-	node_modules/@biomejs/cli-linux-*/biome check --write
+	node_modules/@biomejs/cli-linux-*/biome check --write static
 
 node_modules/.installed: package.json package-lock.json
 	@scripts/install biome
