@@ -1,13 +1,14 @@
 """Debian's Chromium, driven by Playwright; and what a person does in it."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     Playwright,
     expect,
@@ -102,9 +103,14 @@ class Caseworker:
         assert found == [], f"{self.page.url}: {found}"
 
     def close(self) -> None:
-        # A context waits without end for requests that a test holds back, and for a page on its way.
+        # A context waits without end for requests that a test holds back, and for a page on its way; so does
+        # now and then a page that is closed while the next one is on its way. An empty one takes its place.
         self.context.unroute_all(behavior="ignoreErrors")
+        # What is broken off from here on is no error of the pages.
+        errors = list(self.errors)
         for page in self.context.pages:
+            with suppress(Error):
+                page.goto("about:blank", timeout=15_000, wait_until="commit")
             page.close(run_before_unload=False)
         self.context.close()
-        assert not self.errors, self.errors
+        assert not errors, errors

@@ -155,6 +155,7 @@ def test_the_text_has_a_toolbar_lists_that_go_on_tabs_and_paste_as_markdown(two_
     expect(text).to_be_focused()
     page.get_by_role("button", name="Ta bort utkastet").click()
     page.get_by_role("button", name="Ta bort", exact=True).click()
+    expect(text).to_have_count(0)
 
 
 def test_enter_chooses_a_recipient_and_loses_no_search_and_backspace_removes(two_nodes, caseworker):
