@@ -21,7 +21,6 @@ from mailbox import fault_isolation
 from mailbox.access import (
     Viewer,
     current_memberships,
-    current_roles,
     mailboxes_of,
     managed_by,
     working_memberships,
@@ -31,7 +30,6 @@ from mailbox.models import (
     FunctionMailbox,
     Membership,
     Message,
-    OrganisationRole,
     Person,
     UnattendedAlarm,
 )
@@ -150,33 +148,23 @@ def alarm_addresses(participant_id: str) -> set[str]:
     return {*administrator_addresses(participant_id), *settings.SDK_OPERATOR_MAIL}
 
 
-def mail_alarm(addresses: Iterable[str], subject: str, text: str, path: str) -> int:
-    """Mail everybody a text with a link to a page; to how many it could be sent.
+def mail_alarm(addresses: Iterable[str], subject: str, text: str, path: str) -> None:
+    """Mail everybody a text with a link to a page.
 
     Raises `mail.NothingSent` where there are addresses, and none could be reached.
     """
     recipients = sorted(addresses)
-    count = mail.send_each(recipients, subject, f"{text}\n\n{settings.SDK_PUBLIC_URL}{path}\n")
-    if recipients and not count:
+    body = f"{text}\n\n{settings.SDK_PUBLIC_URL}{path}\n"
+    if recipients and not mail.send_each(recipients, subject, body):
         raise mail.NothingSent
-    return count
 
 
 def _recipients(mailbox: FunctionMailbox) -> list[str]:
     """The mail addresses of the managers; if none has one, those of the organisation's administrators."""
     managing = Membership.objects.filter(current_memberships(), mailbox=mailbox, role=Membership.Role.MANAGER)
-    administering = OrganisationRole.objects.filter(
-        current_roles(), participant_id=mailbox.participant_id, role=OrganisationRole.Role.ADMINISTRATOR
-    )
-    for ids in (
-        managing.values_list("person_id", flat=True),
-        administering.values_list("person_id", flat=True),
-    ):
-        people = Person.objects.filter(pk__in=ids, is_active=True).exclude(mail_address="")
-        addresses = sorted(set(people.values_list("mail_address", flat=True)))
-        if addresses:
-            return addresses
-    return []
+    people = Person.objects.filter(pk__in=managing.values("person_id"), is_active=True)
+    addresses = people.exclude(mail_address="").values_list("mail_address", flat=True)
+    return sorted(set(addresses) or set(administrator_addresses(mailbox.participant_id)))
 
 
 def _mail(alarm: UnattendedAlarm, addresses: list[str]) -> None:
