@@ -130,10 +130,28 @@ def running_node(
     directory: Path, organisation: sample.NodeSample, federation: Federation, database_url: str
 ) -> Generator[NodeUnderTest, None, None]:
     """A node with a broker of its own, while the body runs; its steps take seconds, as `IMPATIENT` says."""
+    with node_and_broker(prepare_node, directory, organisation, federation, database_url) as one:
+        try:
+            one.node.start()
+            yield one
+        finally:
+            one.node.stop()
+
+
+@contextlib.contextmanager
+def node_and_broker(
+    prepare: Callable[..., Node],
+    directory: Path,
+    organisation: sample.NodeSample,
+    federation: Federation,
+    database_url: str,
+) -> Generator[NodeUnderTest, None, None]:
+    """A node that is not started, made by a function of `testbed.sample_node`; its broker runs while the body
+    does."""
     broker = Valkey(directory / "valkey", free_port())
     broker.start()
     try:
-        node = prepare_node(
+        node = prepare(
             directory,
             NodePorts(web=free_port(), access_point=free_port()),
             organisation,
@@ -142,11 +160,7 @@ def running_node(
             broker_url=broker.url,
             settings=IMPATIENT,
         )
-        try:
-            node.start()
-            yield NodeUnderTest(node, organisation, database_url, broker)
-        finally:
-            node.stop()
+        yield NodeUnderTest(node, organisation, database_url, broker)
     finally:
         broker.stop()
 

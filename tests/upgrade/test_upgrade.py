@@ -16,10 +16,10 @@ import requests
 from scripts import last_release
 from testbed import sample
 from testbed.federation import Federation
-from testbed.node import PROJECT, NodePorts
+from testbed.node import PROJECT
 from testbed.sample_node import add_organisation, configure_node, start_federation_process
-from testbed.services import Postgres, Valkey, free_port
-from tests.nodes import IMPATIENT, NodeUnderTest, eventually
+from testbed.services import Postgres, free_port
+from tests.nodes import NodeUnderTest, eventually, node_and_broker
 from tests.upgrade.people import Person
 from tests.upgrade.processes import Processes
 
@@ -91,22 +91,12 @@ def _node(
     postgres: Postgres,
     cleanup: ExitStack,
 ) -> NodeUnderTest:
-    broker = Valkey(directory / f"valkey-{organisation.slug}", free_port())
-    broker.start()
-    cleanup.callback(broker.stop)
     name = f"upgrade_{organisation.slug}"
     postgres.ensure_database(name)
-    url = postgres.url(name)
-    node = configure_node(
-        directory / organisation.slug,
-        NodePorts(web=free_port(), access_point=free_port()),
-        organisation,
-        federation,
-        database_url=url,
-        broker_url=broker.url,
-        settings=IMPATIENT,
+    one = node_and_broker(
+        configure_node, directory / organisation.slug, organisation, federation, postgres.url(name)
     )
-    return NodeUnderTest(node, organisation, url, broker)
+    return cleanup.enter_context(one)
 
 
 def _person(node: NodeUnderTest, subject: str, mailbox: str, recipient: str, url: str) -> Person:
