@@ -2,11 +2,13 @@
 
     python -m benchmarks.people_at_work
 
-reads one line of JSON on stdin (see `Plan`), opens the streams of events and says `ready`. Then at each line:
+reads one line of JSON on stdin (see `Plan`), opens the streams of events, as browsers do that have just
+fetched their page, and says `ready`. Then at each line:
 
     work     ask for pages, so many a second, until the next line; then say how that went as JSON
     rest     nothing: the line that ends work
-    restart  say as JSON how long it took until every stream has been told to fetch again, from this moment on
+    restart  ask for pages, and say as JSON how long it took until every stream has said that it is there, and
+             until all streams of the mailboxes on the rest of the line have been told to fetch again
     end      end
 
 A person reads lists and conversations, searches, and writes answers: begun, saved while they are written,
@@ -24,7 +26,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Final
@@ -54,13 +56,14 @@ _WORK: Final = (
 CAUSED: Final = ("list, fetched again", "conversation, fetched again", "presence", "draft on its way")
 _QUESTIONS: Final = ("anmälan", "kallelse utredning", "soc", "svenson", "planering", "xyzxyz")
 _LONGEST_SECONDS: Final = 30.0
-_LONGEST_RECOVERY_SECONDS: Final = 60.0
 _HTMX: Final = {"HX-Request": "true"}
 _IN_BACKGROUND: Final = {**_HTMX, "X-Background": "1"}
 # Its length is that of Django's secrets; any is right that cookie and header share.
 _CSRF: Final = "b" * 32
 _FIELD: Final = re.compile(r'name="(version|attachments|seen)"\s+value="([^"]*)"')
 _SAVES: Final = 4
+# Streams when the day begins.
+_OPENED_A_SECOND: Final = 200
 _KNOWN_SECONDS: Final = 20.0
 _UNDO_SECONDS: Final = 10
 _LOOKS_AGAIN_SECONDS: Final = 2
@@ -79,6 +82,7 @@ class Plan:
     csrf_cookie: str
     rate: float
     workers: int
+    recovery_seconds: float
     people: list[dict[str, Any]]
 
 
@@ -121,8 +125,11 @@ class Browser:
         self.person = person
         self.fared = Fared()
         self.shown: int | None = None
-        self.heard_at = 0.0
-        self._known_at = -_KNOWN_SECONDS
+        self.is_open = False
+        # When the stream first said anything since `expect`, and when to fetch again.
+        self.heard_at: float | None = None
+        self.told_at: float | None = None
+        self._known_at = 0.0
         self._http = http
         self._url = f"http://127.0.0.1:{plan.port}"
         self._headers = {
@@ -229,6 +236,14 @@ class Browser:
             await asyncio.sleep(_LOOKS_AGAIN_SECONDS)
             await self.ask("draft on its way", path, headers=_IN_BACKGROUND)
 
+    def fetched_page(self) -> None:
+        """The page is as if it had just been fetched."""
+        self._known_at = time.perf_counter()
+
+    def expect(self) -> None:
+        """Note when the stream says something from now on."""
+        self.heard_at = self.told_at = None
+
     def listen(self) -> None:
         """Open the stream, instead of one that is open."""
         if self._stream is not None:
@@ -251,7 +266,8 @@ class Browser:
                     headers=self._headers,
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=_LONGEST_SECONDS),
                 ) as answer:
-                    if answer.status != 200:
+                    self.is_open = answer.status == 200
+                    if not self.is_open:
                         self.fared.failures[f"stream: status {answer.status}"] += 1
                     async for line in answer.content:
                         if line.startswith(b"event: "):
@@ -261,10 +277,12 @@ class Browser:
             await asyncio.sleep(random.uniform(2, 6))  # noqa: S311
 
     def _hear(self, event: bytes) -> None:
+        now = time.perf_counter()
+        self.heard_at = self.heard_at or now
         if event == b"here":
             return
         if event == b"changed":
-            self.heard_at = time.perf_counter()
+            self.told_at = self.told_at or now
         if self._again is None or self._again.done():
             self._again = asyncio.create_task(self._fetch_again(event))
 
@@ -298,8 +316,10 @@ async def run(plan: Plan) -> None:
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
         browsers = [Browser(http, plan, person) for person in plan.people]
         for browser in browsers:
+            browser.fetched_page()
             browser.listen()
-        while not all(browser.heard_at for browser in browsers):
+            await asyncio.sleep(1 / _OPENED_A_SECOND)
+        while not all(browser.is_open for browser in browsers):
             await asyncio.sleep(0.1)
         print("ready", flush=True)
         next_line = _lines()
@@ -310,8 +330,8 @@ async def run(plan: Plan) -> None:
                 print(json.dumps(await _work(plan, browsers, asked)), flush=True)
                 line = asked.result()
                 continue
-            if line == "restart":
-                print(json.dumps(await _recovery(browsers)), flush=True)
+            if line.startswith("restart"):
+                print(json.dumps(await _recovery(plan, browsers, set(json.loads(line[7:])))), flush=True)
             line = await next_line()
         await asyncio.gather(*(browser.end() for browser in browsers))
 
@@ -331,7 +351,7 @@ def _fresh(browsers: list[Browser]) -> Fared:
     return together
 
 
-async def _work(plan: Plan, browsers: list[Browser], until: "asyncio.Task[str]") -> dict[str, Any]:
+async def _work(plan: Plan, browsers: list[Browser], until: "asyncio.Task[Any]") -> dict[str, Any]:
     fared = _fresh(browsers)
     requests: set[asyncio.Task[None]] = set()
     at_work = zip(cycle(browsers[: plan.workers]), _kinds(plan.workers), strict=False)
@@ -358,25 +378,30 @@ def _kinds(workers: int) -> Any:
         number += 1
 
 
-async def _recovery(browsers: list[Browser]) -> dict[str, Any]:
-    fared = _fresh(browsers)
-    deadline = fared.begun + _LONGEST_RECOVERY_SECONDS
-    while any(browser.heard_at < fared.begun for browser in browsers) and time.perf_counter() < deadline:
-        await asyncio.sleep(0.05)
-    heard = sorted(browser.heard_at - fared.begun for browser in browsers if browser.heard_at >= fared.begun)
-    # What they ask for then is answered, too.
-    await asyncio.sleep(3)
-    busiest = Counter(
-        int(at - fared.begun) for browser in browsers if (at := browser.heard_at) >= fared.begun
-    )
+async def _recovery(plan: Plan, browsers: list[Browser], changed: set[int]) -> dict[str, Any]:
+    for browser in browsers:
+        browser.expect()
+    begun = time.perf_counter()
+    fared = await _work(plan, browsers, asyncio.create_task(asyncio.sleep(plan.recovery_seconds, "")))
+    concerned = [browser for browser in browsers if browser.person["mailbox"] in changed]
+    heard = _seconds(begun, (browser.heard_at for browser in browsers))
+    told = _seconds(begun, (browser.told_at for browser in browsers))
+    concerned_told = _seconds(begun, (browser.told_at for browser in concerned))
     return {
         "streams": len(browsers),
-        "told_to_fetch_again": len(heard),
-        "seconds_p50": percentile(heard, 50),
-        "seconds_of_the_last": heard[-1] if heard else 0.0,
-        "told_in_the_busiest_second": max(busiest.values(), default=0),
-        **fared.told(time.perf_counter() - fared.begun),
+        "back": len(heard),
+        "seconds_until_back": max(heard, default=0.0),
+        "concerned": len(concerned),
+        "concerned_told": len(concerned_told),
+        "seconds_until_told": max(concerned_told, default=0.0),
+        "told_to_fetch_again": len(told),
+        "told_in_the_busiest_second": max(Counter(map(int, told)).values(), default=0),
+        **fared,
     }
+
+
+def _seconds(begun: float, moments: Iterable[float | None]) -> list[float]:
+    return [moment - begun for moment in moments if moment is not None]
 
 
 def main() -> int:

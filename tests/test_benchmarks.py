@@ -109,6 +109,8 @@ def test_people_at_once_are_measured_and_told_as_a_table_and_as_json(tmp_path):
     assert told["work"]["asked"]["ms_p99"] >= told["work"]["asked"]["ms_p50"] > 0
     assert 0 < told["connections_a_process"] <= 20
     assert told["cpu_seconds_a_second"]["pages"] > 0
-    # After the database came back, every page was told to fetch again.
-    assert told["restart"]["told_to_fetch_again"] == told["restart"]["streams"] == 12
-    assert 0 < told["restart"]["seconds_of_the_last"] < 60
+    # After the database came back, every stream was heard, and those told to fetch again that had to.
+    restart = told["restart"]
+    assert restart["back"] == restart["streams"] == 12
+    assert 0 < restart["concerned_told"] == restart["concerned"] < 12
+    assert 0 < restart["seconds_until_back"] < 60
