@@ -109,7 +109,7 @@ TEMPLATES = [
 DATABASES = {"default": env.database("SDK_DATABASE_URL", "postgresql:///sdkportal")}
 SDK_DATABASE_PREPARES = env.flag("SDK_DATABASE_PREPARES", True)
 # At most so many connections for each process of the pages and of the access point; 0: one for each thread.
-SDK_DATABASE_POOL = env.number("SDK_DATABASE_POOL", 8)
+SDK_DATABASE_POOL = env.number("SDK_DATABASE_POOL", 7)
 # How many processes of each kind a machine has: the units start so many, and a check counts with them.
 SDK_PAGES_PROCESSES = env.number("SDK_PAGES_PROCESSES", 2)
 SDK_ACCESS_POINT_PROCESSES = env.number("SDK_ACCESS_POINT_PROCESSES", 2)

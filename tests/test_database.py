@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from mailbox.models import FunctionMailbox, SearchEntry
 from sdkportal.postgresql import pool_connections, prepare_statements
+from transport import database
 
 pytestmark = pytest.mark.django_db
 NUMBERS = (0, -1, 2**31 - 1, -(2**31), 2**31, -(2**31) - 1, 2**40, 2**63 - 1, -(2**63))
@@ -130,6 +131,31 @@ def test_a_pool_s_connection_is_given_out_without_asking_the_server(pooled, monk
     monkeypatch.setattr(ConnectionPool, "check_connection", asked.append)
     server_process(pooled)
     assert asked == []
+
+
+def test_a_thread_may_keep_a_connection_beside_the_pool(pooled, monkeypatch):
+    shared = server_process(pooled)
+    monkeypatch.setattr(database, "connection", pooled)
+    assert pooled.pool is not None
+    pooled.close()
+    database.keep_own_connection()
+    assert pooled.pool is None
+    own = server_process(pooled)
+    assert own != shared
+    # The end of a piece of work.
+    pooled.close_if_unusable_or_obsolete()
+    assert server_process(pooled) == own
+    pooled.close_if_unusable_or_obsolete()
+    end(own)
+    assert server_process(pooled) != own
+
+
+def test_a_thread_of_a_process_without_a_pool_closes_its_connection_as_before(monkeypatch):
+    made = connections.create_connection("default")
+    monkeypatch.setattr(database, "connection", made)
+    before = made.settings_dict
+    database.keep_own_connection()
+    assert made.settings_dict is before
 
 
 def test_a_connection_that_the_server_has_closed_is_made_anew_by_a_worker(worker_s):

@@ -1,4 +1,8 @@
-"""Questions of many streams, answered together in a thread that closes its database connection afterwards."""
+"""Questions of many streams, answered together in a few threads.
+
+These have connections to the database of their own: however many pages wait for one, whoever is locked or
+logged out loses their stream at once.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,10 +11,13 @@ from typing import Final, Generic, TypeVar
 
 from django.db import connection
 
+from transport.database import keep_own_connection
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 # However many streams there are, they never use more connections to the database than this.
-_threads: Final = ThreadPoolExecutor(2, "streams")
+CONNECTIONS: Final = 2
+_threads: Final = ThreadPoolExecutor(CONNECTIONS, "streams", initializer=keep_own_connection)
 _MOST_AT_A_TIME: Final = 500
 
 
@@ -52,4 +59,4 @@ class Batches(Generic[Q, A]):
         try:
             return self._answer(questions)
         finally:
-            connection.close()
+            connection.close_if_unusable_or_obsolete()

@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from mailbox import rendering
+from mailbox.live import batches
 
 from .unsafe_settings import is_loopback
 
@@ -53,10 +54,10 @@ def check_database_connections(
 
 
 def connections_needed() -> int:
-    """The most connections that are open at once: the pools, a listener for each process of the pages, and
-    for each worker its own and that of the thread that renews its lease."""
+    """The most connections that are open at once: the pools, for each process of the pages a listener and
+    those of its streams, and for each worker its own and that of the thread that renews its lease."""
     pool = settings.SDK_DATABASE_POOL
-    pages = settings.SDK_PAGES_PROCESSES * (pool + 1)
+    pages = settings.SDK_PAGES_PROCESSES * (pool + 1 + batches.CONNECTIONS)
     access_point = settings.SDK_ACCESS_POINT_PROCESSES * min(
         pool or _ACCESS_POINT_THREADS, _ACCESS_POINT_THREADS
     )
