@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from . import access_log
+from . import access_log, events
 from .accounts import sessions
 from .accounts.saml import pending, provider_metadata
 from .administration import alarms, counterparts, mailboxes, quarantine, retention
@@ -22,12 +22,14 @@ from .statistics.departments import monthly_mail
 
 @shared_task
 def remove_orphaned_files() -> None:
-    """Remove orphaned files, ended sessions and expired presence; log the heads of the access log."""
+    """Remove orphaned files, ended sessions, expired presence and old announcements; log the heads of the
+    access log."""
     uploads.remove_forgotten()
     sessions.remove_ended_sessions()
     pending.remove_expired()
     access_log.log_heads()
     presence.remove_expired()
+    events.remove_old()
     composer.remove_untouched()
     packages.remove_forgotten()
 

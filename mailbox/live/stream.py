@@ -23,9 +23,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from mailbox.events import CHANGED, Stream, hub
-
 from .batches import Batches
+from .hub import CHANGED, Stream, hub
 from .open_pages import Page, PageAccess, PageCheck, PageStatus, check_pages, close_pages
 
 PATH: Final = "/handelser"
@@ -33,8 +32,8 @@ _HEARTBEAT_SECONDS: Final = 15.0
 # The least time between two `changed` events; the second covers all that has happened since the first.
 _CHANGED_SECONDS: Final = 2.0
 _JITTER_SECONDS: Final = 0.4
-# Where every page has to fetch again, as after a restart of the database, they are spread over this time.
-_SPREAD_SECONDS: Final = 3.0
+# Where the database is away, pages ask for it again at different times.
+_ASKS_AGAIN_SECONDS: Final = (2.0, 5.0)
 _RETRY_MILLISECONDS: Final = (2000, 6000)
 _MOST_OF_ONE_LOGIN: Final = 500
 _STILL_OPEN: Final = b": here\n\n"
@@ -171,12 +170,12 @@ async def _status(page: Page, *, marks_presence: bool) -> PageStatus | None:
     try:
         return await _checks.ask(PageCheck(page, marks_presence))
     except DatabaseError:
-        await asyncio.sleep(_CHANGED_SECONDS + _random.uniform(0, _SPREAD_SECONDS))
+        await asyncio.sleep(_random.uniform(*_ASKS_AGAIN_SECONDS))
         return None
 
 
 def _delay(subscription: Stream, sent_at: float) -> float:
-    spread = _SPREAD_SECONDS if subscription.pop_is_for_all() else _JITTER_SECONDS
+    spread = subscription.spread_seconds or _JITTER_SECONDS
     return max(0.0, sent_at + _CHANGED_SECONDS - _now()) + _random.uniform(0, spread)
 
 

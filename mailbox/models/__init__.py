@@ -16,7 +16,7 @@ from .conversation import (
     ReadMark,
 )
 from .draft import Draft, DraftAttachment, DraftRecipient, DraftVersion
-from .handling import Assignment, ConversationEvent, Presence, Reassignment
+from .handling import Announcement, Assignment, ConversationEvent, Presence, Reassignment
 from .identity import OrganisationIdentity
 from .membership import Membership, MembershipRule, OrganisationLock, OrganisationRole
 from .notice import NoticeChoice, PushSubscription, UnattendedAlarm
@@ -74,6 +74,7 @@ __all__ = [
     "NOT_DELIVERED",
     "AccessLogEntry",
     "AccessLogHead",
+    "Announcement",
     "ApprovalNotice",
     "ApprovalRequest",
     "ApprovalRule",

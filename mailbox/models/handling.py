@@ -1,4 +1,4 @@
-"""Assignments, events, reassignments and presence of conversations."""
+"""Assignments, events and presence of conversations, and announcements of changes to open pages."""
 
 from typing import Any, ClassVar, Final, Self
 
@@ -189,3 +189,13 @@ class Presence(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "conversation"], name="present_once")]
         indexes = [models.Index(fields=["seen_at"], name="presence_age")]
+
+
+class Announcement(models.Model):
+    """That something has changed, for listeners that did not hear the notification of `mailbox.events`."""
+
+    payload = models.CharField(max_length=40)
+    transaction_number = models.BigIntegerField(help_text="of the transaction that announced it")
+    announced_at = models.DateTimeField(db_index=True)
+
+    objects: ClassVar[models.Manager[Self]] = models.Manager()

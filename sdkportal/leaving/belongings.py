@@ -131,6 +131,7 @@ BELONGINGS: Final[dict[str, Belonging]] = {
     "mailbox.ConversationEvent": _by(_OF_CONVERSATION),
     "mailbox.Reassignment": _by(_OF_CONVERSATION),
     "mailbox.Presence": _passing(_OF_CONVERSATION),
+    "mailbox.Announcement": _INSTALLATION,
     "mailbox.OrganisationIdentity": _by(_OF_SELF),
     "mailbox.MembershipRule": _by(_OF_MAILBOX),
     "mailbox.Membership": _by(_OF_MAILBOX),

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 import requests
 
+from mailbox import events
 from testbed.node import PROJECT
 from testbed.services import Postgres, free_port
 
@@ -36,13 +37,13 @@ class Pages:
     conversation: int
     work_directory: Path
 
-    def query(self, statement: str) -> list[tuple]:
+    def query(self, statement: str, *parameters: object) -> list[tuple]:
         with psycopg.connect(self.postgres.url("pages"), autocommit=True) as connection:
-            return connection.execute(statement).fetchall()
+            return connection.execute(statement, parameters).fetchall()
 
     def change(self) -> None:
         """Somebody does something in the mailbox."""
-        self.query(f"SELECT pg_notify('mailbox_changed', '{self.mailbox}')")
+        self.query(events.ANNOUNCE, [str(self.mailbox)], events.CHANNEL)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,10 @@ from collections.abc import AsyncGenerator, Sequence
 import psycopg
 import pytest
 import requests
+from django.conf import settings
 from playwright.sync_api import expect
 
+from mailbox import events
 from tests.faults.pages import PATIENCE, Pages
 from tests.faults.streams import Line
 from tests.journeys.browser import chromium
@@ -43,7 +45,7 @@ async def _fetched(pages: Pages, path: str, session: str = "") -> int:
 
 @contextlib.asynccontextmanager
 async def streams(
-    pages: Pages, count: int, people: Sequence[int] = range(18)
+    pages: Pages, count: int, people: Sequence[int] = range(17)
 ) -> AsyncGenerator[list[Line], None]:
     """So many open pages of these people: every other one shows a conversation."""
     asked = [
@@ -91,7 +93,8 @@ def test_pages_are_answered_beside_more_streams_than_there_are_connections(pages
 
 def test_streams_outlive_their_database_and_pages_answer_again(pages):
     async def story() -> None:
-        async with asyncio.timeout(PATIENCE), streams(pages, STREAMS) as lines:
+        # What was announced just before is told once more, to five pages a second.
+        async with asyncio.timeout(PATIENCE), streams(pages, STREAMS // 3) as lines:
             assert {line.status for line in lines} == {200}
             await asyncio.gather(*(line.next(b"changed") for line in lines))
             await asyncio.to_thread(pages.postgres.kill)
@@ -99,7 +102,9 @@ def test_streams_outlive_their_database_and_pages_answer_again(pages):
             meanwhile = asyncio.create_task(_burst(pages, "/", pages.sessions[0], 5, 5))
             await asyncio.to_thread(pages.postgres.revive)
             assert set(await meanwhile) <= {200, 503}
-            # Every stream is still there, and tells its page to look whether something has been missed.
+            # Every stream is still there, says so, and tells its page of what happens from now on.
+            await asyncio.gather(*(line.next(b"here") for line in lines))
+            await asyncio.to_thread(pages.change)
             await asyncio.gather(*(line.next(b"changed") for line in lines))
             assert set(await _burst(pages, "/", pages.sessions[0], 20, 10)) == {200}
 
@@ -150,6 +155,34 @@ def test_a_page_without_a_free_connection_is_told_to_come_again(pages):
             assert await _fetched(pages, "/", pages.sessions[0]) == 200
 
     asyncio.run(story())
+
+
+def test_whoever_is_locked_loses_a_stream_though_all_shared_connections_are_in_use(pages):
+    # Nobody's in other tests.
+    person = 17
+
+    async def story() -> None:
+        url = pages.postgres.url("pages")
+        async with asyncio.timeout(PATIENCE), streams(pages, 1, (person,)) as (line,):
+            await line.next(b"changed")
+            with psycopg.connect(url) as holding:
+                holding.execute("LOCK TABLE mailbox_conversation IN ACCESS EXCLUSIVE MODE")
+                waiting = asyncio.create_task(_burst(pages, "/", pages.sessions[0], 20, 20))
+                waits = "SELECT FROM pg_stat_activity WHERE datname = 'pages' AND wait_event_type = 'Lock'"
+                while len(await asyncio.to_thread(pages.query, waits)) < settings.SDK_DATABASE_POOL:
+                    await asyncio.sleep(0.1)
+                await asyncio.to_thread(_lock_out, pages, person)
+                await line.next(b"ended")
+                assert not waiting.done()
+            assert set(await waiting) <= {200, 503}
+
+    asyncio.run(story())
+
+
+def _lock_out(pages: Pages, person: int) -> None:
+    statement = f"UPDATE mailbox_person SET is_active = false WHERE name = 'Person {person}' RETURNING id"
+    ((key,),) = pages.query(statement)
+    pages.query(events.ANNOUNCE, [events.of_person(key)], events.CHANNEL)
 
 
 def test_whoever_is_logged_out_or_locked_loses_a_stream_at_once(pages):

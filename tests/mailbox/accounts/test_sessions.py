@@ -15,6 +15,7 @@ from django.test import AsyncClient
 from mailbox import events
 from mailbox.accounts import sessions
 from mailbox.accounts.login import EidBackend
+from mailbox.live.hub import hub
 from mailbox.models import FunctionMailbox, LoginSession, Membership, Person
 from testbed.eid import Login
 from testbed.register import Person as Citizen
@@ -94,7 +95,7 @@ def test_a_stream_ends_when_the_session_is_over(settings):
         assert b"ended" in await asyncio.wait_for(anext(stream), 10)
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(stream), 10)
-        events.hub._listener.cancel()
+        hub._listener.cancel()
         await sync_to_async(lambda: connection.close())()
 
     asyncio.run(story())

@@ -10,8 +10,9 @@ from django.db import connection
 from django.test import AsyncClient
 from django.urls import reverse
 
-from mailbox import access, events
+from mailbox import access
 from mailbox.administration import alarms, certificates, mailboxes
+from mailbox.live.hub import hub
 from mailbox.models import (
     AccessLogEntry,
     FunctionMailbox,
@@ -140,7 +141,7 @@ def test_open_pages_learn_of_a_lock_at_once(here, there):
         await lock(await sync_to_async(with_role)("administrator", THERE), person, is_locked=True)
         said = [piece async for piece in stream]
         assert said[-1] == b"event: ended\ndata: 1\n\n"
-        events.hub._listener.cancel()
+        hub._listener.cancel()
         await sync_to_async(lambda: connection.close())()
 
     asyncio.run(story())

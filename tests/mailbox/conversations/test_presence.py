@@ -14,6 +14,7 @@ from mailbox import events
 from mailbox.conversations import presence
 from mailbox.drafts import composer
 from mailbox.live import stream as stream_view
+from mailbox.live.hub import hub
 from mailbox.models import Membership, Presence
 from tests.mailbox.build import a_member, arrives, log_in
 
@@ -205,7 +206,7 @@ def test_a_stream_keeps_its_person_present_and_tells_when_others_go(mailbox, mon
         try:
             await story(response.streaming_content.__aiter__())
         finally:
-            events.hub._listener.cancel()
+            hub._listener.cancel()
             await sync_to_async(lambda: connection.close())()
 
     asyncio.run(told())

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.test import AsyncClient
 
 from mailbox import events
+from mailbox.live.hub import hub
 from mailbox.models import FunctionMailbox, Membership, Person
 from transport.database import connection_parameters
 
@@ -64,7 +65,7 @@ def test_a_stream_tells_of_one_s_own_mailboxes_and_ends_when_one_is_locked():
         assert b"ended" in await asyncio.wait_for(anext(stream), 10)
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(stream), 10)
-        events.hub._listener.cancel()
+        hub._listener.cancel()
         await sync_to_async(lambda: connection.close())()
 
     asyncio.run(story())

@@ -12,9 +12,10 @@ from django.db import connection
 from django.test import AsyncClient
 from django.utils import timezone
 
-from mailbox import access, events
+from mailbox import access
 from mailbox.administration import four_eyes, mailboxes
 from mailbox.conversations import assignment
+from mailbox.live.hub import hub
 from mailbox.models import (
     AccessLogEntry,
     DirectoryFailure,
@@ -352,7 +353,7 @@ def test_an_open_page_of_somebody_who_leaves_ends_at_once(mailbox):
         async with asyncio.timeout(60):
             said = [piece async for piece in stream]
         assert said[-1] == b"event: ended\ndata: 1\n\n"
-        events.hub._listener.cancel()
+        hub._listener.cancel()
         await sync_to_async(lambda: connection.close())()
 
     asyncio.run(story())
