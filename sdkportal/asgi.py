@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sdkportal.settings")
 _application = get_asgi_application()
 
 from mailbox.live import stream  # noqa: E402 - they need Django set up
+from mailbox.live.turns import turns  # noqa: E402
 from sdkportal.middleware.body_limits import BodyLimits  # noqa: E402
 from sdkportal.middleware.content_types import with_any_content_type  # noqa: E402
 from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
@@ -32,4 +33,5 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"] == stream.PATH:
         await stream.serve(scope, receive, send)
     else:
-        await _limited_pages(scope, receive, send)
+        with turns.answering():
+            await _limited_pages(scope, receive, send)

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -26,10 +26,6 @@ PRESENCE: Final = "presence"
 REMEMBERED_SECONDS: Final = 45.0
 _RECONNECT_SECONDS: Final = 2.0
 _SNAPSHOT_SECONDS: Final = 2.0
-# Where many pages have to fetch again, as after a restart of the database, they are spread over this time, or
-# over as many seconds as keep them to so many a second: what people click on is answered beside them.
-_SPREAD_SECONDS: Final = 3.0
-_PAGES_A_SECOND: Final = 5
 _LONGEST_AWAY_SECONDS: Final = KEPT.total_seconds() / 2
 # Crash and restart keep the timeline; a promoted standby and a restored backup begin another one.
 _SNAPSHOT: Final = "SELECT pg_current_snapshot()::text, left(pg_walfile_name(pg_current_wal_lsn()), 8)"
@@ -62,22 +58,22 @@ class Stream:
         self._is_woken = asyncio.Event()
         self._access_has_changed = asyncio.Event()
         self._names: set[str] = set()
-        # Over how long pages are told of what `pop` returned last, and of what it will return next.
-        self.spread_seconds = 0.0
-        self._next_spread_seconds = 0.0
+        # Whether many pages are told of what `pop` returned last, each in its turn; and of what it will return.
+        self.waits_for_turn = False
+        self._will_wait_for_turn = False
 
-    def add(self, payload: str, spread_seconds: float = 0.0) -> None:
-        """Note an announcement. Many pages are told of it if there is a time to spread them over."""
+    def add(self, payload: str, *, in_turn: bool = False) -> None:
+        """Note an announcement; `in_turn` says that many pages may be told of it."""
         self._names.add(PRESENCE if payload in self._presence else CHANGED)
         if payload == self._person:
             self._access_has_changed.set()
-        self._next_spread_seconds = max(self._next_spread_seconds, spread_seconds)
+        self._will_wait_for_turn = self._will_wait_for_turn or in_turn
         self._is_woken.set()
 
-    def add_unknown(self, spread_seconds: float) -> None:
-        """Note that something may have changed, and nobody knows what."""
+    def add_unknown(self) -> None:
+        """Note that something may have changed, and nobody knows what: every page is told."""
         self._names.add(CHANGED)
-        self._next_spread_seconds = max(self._next_spread_seconds, spread_seconds)
+        self._will_wait_for_turn = True
         self._is_woken.set()
 
     def wake(self) -> None:
@@ -96,15 +92,26 @@ class Stream:
         self._is_woken.clear()
         self._access_has_changed.clear()
         names, self._names = frozenset(self._names), set()
-        self.spread_seconds, self._next_spread_seconds = self._next_spread_seconds, 0.0
+        self.waits_for_turn, self._will_wait_for_turn = self._will_wait_for_turn, False
         return names
 
-    async def pause(self, seconds: float) -> None:
-        """Wait so many seconds, or until what the person may see has changed: a lock takes effect at once."""
-        if seconds > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._access_has_changed.wait()
+    async def pause(
+        self, seconds: float, turn: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
+        """Wait so many seconds and then for the turn, or until what the person may see has changed: a lock
+        takes effect at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._access_has_changed.wait()
+        if turn is None or self._access_has_changed.is_set():
+            return
+        waiting = asyncio.ensure_future(turn())
+        changing = asyncio.ensure_future(self._access_has_changed.wait())
+        try:
+            await asyncio.wait({waiting, changing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+            changing.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +207,12 @@ class Hub:
             missed = {payload: present.at for (payload,) in await rows.fetchall()}
         if missed is None:
             self._known_since = present.at
-            for stream in (streams := self._all_streams()):
-                stream.add_unknown(_spread_seconds(len(streams)))
+            for stream in self._all_streams():
+                stream.add_unknown()
         else:
-            told = {stream for payload in missed for stream in self._streams.get(payload, ())}
             for payload, at in missed.items():
                 self._remember(payload, at)
-                self._tell(payload, _spread_seconds(len(told)))
+                self._tell(payload, in_turn=True)
         # Each finds out for itself that the database is there, and what its page may see now.
         for stream in self._all_streams():
             stream.wake()
@@ -222,9 +228,9 @@ class Hub:
         rows = await (await listener.execute(_REMEMBERED, [REMEMBERED_SECONDS])).fetchall()
         return {payload: _now() - age for payload, age in rows}
 
-    def _tell(self, payload: str, spread_seconds: float = 0.0) -> None:
+    def _tell(self, payload: str, *, in_turn: bool = False) -> None:
         for stream in list(self._streams.get(payload, ())):
-            stream.add(payload, spread_seconds)
+            stream.add(payload, in_turn=in_turn)
 
     def _all_streams(self) -> set[Stream]:
         return {stream for streams in self._streams.values() for stream in streams}
@@ -234,10 +240,6 @@ async def _snapshot(listener: _Listener) -> _Snapshot:
     at = _now()
     ((transactions, timeline),) = await (await listener.execute(_SNAPSHOT)).fetchall()
     return _Snapshot(transactions, timeline, at)
-
-
-def _spread_seconds(streams: int) -> float:
-    return max(_SPREAD_SECONDS, streams / _PAGES_A_SECOND)
 
 
 def _now() -> float:

@@ -24,8 +24,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from .batches import Batches
-from .hub import CHANGED, Stream, hub
+from .hub import CHANGED, hub
 from .open_pages import Page, PageAccess, PageCheck, PageStatus, check_pages, close_pages
+from .turns import turns
 
 PATH: Final = "/handelser"
 _HEARTBEAT_SECONDS: Final = 15.0
@@ -140,7 +141,8 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
             while True:
                 names = await subscription.wait(_until_heartbeat())
                 if CHANGED in names:
-                    await subscription.pause(_delay(subscription, sent_at))
+                    turn = turns.wait if subscription.waits_for_turn else None
+                    await subscription.pause(_delay(sent_at), turn)
                     names |= subscription.pop()
                 # Checked before every event, so that nobody hears of more than they may see now.
                 while (status := await _status(page, marks_presence=report.is_due())) is None:
@@ -174,9 +176,8 @@ async def _status(page: Page, *, marks_presence: bool) -> PageStatus | None:
         return None
 
 
-def _delay(subscription: Stream, sent_at: float) -> float:
-    spread = subscription.spread_seconds or _JITTER_SECONDS
-    return max(0.0, sent_at + _CHANGED_SECONDS - _now()) + _random.uniform(0, spread)
+def _delay(sent_at: float) -> float:
+    return max(0.0, sent_at + _CHANGED_SECONDS - _now()) + _random.uniform(0, _JITTER_SECONDS)
 
 
 def _until_heartbeat() -> float:

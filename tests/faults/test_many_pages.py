@@ -93,7 +93,7 @@ def test_pages_are_answered_beside_more_streams_than_there_are_connections(pages
 
 def test_streams_outlive_their_database_and_pages_answer_again(pages):
     async def story() -> None:
-        # What was announced just before is told once more, to five pages a second.
+        # What was announced just before is told once more, in turn.
         async with asyncio.timeout(PATIENCE), streams(pages, STREAMS // 3) as lines:
             assert {line.status for line in lines} == {200}
             await asyncio.gather(*(line.next(b"changed") for line in lines))

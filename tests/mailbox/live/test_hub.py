@@ -87,7 +87,7 @@ def test_a_process_that_begins_tells_what_was_announced_shortly_before():
     async def story() -> None:
         async with hub.stream([1], PERSON) as one, hub.stream([2], PERSON) as two, listening(hub, 3):
             assert one.pop() == {"changed"}
-            assert one.spread_seconds == hub_module._SPREAD_SECONDS
+            assert one.waits_for_turn
             assert two.pop() == frozenset()
             # So it knows at once what pages have missed that come a moment later.
             assert hub.remembered(["1", "2", "3"]) == ["1"]
@@ -115,13 +115,13 @@ def test_only_what_was_announced_while_the_connection_was_broken_is_told_afterwa
         async with listening(hub, 1, 2, 3) as (one, two, three):
             await sync_to_async(events.announce)(3)
             assert await three.wait(20) == {"changed"}
-            assert three.spread_seconds == 0
+            assert not three.waits_for_turn
             await settled(hub)
             await sync_to_async(break_listener)()
             await sync_to_async(events.announce)(1)
             assert hub.remembered(["1"]) == []
             assert await one.wait(20) == {"changed"}
-            assert one.spread_seconds > 0
+            assert one.waits_for_turn
             # The others are woken, to say that they are there, and told of nothing.
             assert await two.wait(20) == await three.wait(20) == frozenset()
             assert hub.remembered(["1", "2"]) == ["1"]
@@ -180,15 +180,10 @@ def test_where_nobody_knows_what_was_missed_every_page_is_told(reason, monkeypat
                 )
             await sync_to_async(break_listener)()
             assert await stream.wait(20) == {"changed"}
-            assert stream.spread_seconds >= hub_module._SPREAD_SECONDS
+            assert stream.waits_for_turn
             assert hub.remembered(["1"]) is None
 
     told(story)
-
-
-def test_many_pages_are_told_over_a_longer_time():
-    assert hub_module._spread_seconds(1) == hub_module._SPREAD_SECONDS
-    assert hub_module._spread_seconds(1000) == 1000 / hub_module._PAGES_A_SECOND
 
 
 def test_announcements_are_kept_for_as_long_as_a_listener_may_be_away():
@@ -209,9 +204,25 @@ def test_an_announcement_holds_keys_and_times_alone():
     assert not Announcement.objects.filter(transaction_number__lte=0).exists()
 
 
-def test_what_is_told_over_a_longer_time_does_not_delay_what_changes_later():
+def test_what_is_told_in_turn_does_not_delay_what_changes_later():
     stream = Stream([1], PERSON, [5])
-    stream.add("presence 5", 30.0)
-    assert (stream.pop(), stream.spread_seconds) == ({"presence"}, 30.0)
+    stream.add("presence 5", in_turn=True)
+    assert (stream.pop(), stream.waits_for_turn) == ({"presence"}, True)
     stream.add("1")
-    assert (stream.pop(), stream.spread_seconds) == ({"changed"}, 0.0)
+    assert (stream.pop(), stream.waits_for_turn) == ({"changed"}, False)
+
+
+def test_a_lock_is_told_at_once_though_the_page_waits_for_its_turn():
+    stream = Stream([1], PERSON, [])
+
+    async def story() -> None:
+        async def never() -> None:
+            await asyncio.sleep(3600)
+
+        waiting = asyncio.ensure_future(stream.pause(0.01, never))
+        done, _ = await asyncio.wait([waiting], timeout=0.3)
+        assert not done
+        stream.add(events.of_person(PERSON))
+        await asyncio.wait_for(waiting, 20)
+
+    told(story)
