@@ -17,7 +17,7 @@ from mailbox.live.turns import turns  # noqa: E402
 from sdkportal.middleware.body_limits import BodyLimits  # noqa: E402
 from sdkportal.middleware.content_types import with_any_content_type  # noqa: E402
 from sdkportal.startup.confinement_log import log_confinement  # noqa: E402
-from sdkportal.startup.garbage_collection import freeze_loaded_code  # noqa: E402
+from sdkportal.startup.garbage_collection import collect_rarely, freeze_loaded_code  # noqa: E402
 from transport.storage import work_files  # noqa: E402
 
 from .postgresql import pool_connections  # noqa: E402
@@ -25,6 +25,7 @@ from .postgresql import pool_connections  # noqa: E402
 pool_connections()
 work_files.keep_temporary_files()
 freeze_loaded_code()
+collect_rarely()
 log_confinement()
 _limited_pages = BodyLimits(with_any_content_type(_application))
 

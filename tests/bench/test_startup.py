@@ -1,5 +1,6 @@
 """How a server process starts."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -22,6 +23,17 @@ def test_what_a_server_has_loaded_is_left_out_of_garbage_collections(server, ans
     )
     assert run.returncode == 0, run.stderr
     assert int(run.stdout.split()[-1]) > 50_000
+
+
+def test_pages_look_less_often_for_garbage_than_others():
+    """The access point's garbage may hold a payload; that of pages is small, and what they keep is much."""
+    thresholds = {}
+    for server in ("asgi", "wsgi_access_point"):
+        run = _run(f"import gc; import sdkportal.{server}; print(*gc.get_threshold())")
+        assert run.returncode == 0, run.stderr
+        thresholds[server] = tuple(map(int, run.stdout.splitlines()[-1].split()))
+    assert thresholds["wsgi_access_point"] == gc.get_threshold()
+    assert thresholds["asgi"][0] > gc.get_threshold()[0]
 
 
 @pytest.mark.parametrize(
