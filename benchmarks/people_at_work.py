@@ -126,7 +126,7 @@ class Browser:
         self.fared = Fared()
         self.shown: int | None = None
         self.is_open = False
-        # When the stream first said anything since `expect`, and when to fetch again.
+        # When the stream first said since `expect` that it has the database again, and when to fetch again.
         self.heard_at: float | None = None
         self.told_at: float | None = None
         self._known_at = 0.0
@@ -267,22 +267,28 @@ class Browser:
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=_LONGEST_SECONDS),
                 ) as answer:
                     self.is_open = answer.status == 200
-                    if not self.is_open:
+                    if self.is_open:
+                        self._note_heard()
+                    else:
                         self.fared.failures[f"stream: status {answer.status}"] += 1
                     async for line in answer.content:
+                        if line == b": waiting\n":
+                            self._note_heard()
                         if line.startswith(b"event: "):
                             self._known_at = time.perf_counter()
                             self._hear(line[7:].strip())
             # As the browser is told by `retry`, and the script does where it was refused.
             await asyncio.sleep(random.uniform(2, 6))  # noqa: S311
 
+    def _note_heard(self) -> None:
+        self.heard_at = self.heard_at or time.perf_counter()
+
     def _hear(self, event: bytes) -> None:
-        now = time.perf_counter()
-        self.heard_at = self.heard_at or now
+        self._note_heard()
         if event == b"here":
             return
         if event == b"changed":
-            self.told_at = self.told_at or now
+            self.told_at = self.told_at or time.perf_counter()
         if self._again is None or self._again.done():
             self._again = asyncio.create_task(self._fetch_again(event))
 
