@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +24,8 @@ CHANGED: Final = "changed"
 PRESENCE: Final = "presence"
 # Announcements are remembered for so long, for streams that go on where another one ended.
 REMEMBERED_SECONDS: Final = 45.0
+# A proxy closes what is silent.
+_SAYS_AGAIN_SECONDS: Final = 15.0
 _RECONNECT_SECONDS: Final = 2.0
 _SNAPSHOT_SECONDS: Final = 2.0
 _LONGEST_AWAY_SECONDS: Final = KEPT.total_seconds() / 2
@@ -58,7 +60,7 @@ class Stream:
         self._is_woken = asyncio.Event()
         self._access_has_changed = asyncio.Event()
         self._names: set[str] = set()
-        # Whether many pages are told of what `pop` returned last, each in its turn; and of what it will return.
+        # Whether many pages are told of what `pop` returned last, each in its turn; and of what comes next.
         self.waits_for_turn = False
         self._will_wait_for_turn = False
 
@@ -95,20 +97,22 @@ class Stream:
         self.waits_for_turn, self._will_wait_for_turn = self._will_wait_for_turn, False
         return names
 
-    async def pause(
-        self, seconds: float, turn: Callable[[], Coroutine[Any, Any, None]] | None = None
-    ) -> None:
-        """Wait so many seconds and then for the turn, or until what the person may see has changed: a lock
-        takes effect at once."""
+    async def pause(self, seconds: float) -> None:
+        """Wait so many seconds, or until what the person may see has changed: a lock takes effect at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._access_has_changed.wait()
-        if turn is None or self._access_has_changed.is_set():
-            return
-        waiting = asyncio.ensure_future(turn())
+
+    async def pause_until(self, turn: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
+        """Wait for the turn, or until what the person may see has changed; yields again and again."""
+        waiting = asyncio.ensure_future(turn)
         changing = asyncio.ensure_future(self._access_has_changed.wait())
         try:
-            await asyncio.wait({waiting, changing}, return_when=asyncio.FIRST_COMPLETED)
+            while not (waiting.done() or changing.done()):
+                yield
+                await asyncio.wait(
+                    {waiting, changing}, timeout=_SAYS_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
         finally:
             waiting.cancel()
             changing.cancel()

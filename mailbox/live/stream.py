@@ -30,6 +30,9 @@ from .turns import turns
 
 PATH: Final = "/handelser"
 _HEARTBEAT_SECONDS: Final = 15.0
+# The streams of a process are divided among so many heartbeats: those of one ask the database together, and
+# thousands at the same moment would keep requests waiting.
+_HEARTBEATS: Final = 10
 # The least time between two `changed` events; the second covers all that has happened since the first.
 _CHANGED_SECONDS: Final = 2.0
 _JITTER_SECONDS: Final = 0.4
@@ -37,13 +40,13 @@ _JITTER_SECONDS: Final = 0.4
 _ASKS_AGAIN_SECONDS: Final = (2.0, 5.0)
 _RETRY_MILLISECONDS: Final = (2000, 6000)
 _MOST_OF_ONE_LOGIN: Final = 500
+# The database is away; the page waits for its turn. Neither says that the page is up to date.
 _STILL_OPEN: Final = b": here\n\n"
+_WAITING: Final = b": waiting\n\n"
 _random: Final = random.SystemRandom()
 _checks: Final[Batches[PageCheck, PageStatus]] = Batches(check_pages)
 _closed_pages: Final[Batches[tuple[PageAccess, datetime], None]] = Batches(close_pages)
 _open_streams: Final[Counter[str]] = Counter()
-# Each process has a phase of its own, so that two of them do not ask the database at the same moment.
-_phase: Final = _random.random()
 
 
 @dataclass(slots=True)
@@ -124,6 +127,7 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
 async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]:
     yield f"retry: {_random.randint(*_RETRY_MILLISECONDS)}\n\n".encode()
     report = _LastReport()
+    heartbeat = _random.randrange(_HEARTBEATS)
     try:
         async with hub.stream(access.mailbox_ids, access.person_id, access.conversation_ids) as subscription:
             if access.activities:
@@ -139,10 +143,14 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
             for payload in missed or ():
                 subscription.add(payload)
             while True:
-                names = await subscription.wait(_until_heartbeat())
+                names = await subscription.wait(_until_heartbeat(heartbeat))
                 if CHANGED in names:
-                    turn = turns.wait if subscription.waits_for_turn else None
-                    await subscription.pause(_delay(sent_at), turn)
+                    is_one_of_many = subscription.waits_for_turn
+                    await subscription.pause(_delay(sent_at))
+                    if is_one_of_many:
+                        async with aclosing(subscription.pause_until(turns.wait())) as pause:
+                            async for _ in pause:
+                                yield _WAITING
                     names |= subscription.pop()
                 # Checked before every event, so that nobody hears of more than they may see now.
                 while (status := await _status(page, marks_presence=report.is_due())) is None:
@@ -180,9 +188,9 @@ def _delay(sent_at: float) -> float:
     return max(0.0, sent_at + _CHANGED_SECONDS - _now()) + _random.uniform(0, _JITTER_SECONDS)
 
 
-def _until_heartbeat() -> float:
-    """Seconds until the next heartbeat, which all streams of a process share, so that they ask together."""
-    return _HEARTBEAT_SECONDS * (1 - (_now() / _HEARTBEAT_SECONDS + _phase) % 1)
+def _until_heartbeat(number: int) -> float:
+    """Seconds until the next time of this heartbeat."""
+    return _HEARTBEAT_SECONDS * (1 - (_now() / _HEARTBEAT_SECONDS + number / _HEARTBEATS) % 1)
 
 
 def _now() -> float:

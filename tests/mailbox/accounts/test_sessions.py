@@ -19,6 +19,7 @@ from mailbox.live.hub import hub
 from mailbox.models import FunctionMailbox, LoginSession, Membership, Person
 from testbed.eid import Login
 from testbed.register import Person as Citizen
+from tests.mailbox.live.reading import next_event
 
 from .test_login import KARIN, LOA3, log_in, provider
 
@@ -89,12 +90,12 @@ def test_a_stream_ends_when_the_session_is_over(settings):
         await sync_to_async(client.force_login)(person, backend=BACKEND)
         stream = (await client.get("/handelser")).streaming_content.__aiter__()
         for _ in range(3):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         await sync_to_async(back_to)(client, settings.SDK_SESSION_IDLE_SECONDS + 5, sessions.SEEN)
         await sync_to_async(events.announce)(mailbox.pk)
-        assert b"ended" in await asyncio.wait_for(anext(stream), 10)
+        assert b"ended" in await next_event(stream)
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         hub._listener.cancel()
         await sync_to_async(lambda: connection.close())()
 

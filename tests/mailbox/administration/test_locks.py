@@ -21,6 +21,7 @@ from mailbox.models import (
     OrganisationRole,
     Person,
 )
+from tests.mailbox.live.reading import next_event
 
 from .build import HERE, a_member, log_in, with_role
 
@@ -129,15 +130,15 @@ def test_open_pages_learn_of_a_lock_at_once(here, there):
         await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
         stream = (await client.get("/handelser")).streaming_content.__aiter__()
         for _ in range(3):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         lock = sync_to_async(mailboxes.set_locked)
         await lock(await sync_to_async(with_role)("administrator"), person, is_locked=True)
-        assert b"changed" in await asyncio.wait_for(anext(stream), 10)
+        assert b"changed" in await next_event(stream)
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         stream = (await client.get("/handelser")).streaming_content.__aiter__()
         for _ in range(2):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         await lock(await sync_to_async(with_role)("administrator", THERE), person, is_locked=True)
         said = [piece async for piece in stream]
         assert said[-1] == b"event: ended\ndata: 1\n\n"

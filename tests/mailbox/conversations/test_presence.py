@@ -17,6 +17,7 @@ from mailbox.live import stream as stream_view
 from mailbox.live.hub import hub
 from mailbox.models import Membership, Presence
 from tests.mailbox.build import a_member, arrives, log_in
+from tests.mailbox.live.reading import next_event
 
 
 def others(conversation, person) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -163,7 +164,7 @@ def test_a_stream_keeps_its_person_present_and_tells_when_others_go(mailbox, mon
     async def until(stream, wanted: bytes) -> bytes:
         """Reads on to what is wanted; what came before it."""
         passed = b""
-        while wanted not in (found := await asyncio.wait_for(anext(stream), 10)):
+        while wanted not in (found := await next_event(stream)):
             passed += found
         return passed
 
@@ -174,8 +175,8 @@ def test_a_stream_keeps_its_person_present_and_tells_when_others_go(mailbox, mon
         assert not task.done()
 
     async def story(stream) -> None:
-        assert (await anext(stream)).startswith(b"retry: ")
-        assert b"changed" in await anext(stream)
+        assert (await next_event(stream)).startswith(b"retry: ")
+        assert b"changed" in await next_event(stream)
         assert await sync_to_async(others)(conversation, ahmed) == (("Karin",), ())
         # A sign of life: the listener has connected, and there is nothing to be told.
         await until(stream, b"event: here")

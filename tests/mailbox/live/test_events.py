@@ -11,6 +11,7 @@ from django.test import AsyncClient
 from mailbox import events
 from mailbox.live.hub import hub
 from mailbox.models import FunctionMailbox, Membership, Person
+from tests.mailbox.live.reading import next_event
 from transport.database import connection_parameters
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,11 +51,11 @@ def test_a_stream_tells_of_one_s_own_mailboxes_and_ends_when_one_is_locked():
         await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
         response = await client.get("/handelser")
         stream = response.streaming_content.__aiter__()
-        assert (await anext(stream)).startswith(b"retry: ")
-        assert b"changed" in await anext(stream)
+        assert (await next_event(stream)).startswith(b"retry: ")
+        assert b"changed" in await next_event(stream)
         # The listener has connected: every stream looks once.
-        assert b"changed" in await asyncio.wait_for(anext(stream), 10)
-        waiting = asyncio.ensure_future(anext(stream))
+        assert b"changed" in await next_event(stream)
+        waiting = asyncio.ensure_future(next_event(stream))
         await sync_to_async(events.announce)(other.pk)
         done, _ = await asyncio.wait([waiting], timeout=0.5)
         assert not done, "another mailbox is nobody's business"
@@ -62,9 +63,9 @@ def test_a_stream_tells_of_one_s_own_mailboxes_and_ends_when_one_is_locked():
         assert b"changed" in await asyncio.wait_for(waiting, 10)
         await sync_to_async(Person.objects.filter(pk=person.pk).update)(is_active=False)
         await sync_to_async(events.announce_to)(person.pk)
-        assert b"ended" in await asyncio.wait_for(anext(stream), 10)
+        assert b"ended" in await next_event(stream)
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         hub._listener.cancel()
         await sync_to_async(lambda: connection.close())()
 

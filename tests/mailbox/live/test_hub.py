@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import timedelta
 
 import psycopg
@@ -215,14 +215,24 @@ def test_what_is_told_in_turn_does_not_delay_what_changes_later():
 def test_a_lock_is_told_at_once_though_the_page_waits_for_its_turn():
     stream = Stream([1], PERSON, [])
 
-    async def story() -> None:
-        async def never() -> None:
-            await asyncio.sleep(3600)
+    async def waited(turn: Coroutine[None, None, None]) -> int:
+        return len([None async for _ in stream.pause_until(turn)])
 
-        waiting = asyncio.ensure_future(stream.pause(0.01, never))
+    async def story() -> None:
+        waiting = asyncio.ensure_future(waited(asyncio.sleep(3600)))
         done, _ = await asyncio.wait([waiting], timeout=0.3)
         assert not done
         stream.add(events.of_person(PERSON))
-        await asyncio.wait_for(waiting, 20)
+        assert await asyncio.wait_for(waiting, 20) == 1
+
+    told(story)
+
+
+def test_a_page_that_waits_for_its_turn_says_so_again_and_again(monkeypatch):
+    monkeypatch.setattr(hub_module, "_SAYS_AGAIN_SECONDS", 0.1)
+    stream = Stream([1], PERSON, [])
+
+    async def story() -> None:
+        assert len([None async for _ in stream.pause_until(asyncio.sleep(0.5))]) > 2
 
     told(story)

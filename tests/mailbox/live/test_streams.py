@@ -21,6 +21,7 @@ from mailbox.live import open_pages
 from mailbox.live import stream as stream_view
 from mailbox.live.hub import hub
 from mailbox.models import Conversation, FunctionMailbox, Membership, Person
+from tests.mailbox.live.reading import next_event
 
 
 @pytest.fixture
@@ -97,8 +98,8 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
             await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
             stream = (await client.get("/handelser")).streaming_content.__aiter__()
             for _ in range(2):
-                await asyncio.wait_for(anext(stream), 20)
-            following = asyncio.ensure_future(anext(stream))
+                await next_event(stream)
+            following = asyncio.ensure_future(next_event(stream))
             # The listener has connected when a change is heard, and that waits for an hour.
             await sync_to_async(events.announce)(mailbox.pk)
             done, _ = await asyncio.wait([following], timeout=0.5)
@@ -122,8 +123,8 @@ async def first_events(session_key: str, query: str) -> list[bytes]:
     page = open_pages.Page.from_query(session_key, QueryDict(query))
     access = (await stream_view._checks.ask(open_pages.PageCheck(page))).access
     async with aclosing(stream_view._events(page, access)) as stream:
-        assert (await asyncio.wait_for(anext(stream), 20)).startswith(b"retry: ")
-        following = asyncio.ensure_future(anext(stream))
+        assert (await next_event(stream)).startswith(b"retry: ")
+        following = asyncio.ensure_future(next_event(stream))
         done, _ = await asyncio.wait([following], timeout=1.5)
         if done:
             return [following.result().splitlines()[0]]
@@ -134,7 +135,7 @@ async def first_events(session_key: str, query: str) -> list[bytes]:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_page_that_is_up_to_date_is_told_only_of_what_it_has_missed(mailbox, conversation, monkeypatch):
-    monkeypatch.setattr(stream_view, "_until_heartbeat", lambda: 3600.0)
+    monkeypatch.setattr(stream_view, "_until_heartbeat", lambda _: 3600.0)
     other = FunctionMailbox.objects.create(participant_id="0203:a.se", address="b", name="B")
     _, key = logged_in(1, mailbox)
     shown = f"conversation={conversation.pk}"

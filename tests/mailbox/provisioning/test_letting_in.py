@@ -29,6 +29,7 @@ from mailbox.models import (
 )
 from mailbox.provisioning import memberships, tokens
 from tests.mailbox.administration.build import HERE, a_member, a_message_in, with_role
+from tests.mailbox.live.reading import next_event
 
 from .build import GROUP, PATCH, SUBJECT, THERE, USER, DirectoryService, a_token
 
@@ -347,7 +348,7 @@ def test_an_open_page_of_somebody_who_leaves_ends_at_once(mailbox):
         await sync_to_async(client.force_login)(person, backend="mailbox.accounts.login.EidBackend")
         stream = (await client.get("/handelser")).streaming_content.__aiter__()
         for _ in range(2):
-            await asyncio.wait_for(anext(stream), 10)
+            await next_event(stream)
         off = {"schemas": [PATCH], "Operations": [OFF]}
         assert (await ask("patch", f"Users/{made['id']}", off)).status_code == 200
         async with asyncio.timeout(60):
