@@ -1,5 +1,6 @@
 """What any test may ask for."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(here).parts[0]
         if folder in _WHOLE_FOLDERS or _WHOLE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.whole)
+
+
+def pytest_collection_finish() -> None:
+    """What has been loaded stays: garbage collections need not look it over again while tests run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
