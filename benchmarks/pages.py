@@ -85,9 +85,10 @@ def main() -> int:
         realistic_node(options.directory or Path(temporary), messages=options.messages),
     ):
         # The server does this when it starts, too.
-        from sdkportal.startup.garbage_collection import freeze_loaded_code
+        from sdkportal.startup.garbage_collection import collect_rarely, freeze_loaded_code
 
         freeze_loaded_code()
+        collect_rarely()
         figures = list(_figures(options.requests, options.only))
         # Below two the load is that of this program; above, other programs make the figures larger.
         print("load of the machine, 1, 5 and 15 minutes:", *(f"{load:.1f}" for load in os.getloadavg()))

@@ -30,7 +30,10 @@ _RECONNECT_SECONDS: Final = 2.0
 _SNAPSHOT_SECONDS: Final = 2.0
 _LONGEST_AWAY_SECONDS: Final = KEPT.total_seconds() / 2
 # Crash and restart keep the timeline; a promoted standby and a restored backup begin another one.
-_SNAPSHOT: Final = "SELECT pg_current_snapshot()::text, left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+_SNAPSHOT: Final = (
+    "SELECT pg_current_snapshot()::text, left(pg_walfile_name(pg_current_wal_lsn()), 8), "
+    "extract(epoch FROM clock_timestamp())::float"
+)
 _ANNOUNCED_SINCE: Final = (
     "SELECT DISTINCT payload FROM mailbox_announcement "
     "WHERE NOT pg_visible_in_snapshot(transaction_number::text::xid8, %s::pg_snapshot)"
@@ -120,10 +123,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """Which transactions had been committed at a time of the event loop, on a timeline of the database."""
+    """Which transactions had been committed, on which of the database's timelines; and when, in seconds by
+    its clock and by that of the event loop, which stands still while a machine is suspended."""
 
     transactions: str
     timeline: str
+    server_time: float
     at: float
 
 
@@ -204,7 +209,10 @@ class Hub:
         since = self._settled
         if since is None:
             missed = await self._remembered_by_others(listener)
-        elif since.timeline != present.timeline or present.at - since.at > _LONGEST_AWAY_SECONDS:
+        elif (
+            since.timeline != present.timeline
+            or present.server_time - since.server_time > _LONGEST_AWAY_SECONDS
+        ):
             missed = None
         else:
             rows = await listener.execute(_ANNOUNCED_SINCE, [since.transactions])
@@ -242,8 +250,8 @@ class Hub:
 
 async def _snapshot(listener: _Listener) -> _Snapshot:
     at = _now()
-    ((transactions, timeline),) = await (await listener.execute(_SNAPSHOT)).fetchall()
-    return _Snapshot(transactions, timeline, at)
+    ((transactions, timeline, server_time),) = await (await listener.execute(_SNAPSHOT)).fetchall()
+    return _Snapshot(transactions, timeline, server_time, at)
 
 
 def _now() -> float:
