@@ -24,7 +24,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 from py_vapid import Vapid02
-from pywebpush import WebPushException, webpush
 
 from mailbox import fault_isolation
 from mailbox.access import (
@@ -303,6 +302,9 @@ def push_to(subscriptions: Iterable[PushSubscription]) -> None:
     """Push to browsers: an empty push, after which they ask for what to show."""
     if not settings.SDK_PUSH_KEY:
         return
+    # It brings an HTTP client of its own with it, which no other process has to load.
+    from pywebpush import WebPushException, webpush
+
     session = bounded_session(
         origin=Origin.OTHERS, seconds=_PUSH_TIMEOUT_SECONDS, max_bytes=_MAX_PUSH_ANSWER_BYTES
     )

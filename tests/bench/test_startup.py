@@ -56,7 +56,7 @@ def test_access_point_and_workers_prepare_their_statements_and_pages_do_not(proc
     assert run.stdout.splitlines()[-1] == expected
 
 
-@pytest.mark.parametrize("library", ["asyncssh", "saml2"])
+@pytest.mark.parametrize("library", ["asyncssh", "saml2", "pywebpush", "aiohttp"])
 def test_what_few_nodes_use_is_not_loaded_by_every_process(library):
     run = _run(f"import sys; import sdkportal.asgi; assert {library!r} not in sys.modules")
     assert run.returncode == 0, run.stderr
