@@ -22,6 +22,7 @@ from .faults import follow_again
 from .people import Answer, OpenStream, Visitor, steady_since
 from .postgresql import DatabaseServer
 from .units import command_of
+from .world import proxy_site
 
 pytestmark = [pytest.mark.xdist_group("promotion"), pytest.mark.timeout(600)]
 
@@ -131,6 +132,14 @@ def test_a_commit_that_a_person_was_told_of_is_on_the_standby(tmp_path):
         standby.promote()
         assert standby.query("SELECT id FROM told") == [(1,)]
         assert standby.query("INSERT INTO told VALUES (2) RETURNING id") == [(2,)]
+
+
+def test_the_shipped_proxy_s_file_fits_the_machines_of_the_cluster(tmp_path):
+    federation = Federation(tmp_path)
+    federation.prepare()
+    site = proxy_site(federation)
+    assert "kommun.example" not in site
+    assert "/etc/sdkportal/" not in site
 
 
 def test_what_a_unit_starts_is_started_on_the_host_s_address():

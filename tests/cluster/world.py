@@ -307,7 +307,7 @@ def _add_units(host: Host, units: tuple[str, ...], environment: dict[str, str]) 
         host.add_service(unit, command_of(unit, address=host.address, data=data, environment=own), own)
 
 
-def _add_proxy(host: Host, federation: Federation) -> None:
+def proxy_site(federation: Federation) -> str:
     """deploy/nginx, with the names and files of this cluster, and a server line for each machine."""
     text = (PROJECT / "deploy" / "nginx" / "sdkportal.conf").read_text()
     pages, access_point = (federation.tls_files(name) for name in (_PAGES_NAME, _ACCESS_POINT_NAME))
@@ -321,15 +321,19 @@ def _add_proxy(host: Host, federation: Federation) -> None:
         (r"as4\.kommun\.example", _ACCESS_POINT_NAME),
         (r"/etc/sdkportal/tls/web\.pem", str(pages.certificate)),
         (r"/etc/sdkportal/tls/web\.key", str(pages.key)),
-        (r"/etc/sdkportal/tls/access-point\.pem", str(access_point.certificate)),
-        (r"/etc/sdkportal/tls/access-point\.key", str(access_point.key)),
+        (r"/etc/sdkportal/tls/as4\.pem", str(access_point.certificate)),
+        (r"/etc/sdkportal/tls/as4\.key", str(access_point.key)),
         (r"/etc/sdkportal/trust/tls-ca\.pem", str(federation.tls_ca)),
     ):
         text, count = re.subn(pattern, value, text)
         if not count:
             raise ValueError(f"deploy/nginx has no {pattern}")
+    return text
+
+
+def _add_proxy(host: Host, federation: Federation) -> None:
     site = host.directory / "site.conf"
-    site.write_text(text)
+    site.write_text(proxy_site(federation))
     temporary = "".join(
         f"{name}_temp_path {host.directory}/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
