@@ -150,6 +150,12 @@ async def _events(page: Page, access: PageAccess) -> AsyncGenerator[bytes, None]
                     if is_one_of_many:
                         async with aclosing(subscription.pause_until(turns.wait())) as pause:
                             async for _ in pause:
+                                # Whoever was locked meanwhile does not wait, and who waits is still present.
+                                status = await _status(page, marks_presence=report.is_due())
+                                if status is not None:
+                                    report.update(status)
+                                    if status.access != access:
+                                        break
                                 yield _WAITING
                     names |= subscription.pop()
                 # Checked before every event, so that nobody hears of more than they may see now.

@@ -20,7 +20,7 @@ from mailbox.live import hub as hub_module
 from mailbox.live import open_pages
 from mailbox.live import stream as stream_view
 from mailbox.live.hub import hub
-from mailbox.models import Conversation, FunctionMailbox, Membership, Person
+from mailbox.models import Conversation, FunctionMailbox, Membership, Person, Presence
 from tests.mailbox.live.reading import next_event
 
 
@@ -112,6 +112,39 @@ def test_a_lock_is_told_at_once_though_a_change_waits(mailbox, monkeypatch):
             assert [event async for event in stream] == []
         finally:
             # What is left open would keep the tables from being emptied.
+            hub._listener.cancel()
+            await sync_to_async(lambda: connection.close())()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_waits_for_its_turn_is_present_and_ends_when_its_person_is_locked(
+    mailbox, conversation, monkeypatch
+):
+    """Nobody announces the lock: it may be what was missed."""
+    monkeypatch.setattr(hub_module, "_SAYS_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(stream_view, "_HEARTBEAT_SECONDS", 1.0)
+    monkeypatch.setattr(stream_view.turns, "wait", lambda: asyncio.sleep(3600))
+    person, key = logged_in(1, mailbox)
+    page = open_pages.Page(key, (conversation.pk,))
+    seen = Presence.objects.filter(person=person)
+
+    async def story() -> None:
+        try:
+            access = (await stream_view._checks.ask(open_pages.PageCheck(page))).access
+            async with aclosing(stream_view._events(page, access)) as stream:
+                # The listener has connected, and does not know what was missed.
+                while await asyncio.wait_for(anext(stream), 20) != stream_view._WAITING:
+                    pass
+                before = (await seen.aget()).seen_at
+                while (await seen.aget()).seen_at == before:
+                    assert await asyncio.wait_for(anext(stream), 20) == stream_view._WAITING
+                await sync_to_async(Person.objects.filter(pk=person.pk).update)(is_active=False)
+                while (said := await asyncio.wait_for(anext(stream), 20)) == stream_view._WAITING:
+                    pass
+                assert said == b"event: ended\ndata: 1\n\n"
+        finally:
             hub._listener.cancel()
             await sync_to_async(lambda: connection.close())()
 
