@@ -133,10 +133,9 @@ def _measured(postgres: Postgres, directory: Path, given: argparse.Namespace) ->
                 postgres.kill()
                 time.sleep(_AWAY_SECONDS)
                 postgres.revive()
-                changed = {person["mailbox"] for person in people}
-                changed = set(sorted(changed)[::_ONE_IN])
+                changed = sorted({person["mailbox"] for person in people})[::_ONE_IN]
                 _announce(changed)
-                restart = load.ask(f"restart {json.dumps(sorted(changed))}")
+                restart = load.ask(f"restart {json.dumps(changed)}")
                 afterwards = _memory(pages)
     finally:
         broker.stop()
